@@ -1,0 +1,1 @@
+"""The engines: a contract, and a file or folder for each."""

@@ -1,0 +1,71 @@
+"""For the tests of engines: run one in this process and see what it reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cosmos_workflow.catalog import EngineSpec
+from cosmos_workflow.engines.base import Cancelled, Device, Engine, ItemOutcome, Request
+from cosmos_workflow.params import validate_params
+from cosmos_workflow.progress import ProgressTracker
+
+
+@dataclass
+class RecordingContext:
+    """A `Context` that keeps every report, checks the stages against the spec's table, and cancels what it is told to.
+
+    `on_report(context, item_id)` is called at each report and may add to `cancelled`.
+    """
+
+    spec: EngineSpec
+    device: Device = field(default_factory=Device)
+    cancelled: set[str] = field(default_factory=set)
+    reports: list[tuple[str, str, float, str]] = field(default_factory=list)
+    trackers: dict[str, ProgressTracker] = field(default_factory=dict)
+    on_report: Callable[[RecordingContext, str], None] | None = None
+
+    def report(self, item_id: str, stage: str, sub_progress: float = 0.0, message: str = "") -> None:
+        tracker = self.trackers.setdefault(item_id, ProgressTracker(item_id, self.spec.stages, strict=True))
+        tracker.update_stage(stage, sub_progress, message)
+        self.reports.append((item_id, stage, sub_progress, message))
+        if self.on_report:
+            self.on_report(self, item_id)
+        if item_id in self.cancelled:
+            raise Cancelled(item_id)
+
+    def is_cancelled(self, item_id: str) -> bool:
+        return item_id in self.cancelled
+
+    def stages_of(self, item_id: str) -> list[str]:
+        """The stages an item went through, each once, in order."""
+        return list(dict.fromkeys(stage for item, stage, _, _ in self.reports if item == item_id))
+
+
+def make_request(
+    spec: EngineSpec,
+    folder: Path,
+    text: str = "",
+    params: Mapping[str, Any] | None = None,
+    weights: Mapping[str, float] | None = None,
+    inputs: Mapping[str, Path] | None = None,
+    item_id: str = "qi_test",
+) -> Request:
+    """A checked request with a folder of its own below `folder`."""
+    own = folder / item_id
+    own.mkdir(parents=True)
+    checked = validate_params(spec.params, params or {})
+    return Request(item_id, text, checked, spec.complete_weights(weights), dict(inputs or {}), own)
+
+
+def run_engine(engine: Engine, requests: list[Request], context: RecordingContext) -> dict[str, ItemOutcome]:
+    """All outcomes of a batch by item; fails where an item has none or two."""
+    outcomes: dict[str, ItemOutcome] = {}
+    for outcome in engine.generate(requests, context):
+        assert outcome.id not in outcomes, f"{outcome.id} has two outcomes"
+        outcomes[outcome.id] = outcome
+    missing = {request.id for request in requests} - set(outcomes)
+    assert not missing, f"no outcome for {sorted(missing)}"
+    return outcomes
