@@ -1,0 +1,15 @@
+"""Identifiers: a prefix that says what it is, and random letters nobody can guess."""
+
+import secrets
+
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+def new_id(prefix: str, length: int = 12) -> str:
+    """A fresh identifier such as `ps_k3x9…`: 5 random bits a letter, 60 by default."""
+    return f"{prefix}_{''.join(secrets.choice(_ALPHABET) for _ in range(length))}"
+
+
+def new_token() -> str:
+    """A fresh queue token: who knows it sees the queue, so it has 120 random bits."""
+    return new_id("qt", 24)

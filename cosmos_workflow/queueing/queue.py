@@ -1,0 +1,351 @@
+"""The queue of one token: items in order, changed only by its own methods, under one lock."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cosmos_workflow.catalog import EngineSpec, find_engine
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.ids import new_id, new_token
+from cosmos_workflow.params import shorten, validate_params
+from cosmos_workflow.queueing.batches import digest, plan_batches
+from cosmos_workflow.queueing.items import Batch, ItemStatus, Prompt, QueueItem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KEPT_FINISHED = 500
+"""Finished items a queue remembers beside its failed ones; all of them are in Results."""
+
+
+class Journal(Protocol):
+    """Where a queue writes each change before anybody sees it; an exception leaves the queue as it was."""
+
+    def save(self, token: str, changed: Sequence[QueueItem], removed: Sequence[str]) -> None:
+        """Write items that are new or changed, and take away those that left."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSnapshot:
+    """A queue at one moment. `version` grows with every change; `finished` are the items done since it was last cleared.
+
+    `done` counts the outcomes since the queue was last empty when something was added: what "12 of 50" is made of.
+    """
+
+    version: int
+    items: tuple[QueueItem, ...]
+    finished: tuple[QueueItem, ...]
+    done: Mapping[ItemStatus, int]
+
+    @property
+    def queued(self) -> list[QueueItem]:
+        """Items that wait."""
+        return [item for item in self.items if item.status is ItemStatus.QUEUED]
+
+    @property
+    def running(self) -> list[QueueItem]:
+        """Items that are being made."""
+        return [item for item in self.items if item.status is ItemStatus.RUNNING]
+
+    @property
+    def failed(self) -> list[QueueItem]:
+        """Items that failed, and weren't cleared or retried."""
+        return [item for item in self.finished if item.status is ItemStatus.FAILED]
+
+    @property
+    def total(self) -> int:
+        """Items of this round: finished, running and queued."""
+        return sum(self.done.values()) + len(self.items)
+
+
+class Queue:
+    """Items waiting and running, in order. Every method may be called from any thread; none gives out what it keeps.
+
+    `batch_limit` caps the size of a batch below the engine's own; None leaves it to the engine.
+    """
+
+    def __init__(
+        self, token: str = "", items: Iterable[QueueItem] = (), journal: Journal | None = None, owner: str = "local"
+    ) -> None:
+        self.token = token or new_token()
+        self.owner = owner
+        self.batch_limit: int | None = None
+        self._journal = journal
+        self._changed = threading.Condition(threading.RLock())
+        self._items = {item.id: item for item in sorted(items, key=lambda item: item.position)}
+        self._finished: dict[str, QueueItem] = {}
+        self._done: Counter[ItemStatus] = Counter()
+        self._version = 0
+        self._last_key = ""
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Queue:
+        # gradio copies a State's default once a session: that copy is a new, empty queue, never a second view of this one.
+        return Queue(owner=self.owner)
+
+    def __len__(self) -> int:
+        """Items that wait or run."""
+        with self._changed:
+            return len(self._items)
+
+    # --- what a person does ---
+
+    def add_to_queue(
+        self,
+        prompts: Sequence[Prompt],
+        engine: str,
+        params: Mapping[str, Any],
+        weights: Mapping[str, float] | None = None,
+        source: str = "",
+    ) -> list[QueueItem]:
+        """Add each prompt with this configuration, all or none; raises InputError saying which prompt can't be made, and why."""
+        spec = find_engine(engine)
+        if not prompts:
+            raise InputError("No prompt is selected; select at least one.")
+        complete = spec.complete_params(params)
+        stated = spec.complete_weights(weights)
+        key = digest(spec.batch_parts(complete, stated))
+        checked = validate_params(spec.params, complete)
+        for number, prompt in enumerate(prompts, 1):
+            _check(spec, prompt.text, checked, stated, prompt.inputs, _where(prompt, number, len(prompts)))
+        added = [
+            QueueItem(prompt.id, prompt.text, engine, complete, stated, dict(prompt.inputs), key, source=source)
+            for prompt in prompts
+        ]
+        return self.extend(added)
+
+    def extend(self, items: Sequence[QueueItem]) -> list[QueueItem]:
+        """Put items that were checked already at the end of the queue."""
+        with self._changed:
+            if not self._items:
+                self._done.clear()
+            start = max((item.position for item in self._items.values()), default=0) + 1
+            placed = [replace(item, position=start + offset) for offset, item in enumerate(items)]
+            self._write(placed)
+            return placed
+
+    def remove_from_queue(self, ids: Collection[str]) -> list[QueueItem]:
+        """Take away queued items, and forget finished ones; what runs stays (cancel it). Returns what was taken away."""
+        with self._changed:
+            queued = [item for item in self._queued() if item.id in ids]
+            self._write(removed=[item.id for item in queued])
+            gone = [self._finished.pop(item_id) for item_id in list(self._finished) if item_id in ids]
+            self._notify()
+            return queued + gone
+
+    def clear_queue(self) -> list[QueueItem]:
+        """Take away everything that is queued, and forget what is finished; what runs stays. Returns what was queued."""
+        with self._changed:
+            queued = self._queued()
+            self._write(removed=[item.id for item in queued])
+            self._finished.clear()
+            if not self._items:
+                self._done.clear()
+            self._notify()
+            return queued
+
+    def move(self, ids: Collection[str], offset: int) -> None:
+        """Move queued items by `offset` places, negative is nearer to the front; they keep their order and stop at the ends."""
+        with self._changed:
+            order = self._queued()
+            rest = sum(item.id not in ids for item in order)
+            places: list[tuple[int, int, int]] = []
+            passed = 0
+            for index, item in enumerate(order):
+                if item.id in ids:
+                    places.append((min(max(passed + offset, 0), rest), 0, index))
+                else:
+                    places.append((passed, 1, index))
+                    passed += 1
+            new_order = [order[index] for _, _, index in sorted(places)]
+            moved = [
+                replace(item, position=old.position)
+                for item, old in zip(new_order, order, strict=True)
+                if item.position != old.position
+            ]
+            # Who moves an item means that order, even against a batch key that is on its way.
+            self._last_key = ""
+            self._write(moved)
+
+    def edit(
+        self,
+        item_id: str,
+        *,
+        text: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> QueueItem:
+        """Change a queued item; `params` and `weights` name only what changes. Raises InputError, and nothing changed."""
+        with self._changed:
+            item = self._items.get(item_id)
+            if item is None or item.status is not ItemStatus.QUEUED:
+                raise InputError(f"{item_id} isn't queued any more, so it can't be edited; duplicate it instead.")
+            spec = find_engine(item.engine)
+            complete = spec.complete_params({**item.params, **(params or {})})
+            stated = spec.complete_weights({**item.weights, **(weights or {})})
+            content = item.prompt_text if text is None else text
+            _check(spec, content, validate_params(spec.params, complete), stated, item.inputs, item_id)
+            key = digest(spec.batch_parts(complete, stated))
+            edited = replace(item, prompt_text=content, params=complete, weights=stated, batch_key=key, attempts=0, error="")
+            self._write([edited])
+            return edited
+
+    def duplicate(self, ids: Collection[str]) -> list[QueueItem]:
+        """Add a copy of each of these items, whatever their status, at the end."""
+        with self._changed:
+            known = [*self._items.values(), *self._finished.values()]
+            return self.extend([_again(item) for item in known if item.id in ids])
+
+    def retry(self, ids: Collection[str] | None = None) -> list[QueueItem]:
+        """Queue failed items again (all of them, or those of `ids`), as new items that name the old ones."""
+        with self._changed:
+            failed = [
+                item for item in self._finished.values() if item.status is ItemStatus.FAILED and (ids is None or item.id in ids)
+            ]
+            added = self.extend([_again(item, retry_of=item.id) for item in failed])
+            for item in failed:
+                del self._finished[item.id]
+            return added
+
+    # --- what a runner does ---
+
+    def plan(self) -> list[Batch]:
+        """The batches of what is queued, in the order in which they will run."""
+        with self._changed:
+            return self._plan()
+
+    def claim(self) -> Batch | None:
+        """Take the next batch: its items are running from now on. None when nothing is queued."""
+        with self._changed:
+            batches = self._plan()
+            if not batches:
+                return None
+            batch = batches[0]
+            running = tuple(item.to(ItemStatus.RUNNING) for item in batch.items)
+            self._write(running)
+            self._last_key = batch.key
+            return replace(batch, items=running)
+
+    def finish(self, item_id: str, status: ItemStatus, error: str = "") -> QueueItem:
+        """A running item reached a terminal status."""
+        with self._changed:
+            return self._settle(self._items[item_id].to(status, error))
+
+    def interrupt(self, item_id: str, reason: str) -> QueueItem:
+        """The process of a running item died: it is queued again, or failed where that happened too often."""
+        with self._changed:
+            return self._settle(self._items[item_id].interrupted(reason))
+
+    def put_back(self, item_ids: Collection[str]) -> list[QueueItem]:
+        """Items that were claimed but not begun are queued again, in their old places."""
+        with self._changed:
+            back = [replace(self._items[item_id].to(ItemStatus.QUEUED)) for item_id in item_ids if item_id in self._items]
+            self._write(back)
+            return back
+
+    # --- what anybody may see ---
+
+    def get(self, item_id: str) -> QueueItem | None:
+        """An item of this queue, finished ones included."""
+        with self._changed:
+            return self._items.get(item_id) or self._finished.get(item_id)
+
+    def snapshot(self) -> QueueSnapshot:
+        """The queue at this moment."""
+        with self._changed:
+            return QueueSnapshot(self._version, tuple(self._items.values()), tuple(self._finished.values()), dict(self._done))
+
+    def wait_for_change(self, version: int, timeout: float) -> int:
+        """Wait until the version differs from `version`, at most `timeout` seconds; returns the version."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._version != version, timeout)
+            return self._version
+
+    def get_queue_display(self) -> pd.DataFrame:
+        """The queue as a table: see `cosmos_workflow.queueing.display`."""
+        from cosmos_workflow.queueing.display import queue_frame
+
+        return queue_frame(self.snapshot(), self.plan())
+
+    # --- inside, under the lock ---
+
+    def _queued(self) -> list[QueueItem]:
+        return [item for item in self._items.values() if item.status is ItemStatus.QUEUED]
+
+    def _plan(self) -> list[Batch]:
+        # A key that is on its way goes on, so that a model isn't changed after every batch of a mixed queue.
+        queued = self._queued()
+        queued.sort(key=lambda item: item.batch_key != self._last_key)
+        return plan_batches(queued, self._batch_size())
+
+    def _batch_size(self) -> Callable[[QueueItem], int]:
+        def size(item: QueueItem) -> int:
+            spec = find_engine(item.engine)
+            own = spec.batch_size(validate_params(spec.params, item.params))
+            return min(own, self.batch_limit) if self.batch_limit else own
+
+        return size
+
+    def _settle(self, item: QueueItem) -> QueueItem:
+        if item.status.is_terminal:
+            self._write(removed=[item.id])
+            self._finished[item.id] = item
+            self._done[item.status] += 1
+            self._forget_oldest()
+        else:
+            self._write([item])
+        return item
+
+    def _forget_oldest(self) -> None:
+        passing = [item.id for item in self._finished.values() if item.status is not ItemStatus.FAILED]
+        for item_id in passing[: max(0, len(passing) - KEPT_FINISHED)]:
+            del self._finished[item_id]
+
+    def _write(self, changed: Sequence[QueueItem] = (), removed: Sequence[str] = ()) -> None:
+        if not changed and not removed:
+            return
+        if self._journal is not None:
+            self._journal.save(self.token, changed, removed)
+        for item_id in removed:
+            self._items.pop(item_id, None)
+        in_place = all(item.id in self._items and item.position == self._items[item.id].position for item in changed)
+        self._items.update({item.id: item for item in changed})
+        if not in_place:
+            self._items = {item.id: item for item in sorted(self._items.values(), key=lambda item: item.position)}
+        self._notify()
+
+    def _notify(self) -> None:
+        self._version += 1
+        self._changed.notify_all()
+
+
+def _check(spec: EngineSpec, text: str, params: Any, weights: Mapping[str, float], inputs: Mapping[str, str], where: str) -> None:
+    try:
+        spec.check(text, params, weights, {name: Path(path) for name, path in inputs.items()})
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _where(prompt: Prompt, number: int, total: int) -> str:
+    name = prompt.name or shorten(prompt.text, 40)
+    return f"Prompt {number} of {total} ({name})" if total > 1 else f"Prompt {name}"
+
+
+def _again(item: QueueItem, retry_of: str = "") -> QueueItem:
+    return QueueItem(
+        item.prompt_id,
+        item.prompt_text,
+        item.engine,
+        item.params,
+        item.weights,
+        item.inputs,
+        item.batch_key,
+        id=new_id("qi"),
+        retry_of=retry_of,
+        source=item.source,
+    )
