@@ -1,0 +1,110 @@
+"""Chatterbox text to speech, several items through the decoder at once: what the app knows of it without loading it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+from cosmos_workflow.catalog import Availability, EngineSpec, InputSpec, Medium
+from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
+from cosmos_workflow.engines.chatterbox.variants import (
+    EXPECTED_TOKENS_PER_CHARACTER,
+    MAX_TEXT,
+    VARIANTS,
+    Variant,
+    find_variant,
+)
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.params import Params, param_fields, shorten
+from cosmos_workflow.progress import Stage
+from cosmos_workflow.weights import WeightSet, find_weights, remedy
+
+STAGES = (
+    Stage("load", 0.0, "Loading the model"),
+    Stage("voice", 0.01, "Reading the voice"),
+    Stage("prefill", 0.03, "Reading the text"),
+    Stage("tokens", 0.05, "Speaking"),
+    Stage("flow", 0.65, "Shaping the sound"),
+    Stage("vocoder", 0.94, "Making the waveform"),
+    Stage("watermark", 0.97, "Watermarking"),
+)
+
+
+class ChatterboxSpec(EngineSpec):
+    """Chatterbox in four variants; one batch holds one variant, everything else may differ from item to item."""
+
+    name: ClassVar[str] = "chatterbox"
+    title: ClassVar[str] = "Chatterbox"
+    summary: ClassVar[str] = "Speech with a voice of your own, truly batched; English, 23 languages, Turbo, voice conversion."
+    medium: ClassVar[Medium] = "audio"
+    params: ClassVar[type[Params]] = ChatterboxParams
+    implementation: ClassVar[str] = "cosmos_workflow.engines.chatterbox.engine:ChatterboxEngine"
+    stages: ClassVar[tuple[Stage, ...]] = STAGES
+    inputs: ClassVar[tuple[InputSpec, ...]] = (
+        InputSpec("voice", "audio", "Voice to speak with (the built-in one without it)"),
+        InputSpec("speech", "audio", "Speech to convert (voice conversion only)"),
+    )
+    max_batch_size: ClassVar[int] = 32
+    max_text: ClassVar[int] = MAX_TEXT
+    needs_text: ClassVar[bool] = False
+    output: ClassVar[str] = "audio"
+
+    @property
+    def weight_sets(self) -> tuple[WeightSet, ...]:
+        """The weights its variants load, each set once."""
+        return tuple(dict.fromkeys(variant.weights for variant in VARIANTS.values()))
+
+    def availability(self) -> Availability:
+        """Available when the weights of at least one variant are on this machine."""
+        if any(find_weights(weights) for weights in self.weight_sets):
+            return Availability(True)
+        return Availability(
+            False, "The weights of Chatterbox aren't on this machine.", f"{remedy(self.weight_sets[0])}.".capitalize()
+        )
+
+    def complete_params(self, values: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+        """Every parameter with its value; what isn't given has the variant's own default. Raises InputError."""
+        own = find_variant(str(values.get("variant", ""))).defaults
+        complete = super().complete_params({**own, **values}, where)
+        _check_ranges(ChatterboxParams(**complete), where)
+        return complete
+
+    def check(self, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, Path]) -> None:
+        params = cast("ChatterboxParams", params)
+        _check_ranges(params, self.name)
+        variant = find_variant(params.variant)
+        _check_text(text, variant)
+        super().check(text, params, weights, inputs)
+
+    def cost(self, text: str, params: Params, inputs: Mapping[str, Path]) -> float:
+        """Expected speech tokens of a text, 25 of them a second."""
+        return max(1.0, EXPECTED_TOKENS_PER_CHARACTER * len(text))
+
+
+def _check_ranges(params: ChatterboxParams, where: str) -> None:
+    """Raise InputError where a value is in the form's range, and out of the variant's."""
+    variant = find_variant(params.variant)
+    for field in param_fields(ChatterboxParams):
+        low, high = variant.ranges.get(field.name, (field.minimum, field.maximum))
+        value = getattr(params, field.name)
+        if low is not None and high is not None and not low <= value <= high:
+            prefix = f"{where}: " if where else ""
+            raise InputError(
+                f"{prefix}{field.name}: {shorten(value)} isn't right for the variant {variant.name}; "
+                f"use a number from {low:g} to {high:g}."
+            )
+
+
+def _check_text(text: str, variant: Variant) -> None:
+    if not variant.speaks:
+        return
+    if not text.strip():
+        raise InputError("chatterbox: the prompt is empty; write some text.")
+    if sum(character.isalnum() for character in text) < 2:
+        raise InputError(f"chatterbox: {shorten(text)} is too short to be spoken; write a word or more.")
+
+
+SPEC = ChatterboxSpec()
+
+__all__ = ["SPEC", "ChatterboxParams", "ChatterboxSpec"]

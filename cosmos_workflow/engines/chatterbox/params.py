@@ -1,0 +1,66 @@
+"""What Chatterbox can be told. Only variant, mode and CFM steps must be equal in a batch."""
+
+from __future__ import annotations
+
+from cosmos_workflow.engines.chatterbox.variants import LANGUAGES, VARIANTS
+from cosmos_workflow.params import Params, param
+
+MAX_SEED = 2**31 - 1
+
+
+class ChatterboxParams(Params):
+    """Ranges are the widest of all variants; `ChatterboxSpec` narrows them to the variant's own."""
+
+    variant: str = param(
+        "english",
+        label="Variant",
+        help="The model: English, 23 languages, the fast English one, or another voice for a recording.",
+        invariant=True,
+        choices=tuple(VARIANTS),
+    )
+    language_id: str = param("en", label="Language", help="For the multilingual variant only.", choices=tuple(LANGUAGES))
+    seed: int = param(0, label="Seed", help="The same seed, text and voice give the same sound.", ge=0, le=MAX_SEED)
+    exaggeration: float = param(0.5, label="Exaggeration", help="How much feeling; Turbo ignores it.", ge=0.25, le=2, step=0.05)
+    cfg_weight: float = param(
+        0.5, label="CFG weight", help="How closely it keeps to the text; 0 is faster. Turbo ignores it.", ge=0, le=1, step=0.05
+    )
+    temperature: float = param(0.8, label="Temperature", help="How freely it chooses.", ge=0.05, le=5, step=0.05)
+    min_p: float = param(
+        0.05,
+        label="Min p",
+        help="Leaves out what is less likely than this share of the best; Turbo ignores it.",
+        ge=0,
+        le=1,
+        step=0.01,
+    )
+    top_p: float = param(
+        1.0,
+        label="Top p",
+        help="Chooses among the likeliest that sum to this; 1 takes all. Turbo's own is 0.95.",
+        ge=0,
+        le=1,
+        step=0.01,
+    )
+    top_k: int = param(1000, label="Top k", help="Turbo only: chooses among this many; 0 takes all.", ge=0, le=1000)
+    repetition_penalty: float = param(
+        1.2, label="Repetition penalty", help="Above 1 repeats less. The multilingual variant's own is 2.", ge=1, le=2, step=0.05
+    )
+    norm_loudness: bool = param(True, label="Even out the voice's loudness", help="Turbo only.")
+    max_tokens: int = param(
+        1000, label="Most speech tokens", help="25 tokens are a second; 1,000 is the model's cap.", ge=25, le=1000
+    )
+    cfm_steps: int = param(
+        0,
+        label="CFM steps",
+        help="Steps of the sound model; 0 takes the variant's own (10; Turbo 2).",
+        ge=0,
+        le=50,
+        invariant=True,
+    )
+    mode: str = param(
+        "reproducible",
+        label="Mode",
+        help="reproducible: float32, an item in a batch sounds as it would alone. fast: bfloat16 (and TF32 on a GPU).",
+        invariant=True,
+        choices=("reproducible", "fast"),
+    )

@@ -1,0 +1,121 @@
+"""The variants of Chatterbox: their weights, and where their parameters differ. Ranges are those of the upstream pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from cosmos_workflow.weights import WeightSet
+
+MAX_TEXT = 300
+"""Characters; above about 300 the models garble (resemble-ai/chatterbox issues 424 and 60)."""
+
+EXPECTED_TOKENS_PER_CHARACTER = 1.75
+"""Speech tokens a character of text, as measured; for progress and time, never for a limit."""
+
+TOKENS_PER_SECOND = 25
+
+LANGUAGES: Mapping[str, str] = MappingProxyType(
+    {
+        "ar": "Arabic",
+        "da": "Danish",
+        "de": "German",
+        "el": "Greek",
+        "en": "English",
+        "es": "Spanish",
+        "fi": "Finnish",
+        "fr": "French",
+        "he": "Hebrew",
+        "hi": "Hindi",
+        "it": "Italian",
+        "ja": "Japanese",
+        "ko": "Korean",
+        "ms": "Malay",
+        "nl": "Dutch",
+        "no": "Norwegian",
+        "pl": "Polish",
+        "pt": "Portuguese",
+        "ru": "Russian",
+        "sv": "Swedish",
+        "sw": "Swahili",
+        "tr": "Turkish",
+        "zh": "Chinese",
+    }
+)
+
+_MAIN_REPO = "ResembleAI/chatterbox"
+
+ENGLISH_WEIGHTS = WeightSet(
+    name="chatterbox",
+    title="Chatterbox (English and voice conversion)",
+    repo=_MAIN_REPO,
+    files=("ve.safetensors", "t3_cfg.safetensors", "s3gen.safetensors", "tokenizer.json", "conds.pt"),
+)
+MULTILINGUAL_WEIGHTS = WeightSet(
+    name="chatterbox-multilingual",
+    title="Chatterbox multilingual",
+    repo=_MAIN_REPO,
+    files=("ve.pt", "t3_mtl23ls_v2.safetensors", "s3gen.pt", "grapheme_mtl_merged_expanded_v1.json", "conds.pt"),
+    optional=("Cangjie5_TC.json",),
+)
+TURBO_WEIGHTS = WeightSet(
+    name="chatterbox-turbo",
+    title="Chatterbox Turbo",
+    repo="ResembleAI/chatterbox-turbo",
+    files=(
+        "ve.safetensors",
+        "t3_turbo_v1.safetensors",
+        "s3gen_meanflow.safetensors",
+        "conds.pt",
+        "vocab.json",
+        "merges.txt",
+        "tokenizer_config.json",
+    ),
+    optional=("added_tokens.json", "special_tokens_map.json", "config.json", "tokenizer.json"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One model of the family.
+
+    `ranges` are where a parameter's range is narrower than the form's, `defaults` where its default differs.
+    `speaks`: it takes text (voice conversion takes a recording). `shortest_voice` and `longest_voice` in seconds.
+    """
+
+    name: str
+    weights: WeightSet
+    cfm_steps: int
+    speaks: bool = True
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    defaults: Mapping[str, float] = field(default_factory=dict)
+    shortest_voice: float = 1.0
+
+
+_ALL = (
+    Variant("english", ENGLISH_WEIGHTS, cfm_steps=10),
+    Variant(
+        "multilingual",
+        MULTILINGUAL_WEIGHTS,
+        cfm_steps=10,
+        ranges={"cfg_weight": (0.2, 1.0)},
+        defaults={"repetition_penalty": 2.0},
+    ),
+    Variant(
+        "turbo",
+        TURBO_WEIGHTS,
+        cfm_steps=2,
+        ranges={"temperature": (0.05, 2.0)},
+        defaults={"top_p": 0.95},
+        shortest_voice=5.05,
+    ),
+    Variant("voice-conversion", ENGLISH_WEIGHTS, cfm_steps=10, speaks=False),
+)
+
+VARIANTS: Mapping[str, Variant] = MappingProxyType({variant.name: variant for variant in _ALL})
+
+
+def find_variant(name: str) -> Variant:
+    """The variant of that name; English for an unknown one, which the params refuse anyway."""
+    return VARIANTS.get(name, VARIANTS["english"])
