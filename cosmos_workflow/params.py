@@ -29,8 +29,9 @@ class Params(BaseModel):
 class ParamField:
     """One parameter as a form shows it.
 
-    `invariant`: must be equal for all items of a batch. `choices` is empty for a free value. `unused` is empty, or says why
-    the engine can't use this parameter; such a field is shown, disabled, and takes no part in the batch key.
+    `invariant`: must be equal for all items of a batch. `choices` is empty for a free value; with `open_choices` they are
+    what a form offers, and the model's own validator decides on other values. `unused` is empty, or says why the engine
+    can't use this parameter; such a field is shown, disabled, and takes no part in the batch key.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ParamField:
     step: float | None
     choices: tuple[str, ...]
     unused: str
+    open_choices: bool = False
 
 
 def param(
@@ -58,6 +60,7 @@ def param(
     choices: Choices = (),
     unused: str = "",
     max_length: int | None = None,
+    open_choices: bool = False,
 ) -> Any:
     """A field of a `Params` model, with its range and what a form needs to show it.
 
@@ -70,7 +73,7 @@ def param(
         **cast("Any", bounds),
         title=label,
         description=help,
-        json_schema_extra=cast("Any", {"form": _Extra(invariant, step, choices, unused)}),
+        json_schema_extra=cast("Any", {"form": _Extra(invariant, step, choices, unused, open_choices)}),
     )
 
 
@@ -80,6 +83,7 @@ class _Extra:
     step: float | None = None
     choices: Choices = ()
     unused: str = ""
+    open_choices: bool = False
 
 
 @cache
@@ -106,7 +110,7 @@ def validate_params(model: type[Params], values: Mapping[str, Any], where: str =
     wrong = [
         f"{field.name}: {shorten(getattr(checked, field.name))} isn't one of its choices; use {list_choices(field.choices)}"
         for field in param_fields(model)
-        if field.choices and getattr(checked, field.name) not in field.choices
+        if field.choices and not field.open_choices and getattr(checked, field.name) not in field.choices
     ]
     if wrong:
         raise InputError(_sentence(wrong, where))
@@ -118,6 +122,9 @@ def explain_error(detail: ErrorDetails, model: type[BaseModel]) -> str:
     key = str(detail["loc"][0]) if detail["loc"] else "params"
     if detail["type"] == "extra_forbidden":
         return f"{key}: unknown parameter; use {list_choices(tuple(model.model_fields))}"
+    if detail["type"] == "value_error":
+        # The model's own validator has a sentence for people.
+        return f"{key}: {detail['ctx']['error']}" if "ctx" in detail else f"{key}: {detail['msg']}"
     value = shorten(detail.get("input"))
     if issubclass(model, Params) and key in model.model_fields:
         return f"{key}: {value} isn't right; use {expected(_describe(key, model))}"
@@ -176,4 +183,5 @@ def _describe(name: str, model: type[Params]) -> ParamField:
         step=extra.step,
         choices=choices,
         unused=extra.unused,
+        open_choices=extra.open_choices,
     )

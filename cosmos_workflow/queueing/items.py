@@ -58,7 +58,8 @@ class QueueItem:
     """One thing to generate. `params` and `weights` are complete and checked; nothing in it is ever changed in place.
 
     `attempts` counts the times its process died, `retry_of` names the item it repeats, `position` orders the queue,
-    `source` says where it comes from when that isn't the page (a task of a job).
+    `source` says where it comes from when that isn't the page (a task of a job), `cost` is what drives its time, in its
+    engine's unit.
     """
 
     prompt_id: str
@@ -76,6 +77,7 @@ class QueueItem:
     retry_of: str = ""
     position: int = 0
     source: str = ""
+    cost: float = 1.0
 
     def to(self, status: ItemStatus, error: str = "") -> QueueItem:
         """The item in another status; raises TransitionError where the table doesn't allow it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cosmos_workflow.catalog import EngineSpec, find_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.ids import new_id, new_token
-from cosmos_workflow.params import shorten, validate_params
+from cosmos_workflow.params import Params, shorten, validate_params
 from cosmos_workflow.queueing.batches import digest, plan_batches
 from cosmos_workflow.queueing.items import Batch, ItemStatus, Prompt, QueueItem
 
@@ -111,11 +112,13 @@ class Queue:
         stated = spec.complete_weights(weights)
         key = digest(spec.batch_parts(complete, stated))
         checked = validate_params(spec.params, complete)
-        for number, prompt in enumerate(prompts, 1):
-            _check(spec, prompt.text, checked, stated, prompt.inputs, _where(prompt, number, len(prompts)))
+        costs = [
+            _checked_cost(spec, prompt.text, checked, stated, prompt.inputs, _where(prompt, number, len(prompts)))
+            for number, prompt in enumerate(prompts, 1)
+        ]
         added = [
-            QueueItem(prompt.id, prompt.text, engine, complete, stated, dict(prompt.inputs), key, source=source)
-            for prompt in prompts
+            QueueItem(prompt.id, prompt.text, engine, complete, stated, dict(prompt.inputs), key, source=source, cost=cost)
+            for prompt, cost in zip(prompts, costs, strict=True)
         ]
         return self.extend(added)
 
@@ -189,9 +192,11 @@ class Queue:
             complete = spec.complete_params({**item.params, **(params or {})})
             stated = spec.complete_weights({**item.weights, **(weights or {})})
             content = item.prompt_text if text is None else text
-            _check(spec, content, validate_params(spec.params, complete), stated, item.inputs, item_id)
+            cost = _checked_cost(spec, content, validate_params(spec.params, complete), stated, item.inputs, item_id)
             key = digest(spec.batch_parts(complete, stated))
-            edited = replace(item, prompt_text=content, params=complete, weights=stated, batch_key=key, attempts=0, error="")
+            edited = replace(
+                item, prompt_text=content, params=complete, weights=stated, batch_key=key, attempts=0, error="", cost=cost
+            )
             self._write([edited])
             return edited
 
@@ -324,11 +329,15 @@ class Queue:
         self._changed.notify_all()
 
 
-def _check(spec: EngineSpec, text: str, params: Any, weights: Mapping[str, float], inputs: Mapping[str, str], where: str) -> None:
+def _checked_cost(
+    spec: EngineSpec, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, str], where: str
+) -> float:
+    paths = {name: Path(path) for name, path in inputs.items()}
     try:
-        spec.check(text, params, weights, {name: Path(path) for name, path in inputs.items()})
+        spec.check(text, params, weights, paths)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
+    return spec.cost(text, params, paths)
 
 
 def _where(prompt: Prompt, number: int, total: int) -> str:
@@ -337,15 +346,4 @@ def _where(prompt: Prompt, number: int, total: int) -> str:
 
 
 def _again(item: QueueItem, retry_of: str = "") -> QueueItem:
-    return QueueItem(
-        item.prompt_id,
-        item.prompt_text,
-        item.engine,
-        item.params,
-        item.weights,
-        item.inputs,
-        item.batch_key,
-        id=new_id("qi"),
-        retry_of=retry_of,
-        source=item.source,
-    )
+    return replace(item, id=new_id("qi"), added_at=time.time(), status=ItemStatus.QUEUED, error="", attempts=0, retry_of=retry_of)

@@ -1,0 +1,260 @@
+"""The workspace, its settings, and its locks. Built once by whoever starts the program; importing this does no I/O."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PureWindowsPath
+from typing import Any, Literal
+
+from filelock import BaseFileLock, FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.params import list_choices, shorten
+
+HOME_VARIABLE = "COSMOS_WORKFLOW_HOME"
+SETTINGS_FILE = "settings.yaml"
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+class Settings(BaseModel):
+    """What a person may set in `settings.yaml` of the workspace; every key has a default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    startup: Literal["stay_paused", "resume", "ask"] = "stay_paused"
+    """What happens at start to a queue that an earlier life left behind."""
+    live_interval: float = Field(5.0, ge=0.5, le=3600)
+    """Seconds between two live updates of the page while nothing runs."""
+    max_upload_mb: int = Field(2048, ge=1, le=1_000_000)
+    """The largest file that may be uploaded, in units of 1,000,000 bytes."""
+    batch_size: int | None = Field(None, ge=1, le=1024)
+    """At most this many items in a batch; without it, as many as the engine takes."""
+    task_timeout: float | None = Field(None, gt=0)
+    """Seconds after which an item that reports nothing is given up; without it, never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """The one folder where everything is kept: database, input files, runs, jobs, locks."""
+
+    root: Path
+    settings: Settings = field(default_factory=Settings)
+
+    @staticmethod
+    def open(root: Path | str | None = None) -> Workspace:
+        """The workspace at `root`, made where it is missing: by default `$COSMOS_WORKFLOW_HOME`, else the user's data folder.
+
+        Raises UnavailableError where the folder can't be used, InputError where its settings are wrong.
+        """
+        folder = Path(root or os.environ.get(HOME_VARIABLE) or _default_root()).expanduser().absolute()
+        with file_errors(f"The workspace {folder}"):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder = folder.resolve()
+            for name in ("runs", "inputs", "jobs", "locks"):
+                (folder / name).mkdir(exist_ok=True)
+            probe = folder / "locks" / f".probe-{os.getpid()}-{time.monotonic_ns()}"
+            probe.write_bytes(b"x")
+            probe.unlink()
+        return Workspace(folder, read_settings(folder / SETTINGS_FILE))
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.root / "workflow.sqlite3"
+
+    @property
+    def database_url(self) -> str:
+        """The database as an SQLAlchemy URL."""
+        return f"sqlite:///{self.database}"
+
+    @property
+    def runs(self) -> Path:
+        """A folder a run, named by its id."""
+        return self.root / "runs"
+
+    @property
+    def inputs(self) -> Path:
+        """Input files by owner, named by their content."""
+        return self.root / "inputs"
+
+    @property
+    def jobs(self) -> Path:
+        """Job files and what belongs to them."""
+        return self.root / "jobs"
+
+    @property
+    def locks(self) -> Path:
+        """Lock files, one a device and one a living process."""
+        return self.root / "locks"
+
+    @property
+    def aside(self) -> Path:
+        """What `repair` put aside; made when it is needed."""
+        return self.root / "aside"
+
+    def inside(self, path: Path | str) -> Path:
+        """A path that a person typed, relative to the workspace; raises InputError where it leaves the workspace."""
+        return inside(self.root, path, "the workspace")
+
+    @contextlib.contextmanager
+    def app_lock(self, url: str = "") -> Iterator[AppLock]:
+        """Held by the one page of this workspace; raises UnavailableError, naming the other, where there is one already."""
+        lock = AppLock(self.locks / "app.lock", self.locks / "app.json")
+        lock.take(self.root, url)
+        try:
+            yield lock
+        finally:
+            lock.give_back()
+
+    def device_lock(self, device: str) -> BaseFileLock:
+        """A lock, not yet held, that page and command line share, so that a device makes one batch at a time."""
+        name = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-") or "device"
+        return FileLock(self.locks / f"device-{name}.lock", thread_local=False)
+
+
+class AppLock:
+    """Which page holds the workspace: its process and its address, for the sentence that a second one gets."""
+
+    def __init__(self, path: Path, note: Path) -> None:
+        self._lock = FileLock(path, thread_local=False)
+        self._note = note
+
+    def take(self, root: Path, url: str) -> None:
+        """Hold the lock, or raise UnavailableError at once."""
+        try:
+            with file_errors(f"The workspace {root}"):
+                self._lock.acquire(timeout=0)
+        except Timeout:
+            raise UnavailableError(
+                f"The workspace {root} is already open{self._holder()}; use that page, or give another folder with --workspace."
+            ) from None
+        self.announce(url)
+
+    def announce(self, url: str) -> None:
+        """Say at which address the page is, once that is known."""
+        with file_errors(f"The workspace {self._note.parent.parent}"):
+            temporary = self._note.with_suffix(".tmp")
+            temporary.write_text(json.dumps({"pid": os.getpid(), "url": url}), encoding="utf-8")
+            temporary.replace(self._note)
+
+    def give_back(self) -> None:
+        """Let the next page in."""
+        self._note.unlink(missing_ok=True)
+        self._lock.release()
+
+    def _holder(self) -> str:
+        try:
+            note = json.loads(self._note.read_text(encoding="utf-8"))
+            return f", pid {note['pid']}" + (f", at {note['url']}" if note["url"] else "")
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""  # The other one is just starting, or just leaving.
+
+
+def inside(root: Path, path: Path | str, what: str) -> Path:
+    """`path` below `root`, resolved; raises InputError for one that leaves `root`, which the sentence calls `what`.
+
+    Refused are absolute paths, "..", Windows drives, backslashes and colons, control characters, and symbolic links that
+    lead out. Percent signs and the like are letters of a name.
+    """
+    text = str(path)
+    windows = PureWindowsPath(text)
+    wrong = (
+        not text.strip()
+        or Path(text).is_absolute()
+        or bool(windows.drive or windows.root)
+        or any(letter in text for letter in "\\:")
+        or any(ord(letter) < 32 for letter in text)
+        or ".." in Path(text).parts
+    )
+    if not wrong:
+        base = root.resolve()
+        try:
+            resolved = (base / text).resolve()
+        except (OSError, RuntimeError):  # a link to itself
+            wrong = True
+        else:
+            if resolved.is_relative_to(base):
+                return resolved
+    raise InputError(f"The path {shorten(text)} isn't inside {what}; use a path below it, without '..'.")
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings in `path`, or the defaults where there is no such file; raises InputError with file, line and key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Settings()
+    except OSError as error:
+        raise UnavailableError(f"{path} can't be read: {error.strerror}; check its permissions.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: the text isn't UTF-8; save the file as UTF-8.") from error
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        values = YAML().load(text)
+    except YAMLError as error:
+        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = error.problem if isinstance(error, MarkedYAMLError) else "it can't be read"
+        raise InputError(f"{path}{line}: this isn't YAML ({problem}); write lines such as 'startup: resume'.") from error
+    if values is None:
+        return Settings()
+    if not isinstance(values, dict):
+        raise InputError(f"{path}, line 1: settings are lines of 'key: value'; use {list_choices(list(Settings.model_fields))}.")
+    try:
+        return Settings.model_validate(dict(values), strict=True)
+    except ValidationError as error:
+        raise InputError("; ".join(_explain(path, values, dict(detail)) for detail in error.errors()) + ".") from error
+
+
+def _explain(path: Path, values: Any, detail: dict[str, Any]) -> str:
+    key = str(detail["loc"][0])
+    line = next((values.lc.key(name)[0] + 1 for name in values if str(name) == key), 1)
+    where = f"{path}, line {line}, {key}"
+    if detail["type"] in ("extra_forbidden", "invalid_key"):
+        return f"{where}: unknown setting; use {list_choices(list(Settings.model_fields))}"
+    return f"{where}: {shorten(detail.get('input'))} isn't right: {detail['msg']}"
+
+
+def assets_dir() -> Path:
+    """The samples: in the package where it was installed from a wheel, else in the repository."""
+    packaged = Path(__file__).parent / "_assets"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "assets"
+
+
+@contextlib.contextmanager
+def file_errors(what: str) -> Iterator[None]:
+    """Turn an OSError inside into an UnavailableError of one sentence that begins with `what`."""
+    try:
+        yield
+    except Timeout:
+        raise
+    except OSError as error:
+        raise UnavailableError(f"{what} {_reason(error)}") from error
+
+
+def _reason(error: OSError) -> str:
+    if error.errno in _FULL:
+        return "can't be written: the disk is full; free some space and try again."
+    if error.errno in _REFUSED:
+        return "can't be written: permission denied; choose another folder or change its permissions."
+    if isinstance(error, NotADirectoryError | FileExistsError):
+        return "can't be used: it is a file, or lies below one; choose a folder."
+    return f"can't be used: {error.strerror or error}."
+
+
+def _default_root() -> str:
+    from platformdirs import user_data_dir
+
+    return user_data_dir("cosmos-workflow", appauthor=False)

@@ -1,0 +1,109 @@
+"""The devices of this program: a pool of workers, and the one thread that listens to it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.gpu_dispatch.pool import SlotStatus
+from cosmos_workflow.gpu_dispatch.protocol import Event
+from cosmos_workflow.ids import new_id
+
+
+class Pool(Protocol):
+    """What a pool of workers must offer: `gpu_dispatch.WorkerPool` on this machine, the Ray executor on a cluster."""
+
+    def submit(
+        self, data: Any, *, task_id: Any = None, setup: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> Any: ...
+    def cancel(self, task_id: Any) -> None: ...
+    def send(self, task_id: Any, message: Any) -> None: ...
+    def events(self, timeout: float | None = None) -> list[Event]: ...
+    def unload(self) -> None: ...
+    def slots(self) -> list[SlotStatus]: ...
+    def shutdown(self, graceful: bool = True) -> Any: ...
+
+
+class Devices:
+    """Hands tasks to the pool from any thread; each caller reads the events of its own task.
+
+    Tasks start in the order in which they were handed in: sessions that hand in one batch at a time take turns.
+    `on_event` sees every event, in the listener's thread.
+    """
+
+    def __init__(self, make_pool: Callable[[], Pool], on_event: Callable[[Event], None] | None = None) -> None:
+        self._make_pool = make_pool
+        self._pool: Pool | None = None
+        self._lock = threading.Lock()
+        self._routes: dict[str, SimpleQueue[Event]] = {}
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self._on_event = on_event
+
+    def submit(self, data: Any, setup: Mapping[str, Any]) -> tuple[str, SimpleQueue[Event]]:
+        """Hand in a task; its events arrive in the queue that is returned, the last of them its outcome."""
+        task_id = new_id("task")
+        route: SimpleQueue[Event] = SimpleQueue()
+        with self._lock:
+            if self._closing:
+                raise UnavailableError("The program is shutting down; start it again.")
+            pool = self._open()
+            self._routes[task_id] = route
+            pool.submit(data, task_id=task_id, setup=setup)
+        return task_id, route
+
+    def cancel(self, task_id: str) -> None:
+        """Ask a task to stop; a worker that doesn't notice in time is replaced."""
+        if self._pool is not None and task_id in self._routes:
+            self._pool.cancel(task_id)
+
+    def send(self, task_id: str, message: Any) -> None:
+        """Tell a running task something."""
+        if self._pool is not None and task_id in self._routes:
+            self._pool.send(task_id, message)
+
+    def unload(self) -> None:
+        """Idle workers go, and their memory with them; the next task loads its engine again."""
+        if self._pool is not None:
+            self._pool.unload()
+
+    def slots(self) -> list[SlotStatus]:
+        """The state of each device; empty before the first task."""
+        return [] if self._pool is None else self._pool.slots()
+
+    def close(self, graceful: bool = False) -> None:
+        """Stop the workers, running tasks too unless `graceful`; every task that was still open gets its outcome."""
+        with self._lock:
+            self._closing = True
+            pool, thread = self._pool, self._thread
+        if pool is None or thread is None:
+            return
+        pool.unload()
+        thread.join()
+        for event in pool.shutdown(graceful=graceful) or []:
+            self._route(event)
+
+    def _open(self) -> Pool:
+        if self._pool is None:
+            self._pool = self._make_pool()
+            self._thread = threading.Thread(target=self._listen, args=(self._pool,), name="devices", daemon=True)
+            self._thread.start()
+        return self._pool
+
+    def _listen(self, pool: Pool) -> None:
+        while not self._closing:
+            for event in pool.events(timeout=None):
+                self._route(event)
+
+    def _route(self, event: Event) -> None:
+        task_id = getattr(event, "task_id", None)
+        if self._on_event is not None:
+            self._on_event(event)
+        route = self._routes.get(task_id) if task_id is not None else None
+        if route is not None and task_id is not None:
+            if event.is_final:
+                del self._routes[task_id]
+            route.put(event)

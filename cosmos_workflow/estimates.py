@@ -1,0 +1,82 @@
+"""How long work will take, learned from finished runs. Pure."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+MAD_TO_SIGMA = 1.4826
+"""Median absolute deviation to standard deviation, for normally distributed values."""
+
+
+@dataclass(frozen=True, slots=True)
+class CostSample:
+    """A finished batch: `seconds` of work, loading apart, for `cost` units in `items` items."""
+
+    cost: float
+    seconds: float
+    items: int
+    load_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Seconds a unit of cost takes: median, relative spread (one sigma), and from how many batches it was learned."""
+
+    seconds_per_unit: float
+    spread: float
+    samples: int
+    load_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLeft:
+    """Seconds left, and how far off that may be (one sigma)."""
+
+    seconds: float
+    error: float
+
+    def __str__(self) -> str:
+        return f"about {format_seconds(self.seconds)}, ±{format_seconds(self.error)}"
+
+
+def learn_rate(samples: Iterable[CostSample]) -> Rate | None:
+    """The rate of an engine from its finished batches; None before the first."""
+    usable = [sample for sample in samples if sample.cost > 0 and sample.seconds > 0]
+    if not usable:
+        return None
+    rates = [sample.seconds / sample.cost for sample in usable]
+    median = statistics.median(rates)
+    spread = MAD_TO_SIGMA * statistics.median(abs(rate - median) for rate in rates) / median
+    loads = [sample.load_seconds for sample in usable if sample.load_seconds > 0]
+    return Rate(median, spread, len(usable), statistics.median(loads) if loads else 0.0)
+
+
+def time_left(parts: Sequence[tuple[float, int, Rate | None]], loads: float = 0.0) -> TimeLeft | None:
+    """Time left for `parts` of (cost, batches, rate); None where a part's rate isn't known yet.
+
+    The parts' errors add as independent ones; a rate's own error shrinks with the batches it was learned from.
+    """
+    seconds, variance = loads, 0.0
+    for cost, batches, rate in parts:
+        if rate is None:
+            return None
+        expected = cost * rate.seconds_per_unit
+        # One batch alone says nothing of the spread: take half of it as its error.
+        spread = rate.spread if rate.samples > 1 else max(rate.spread, 0.5)
+        seconds += expected
+        variance += (expected * spread) ** 2 * (1 / max(1, batches) + 1 / rate.samples)
+    return TimeLeft(seconds, math.sqrt(variance))
+
+
+def format_seconds(seconds: float) -> str:
+    """A duration in the words of a clock: "8 s", "6 min", "2 h 5 min"."""
+    if seconds < 59.5:
+        return f"{max(0, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if rest else f"{hours} h"

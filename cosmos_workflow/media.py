@@ -1,0 +1,282 @@
+"""Clips and sounds as files: what they are, their frames, and writing ones that every browser plays.
+
+PyAV, numpy and soundfile are imported where they are used, so that importing this module costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from cosmos_workflow.errors import InputError
+
+if TYPE_CHECKING:
+    import av
+    import numpy as np
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+    from numpy.typing import NDArray
+
+    Frame = NDArray[np.uint8]
+    Samples = NDArray[np.int16]
+
+SoundFormat = Literal["wav", "flac"]
+
+# A playlist would let a file that somebody uploads read other files or addresses: only real containers are opened.
+_CONTAINERS = "aac,aiff,asf,avi,flac,flv,gif,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,ogg,wav"
+_OPEN_OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
+_BT709 = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ClipInfo:
+    """What a clip is. `width` and `height` in pixels as shown (rotation applied); `seconds` and `frames` as its header says."""
+
+    width: int
+    height: int
+    fps: float
+    seconds: float
+    frames: int
+    codec: str
+    has_sound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SoundInfo:
+    """What a sound is; `seconds` as its header says."""
+
+    seconds: float
+    sample_rate: int
+    channels: int
+    codec: str
+
+
+def probe_clip(path: Path) -> ClipInfo:
+    """What a clip is, from its header and first frame; raises InputError where it isn't a clip or holds no frame."""
+    with _open(path, "clip") as container:
+        stream = _video_stream(container, path)
+        first = next(_decode(container, stream, path), None)
+        if first is None:
+            raise InputError(f"{path.name} is a clip without a single frame; choose another one.")
+        fps = float(stream.average_rate or stream.guessed_rate or 0) or 25.0
+        width, height = first.width, first.height
+        if first.rotation % 180:
+            width, height = height, width
+        seconds = _seconds(container, stream) or (stream.frames or 1) / fps
+        return ClipInfo(
+            width=width,
+            height=height,
+            fps=fps,
+            seconds=seconds,
+            frames=stream.frames or max(1, round(seconds * fps)),
+            codec=stream.codec_context.name,
+            has_sound=bool(container.streams.audio),
+        )
+
+
+def probe_sound(path: Path) -> SoundInfo:
+    """What a sound is, from its header and first samples; raises InputError where it isn't a sound or holds no sample."""
+    from av.error import FFmpegError
+
+    with _open(path, "sound") as container:
+        if not container.streams.audio:
+            raise InputError(f"{path.name} holds no sound; choose a WAV, FLAC, MP3, OGG or M4A file.")
+        stream = container.streams.audio[0]
+        try:
+            first = next(container.decode(stream), None)
+        except FFmpegError as error:
+            raise InputError(f"{path.name} can't be decoded ({error.strerror}); choose another file.") from error
+        if first is None or first.samples == 0:
+            raise InputError(f"{path.name} is a sound without a single sample; choose another one.")
+        return SoundInfo(
+            seconds=_seconds(container, stream) or first.samples / first.sample_rate,
+            sample_rate=first.sample_rate,
+            channels=first.layout.nb_channels,
+            codec=stream.codec_context.name,
+        )
+
+
+def read_frames(path: Path) -> Iterator[tuple[Frame, float, float]]:
+    """Each frame of a clip as (RGB of shape (height, width, 3), its start, its end), in seconds from the first frame.
+
+    A frame lasts until the next one starts. Memory doesn't grow with the clip. Raises InputError for what isn't a clip.
+    """
+    with _open(path, "clip") as container:
+        stream = _video_stream(container, path)
+        stream.thread_type = "AUTO"
+        usual = 1 / float(stream.average_rate or 25)
+        origin: float | None = None
+        held: av.VideoFrame | None = None
+        start = 0.0
+        for frame in _decode(container, stream, path):
+            if origin is None:
+                origin = frame.time or 0.0
+            now = start + usual if frame.time is None else frame.time - origin
+            if held is not None:
+                yield _rgb(held), start, max(now, start)
+            held, start = frame, (now if held is not None else 0.0)
+        if held is not None:
+            lasts = float(held.duration * held.time_base) if held.duration and held.time_base else usual
+            yield _rgb(held), start, start + lasts
+
+
+def resample_frames(frames: Iterable[tuple[Frame, float, float]], fps: Fraction) -> Iterator[tuple[Frame, int]]:
+    """The frames to show at `fps` for the same duration, each with how often it is shown in a row (at least once).
+
+    Output frame i is what the clip shows in the middle of its slot, at (i + 1/2) / fps, so a clip of n frames at the same
+    rate is kept as it is, and a duration of s seconds gives round(s x fps) frames, at least one.
+    """
+    made, last = 0, None
+    for frame, _, end in frames:
+        last = frame
+        # The slots whose middle lies before `end`; a tiny slack takes up rounding in time stamps.
+        upto = int(end * float(fps) + 0.5 - 1e-6)
+        if upto > made:
+            yield frame, upto - made
+            made = upto
+    if made == 0 and last is not None:
+        yield last, 1
+
+
+class ClipWriter:
+    """Writes RGB frames as H.264 in an MP4 that plays in browsers (yuv420p, BT.709, index in front).
+
+    `width` and `height` must be even. Frames are uint8 of shape (height, width, 3). A clip that is left by an exception is
+    deleted.
+    """
+
+    def __init__(self, path: Path, width: int, height: int, fps: Fraction | int, comment: str = "") -> None:
+        import av
+
+        if width % 2 or height % 2 or width < 2 or height < 2:
+            raise ValueError(f"width and height must be even, not {width}x{height}")
+        self.path = path
+        self.frames = 0
+        self._container = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
+        if comment:
+            self._container.metadata["comment"] = comment
+        options = {"crf": "18", "preset": "veryfast"}
+        self._stream: Any = self._container.add_stream("libx264", rate=Fraction(fps), options=options)
+        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
+        context = self._stream.codec_context
+        context.color_primaries = context.color_trc = context.colorspace = context.color_range = _BT709
+
+    def write(self, frame: Frame) -> None:
+        """Add one frame."""
+        import av
+
+        picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+        picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+        picture.pts = self.frames
+        picture.time_base = 1 / self._stream.codec_context.framerate
+        self._container.mux(self._stream.encode(picture))
+        self.frames += 1
+
+    def __enter__(self) -> ClipWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                self._container.mux(self._stream.encode(None))
+        finally:
+            self._container.close()
+            if kind is not None:
+                self.path.unlink(missing_ok=True)
+
+
+def write_thumbnail(clip: Path, target: Path, width: int = 320) -> None:
+    """A JPEG of the clip's first frame, at most `width` pixels wide."""
+    frame, _, _ = next(read_frames(clip), (None, 0.0, 0.0))
+    if frame is None:
+        raise InputError(f"{clip.name} is a clip without a single frame; choose another one.")
+    from PIL import Image
+
+    picture = Image.fromarray(frame)
+    picture.thumbnail((width, width * 4))
+    picture.save(target, "JPEG", quality=85)
+
+
+def write_sound(path: Path, blocks: Iterable[Samples], sample_rate: int, format: SoundFormat) -> int:
+    """Write mono 16-bit blocks as WAV or FLAC; returns how many samples it holds. Left by an exception, it is deleted."""
+    import soundfile
+
+    samples = 0
+    try:
+        with soundfile.SoundFile(path, "w", samplerate=sample_rate, channels=1, subtype="PCM_16", format=format.upper()) as sound:
+            for block in blocks:
+                sound.write(block)
+                samples += len(block)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return samples
+
+
+def resample_sound(blocks: Iterable[Samples], source_rate: int, target_rate: int) -> Iterator[Samples]:
+    """Mono 16-bit blocks at another rate, block by block."""
+    if source_rate == target_rate:
+        yield from blocks
+        return
+    import av
+
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=target_rate)
+    for block in blocks:
+        frame = av.AudioFrame.from_ndarray(block[None, :], format="s16", layout="mono")
+        frame.sample_rate = source_rate
+        for made in resampler.resample(frame):
+            yield made.to_ndarray()[0]
+    for made in resampler.resample(None):
+        yield made.to_ndarray()[0]
+
+
+@contextmanager
+def _open(path: Path, kind: str) -> Iterator[InputContainer]:
+    import av
+    from av.error import FFmpegError
+
+    if not path.is_file():
+        raise InputError(f"{path.name} isn't there; choose the file again.")
+    takes = "an MP4, WebM, MOV, MKV or AVI file" if kind == "clip" else "a WAV, FLAC, MP3, OGG or M4A file"
+    try:
+        container = av.open(str(path.absolute()), options=_OPEN_OPTIONS, metadata_errors="replace")
+    except (FFmpegError, OSError, ValueError) as error:
+        raise InputError(f"{path.name} isn't a {kind} that can be read; choose {takes}.") from error
+    with container:
+        yield container
+
+
+def _video_stream(container: InputContainer, path: Path) -> VideoStream:
+    from av.stream import Disposition
+
+    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if not streams:
+        raise InputError(f"{path.name} holds no moving picture; choose an MP4, WebM, MOV, MKV or AVI file.")
+    return streams[0]
+
+
+def _decode(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:
+    from av.error import FFmpegError
+
+    try:
+        yield from container.decode(stream)
+    except FFmpegError as error:
+        raise InputError(f"{path.name} can't be decoded ({error.strerror}); choose another file.") from error
+
+
+def _seconds(container: InputContainer, stream: Any) -> float:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return (container.duration or 0) / 1_000_000
+
+
+def _rgb(frame: av.VideoFrame) -> Frame:
+    import numpy as np
+
+    picture = cast("Frame", frame.to_ndarray(format="rgb24"))
+    return np.ascontiguousarray(np.rot90(picture, frame.rotation // 90)) if frame.rotation else picture

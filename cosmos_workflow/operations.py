@@ -1,0 +1,370 @@
+"""The one facade: batches in, results per item out, with records and files that never disagree."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from cosmos_workflow.catalog import EngineSpec, find_engine
+from cosmos_workflow.config import Workspace
+from cosmos_workflow.devices import Devices, Pool
+from cosmos_workflow.engines.base import Dropped, Failure, Output, Request
+from cosmos_workflow.engines.host import BatchBegun, BatchMade, BatchTask, CancelItems, ItemMade, ItemReported
+from cosmos_workflow.errors import InputError, WorkflowError
+from cosmos_workflow.estimates import CostSample, Rate, learn_rate
+from cosmos_workflow.gpu_dispatch import protocol
+from cosmos_workflow.gpu_dispatch.pool import SlotStatus, WorkerPool
+from cosmos_workflow.ids import new_id
+from cosmos_workflow.params import validate_params
+from cosmos_workflow.progress import ProgressTracker
+from cosmos_workflow.queueing import Batch, ItemStatus, QueueItem, group_queue_by_batch_key
+from cosmos_workflow.store import RunRecord, Store
+
+WORKER = "cosmos_workflow.engines.host:EngineWorker"
+LOAD_TIMEOUT = 1800.0
+"""Seconds a worker may take to load an engine: the largest take minutes from a slow disk."""
+
+Outcome = Literal["succeeded", "failed", "cancelled", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLoading:
+    """A batch has its device; the engine is being loaded, if it isn't yet."""
+
+    item_ids: tuple[str, ...]
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStarted:
+    """The work on a batch began."""
+
+    item_ids: tuple[str, ...]
+    device: str
+    load_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ItemProgressed:
+    """An item got further; `fraction` in [0, 1] never falls."""
+
+    item_id: str
+    stage: str
+    fraction: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """How an item ended. *interrupted* isn't an end: its process died, or its batch broke; the runner decides what follows.
+
+    `worker_died` tells the two apart. `hold` is set when going on makes no sense (a full disk), and says why.
+    """
+
+    item_id: str
+    run_id: str
+    outcome: Outcome
+    files: Mapping[str, Path] = field(default_factory=dict)
+    error: str = ""
+    traceback: str = ""
+    worker_died: bool = False
+    hold: str = ""
+
+
+OperationEvent = EngineLoading | BatchStarted | ItemProgressed | ItemResult
+
+
+class Operations:
+    """Everything a page, a command or a program does with a workspace: run batches, cancel, ask how long it takes.
+
+    `gpu_ids` names the devices (None is the CPU); with none given there is one worker, on the first GPU or the CPU.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        gpu_ids: Sequence[int | None] = (None,),
+        store: Store | None = None,
+        make_pool: Callable[[], Pool] | None = None,
+        on_dispatch_event: Callable[[protocol.Event], None] | None = None,
+    ) -> None:
+        self.workspace = workspace
+        self.store = store or Store(workspace)
+        self.gpu_ids = tuple(gpu_ids)
+        self._devices = Devices(make_pool or self._local_pool, on_dispatch_event)
+        self._lock = threading.Lock()
+        self._running: dict[str, _RunningBatch] = {}
+        self._rates: dict[str, Rate | None] = {}
+
+    def batch_inference(
+        self,
+        items: Iterable[QueueItem],
+        on_event: Callable[[OperationEvent], None] | None = None,
+        *,
+        token: str = "",
+        owner: str = "local",
+    ) -> Iterator[ItemResult]:
+        """Make these items, batch by batch, and yield each result as it is known.
+
+        Items of different keys are grouped first. Waits for its turn when others use the devices. An iterator that is
+        closed early cancels what it had begun. Events arrive in this thread, in order.
+        """
+        for batch in group_queue_by_batch_key(items):
+            yield from self._run_batch(batch, on_event or (lambda _event: None), token, owner)
+
+    def cancel(self, item_ids: Collection[str]) -> None:
+        """Stop these items if they are running; their neighbours go on."""
+        wanted = frozenset(item_ids)
+        with self._lock:
+            touched = {id(batch): batch for item, batch in self._running.items() if item in wanted}
+        for batch in touched.values():
+            if batch.open <= wanted:
+                self._devices.cancel(batch.task_id)
+            else:
+                self._devices.send(batch.task_id, CancelItems(wanted & batch.open))
+
+    def free_devices(self) -> None:
+        """Unload the engines: memory goes back as soon as what is running is done."""
+        self._devices.unload()
+
+    def slots(self) -> list[SlotStatus]:
+        """What each device is doing."""
+        return self._devices.slots()
+
+    def rate(self, engine: str) -> Rate | None:
+        """How fast an engine is here, learned from its finished runs; None before the first."""
+        if engine not in self._rates:
+            self._rates[engine] = learn_rate(batch_samples(self.store.cost_samples(engine)))
+        return self._rates[engine]
+
+    def close(self, graceful: bool = False) -> None:
+        """Stop the workers; what was running is interrupted, unless `graceful`."""
+        self._devices.close(graceful)
+        self.store.close()
+
+    def __enter__(self) -> Operations:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def _local_pool(self) -> Pool:
+        return WorkerPool(WORKER, self.gpu_ids, max_retries=0, setup_timeout=LOAD_TIMEOUT, prefetch=0)
+
+    def _run_batch(self, batch: Batch, notify: Callable[[OperationEvent], None], token: str, owner: str) -> Iterator[ItemResult]:
+        running = _RunningBatch(self, batch, token, owner, notify)
+        yield from running.refuse_impossible()
+        if not running.open:
+            return
+        with self._lock:
+            self._running.update(dict.fromkeys(running.open, running))
+        try:
+            running.task_id, route = self._devices.submit(running.task(), {"engine": batch.engine})
+            yield from running.results(route)
+        finally:
+            if running.open:
+                self._devices.cancel(running.task_id)
+                running.abandon()
+            with self._lock:
+                for item in batch.items:
+                    self._running.pop(item.id, None)
+                self._rates.pop(batch.engine, None)
+
+
+class _RunningBatch:
+    """A batch on its way: turns the worker's events into records, files and results."""
+
+    def __init__(
+        self, operations: Operations, batch: Batch, token: str, owner: str, notify: Callable[[OperationEvent], None]
+    ) -> None:
+        self.batch = batch
+        self.task_id = ""
+        self._store = operations.store
+        self._locks = operations.workspace.locks
+        self._notify = notify
+        self._token, self._owner = token, owner
+        self._spec: EngineSpec = find_engine(batch.engine)
+        self._items = {item.id: item for item in batch.items}
+        self._runs = {item.id: new_id("rs") for item in batch.items}
+        self._params = {item.id: validate_params(self._spec.params, item.params) for item in batch.items}
+        self._trackers = {item.id: ProgressTracker(item.id, self._spec.stages) for item in batch.items}
+        self._begun = False
+        self.open: set[str] = set(self._items)
+
+    def refuse_impossible(self) -> Iterator[ItemResult]:
+        """Items that can't be made, found before a worker is asked: the engine isn't there, an input file is gone."""
+        availability = self._spec.availability()
+        for item in self.batch.items:
+            reason = "" if availability.available else f"{self._spec.name}: {availability}"
+            try:
+                self._spec.check(item.prompt_text, self._params[item.id], item.weights, _paths(item))
+            except InputError as error:
+                reason = reason or str(error)
+            if reason:
+                self._store.begin_runs([self._record(item, "")])
+                yield self._end(item.id, "failed", error=reason)
+
+    def task(self) -> BatchTask:
+        """The batch as the worker gets it, with an empty folder for each item."""
+        requests = tuple(self._request(self._items[item_id]) for item_id in self._items if item_id in self.open)
+        return BatchTask(self.batch.id, requests, self._locks)
+
+    def results(self, route: Any) -> Iterator[ItemResult]:
+        """Each item's result, until none is open."""
+        while self.open:
+            match route.get():
+                case protocol.TaskStarted():
+                    self._notify(EngineLoading(tuple(self.open), self._spec.name))
+                case protocol.TaskProgress(progress=message, worker_id=worker):
+                    yield from self._on_message(message, str(worker))
+                case protocol.TaskSuccess(data=BatchMade() as made):
+                    yield from self._on_made(made)
+                case protocol.TaskError() as event:
+                    yield from self._on_error(event)
+                case protocol.TaskTimeout(timeout=seconds):
+                    yield from self._end_open("failed", f"It took longer than {seconds:g} s.")
+
+    def abandon(self) -> None:
+        """Close the records of what nobody waits for any more."""
+        for item_id in list(self.open):
+            self._end(item_id, "cancelled", error="Stopped before it was done.")
+
+    def _on_message(self, message: Any, worker: str) -> Iterator[ItemResult]:
+        match message:
+            case BatchBegun(load_seconds=load_seconds):
+                self._begin(worker, load_seconds)
+            case ItemReported() if message.item_id in self.open:
+                tracker = self._trackers[message.item_id]
+                fraction = tracker.update_stage(message.stage, message.sub_progress, message.message)
+                self._notify(ItemProgressed(message.item_id, tracker.stage, fraction, tracker.message))
+            case ItemMade(outcome=Output() as output) if output.id in self.open:
+                yield self._publish(output, message.seconds)
+            case ItemMade(outcome=Failure() as failure) if failure.id in self.open:
+                yield self._end(failure.id, "failed", error=failure.error, traceback=failure.traceback)
+            case ItemMade(outcome=Dropped() as dropped) if dropped.id in self.open:
+                yield self._end(dropped.id, "cancelled")
+
+    def _on_made(self, made: BatchMade) -> Iterator[ItemResult]:
+        if made.error and len(self.batch) > 1:
+            # One of them broke it: smaller batches will tell which.
+            yield from self._end_open("interrupted", made.error, made.traceback)
+        elif made.error:
+            yield from self._end_open("failed", made.error, made.traceback)
+        else:
+            yield from self._end_open("cancelled", "")
+
+    def _on_error(self, event: protocol.TaskError) -> Iterator[ItemResult]:
+        reason = event.error.strip().splitlines()[-1] if event.error.strip() else "The worker stopped."
+        if event.kind == "cancelled":
+            yield from self._end_open("cancelled", "")
+        elif event.kind == "died":
+            yield from self._end_open("interrupted", reason, event.error, worker_died=True)
+        elif event.kind == "setup":
+            sentence = reason.split("Error: ", 1)[-1]
+            yield from self._end_open("failed", f"{self._spec.name} could not be loaded: {sentence}", event.error)
+        else:
+            yield from self._end_open("failed", reason, event.error)
+
+    def _begin(self, worker: str, load_seconds: float) -> None:
+        now = time.time()
+        device = worker
+        records = [
+            self._record(item, device, worker=worker, started_at=now, load_seconds=load_seconds)
+            for item in self.batch.items
+            if item.id in self.open
+        ]
+        self._store.begin_runs(records)
+        self._begun = True
+        self._notify(BatchStarted(tuple(record.item_id for record in records), device, load_seconds))
+
+    def _publish(self, output: Output, seconds: float) -> ItemResult:
+        run_id = self._runs[output.id]
+        try:
+            record = self._store.publish_run(run_id, output.files, {**output.metadata, "seconds_of_work": round(seconds, 3)})
+        except WorkflowError as error:
+            return self._end(output.id, "failed", error=str(error), hold=str(error))
+        self.open.discard(output.id)
+        self._trackers[output.id].complete()
+        files = {key: self._store.output_path(record, key) for key in record.outputs}
+        result = ItemResult(output.id, run_id, "succeeded", files)
+        self._notify(result)
+        return result
+
+    def _end_open(self, outcome: Outcome, error: str, traceback: str = "", *, worker_died: bool = False) -> Iterator[ItemResult]:
+        for item_id in [item.id for item in self.batch.items if item.id in self.open]:
+            yield self._end(item_id, outcome, error=error, traceback=traceback, worker_died=worker_died)
+
+    def _end(
+        self,
+        item_id: str,
+        outcome: Outcome,
+        *,
+        error: str = "",
+        traceback: str = "",
+        worker_died: bool = False,
+        hold: str = "",
+    ) -> ItemResult:
+        self.open.discard(item_id)
+        run_id = self._runs[item_id]
+        if self._store.get_run(run_id) is None:
+            self._store.begin_runs([self._record(self._items[item_id], "")])
+        self._store.finish_run(run_id, outcome, error=error, traceback=traceback)
+        self._store.discard_run_folder(run_id)
+        result = ItemResult(item_id, run_id, outcome, {}, error, traceback, worker_died, hold)
+        self._notify(result)
+        return result
+
+    def _request(self, item: QueueItem) -> Request:
+        folder = self._store.open_run_folder(self._runs[item.id])
+        return Request(item.id, item.prompt_text, self._params[item.id], item.weights, _paths(item), folder)
+
+    def _record(self, item: QueueItem, device: str, **known: Any) -> RunRecord:
+        return RunRecord(
+            id=self._runs[item.id],
+            item_id=item.id,
+            owner=self._owner,
+            token=self._token,
+            prompt_id=item.prompt_id,
+            prompt_text=item.prompt_text,
+            engine=item.engine,
+            params=dict(item.params),
+            weights=dict(item.weights),
+            inputs=dict(item.inputs),
+            batch_id=self.batch.id,
+            batch_key=item.batch_key,
+            batch_size=len(self.batch),
+            status=ItemStatus.RUNNING,
+            device=device,
+            queued_at=item.added_at,
+            cost=item.cost,
+            cost_unit=self._spec.cost_unit,
+            retry_of=item.retry_of,
+            source=item.source,
+            attempt=item.attempts + 1,
+            **{"started_at": time.time(), **known},
+        )
+
+
+def batch_samples(rows: Iterable[Any]) -> list[CostSample]:
+    """Finished runs put together by batch: what a batch cost, and how long it took from its start to its last item."""
+    batches: dict[str, list[Any]] = {}
+    for row in rows:
+        batches.setdefault(row.batch_id, []).append(row)
+    return [
+        CostSample(
+            cost=sum(row.cost for row in members),
+            seconds=max(row.seconds for row in members),
+            items=len(members),
+            load_seconds=max(row.load_seconds for row in members),
+        )
+        for members in batches.values()
+    ]
+
+
+def _paths(item: QueueItem) -> dict[str, Path]:
+    return {name: Path(path) for name, path in item.inputs.items()}
