@@ -285,7 +285,8 @@ class Queue:
     def _plan(self) -> list[Batch]:
         # A key that is on its way goes on, so that a model isn't changed after every batch of a mixed queue.
         queued = self._queued()
-        queued.sort(key=lambda item: item.batch_key != self._last_key)
+        # An item whose process died twice waits for all others: it is the one to suspect.
+        queued.sort(key=lambda item: (item.attempts > 1, item.batch_key != self._last_key))
         return plan_batches(queued, self._batch_size())
 
     def _batch_size(self) -> Callable[[QueueItem], int]:
