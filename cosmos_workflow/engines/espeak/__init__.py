@@ -1,0 +1,91 @@
+"""Speech by espeak-ng: no download, every language of the wheel. The smallest engine, and the one to copy for a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, cast
+
+from pydantic import field_validator
+
+from cosmos_workflow.catalog import Availability, EngineSpec
+from cosmos_workflow.engines.espeak.ssml import clean_ssml
+from cosmos_workflow.engines.espeak.voices import library_path, parse_voice, suggestions
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.params import Params, param
+from cosmos_workflow.progress import Stage
+
+
+class EspeakParams(Params):
+    """Each item has a process of its own, so nothing must be equal in a batch."""
+
+    voice: str = param(
+        "en-us+f2",
+        label="Voice",
+        help="A language, and after a plus the speaker: en-us+f2, de+m3, fr+whisper.",
+        choices=suggestions,
+        open_choices=True,
+    )
+    rate: int = param(175, label="Rate", help="Words per minute.", ge=80, le=450, step=5)
+    pitch: int = param(50, label="Pitch", help="0 is the lowest, 99 the highest.", ge=0, le=99, step=1)
+    volume: int = param(100, label="Volume", help="100 is the usual loudness.", ge=0, le=200, step=5)
+    sample_rate: Literal["native", "48000"] = param(
+        "native", label="Sample rate", help="native is 22,050 Hz, as it is made; 48000 suits video."
+    )
+    format: Literal["wav", "flac"] = param("wav", label="Format", help="FLAC is about half as large, without loss.")
+    ssml: bool = param(False, label="SSML", help="The text is SSML: <break>, <prosody>, <emphasis>, <voice> and the like.")
+
+    @field_validator("voice")
+    @classmethod
+    def _known_voice(cls, value: str) -> str:
+        return parse_voice(value)
+
+    @field_validator("sample_rate", mode="before")
+    @classmethod
+    def _rate_as_number(cls, value: object) -> object:
+        # A job file says `sample_rate: 48000` without quotes.
+        return str(value) if isinstance(value, int) else value
+
+
+class EspeakSpec(EngineSpec):
+    """Speech that sounds like a machine, in a second."""
+
+    name = "espeak"
+    title = "eSpeak NG"
+    summary = "Speech in more than 130 languages and dialects without any download: clear, fast, robotic."
+    medium = "audio"
+    params = EspeakParams
+    implementation = "cosmos_workflow.engines.espeak.engine:EspeakEngine"
+    stages = (
+        Stage("starting", 0.0, "Starting the voice"),
+        Stage("speaking", 0.05, "Speaking"),
+        Stage("encoding", 0.85, "Writing the sound"),
+        Stage("completed", 1.0, "Completed"),
+    )
+    max_batch_size = 16
+    output = "audio"
+    load_timeout = 60.0
+
+    def availability(self) -> Availability:
+        """Whether the wheel with the library and its voices is installed."""
+        if library_path() is not None:
+            return Availability(True)
+        return Availability(False, "The speech library isn't installed.", "Run: pip install espeakng-loader")
+
+    def check(self, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, Path]) -> None:
+        """As every engine; also refuses SSML that isn't well formed and text without anything to say."""
+        super().check(text, params, weights, inputs)
+        spoken_text(text, cast("EspeakParams", params))
+
+
+def spoken_text(text: str, params: EspeakParams) -> str:
+    """What is handed to the voice: the text as it is, or checked SSML. Raises InputError."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"espeak: the text has a broken character at position {error.start + 1}; type it again.") from error
+    # The library reads C strings, where a NUL would silently end the text.
+    return clean_ssml(text) if params.ssml else text.replace("\0", " ")
+
+
+SPEC = EspeakSpec()

@@ -1,0 +1,145 @@
+"""The work of the espeak engine: a fresh process for each item, then its sound written as a file."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+
+import numpy as np
+import soundfile  # noqa: F401 - loaded with the engine, so that no item waits for it
+
+from cosmos_workflow.engines.base import Context, Device, Output, Request, SerialEngine
+from cosmos_workflow.engines.espeak import EspeakParams, speak, spoken_text
+from cosmos_workflow.engines.espeak.voices import library_path
+from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError
+from cosmos_workflow.media import resample_sound, write_sound
+
+LOOK_EVERY = 0.1
+"""Seconds between two looks at whether the item was cancelled."""
+SILENT_LIMIT = 60.0
+"""Seconds a voice may say nothing of itself before it counts as hung; it speaks 400 times faster than a person."""
+MAX_SECONDS = 4 * 3600
+"""An SSML break, or digits read out, could fill the disk."""
+Samples = np.ndarray[Any, np.dtype[np.int16]]
+
+_BLOCK = 1 << 18
+_LOWEST_AUDIBLE_VOLUME = 4
+
+
+class EspeakEngine(SerialEngine):
+    """Speaks texts one by one, each in a process of its own: the same item gives the same bytes in any batch."""
+
+    def load(self, device: Device) -> None:
+        library = library_path()
+        if library is None:
+            raise UnavailableError("The speech library isn't installed. Run: pip install espeakng-loader")
+        self._library = library
+
+    def generate_one(self, request: Request, context: Context) -> Output:
+        params = cast("EspeakParams", request.params)
+        context.report(request.id, "starting")
+        text = spoken_text(request.text, params)
+        name = f"audio.{params.format}"
+        with TemporaryDirectory(dir=request.folder) as scratch:
+            pcm = Path(scratch) / "speech.pcm"
+            native = self._speak(text, params, pcm, lambda done: context.report(request.id, "speaking", done))
+            _require_sound(pcm, params)
+            rate = native if params.sample_rate == "native" else int(params.sample_rate)
+            blocks = _blocks(pcm, lambda done: context.report(request.id, "encoding", done))
+            samples = write_sound(request.folder / name, resample_sound(blocks, native, rate), rate, params.format)
+        context.report(request.id, "completed")
+        described = {"seconds": round(samples / rate, 3), "sample_rate": rate, "characters": len(request.text)}
+        return Output(request.id, {"audio": name}, {**described, "voice": params.voice})
+
+    def _speak(self, text: str, params: EspeakParams, pcm: Path, report: Callable[[float], None]) -> int:
+        """Speak `text` into the raw file `pcm` in a process of its own; its sample rate. `report` gets the share spoken."""
+        task = {
+            **params.model_dump(include={"voice", "rate", "pitch", "volume", "ssml"}),
+            "text": text,
+            "library": str(self._library),
+            "data": str(self._library.parent),
+            "pcm": str(pcm),
+            "max_seconds": MAX_SECONDS,
+        }
+        task_file = pcm.with_name("task.json")
+        task_file.write_text(json.dumps(task), encoding="utf-8")
+        # -I and -S: nothing of the user's environment gets in, and it starts in half the time.
+        command = [sys.executable, "-I", "-S", speak.__file__, str(task_file)]
+        environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
+            try:
+                return _follow(process, lambda spoken: report(spoken / len(text)))
+            finally:
+                process.kill()
+
+
+def _follow(process: subprocess.Popen[bytes], report: Callable[[int], None]) -> int:
+    """Listen until the text is spoken; its sample rate. `report` gets the characters spoken so far and may raise."""
+    position = 0
+    for line in _lines(cast("io.BufferedReader", process.stdout)):
+        if line is None:
+            report(position)
+        elif "error" in line:
+            raise WorkflowError(f"espeak: {line['error']}.")
+        elif "done" in line:
+            return line["sample_rate"]
+        else:
+            position = max(position, line["position"])
+            report(position)
+    raise WorkflowError(f"espeak: the voice process ended {_how_it_ended(process)} before the text was spoken; try again.")
+
+
+def _lines(stdout: io.BufferedReader) -> Iterator[dict[str, Any] | None]:
+    """Each line the voice prints; None whenever it has been quiet for `LOOK_EVERY`. Raises WorkflowError when it hangs."""
+    buffer = b""
+    heard = time.monotonic()
+    with selectors.DefaultSelector() as selector:
+        selector.register(stdout, selectors.EVENT_READ)
+        while True:
+            if not selector.select(LOOK_EVERY):
+                if time.monotonic() - heard > SILENT_LIMIT:
+                    raise WorkflowError(f"espeak: the voice process hung for {SILENT_LIMIT:g} seconds and was ended; try again.")
+                yield None
+                continue
+            heard = time.monotonic()
+            data = stdout.read1(1 << 16)
+            if not data:
+                return
+            *whole, buffer = (buffer + data).split(b"\n")
+            for line in whole:
+                yield json.loads(line)
+
+
+def _how_it_ended(process: subprocess.Popen[bytes]) -> str:
+    code = process.wait()
+    if code >= 0:
+        return f"with exit code {code}"
+    return f"by signal {signal.Signals(-code).name}" if -code in set(signal.Signals) else f"by signal {-code}"
+
+
+def _blocks(pcm: Path, report: Callable[[float], None]) -> Iterator[Samples]:
+    """The raw file block by block; `report` gets the share read so far."""
+    done, total = 0, max(1, pcm.stat().st_size)
+    with pcm.open("rb") as file:
+        while data := file.read(2 * _BLOCK):
+            report(done / total)
+            done += len(data)
+            yield np.frombuffer(data, dtype=np.int16)
+
+
+def _require_sound(pcm: Path, params: EspeakParams) -> None:
+    """Raise InputError where there is nothing to hear, unless the volume asks for silence."""
+    if params.volume < _LOWEST_AUDIBLE_VOLUME:
+        return
+    if not any(block.any() for block in _blocks(pcm, lambda _: None)):
+        raise InputError("espeak: the text holds nothing that can be spoken; write words.")

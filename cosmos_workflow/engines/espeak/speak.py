@@ -1,0 +1,135 @@
+"""One utterance in a process of its own, started by path; imports the standard library only, so that it starts in 15 ms.
+
+A process speaks once, because only the first utterance of a process, with the seed set, is bit-reproducible, and because
+the library is GPL-3 and stays out of the other processes. Its one argument is a JSON file with `library`, `data`, `text`,
+`voice`, `rate`, `pitch`, `volume`, `ssml`, `pcm` and `max_seconds`. It writes raw 16-bit mono samples to the file `pcm` and
+prints JSON lines: {"position": characters spoken}, and at the end {"done": true, "sample_rate": hertz} or
+{"error": sentence}.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+# Values of the library's public header, speak_lib.h.
+_SYNCHRONOUS = 2
+_DONT_EXIT = 0x8000
+_BUFFER_MS = 200
+_POSITION_CHARACTER = 1
+_CHARS_UTF8 = 1
+_SSML = 0x10
+_PARAMETERS = {"rate": 1, "volume": 2, "pitch": 3}
+_EVENT_LIST_END = 0
+_PARENT_DEATH_SIGNAL = 1
+_SEED = 1
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", ctypes.c_void_p),
+    )
+
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(_Event))
+
+
+def main() -> int:
+    """Speak what the JSON file asks for; 0 when it is spoken."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_parent()
+    # The library prints to standard output now and then: our lines go to a copy that it doesn't know.
+    lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def say(**line: Any) -> None:
+        lines.write(json.dumps(line) + "\n")
+        lines.flush()
+
+    with open(sys.argv[1], encoding="utf-8") as file:  # noqa: PTH123 - pathlib would slow the start
+        task = json.load(file)
+    try:
+        rate = _speak(task, say)
+    except (OSError, ValueError) as error:
+        say(error=str(error))
+        return 1
+    say(done=True, sample_rate=rate)
+    return 0
+
+
+def _speak(task: dict[str, Any], say: Callable[..., None]) -> int:
+    library = ctypes.CDLL(task["library"])
+    rate = library.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, os.fsencode(task["data"]), _DONT_EXIT)
+    if rate <= 0:
+        raise ValueError("the speech library doesn't start; install espeakng-loader again")
+    # Else the noise in a voice follows the wall clock: the library seeds itself with the second it starts in.
+    library.espeak_ng_SetRandSeed(ctypes.c_long(_SEED))
+    if library.espeak_SetVoiceByName(task["voice"].encode()) != 0:
+        raise ValueError(f"the speech library has no voice {task['voice']!r}")
+    for name, number in _PARAMETERS.items():
+        library.espeak_SetParameter(number, task[name], 0)
+    with open(task["pcm"], "wb") as pcm:  # noqa: PTH123 - as above
+        listener = _Listener(pcm, say, int(task["max_seconds"] * rate))
+        callback = _Callback(listener)
+        library.espeak_SetSynthCallback(callback)
+        text = task["text"].encode() + b"\0"
+        flags = _CHARS_UTF8 | (_SSML if task["ssml"] else 0)
+        failed = library.espeak_Synth(text, ctypes.c_size_t(len(text)), 0, _POSITION_CHARACTER, 0, flags, None, None)
+        library.espeak_Synchronize()
+    if listener.problem:
+        raise ValueError(listener.problem)
+    if failed:
+        raise ValueError(f"the speech library gave up (code {failed})")
+    return rate
+
+
+class _Listener:
+    """Called by the library with each piece of sound; says how far it is, and stops it by returning 1."""
+
+    def __init__(self, pcm: BinaryIO, say: Callable[..., None], most: int) -> None:
+        self.pcm, self.say, self.most = pcm, say, most
+        self.samples = 0
+        self.problem = ""
+
+    def __call__(self, sound: int | None, samples: int, events: Any) -> int:
+        try:
+            return self._take(sound, samples, events)
+        except OSError as error:
+            # An exception can't travel through the library; a full disk or a parent that went away ends it here.
+            self.problem = f"the sound can't be written: {error.strerror}"
+            return 1
+
+    def _take(self, sound: int | None, samples: int, events: Any) -> int:
+        if sound and samples:
+            self.pcm.write(ctypes.string_at(sound, 2 * samples))
+            self.samples += samples
+        if self.samples > self.most:
+            self.problem = "the text makes hours of sound; cut it into pieces"
+            return 1
+        position, index = 0, 0
+        while events and events[index].type != _EVENT_LIST_END:
+            position = max(position, events[index].text_position)
+            index += 1
+        self.say(position=position)
+        return 0
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""The voices of the installed espeakng-loader wheel, read from its data files; the library itself isn't loaded."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice: its `id` is what a job file says, `name` what a person reads, `tags` its language tags, `dictionary` its words."""
+
+    id: str
+    name: str
+    tags: tuple[str, ...]
+    dictionary: str
+
+
+def package_folder() -> Path | None:
+    """The folder of the espeakng-loader wheel; None where it isn't installed."""
+    spec = find_spec("espeakng_loader")
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+def library_path() -> Path | None:
+    """The speech library inside the wheel; None where it isn't there."""
+    folder = package_folder()
+    if folder is None:
+        return None
+    names = ("libespeak-ng.so", "libespeak-ng.dylib", "espeak-ng.dll")
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+@cache
+def voices() -> dict[str, Voice]:
+    """Every voice that can speak by its id (the file's name in small letters, e.g. "en-us"), sorted."""
+    folder = package_folder()
+    if folder is None:
+        return {}
+    data = folder / "espeak-ng-data"
+    files = sorted((file for file in (data / "lang").rglob("*") if file.is_file()), key=lambda file: file.name.lower())
+    read = [_read(file) for file in files]
+    # The wheel has a few voices without a dictionary: they are silent.
+    return {voice.id: voice for voice in read if (data / f"{voice.dictionary}_dict").is_file()}
+
+
+@cache
+def variants() -> tuple[str, ...]:
+    """Speakers that any voice can take on, as `voice+variant`, sorted."""
+    folder = package_folder()
+    return tuple(sorted(file.name for file in (folder / "espeak-ng-data" / "voices" / "!v").iterdir())) if folder else ()
+
+
+def suggestions() -> tuple[str, ...]:
+    """What a form offers: each voice as it is, as a woman and as a man. Every other `voice+variant` is accepted too."""
+    return tuple(f"{voice}{variant}" for voice in voices() for variant in ("", "+f2", "+m3"))
+
+
+def parse_voice(value: str) -> str:
+    """A voice as the library takes it, e.g. "en-us+f2"; raises ValueError with a sentence that names near matches."""
+    base, plus, variant = value.strip().partition("+")
+    known = {name.casefold(): name for name in voices()}
+    if base.casefold() not in known:
+        raise ValueError(f"{value!r} isn't a voice; {_hint(base.casefold())}")
+    if not plus:
+        return known[base.casefold()]
+    speakers = {name.casefold(): name for name in variants()}
+    if variant.casefold() not in speakers:
+        near = difflib.get_close_matches(variant.casefold(), speakers, n=3) or ["f2", "m3", "whisper"]
+        close = ", ".join(f"{base}+{speakers[name]}" for name in near)
+        raise ValueError(f"{value!r} has no such variant; use for example {close}")
+    return f"{known[base.casefold()]}+{speakers[variant.casefold()]}"
+
+
+def _hint(wrong: str) -> str:
+    known = voices()
+    language = wrong.replace("_", "-").partition("-")[0]
+    meant = [voice.id for voice in known.values() if wrong in voice.tags]
+    meant += [voice.id for voice in known.values() if len(wrong) > 2 and voice.name.casefold().startswith(wrong)]
+    near = difflib.get_close_matches(wrong, known, n=3, cutoff=0.6)
+    near += [name for name in known if name.partition("-")[0] == language]
+    found = list(dict.fromkeys(meant or near))[:4]
+    if not found:
+        return "use a language, with a speaker if you like: en-us, de, fr, en-us+f2"
+    return f"near it are {', '.join(f'{name} ({known[name].name})' for name in found)}"
+
+
+def _read(file: Path) -> Voice:
+    lines = [line.partition(" ")[::2] for line in file.read_text(encoding="utf-8").splitlines()]
+    values = {key: value.split("//")[0].strip() for key, value in reversed(lines)}
+    tags = [value.split()[0].casefold() for key, value in lines if key == "language"]
+    dictionary = values.get("dictionary", tags[0].partition("-")[0])
+    return Voice(file.name.lower(), values.get("name", file.name), tuple(tags), dictionary)
