@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from cosmos_workflow.errors import UnavailableError
 from cosmos_workflow.gpu_dispatch.pool import SlotStatus
-from cosmos_workflow.gpu_dispatch.protocol import Event
+from cosmos_workflow.gpu_dispatch.protocol import Event, Outcome
 from cosmos_workflow.ids import new_id
 
 
@@ -104,6 +104,6 @@ class Devices:
             self._on_event(event)
         route = self._routes.get(task_id) if task_id is not None else None
         if route is not None and task_id is not None:
-            if event.is_final:
+            if isinstance(event, Outcome):
                 del self._routes[task_id]
             route.put(event)

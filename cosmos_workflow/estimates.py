@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-MAD_TO_SIGMA = 1.4826
-"""Median absolute deviation to standard deviation, for normally distributed values."""
+DEVIATION_TO_SIGMA = math.sqrt(math.pi / 2)
+"""Mean absolute deviation to standard deviation, for normally distributed values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,9 @@ def learn_rate(samples: Iterable[CostSample]) -> Rate | None:
         return None
     rates = [sample.seconds / sample.cost for sample in usable]
     median = statistics.median(rates)
-    spread = MAD_TO_SIGMA * statistics.median(abs(rate - median) for rate in rates) / median
+    deviation = statistics.fmean(abs(rate - median) for rate in rates) / median
+    # The median lies among the values it is measured against: n/(n-1) makes up for that.
+    spread = DEVIATION_TO_SIGMA * deviation * len(rates) / max(1, len(rates) - 1)
     loads = [sample.load_seconds for sample in usable if sample.load_seconds > 0]
     return Rate(median, spread, len(usable), statistics.median(loads) if loads else 0.0)
 
@@ -57,7 +59,8 @@ def learn_rate(samples: Iterable[CostSample]) -> Rate | None:
 def time_left(parts: Sequence[tuple[float, int, Rate | None]], loads: float = 0.0) -> TimeLeft | None:
     """Time left for `parts` of (cost, batches, rate); None where a part's rate isn't known yet.
 
-    The parts' errors add as independent ones; a rate's own error shrinks with the batches it was learned from.
+    The parts' errors add as independent ones. A rate's own error shrinks with the batches it was learned from; a median's
+    variance is pi/2 times that of a mean.
     """
     seconds, variance = loads, 0.0
     for cost, batches, rate in parts:
@@ -67,7 +70,7 @@ def time_left(parts: Sequence[tuple[float, int, Rate | None]], loads: float = 0.
         # One batch alone says nothing of the spread: take half of it as its error.
         spread = rate.spread if rate.samples > 1 else max(rate.spread, 0.5)
         seconds += expected
-        variance += (expected * spread) ** 2 * (1 / max(1, batches) + 1 / rate.samples)
+        variance += (expected * spread) ** 2 * (1 / max(1, batches) + math.pi / 2 / rate.samples)
     return TimeLeft(seconds, math.sqrt(variance))
 
 

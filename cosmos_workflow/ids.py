@@ -3,11 +3,12 @@
 import secrets
 
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+_LETTERS = bytes.maketrans(bytes(range(256)), (_ALPHABET * 8).encode())
 
 
 def new_id(prefix: str, length: int = 12) -> str:
     """A fresh identifier such as `ps_k3x9…`: 5 random bits a letter, 60 by default."""
-    return f"{prefix}_{''.join(secrets.choice(_ALPHABET) for _ in range(length))}"
+    return f"{prefix}_{secrets.token_bytes(length).translate(_LETTERS).decode()}"
 
 
 def new_token() -> str:
