@@ -1,0 +1,225 @@
+"""Frames over a stream socket: a header, a pickle, and large buffers beside it.
+
+Pickle protocol 5 hands out the memory of large arrays instead of copying it; the socket gathers it
+from where it lies and the other side receives it straight into the buffer the array will own.
+Nothing here blocks unless asked to, so one slow or dead peer never holds up a loop over many.
+"""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import struct
+from collections import deque
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+_HEADER = struct.Struct("<BHQQ")  # kind, number of buffers, task number, length of the pickle
+_READ = 1 << 18
+_OUT_OF_BAND = 1 << 15  # smaller buffers travel inside the pickle: one system call fewer
+_MAX_BUFFERS = 1 << 16
+_GATHER = 64
+
+
+class Kind(IntEnum):
+    """What a frame says. To the worker: the first five; from the worker: the others."""
+
+    BOOT = 1
+    SETUP = 2
+    RUN = 3
+    CANCEL = 4
+    MESSAGE = 5
+    EXIT = 6
+    READY = 10
+    SETUP_FAILED = 11
+    PROGRESS = 12
+    SUCCESS = 13
+    ERROR = 14
+    CANCELLED = 15
+    UNPICKLABLE = 16
+    CLEANUP_FAILED = 17
+    CLOSED = 18
+
+
+class Payload(NamedTuple):
+    """A pickled object: what `loads` needs, ready to be sent."""
+
+    pickle: bytes
+    buffers: Sequence[memoryview] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes on the wire, without the header."""
+        return len(self.pickle) + sum(buffer.nbytes for buffer in self.buffers)
+
+
+class Frame(NamedTuple):
+    """A received message; `seq` is the task's number, 0 for what concerns no task."""
+
+    kind: Kind
+    seq: int
+    pickle: bytes | bytearray
+    buffers: Sequence[bytes | bytearray]
+
+    def load(self) -> Any:
+        """The object; raises whatever unpickling it raises."""
+        return pickle.loads(self.pickle, buffers=self.buffers)  # noqa: S301 - from our own process
+
+
+NOTHING = Payload(pickle.dumps(None, protocol=5))
+_KINDS = {int(kind): kind for kind in Kind}
+
+
+def dumps(obj: Any) -> Payload:
+    """`obj` as a payload. Large buffers are referred to, not copied: leave them alone until sent."""
+    buffers: list[memoryview] = []
+
+    def in_band(buffer: pickle.PickleBuffer) -> bool:
+        raw = buffer.raw()
+        if raw.nbytes < _OUT_OF_BAND or len(buffers) >= _MAX_BUFFERS - 1:
+            return True
+        buffers.append(raw)
+        return False
+
+    return Payload(pickle.dumps(obj, protocol=5, buffer_callback=in_band), buffers)
+
+
+class Channel:
+    """One end of a socket pair that carries frames both ways. Not locked: one thread a direction."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._out: deque[memoryview] = deque()
+        self._bytes = b""
+        self._at = 0
+        self._about: tuple[Kind, int] = (Kind.EXIT, 0)
+        self._sizes: list[int] = []
+        self._parts: list[bytes | bytearray] = []
+        self._hole: memoryview | None = None
+        self.eof = False
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            sock.setsockopt(socket.SOL_SOCKET, option, 1 << 20)
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        self._out.clear()
+        self._sock.close()
+
+    def detach(self) -> None:
+        """Leave the socket open until the process ends: its end then means that the process is gone."""
+        self._sock.detach()
+
+    def put(self, kind: Kind, seq: int = 0, payload: Payload = NOTHING) -> None:
+        """Queue a frame; `flush` sends it."""
+        head = _HEADER.pack(kind, len(payload.buffers), seq, len(payload.pickle))
+        if payload.buffers:
+            head += struct.pack(f"<{len(payload.buffers)}Q", *(b.nbytes for b in payload.buffers))
+        if len(payload.pickle) < _OUT_OF_BAND:
+            self._out.append(memoryview(head + payload.pickle))
+        else:
+            self._out.append(memoryview(head))
+            self._out.append(memoryview(payload.pickle))
+        self._out.extend(buffer for buffer in payload.buffers if buffer.nbytes)
+
+    def flush(self, wait: bool = False) -> bool:
+        """Send what is queued; True once nothing is left. A peer that is gone swallows all."""
+        out, flags = self._out, 0 if wait else socket.MSG_DONTWAIT
+        while out:
+            chunk = [out[i] for i in range(min(len(out), _GATHER))]
+            try:
+                sent = self._sock.sendmsg(chunk, (), flags)
+            except BlockingIOError:
+                return False
+            except (BrokenPipeError, ConnectionResetError):
+                out.clear()
+                break
+            while sent:
+                size = out[0].nbytes
+                if sent < size:
+                    out[0] = out[0][sent:]
+                    break
+                sent -= size
+                out.popleft()
+        return True
+
+    def receive(self, wait: bool = False) -> list[Frame]:
+        """The frames of at most one read, or of as many as one frame takes if `wait`.
+
+        Sets `eof` once the other end is closed and everything it sent was returned.
+        """
+        frames: list[Frame] = []
+        while not self.eof:
+            try:
+                self._read(0 if wait else socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                break
+            except ConnectionResetError:
+                self.eof = True
+            while self._parse():
+                frames.append(self._take())
+            if frames or not (wait or self._hole):
+                break
+        return frames
+
+    def drain(self) -> list[Frame]:
+        """All that can be read without waiting."""
+        frames: list[Frame] = []
+        while not self.eof:
+            try:
+                self._read(socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                break
+            except ConnectionResetError:
+                self.eof = True
+            while self._parse():
+                frames.append(self._take())
+        return frames
+
+    def _take(self) -> Frame:
+        frame = Frame(*self._about, self._parts[0], self._parts[1:])
+        self._sizes, self._parts = [], []
+        return frame
+
+    def _read(self, flags: int) -> None:
+        if self._hole is None:
+            data = self._sock.recv(_READ, flags)
+            self.eof = not data
+            self._bytes, self._at = self._bytes[self._at :] + data, 0
+            return
+        count = self._sock.recv_into(self._hole, 0, flags)
+        self.eof = count == 0
+        self._hole = self._hole[count:] if count < self._hole.nbytes else None
+
+    def _parse(self) -> bool:
+        """True if a whole frame lies in `_about` and `_parts`; `_sizes` is empty between frames."""
+        if self._hole is not None or (not self._sizes and not self._parse_header()):
+            return False
+        while len(self._parts) < len(self._sizes):
+            size = self._sizes[len(self._parts)]
+            piece = self._bytes[self._at : self._at + size]
+            self._at += len(piece)
+            if len(piece) == size and not self._parts:
+                self._parts.append(piece)
+                continue
+            part = bytearray(size)
+            part[: len(piece)] = piece
+            self._parts.append(part)
+            if len(piece) < size:
+                self._hole = memoryview(part)[len(piece) :]
+                return False
+        return True
+
+    def _parse_header(self) -> bool:
+        end = self._at + _HEADER.size
+        if len(self._bytes) < end:
+            return False
+        kind, count, seq, length = _HEADER.unpack_from(self._bytes, self._at)
+        if len(self._bytes) < end + 8 * count:
+            return False
+        self._sizes = [length, *struct.unpack_from(f"<{count}Q", self._bytes, end)]
+        self._about = (_KINDS[kind], seq)
+        self._at = end + 8 * count
+        return True

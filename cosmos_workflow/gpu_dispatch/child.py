@@ -1,0 +1,128 @@
+"""The worker's process, from its first line to its last."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib
+import io
+import multiprocessing.process
+import multiprocessing.spawn
+import os
+import select
+import signal
+import socket
+import sys
+import traceback
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+from cosmos_workflow.gpu_dispatch.channel import Channel, Frame, Kind
+from cosmos_workflow.gpu_dispatch.worker import BaseWorker, Link, TaskCancelledError
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """All that a process is told before it is set up. `preparation` is what multiprocessing's spawn
+    would tell it: paths, arguments and, if the worker's class lives there, the main module."""
+
+    worker: str
+    gpu_id: int | None
+    seed: int
+    preparation: dict[str, Any]
+
+
+def main(channel_fd: int, lifeline_fd: int) -> None:
+    """Serve one pool until it says EXIT, or is gone."""
+    # Ctrl-C reaches the parent, which stops its workers in order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with(lifeline_fd)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # else a log shows a worker's lines at its end
+    channel = Channel(socket.socket(fileno=channel_fd))
+    link = Link(channel)
+    try:
+        if _set_up_and_work(link):
+            link.send(Kind.CLOSED)
+    except EOFError:
+        pass  # the parent let go of us without a word: nobody is left to be told
+    finally:
+        channel.detach()
+
+
+def die_with(lifeline_fd: int) -> None:
+    """Have the kernel kill this process group the moment the lifeline's other end is closed.
+
+    A thread of our own could not do it while native code holds the interpreter's lock, nor a
+    handler while it blocks signals. fcntl(2): O_ASYNC, F_SETOWN (negative: a group), F_SETSIG.
+    """
+    fcntl.fcntl(lifeline_fd, fcntl.F_SETOWN, -os.getpgrp())
+    fcntl.fcntl(lifeline_fd, fcntl.F_SETSIG, signal.SIGKILL)
+    flags = fcntl.fcntl(lifeline_fd, fcntl.F_GETFL)
+    fcntl.fcntl(lifeline_fd, fcntl.F_SETFL, flags | os.O_ASYNC)
+    if select.select([lifeline_fd], [], [], 0)[0]:  # closed before the kernel was asked
+        os.killpg(0, signal.SIGKILL)
+
+
+def _set_up_and_work(link: Link) -> bool:
+    """False if setup failed; it was reported."""
+    boot: Boot = link.take().load()
+    setup = link.take()
+    try:
+        worker = _construct(boot)
+        worker.setup(boot.gpu_id, boot.seed, **setup.load())
+        # An instance attribute, since a subclass may not call our __init__.
+        worker.__dict__["_link"] = link
+    except BaseException:
+        link.send(Kind.SETUP_FAILED, traceback.format_exc())
+        return False
+    del setup
+    link.send(Kind.READY)
+    while (frame := link.take()).kind is not Kind.EXIT:
+        _run(worker, link, frame)
+        del frame
+    try:
+        worker.cleanup()
+    except BaseException:
+        link.send(Kind.CLEANUP_FAILED, traceback.format_exc())
+    return True
+
+
+def _construct(boot: Boot) -> BaseWorker:
+    current = multiprocessing.process.current_process()
+    # Spawn's own mark: a main module without a guard that starts workers gets its clear error.
+    current._inheriting = True  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        multiprocessing.spawn.prepare(boot.preparation)
+    finally:
+        del current._inheriting  # pyright: ignore[reportAttributeAccessIssue]
+    module, _, path = boot.worker.partition(":")
+    cls = reduce(getattr, path.split("."), importlib.import_module(module))
+    if not (isinstance(cls, type) and issubclass(cls, BaseWorker)):
+        raise TypeError(f"{boot.worker} is not a subclass of BaseWorker")
+    return cls()
+
+
+def _run(worker: BaseWorker, link: Link, frame: Frame) -> None:
+    """Do one task and say how it ended. Nothing that `process` does wrong ends the loop."""
+    link.begin(frame.seq)
+    try:
+        try:
+            data = frame.load()
+        except Exception:
+            link.send(Kind.UNPICKLABLE, f"the task can't be unpickled\n{traceback.format_exc()}")
+            return
+        try:
+            result = worker.process(data)
+        except TaskCancelledError:
+            link.send(Kind.CANCELLED)
+            return
+        except BaseException:
+            link.send(Kind.ERROR, traceback.format_exc())
+            return
+        try:
+            link.send(Kind.SUCCESS, result)
+        except Exception:
+            link.send(Kind.UNPICKLABLE, f"the result can't be pickled\n{traceback.format_exc()}")
+    finally:
+        link.end()

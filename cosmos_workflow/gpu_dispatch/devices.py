@@ -1,0 +1,112 @@
+"""Which GPUs there are and how a worker is given one, without importing a framework."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A GPU as NVML sees it. `id` is what a pool takes; memory in bytes, `utilisation` in percent,
+    each None where the driver does not tell."""
+
+    id: int
+    name: str
+    memory_used: int | None
+    memory_total: int | None
+    utilisation: int | None
+
+
+def _allowed(environ: Mapping[str, str]) -> list[str] | None:
+    """The devices that this process may see, or None for all."""
+    value = environ.get("CUDA_VISIBLE_DEVICES", environ.get("HIP_VISIBLE_DEVICES"))
+    if value is None:
+        return None
+    entries = [entry.strip() for entry in value.split(",")]
+    # CUDA ignores everything from the first invalid entry on.
+    end = next((i for i, entry in enumerate(entries) if entry in ("", "-1")), len(entries))
+    return entries[:end]
+
+
+def worker_environ(gpu_id: int | None, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment in which `gpu_id` is the only visible GPU; None hides them all.
+
+    A process that is itself confined by CUDA_VISIBLE_DEVICES numbers the devices it sees from 0.
+    """
+    env = dict(os.environ if environ is None else environ)
+    allowed = _allowed(env)
+    if gpu_id is None:
+        env["CUDA_VISIBLE_DEVICES"] = ""
+        env["HIP_VISIBLE_DEVICES"] = "-1"  # an empty value counts as unset there
+        return env
+    device = str(gpu_id) if allowed is None else dict(enumerate(allowed)).get(gpu_id, str(gpu_id))
+    env["CUDA_VISIBLE_DEVICES"] = env["HIP_VISIBLE_DEVICES"] = device
+    # NVML counts in bus order; CUDA does so only if told.
+    env.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    return env
+
+
+def discover_gpus() -> list[Gpu]:
+    """The NVIDIA GPUs this process may use, with their load now; empty without a driver."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        return [_gpu(i, handle) for i, handle in enumerate(_handles(pynvml))]
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def default_gpu_ids(workers: int | None = None) -> list[int | None]:
+    """What to give a pool: every GPU, or without one `workers` CPU workers (one if not said).
+
+    `workers` counts CPU workers only where there is no GPU; with GPUs it takes the first ones.
+    """
+    if workers is not None and workers < 1:
+        raise ValueError(f"the number of workers must be at least 1, not {workers}")
+    gpus = [gpu.id for gpu in discover_gpus()]
+    if gpus:
+        return list(gpus[:workers])
+    return [None] * (workers or 1)
+
+
+def _handles(nvml: Any) -> list[Any]:
+    allowed = _allowed(os.environ)
+    if allowed is None:
+        return [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
+    handles = []
+    for entry in allowed:
+        try:
+            if entry.isdecimal():
+                handles.append(nvml.nvmlDeviceGetHandleByIndex(int(entry)))
+            else:
+                handles.append(nvml.nvmlDeviceGetHandleByUUID(entry))
+        except nvml.NVMLError:
+            break
+    return handles
+
+
+def _gpu(index: int, handle: Any) -> Gpu:
+    import pynvml
+
+    def ask(what: Any) -> Any:
+        try:
+            return what(handle)
+        except pynvml.NVMLError:  # not every device answers every question
+            return None
+
+    memory = ask(pynvml.nvmlDeviceGetMemoryInfo)
+    rates = ask(pynvml.nvmlDeviceGetUtilizationRates)
+    return Gpu(
+        id=index,
+        name=str(ask(pynvml.nvmlDeviceGetName) or "GPU"),
+        memory_used=int(memory.used) if memory else None,
+        memory_total=int(memory.total) if memory else None,
+        utilisation=int(rates.gpu) if rates else None,
+    )

@@ -1,0 +1,90 @@
+"""A worker's process as its parent holds it: started, watched, killed with all its descendants."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from cosmos_workflow.gpu_dispatch.channel import Channel
+
+_ROOT = str(Path(__file__).resolve().parents[2])
+_CHILD = f"{__package__}.child"
+
+
+class WorkerProcess:
+    """A fresh interpreter in a session of its own, told nothing but two file descriptors.
+
+    The environment is in place before its first import. `sentinel` becomes readable when the
+    process has ended, whoever else holds its pipes; the process stays unreaped until `reap`, so
+    that its id can't have been given to another one when it is signalled.
+    """
+
+    def __init__(self, name: str, env: Mapping[str, str], quiet: bool) -> None:
+        ours, theirs = socket.socketpair()
+        lifeline, held = os.pipe()
+        # Closed with this object if not before: a pool that is dropped takes its workers along.
+        self._lifeline = os.fdopen(held, "wb", buffering=0)
+        output = subprocess.DEVNULL if quiet else None
+        code = f"import sys; sys.path.insert(0, {_ROOT!r}); from {_CHILD} import main; main({theirs.fileno()}, {lifeline})"
+        try:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-c", code, name],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=dict(env),
+                pass_fds=(theirs.fileno(), lifeline),
+                start_new_session=True,
+            )
+        except BaseException:
+            ours.close()
+            self._lifeline.close()
+            raise
+        finally:
+            theirs.close()
+            os.close(lifeline)
+        self.pid = self._popen.pid
+        self.channel = Channel(ours)
+        self.sentinel, ended = os.pipe()
+        threading.Thread(target=_watch, args=(self.pid, ended), name=name, daemon=True).start()
+
+    def kill(self) -> None:
+        """SIGKILL to the process and to all of its group. Not to be called after `reap`."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def reap(self) -> int | None:
+        """The exit code, negative for a signal; None if it still runs (a call stuck in the kernel)
+        or someone else collected it. What it left behind in its group is killed; all is closed."""
+        self.kill()
+        exitcode = self._popen.poll()
+        self.channel.close()
+        self._lifeline.close()
+        os.close(self.sentinel)
+        return exitcode
+
+
+def _watch(pid: int, ended: int) -> None:
+    # Not a pidfd: containers forbid it often enough. WNOWAIT leaves the process to be reaped.
+    with suppress(ChildProcessError):
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    os.close(ended)
+
+
+def describe_exit(exitcode: int | None) -> str:
+    """How a process ended, in words."""
+    if exitcode is None:
+        return "the process could not be ended"
+    if exitcode >= 0:
+        return f"the process exited with code {exitcode}"
+    try:
+        return f"the process was killed by {signal.Signals(-exitcode).name} (signal {-exitcode})"
+    except ValueError:
+        return f"the process was killed by signal {-exitcode}"

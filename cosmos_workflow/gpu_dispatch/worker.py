@@ -1,0 +1,116 @@
+"""What a worker is: the class to derive from, and what it can say and hear while it works."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Any, ClassVar
+
+from cosmos_workflow.gpu_dispatch.channel import Channel, Frame, Kind, dumps
+
+
+class TaskCancelledError(Exception):
+    """Raise it in `process` once `cancelled` is true: the task is then reported as cancelled."""
+
+
+class BaseWorker:
+    """One device's work: `setup` once, `process` for each task, `cleanup` at the end.
+
+    A worker lives in a process of its own, the device being the only one that its libraries can
+    see (so it is ``cuda:0`` there). It is constructed without arguments.
+    """
+
+    _link: ClassVar[Link | None] = None
+
+    def setup(self, gpu_id: int | None, seed: int, **kwargs: Any) -> None:
+        """Load what the tasks need. `gpu_id` is None in a CPU worker; `seed` differs per worker."""
+
+    def process(self, data: Any) -> Any:
+        """Do one task and return its result, which must be picklable."""
+        raise NotImplementedError(f"{type(self).__name__} has no process(data)")
+
+    def cleanup(self) -> None:
+        """Hand back what `setup` took. Not called after a failed setup or in a killed worker."""
+
+    def report(self, progress: Any) -> None:
+        """Send any picklable object to the parent, from any thread, while a task is running.
+
+        Raises what pickling it raises. Does nothing outside a pool.
+        """
+        if self._link is not None:
+            self._link.report(progress)
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the running task was asked to stop; cheap enough to ask at every step."""
+        return self._link is not None and self._link.cancelled()
+
+    def receive(self) -> list[Any]:
+        """What was sent to the running task since the last call; never blocks."""
+        return [] if self._link is None else self._link.messages()
+
+
+class Link:
+    """The worker's end of the channel: tasks in, reports out."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._sending = threading.Lock()
+        self._reading = threading.Lock()
+        self._frames: deque[Frame] = deque()
+        self._mail: dict[int, list[Frame]] = {}
+        self._cancelled: set[int] = set()
+        self._running = 0
+
+    def take(self) -> Frame:
+        """The next frame that isn't about a task in hand; EOFError once the parent is gone."""
+        with self._reading:
+            while not self._frames:
+                self._pump(wait=True)
+            return self._frames.popleft()
+
+    def begin(self, seq: int) -> None:
+        """`seq` is the running task from here on."""
+        self._running = seq
+
+    def end(self) -> None:
+        """No task is running; what came for tasks that are over is forgotten."""
+        self._running = 0
+        if self._mail or self._cancelled:
+            with self._reading:
+                waiting = {frame.seq for frame in self._frames}
+                self._cancelled &= waiting
+                self._mail = {seq: mail for seq, mail in self._mail.items() if seq in waiting}
+
+    def send(self, kind: Kind, obj: Any = None) -> None:
+        """Send about the running task; raises what pickling `obj` raises, before anything is sent."""
+        seq, payload = self._running, dumps(obj)
+        with self._sending:
+            self._channel.put(kind, seq, payload)
+            self._channel.flush(wait=True)
+
+    def report(self, progress: Any) -> None:
+        if self._running:
+            self.send(Kind.PROGRESS, progress)
+
+    def cancelled(self) -> bool:
+        with self._reading:
+            self._pump(wait=False)
+            return self._running in self._cancelled
+
+    def messages(self) -> list[Any]:
+        with self._reading:
+            self._pump(wait=False)
+            frames = self._mail.pop(self._running, [])
+        return [frame.load() for frame in frames]
+
+    def _pump(self, wait: bool) -> None:
+        for frame in self._channel.receive(wait):
+            if frame.kind is Kind.CANCEL:
+                self._cancelled.add(frame.seq)
+            elif frame.kind is Kind.MESSAGE:
+                self._mail.setdefault(frame.seq, []).append(frame)
+            else:
+                self._frames.append(frame)
+        if self._channel.eof and wait and not self._frames:
+            raise EOFError("the parent closed the channel")
