@@ -33,13 +33,13 @@ class Settings(BaseModel):
 
     startup: Literal["stay_paused", "resume", "ask"] = "stay_paused"
     """What happens at start to a queue that an earlier life left behind."""
-    live_interval: float = Field(5.0, ge=0.5, le=3600)
+    live_interval: float = Field(default=5.0, ge=0.5, le=3600)
     """Seconds between two live updates of the page while nothing runs."""
-    max_upload_mb: int = Field(2048, ge=1, le=1_000_000)
+    max_upload_mb: int = Field(default=2048, ge=1, le=1_000_000)
     """The largest file that may be uploaded, in units of 1,000,000 bytes."""
-    batch_size: int | None = Field(None, ge=1, le=1024)
+    batch_size: int | None = Field(default=None, ge=1, le=1024)
     """At most this many items in a batch; without it, as many as the engine takes."""
-    task_timeout: float | None = Field(None, gt=0)
+    task_timeout: float | None = Field(default=None, gt=0)
     """Seconds after which an item that reports nothing is given up; without it, never."""
 
 

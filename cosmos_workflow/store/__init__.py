@@ -1,0 +1,7 @@
+"""What outlives the process: prompts, input files, runs and their folders, and the queues' journal."""
+
+from cosmos_workflow.store.disk import Disk
+from cosmos_workflow.store.records import LOCAL, CostSample, Finding, InputFile, RunRecord, Swept
+from cosmos_workflow.store.store import Store
+
+__all__ = ["LOCAL", "CostSample", "Disk", "Finding", "InputFile", "RunRecord", "Store", "Swept"]

@@ -1,0 +1,122 @@
+"""The connection to the database: transactions, what each costs, and its errors as sentences."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from filelock import FileLock
+from sqlalchemy import Connection, create_engine, event, exc
+
+from cosmos_workflow.config import Workspace, file_errors
+from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.store import schema
+
+BUSY_SECONDS = 30
+"""How long a write waits for another process's."""
+
+
+class Database:
+    """Transactions on any SQLAlchemy URL. On SQLite a write takes the write lock at its begin, so that none deadlocks.
+
+    Safe under many threads and processes; not to be carried through a fork.
+    """
+
+    def __init__(self, workspace: Workspace, url: str = "") -> None:
+        self._url = url or workspace.database_url
+        self._name = str(workspace.database) if not url else url.partition("://")[0]
+        self._writing = threading.RLock()
+        self._is_sqlite = self._url.startswith("sqlite")
+        pool: dict[str, Any] = {"pool_size": 8, "max_overflow": -1} if self._is_sqlite else {"pool_pre_ping": True}
+        self.engine = create_engine(self._url, **pool)
+        if self._is_sqlite:
+            event.listen(self.engine, "connect", _set_up_connection)
+            event.listen(self.engine, "begin", _begin)
+        # Making the tables and switching to WAL isn't for two processes at once.
+        with file_errors(str(workspace.locks)), FileLock(workspace.locks / "database.lock"):
+            self._prepare()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the database."""
+        with self._errors(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self, durable: bool = True) -> Iterator[Connection]:
+        """A transaction that is committed at the end of the block, or not at all.
+
+        Once it is, a power cut doesn't undo it; with `durable=False` it may, until the next durable one.
+        """
+        with self._errors(), self._writing, self.engine.connect() as connection:
+            connection.execution_options(writes=True, durable=durable)
+            with connection.begin():
+                yield connection
+
+    def _prepare(self) -> None:
+        with self._errors():
+            if self._is_sqlite:
+                raw = self.engine.raw_connection()
+                try:
+                    raw.cursor().execute("PRAGMA journal_mode=WAL")
+                finally:
+                    raw.close()
+            with self.write() as connection:
+                schema.prepare(connection)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except exc.DBAPIError as error:
+            reason = _reason(error)
+            if reason:
+                raise UnavailableError(f"The database {self._name} {reason}") from error
+            raise
+        except sqlite3.Error as error:
+            raise UnavailableError(f"The database {self._name} {_sqlite_reason(error) or f'failed: {error}.'}") from error
+
+
+def _set_up_connection(connection: Any, _record: Any) -> None:
+    # Transactions begin where `_begin` says so, not where the driver guesses.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get("writes"):
+        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options['durable'] else 'NORMAL'}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql("BEGIN")
+
+
+def _reason(error: exc.DBAPIError) -> str:
+    if isinstance(error.orig, sqlite3.Error):
+        return _sqlite_reason(error.orig)
+    return "can't be reached; check its address and that it runs." if isinstance(error, exc.OperationalError) else ""
+
+
+def _sqlite_reason(error: sqlite3.Error) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return {
+        sqlite3.SQLITE_FULL: "can't be written: the disk is full; free some space and try again.",
+        sqlite3.SQLITE_BUSY: f"was busy for {BUSY_SECONDS} seconds; close other programs that use it and try again.",
+        sqlite3.SQLITE_READONLY: "can't be written: permission denied; change its permissions.",
+        sqlite3.SQLITE_CANTOPEN: "can't be opened; check that its folder is there and can be written.",
+        sqlite3.SQLITE_IOERR: "can't be read or written: the disk reports an error.",
+        sqlite3.SQLITE_CORRUPT: "is damaged; run `cosmos-workflow repair`.",
+        sqlite3.SQLITE_NOTADB: "is damaged; run `cosmos-workflow repair`.",
+    }.get(code, "")

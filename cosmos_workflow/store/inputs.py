@@ -1,0 +1,174 @@
+"""Input files: copied into the workspace under the digest of their content, and known by what they contain."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import time
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, insert, select
+
+from cosmos_workflow.config import assets_dir, file_errors, inside
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.params import list_choices, shorten
+from cosmos_workflow.store.base import StorePart
+from cosmos_workflow.store.disk import sha256_of
+from cosmos_workflow.store.records import LOCAL, InputFile
+from cosmos_workflow.store.schema import input_files
+
+_REMEMBERED = 4096
+_EXTENSIONS: dict[str, tuple[str, ...]] = {
+    "audio": (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a"),
+    "video": (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi"),
+    "text": (".txt", ".csv", ".yaml", ".yml", ".ssml", ".xml"),
+}
+_PLAIN_OWNER = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+class Sniffed(NamedTuple):
+    """What a file's first bytes say: the kinds of input it may be, and the extension it is kept under."""
+
+    kinds: frozenset[str]
+    extension: str
+
+
+class InputFiles(StorePart):
+    """The files that prompts name, each owner's apart."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._digests: dict[tuple[str, int, int], str] = {}
+        self._digesting = threading.Lock()
+
+    def add_input(self, source: Path, name: str = "", owner: str = LOCAL) -> Path:
+        """Keep a copy of an audio, video or text file; the same content twice is one file. Returns its path.
+
+        `name` is what the file was called where it came from. Raises InputError for a file that is too large, empty, or
+        not what its name says.
+        """
+        name = PurePath((name or source.name).replace("\\", "/")).name
+        with file_errors(f"The file {shorten(name)}"):
+            size = source.stat().st_size
+            limit = self.workspace.settings.max_upload_mb
+            if size > limit * 1_000_000:
+                raise InputError(f"{shorten(name)} has {size / 1e6:,.0f} MB; use a file of at most {limit:,} MB.")
+            found = sniff(source, name)
+            digest = self.digest(source)
+        folder = self.inputs_of(owner)
+        target = folder / f"{digest}{found.extension}"
+        self._disk.make_folder(folder)
+        if not target.exists() or target.stat().st_size != size:
+            self._disk.copy(source, target)
+        kind = _claimed_kind(name) or sorted(found.kinds)[0]
+        row = {"owner": owner, "file": target.name, "name": name, "kind": kind, "size": size, "added_at": time.time()}
+        with self._db.write() as connection:
+            same = (input_files.c.owner == owner) & (input_files.c.file == target.name)
+            connection.execute(delete(input_files).where(same))
+            connection.execute(insert(input_files).values(**row))
+        return target
+
+    def list_inputs(self, owner: str = LOCAL) -> list[InputFile]:
+        """The files of an owner, newest first."""
+        columns = [input_files.c[name] for name in ("file", "name", "kind", "size", "added_at")]
+        query = select(*columns).where(input_files.c.owner == owner).order_by(input_files.c.added_at.desc())
+        with self._db.read() as connection:
+            return [InputFile(*row) for row in connection.execute(query)]
+
+    def own_input(self, path: str, owner: str = LOCAL) -> Path:
+        """The file that `path` names among the owner's input files and the samples; raises InputError for any other.
+
+        `path` is what `add_input` returned, a file's name in the workspace, or the name it came with.
+        """
+        for folder in (self.inputs_of(owner), assets_dir()):
+            if Path(path).is_absolute():
+                resolved = Path(path).resolve()
+                if resolved.is_relative_to(folder.resolve()) and resolved.is_file():
+                    return resolved
+        if not Path(path).is_absolute():
+            named = inside(self.inputs_of(owner), path, "your input files")
+            if named.is_file():
+                return named
+            for known in self.list_inputs(owner):
+                if known.name == path:
+                    return self.inputs_of(owner) / known.file
+        raise InputError(f"There is no input file {shorten(path)} in your library; add the file first.")
+
+    def inputs_of(self, owner: str) -> Path:
+        """The folder with an owner's input files; it may not be there yet."""
+        if _PLAIN_OWNER.fullmatch(owner):
+            return self.workspace.inputs / owner
+        # Dots, slashes and capitals: no two names may meet in one folder, on any file system.
+        return self.workspace.inputs / f"_{hashlib.sha256(owner.encode()).hexdigest()[:32]}"
+
+    def digest(self, path: Path) -> str:
+        """SHA-256 of a file's content, in hex; remembered until its time or size changes."""
+        state = path.stat()
+        key = (str(path), state.st_mtime_ns, state.st_size)
+        with self._digesting:
+            known = self._digests.get(key)
+        if known is None:
+            known = sha256_of(path)
+            with self._digesting:
+                while len(self._digests) >= _REMEMBERED:
+                    del self._digests[next(iter(self._digests))]
+                self._digests[key] = known
+        return known
+
+
+def sniff(path: Path, name: str) -> Sniffed:
+    """What a file is by its content; raises InputError where that is nothing we take, or not what `name` says."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if not head:
+        raise InputError(f"{shorten(name)} is empty; choose a file with something in it.")
+    found = _by_magic(head) or _as_text(path, name)
+    claimed = _claimed_kind(name)
+    if found is None or (claimed is not None and claimed not in found.kinds):
+        content = " or ".join(sorted(found.kinds)) if found else "something else"
+        raise InputError(f"{shorten(name)} isn't {_a(claimed)}: its content is {content}.")
+    if claimed is None:
+        takes = list_choices([extension for kind in _EXTENSIONS.values() for extension in kind], 20)
+        raise InputError(f"{shorten(name)} isn't a kind of file that is taken; use one of {takes}.")
+    return found
+
+
+def _by_magic(head: bytes) -> Sniffed | None:
+    audio, video = frozenset({"audio"}), frozenset({"video"})
+    is_riff = head[:4] == b"RIFF"
+    is_mpeg_frame = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2  # eleven bits of sync, layer III
+    is_ebml = head[:4] == b"\x1a\x45\xdf\xa3"  # the container of Matroska and WebM
+    known = (
+        (is_riff and head[8:12] == b"WAVE", Sniffed(audio, ".wav")),
+        (is_riff and head[8:12] == b"AVI ", Sniffed(video, ".avi")),
+        (head[:4] == b"fLaC", Sniffed(audio, ".flac")),
+        (head[:4] == b"OggS", Sniffed(audio | video, ".ogg")),
+        (head[:3] == b"ID3" or is_mpeg_frame, Sniffed(audio, ".mp3")),
+        (head[4:11] == b"ftypM4A", Sniffed(audio, ".m4a")),
+        (head[4:8] == b"ftyp", Sniffed(audio | video, ".mp4")),
+        (is_ebml, Sniffed(audio | video, ".webm" if b"webm" in head[:64] else ".mkv")),
+    )
+    return next((found for matches, found in known if matches), None)
+
+
+def _as_text(path: Path, name: str) -> Sniffed | None:
+    try:
+        with path.open(encoding="utf-8") as file:
+            while part := file.read(1 << 20):
+                if "\0" in part:
+                    return None
+    except UnicodeDecodeError:
+        return None
+    suffix = PurePath(name).suffix.lower()
+    return Sniffed(frozenset({"text"}), suffix if suffix in _EXTENSIONS["text"] else ".txt")
+
+
+def _claimed_kind(name: str) -> str | None:
+    suffix = PurePath(name).suffix.lower()
+    return next((kind for kind, extensions in _EXTENSIONS.items() if suffix in extensions), None)
+
+
+def _a(kind: str | None) -> str:
+    return {"audio": "an audio file", "video": "a video", "text": "text in UTF-8"}.get(kind or "", "an audio, video or text file")

@@ -1,0 +1,167 @@
+"""What the store keeps, as values: frozen, and independent of how it is kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from sqlalchemy import RowMapping
+
+from cosmos_workflow.ids import new_id
+from cosmos_workflow.queueing import Batch, ItemStatus, QueueItem
+
+LOCAL = "local"
+"""The owner of everything where nobody has to log in."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One item executed once. Times are seconds since 1970, durations seconds, `progress` a fraction in [0, 1].
+
+    `token` is that of the item's queue. `outputs` maps a key to a file name inside the run's folder, `checks` the same
+    key to {"size": bytes, "sha256": hex}. `interrupted` marks a run whose process died: its status is cancelled, its item
+    runs again in a run of its own. `attempt` counts from 1.
+    """
+
+    item_id: str
+    prompt_text: str
+    engine: str
+    params: Mapping[str, Any]
+    prompt_id: str = ""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    id: str = field(default_factory=lambda: new_id("rs"))
+    owner: str = LOCAL
+    token: str = ""
+    batch_id: str = ""
+    batch_key: str = ""
+    batch_size: int = 1
+    status: ItemStatus = ItemStatus.RUNNING
+    interrupted: bool = False
+    stage: str = ""
+    progress: float = 0.0
+    message: str = ""
+    device: str = ""
+    worker: str = ""
+    queued_at: float = field(default_factory=time.time)
+    started_at: float | None = None
+    finished_at: float | None = None
+    load_seconds: float = 0.0
+    cost: float = 0.0
+    cost_unit: str = ""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    checks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    error: str = ""
+    traceback: str = ""
+    retry_of: str = ""
+    source: str = ""
+    attempt: int = 1
+
+    @classmethod
+    def of(cls, item: QueueItem, batch: Batch | None = None, **more: Any) -> RunRecord:
+        """A fresh run of `item`; `more` are fields that the item doesn't know: owner, token, device."""
+        return cls(
+            item_id=item.id,
+            prompt_id=item.prompt_id,
+            prompt_text=item.prompt_text,
+            engine=item.engine,
+            params=dict(item.params),
+            weights=dict(item.weights),
+            inputs=dict(item.inputs),
+            batch_id=batch.id if batch else "",
+            batch_key=item.batch_key,
+            batch_size=len(batch) if batch else 1,
+            queued_at=item.added_at,
+            cost=item.cost,
+            retry_of=item.retry_of,
+            source=item.source,
+            attempt=item.attempts + 1,
+            **more,
+        )
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it ran; None before it ended, or where it never began."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return max(0.0, self.finished_at - self.started_at)
+
+
+@dataclass(frozen=True, slots=True)
+class CostSample:
+    """What one finished run took: `cost` in the engine's unit, `seconds` without the time to load the engine."""
+
+    cost: float
+    seconds: float
+    batch_size: int
+    batch_id: str
+    load_seconds: float
+    device: str
+    started_at: float
+    finished_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file that was given to the library: `file` is its name on disk, `name` the one it came with."""
+
+    file: str
+    name: str
+    kind: str
+    size: int
+    added_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What `sweep` found of processes that died: ids of items queued again, and of runs closed or adopted."""
+
+    requeued: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    interrupted: tuple[str, ...] = ()
+    adopted: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that didn't agree: what it concerns, what was wrong, and what was done, or would be, a sentence each."""
+
+    subject: str
+    problem: str
+    action: str
+    outcome: Literal["put right", "put aside"]
+    applied: bool
+
+
+def run_row(record: RunRecord) -> dict[str, Any]:
+    """A run as columns of the table."""
+    row = {entry.name: getattr(record, entry.name) for entry in fields(RunRecord)}
+    for name in ("params", "weights", "inputs", "outputs", "checks", "metadata"):
+        row[name] = dict(row[name])
+    row["status"] = str(record.status)
+    return row
+
+
+def run_of(row: RowMapping) -> RunRecord:
+    """A row of the table as a run."""
+    values = {entry.name: row[entry.name] for entry in fields(RunRecord)}
+    values["status"] = ItemStatus(values["status"])
+    return RunRecord(**values)
+
+
+def item_row(item: QueueItem) -> dict[str, Any]:
+    """A queue item as plain JSON."""
+    values = {entry.name: getattr(item, entry.name) for entry in fields(QueueItem)}
+    for name in ("params", "weights", "inputs"):
+        values[name] = dict(values[name])
+    values["status"] = str(item.status)
+    return values
+
+
+def item_of(values: Mapping[str, Any]) -> QueueItem:
+    """A queue item from what `item_row` gave."""
+    return QueueItem(**{**values, "status": ItemStatus(values["status"])})

@@ -1,0 +1,89 @@
+"""What a process that died left behind, put in order at the next start."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from sqlalchemy import Connection, delete, select
+
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.queueing import ItemStatus, QueueItem
+from cosmos_workflow.store.folders import DELETED, PARTIAL, read_run_file
+from cosmos_workflow.store.journal import QueueJournal, save_items
+from cosmos_workflow.store.records import RunRecord, Swept, item_of
+from cosmos_workflow.store.runs import Runs, end, interrupt, open_runs, succeed
+from cosmos_workflow.store.schema import queue_items, runs
+
+REASON = "The program was ended while it ran."
+
+
+class Recovery(Runs, QueueJournal):
+    """The sweep at start."""
+
+    def sweep(self, now: float | None = None) -> Swept:
+        """Put in order what dead processes left; what belongs to a living one isn't touched, and twice is as good as once.
+
+        A run whose folder was published is succeeded. Any other is closed as interrupted and its item queued again, or
+        failed where that happened too often. Partial folders of dead runs go.
+        """
+        when = time.time() if now is None else now
+        swept = Swept()
+        with self._db.write() as connection:
+            alive = {process: self.is_alive(process) for process in _processes(connection)}
+            for record, process in open_runs(connection):
+                if not alive[process]:
+                    swept = self._sweep_run(connection, record, swept, when)
+            # What is running still, without a run, was claimed and never begun.
+            for token, process, item in _running_items(connection):
+                if not alive[process]:
+                    save_items(connection, token, self.process, [item.to(ItemStatus.QUEUED)])
+                    swept = replace(swept, requeued=(*swept.requeued, item.id))
+        return replace(swept, folders=self._sweep_folders())
+
+    def _sweep_run(self, connection: Connection, record: RunRecord, swept: Swept, when: float) -> Swept:
+        try:
+            told = read_run_file(self.run_folder(record.id), self.workspace.root)
+        except InputError:
+            told = None
+        if told is not None:
+            succeed(connection, replace(told, token=record.token, owner=record.owner))
+            return replace(swept, adopted=(*swept.adopted, record.id))
+        held = is_held(connection, record)
+        done = interrupt(connection, record, self.process, REASON, "", when)
+        if done.status is ItemStatus.FAILED:
+            return replace(swept, failed=(*swept.failed, record.id))
+        if not held:  # no queue will try it again
+            end(connection, record, ItemStatus.FAILED, REASON, "", when)
+            return replace(swept, failed=(*swept.failed, record.id))
+        return replace(swept, requeued=(*swept.requeued, record.item_id), interrupted=(*swept.interrupted, record.id))
+
+    def _sweep_folders(self) -> tuple[str, ...]:
+        gone: list[str] = []
+        for folder in sorted(self.workspace.runs.glob(f"rs_*{DELETED}")):
+            with self._db.write() as connection:
+                connection.execute(delete(runs).where(runs.c.id == folder.name.removesuffix(DELETED)))
+            self._disk.remove_folder(folder)
+            gone.append(folder.name)
+        for folder in sorted(self.workspace.runs.glob(f"rs_*{PARTIAL}")):
+            if not self.is_alive(folder.name.removesuffix(PARTIAL).partition(".")[2]):
+                self._disk.remove_folder(folder)
+                gone.append(folder.name)
+        return tuple(gone)
+
+
+def _processes(connection: Connection) -> set[str]:
+    running = {process for _, process, _ in _running_items(connection)}
+    return running | {process for _, process in open_runs(connection)}
+
+
+def _running_items(connection: Connection) -> list[tuple[str, str, QueueItem]]:
+    running = select(queue_items).where(queue_items.c.status == str(ItemStatus.RUNNING))
+    rows = connection.execute(running.order_by(queue_items.c.token, queue_items.c.position)).mappings()
+    return [(row["token"], row["process"], item_of(row["item"])) for row in rows]
+
+
+def is_held(connection: Connection, record: RunRecord) -> bool:
+    """Whether a queue still holds the item of a run."""
+    known = (queue_items.c.token == record.token) & (queue_items.c.id == record.item_id)
+    return connection.execute(select(queue_items.c.id).where(known)).first() is not None

@@ -1,0 +1,294 @@
+"""Runs: what was made, is being made, and how it ended."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
+
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.params import shorten
+from cosmos_workflow.queueing import ItemStatus, TransitionError
+from cosmos_workflow.queueing.items import TRANSITIONS
+from cosmos_workflow.store.folders import DELETED, RunFolders
+from cosmos_workflow.store.journal import save_items
+from cosmos_workflow.store.records import LOCAL, CostSample, RunRecord, item_of, run_of, run_row
+from cosmos_workflow.store.schema import queue_items, runs
+
+INTERRUPTED = "interrupted"
+OPEN = (str(ItemStatus.QUEUED), str(ItemStatus.RUNNING))
+
+
+class Runs(RunFolders):
+    """Records of runs; a terminal status never changes. `owner=None` means whoever's."""
+
+    def begin_run(self, record: RunRecord) -> RunRecord:
+        """Note a run that begins; see `begin_runs`."""
+        return self.begin_runs([record])[0]
+
+    def begin_runs(self, records: Sequence[RunRecord]) -> list[RunRecord]:
+        """Note runs that begin, in one transaction; one that is running gets its start time where it has none."""
+        now = time.time()
+        begun = [
+            replace(record, started_at=now) if record.status is ItemStatus.RUNNING and record.started_at is None else record
+            for record in records
+        ]
+        if begun:
+            with self._db.write() as connection:
+                connection.execute(insert(runs), [{**run_row(record), "process": self.process} for record in begun])
+        return begun
+
+    def start_run(
+        self, run_id: str, *, device: str = "", worker: str = "", load_seconds: float = 0.0, started_at: float | None = None
+    ) -> RunRecord:
+        """The work on a run begins now, on this device; the seconds to load the engine aren't part of it."""
+        values: dict[str, Any] = {"started_at": time.time() if started_at is None else started_at, "load_seconds": load_seconds}
+        values |= {name: value for name, value in (("device", device), ("worker", worker)) if value}
+        with self._db.write() as connection:
+            record = _find(connection, run_id)
+            if record.status is not ItemStatus.RUNNING:
+                _check_transition(record, ItemStatus.RUNNING)
+            return _change(connection, record, status=ItemStatus.RUNNING, **values)
+
+    def update_progress(self, run_id: str, stage: str, progress: float, message: str = "") -> None:
+        """Where a run is; the fraction never falls, and nothing happens once the run ended. Cheap, and not durable."""
+        values = {"stage": stage, "progress": progress, "message": message}
+        alive = and_(runs.c.id == run_id, runs.c.status.in_(OPEN), runs.c.progress <= progress)
+        with self._db.write(durable=False) as connection:
+            connection.execute(update(runs).where(alive).values(**values))
+
+    def publish_run(
+        self,
+        run_id: str,
+        outputs: Mapping[str, str],
+        metadata: Mapping[str, Any] | None = None,
+        finished_at: float | None = None,
+    ) -> RunRecord:
+        """A run succeeded: its files are written for good, `run.json` is added, the folder renamed, then the record closed.
+
+        `outputs` maps a key to a file name inside the folder. The item leaves the queue's journal in the same transaction.
+        A process that dies between renaming and closing has published: `sweep` closes the record. Raises WorkflowError where
+        an output isn't there, UnavailableError where the disk is full, and the run is still running then.
+        """
+        record = self._known(run_id)
+        _check_transition(record, ItemStatus.SUCCEEDED)
+        partial, final = self.partial_folder(run_id), self.run_folder(run_id)
+        done = replace(
+            record,
+            status=ItemStatus.SUCCEEDED,
+            progress=1.0,
+            finished_at=time.time() if finished_at is None else finished_at,
+            outputs=dict(outputs),
+            checks=self.measure_outputs(record, outputs, partial),
+            metadata=dict(metadata or {}),
+        )
+        self.write_run_file(done, partial)
+        self._disk.rename(partial, final)
+        try:
+            with self._db.write() as connection:
+                _check_transition(_find(connection, run_id), ItemStatus.SUCCEEDED)
+                succeed(connection, done)
+        except Exception:
+            final.rename(partial)
+            raise
+        return done
+
+    def finish_run(
+        self,
+        run_id: str,
+        outcome: ItemStatus | str,
+        *,
+        error: str = "",
+        traceback: str = "",
+        finished_at: float | None = None,
+    ) -> RunRecord:
+        """A run failed, was cancelled, or was "interrupted"; `publish_run` is the way to success.
+
+        In the same transaction its item leaves the queue's journal, or, interrupted, is queued again there, or failed where
+        that happened too often. Raises TransitionError where the run has ended already.
+        """
+        when = time.time() if finished_at is None else finished_at
+        with self._db.write() as connection:
+            record = _find(connection, run_id)
+            if outcome == INTERRUPTED:
+                _check_transition(record, ItemStatus.CANCELLED)
+                return interrupt(connection, record, self.process, error, traceback, when)
+            status = ItemStatus(outcome)
+            if status is ItemStatus.SUCCEEDED:
+                raise TransitionError(f"{record.id} succeeds when its files are published")
+            _check_transition(record, status)
+            return end(connection, record, status, error, traceback, when)
+
+    def fail_interrupted(self, run_id: str, error: str) -> None:
+        """An interrupted run won't be tried again: it failed, with this reason. Nothing changes for one that has failed."""
+        interrupted = and_(runs.c.id == run_id, runs.c.interrupted.is_(True))
+        values = {"status": str(ItemStatus.FAILED), "interrupted": False, "error": error}
+        with self._db.write() as connection:
+            connection.execute(update(runs).where(interrupted).values(**values))
+
+    def get_run(self, run_id: str, owner: str | None = None) -> RunRecord | None:
+        """One run; None where there is none of that id, or it isn't the owner's."""
+        with self._db.read() as connection:
+            query = select(runs).where(runs.c.id == run_id, *_of(owner))
+            row = connection.execute(query).mappings().first()
+        return run_of(row) if row is not None else None
+
+    def list_runs(
+        self,
+        owner: str | None = LOCAL,
+        *,
+        engine: str | None = None,
+        status: ItemStatus | Collection[ItemStatus] | None = None,
+        text: str = "",
+        source: str | None = None,
+        interrupted: bool = False,
+        limit: int | None = 50,
+        offset: int = 0,
+    ) -> list[RunRecord]:
+        """Runs, newest first; interrupted ones, whose item ran again, only when asked for.
+
+        `text` is looked for in prompt, engine, error and id; `source` is equal, or a prefix where it ends with "*".
+        """
+        query = select(runs).where(_matching(owner, engine, status, text, source, interrupted)).order_by(runs.c.seq.desc())
+        with self._db.read() as connection:
+            return [run_of(row) for row in connection.execute(query.limit(limit).offset(offset)).mappings()]
+
+    def count_runs(
+        self,
+        owner: str | None = LOCAL,
+        *,
+        engine: str | None = None,
+        status: ItemStatus | Collection[ItemStatus] | None = None,
+        text: str = "",
+        source: str | None = None,
+        interrupted: bool = False,
+    ) -> int:
+        """How many runs `list_runs` would give without a limit."""
+        chosen = _matching(owner, engine, status, text, source, interrupted)
+        with self._db.read() as connection:
+            return connection.execute(select(func.count()).select_from(runs).where(chosen)).scalar_one()
+
+    def delete_runs(self, ids: Collection[str], owner: str | None = LOCAL) -> int:
+        """Delete finished runs with their folders, and say how many there were; raises InputError for one that still runs."""
+        wanted = [record for run_id in dict.fromkeys(ids) if (record := self.get_run(run_id, owner)) is not None]
+        for record in wanted:
+            if not record.status.is_terminal:
+                raise InputError(f"{record.id} is still {record.status}; cancel it first.")
+        for record in wanted:
+            folder = self.run_folder(record.id)
+            gone = folder.with_name(folder.name + DELETED)
+            if folder.exists():
+                self._disk.rename(folder, gone)
+            try:
+                with self._db.write() as connection:
+                    connection.execute(delete(runs).where(runs.c.id == record.id))
+            except BaseException:
+                if gone.exists():
+                    gone.rename(folder)
+                raise
+            shutil.rmtree(gone, ignore_errors=True)  # what stays is taken away by the next sweep
+        return len(wanted)
+
+    def cost_samples(self, engine: str, limit: int = 200) -> list[CostSample]:
+        """What succeeded runs of an engine took, newest first, whoever's they are."""
+        names = ("cost", "batch_size", "batch_id", "load_seconds", "device", "started_at", "finished_at")
+        timed = and_(runs.c.started_at.is_not(None), runs.c.finished_at.is_not(None), runs.c.cost > 0)
+        succeeded = and_(runs.c.engine == engine, runs.c.status == str(ItemStatus.SUCCEEDED), timed)
+        query = select(*(runs.c[name] for name in names)).where(succeeded).order_by(runs.c.seq.desc()).limit(limit)
+        with self._db.read() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [CostSample(seconds=max(0.0, row["finished_at"] - row["started_at"]), **row) for row in rows]
+
+    def _known(self, run_id: str) -> RunRecord:
+        with self._db.read() as connection:
+            return _find(connection, run_id)
+
+
+def succeed(connection: Connection, done: RunRecord) -> None:
+    """Write a run that was published, and let its item leave the queue; in the caller's transaction."""
+    connection.execute(update(runs).where(runs.c.id == done.id).values(run_row(done)))
+    leave_queue(connection, done)
+
+
+def end(connection: Connection, record: RunRecord, status: ItemStatus, error: str, traceback: str, when: float) -> RunRecord:
+    """Close a run that failed or was cancelled, and let its item leave the queue; in the caller's transaction."""
+    leave_queue(connection, record)
+    return _change(connection, record, status=status, error=error, traceback=traceback, finished_at=when)
+
+
+def interrupt(connection: Connection, record: RunRecord, process: str, reason: str, traceback: str, when: float) -> RunRecord:
+    """Close a run whose process died, and bring its item back into the queue; in the caller's transaction."""
+    known = and_(queue_items.c.token == record.token, queue_items.c.id == record.item_id)
+    row = connection.execute(select(queue_items.c.item).where(known)).scalar()
+    item = item_of(row) if row is not None else None
+    if item is not None and item.status is ItemStatus.RUNNING:
+        again = item.interrupted(reason)
+        if again.status is ItemStatus.FAILED:
+            return end(connection, record, ItemStatus.FAILED, again.error, traceback, when)
+        save_items(connection, record.token, process, [again])
+    cancelled = ItemStatus.CANCELLED
+    return _change(connection, record, status=cancelled, interrupted=True, error=reason, traceback=traceback, finished_at=when)
+
+
+def leave_queue(connection: Connection, record: RunRecord) -> None:
+    """The item of a run that ended isn't queued any more; in the caller's transaction."""
+    connection.execute(delete(queue_items).where(queue_items.c.token == record.token, queue_items.c.id == record.item_id))
+
+
+def open_runs(connection: Connection) -> list[tuple[RunRecord, str]]:
+    """Runs that haven't ended, each with the process it belongs to."""
+    rows = connection.execute(select(runs).where(runs.c.status.in_(OPEN)).order_by(runs.c.seq)).mappings()
+    return [(run_of(row), row["process"]) for row in rows]
+
+
+def _find(connection: Connection, run_id: str) -> RunRecord:
+    row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().first()
+    if row is None:
+        raise InputError(f"There is no run {shorten(run_id)}.")
+    return run_of(row)
+
+
+def _change(connection: Connection, record: RunRecord, **changes: Any) -> RunRecord:
+    changed = replace(record, **changes)
+    row = run_row(changed)
+    connection.execute(update(runs).where(runs.c.id == record.id).values({name: row[name] for name in changes}))
+    return changed
+
+
+def _check_transition(record: RunRecord, status: ItemStatus) -> None:
+    # A run that was never started may still succeed or be interrupted: it only missed its start.
+    allowed = TRANSITIONS[record.status] | (TRANSITIONS[ItemStatus.RUNNING] if record.status is ItemStatus.QUEUED else set())
+    if status not in allowed or status is ItemStatus.QUEUED:
+        raise TransitionError(f"{record.id} can't go from {record.status} to {status}")
+
+
+def _of(owner: str | None) -> list[ColumnElement[bool]]:
+    return [] if owner is None else [runs.c.owner == owner]
+
+
+def _matching(
+    owner: str | None,
+    engine: str | None,
+    status: ItemStatus | Collection[ItemStatus] | None,
+    text: str,
+    source: str | None,
+    interrupted: bool,
+) -> ColumnElement[bool]:
+    chosen = _of(owner)
+    if engine:
+        chosen.append(runs.c.engine == engine)
+    if status is not None:
+        statuses = [status] if isinstance(status, ItemStatus) else list(status)
+        chosen.append(runs.c.status.in_([str(one) for one in statuses]))
+    if source is not None:
+        prefix = source.removesuffix("*")
+        chosen.append(runs.c.source.startswith(prefix, autoescape=True) if prefix != source else runs.c.source == source)
+    if not interrupted:
+        chosen.append(runs.c.interrupted.is_(False))
+    searched = (runs.c.prompt_text, runs.c.engine, runs.c.error, runs.c.id)
+    chosen += [or_(*(column.icontains(word, autoescape=True) for column in searched)) for word in text.split()]
+    return and_(True, *chosen)
