@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Protocol
 
 from cosmos_workflow.errors import UnavailableError
-from cosmos_workflow.gpu_dispatch.pool import SlotStatus
-from cosmos_workflow.gpu_dispatch.protocol import Event, Outcome
+from cosmos_workflow.gpu_dispatch.pool import PoolClosedError
+from cosmos_workflow.gpu_dispatch.protocol import Event, Outcome, SlotStatus, WorkerStarted
 from cosmos_workflow.ids import new_id
 
 
@@ -24,7 +25,7 @@ class Pool(Protocol):
     def events(self, timeout: float | None = None) -> list[Event]: ...
     def unload(self) -> None: ...
     def slots(self) -> list[SlotStatus]: ...
-    def shutdown(self, graceful: bool = True) -> Any: ...
+    def shutdown(self, graceful: bool = True) -> list[Event]: ...
 
 
 class Devices:
@@ -38,7 +39,7 @@ class Devices:
         self._make_pool = make_pool
         self._pool: Pool | None = None
         self._lock = threading.Lock()
-        self._routes: dict[str, SimpleQueue[Event]] = {}
+        self._routes: dict[Any, SimpleQueue[Event]] = {}
         self._closing = False
         self._thread: threading.Thread | None = None
         self._on_event = on_event
@@ -74,6 +75,11 @@ class Devices:
         """The state of each device; empty before the first task."""
         return [] if self._pool is None else self._pool.slots()
 
+    @property
+    def closing(self) -> bool:
+        """Whether `close` was called: what ends from now on ends because of that."""
+        return self._closing
+
     def close(self, graceful: bool = False) -> None:
         """Stop the workers, running tasks too unless `graceful`; every task that was still open gets its outcome."""
         with self._lock:
@@ -81,10 +87,9 @@ class Devices:
             pool, thread = self._pool, self._thread
         if pool is None or thread is None:
             return
-        pool.unload()
-        thread.join()
-        for event in pool.shutdown(graceful=graceful) or []:
+        for event in pool.shutdown(graceful=graceful):
             self._route(event)
+        thread.join()
 
     def _open(self) -> Pool:
         if self._pool is None:
@@ -94,16 +99,23 @@ class Devices:
         return self._pool
 
     def _listen(self, pool: Pool) -> None:
-        while not self._closing:
-            for event in pool.events(timeout=None):
-                self._route(event)
+        with suppress(PoolClosedError):
+            while True:
+                for event in pool.events(timeout=None):
+                    self._route(event)
 
     def _route(self, event: Event) -> None:
-        task_id = getattr(event, "task_id", None)
         if self._on_event is not None:
             self._on_event(event)
-        route = self._routes.get(task_id) if task_id is not None else None
-        if route is not None and task_id is not None:
-            if isinstance(event, Outcome):
-                del self._routes[task_id]
+        task_id = self._task_of(event)
+        with self._lock:
+            is_last = isinstance(event, Outcome)
+            route = self._routes.pop(task_id, None) if is_last else self._routes.get(task_id)
+        if route is not None:
             route.put(event)
+
+    def _task_of(self, event: Event) -> Any:
+        if isinstance(event, WorkerStarted) and self._pool is not None:
+            # A worker that is started loads the engine of the task that waits for it.
+            return next((slot.task_id for slot in self._pool.slots() if slot.worker_id == event.worker_id), None)
+        return getattr(event, "task_id", None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +16,15 @@ from cosmos_workflow.engines.host import BatchBegun, BatchMade, BatchTask, Cance
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.estimates import CostSample, Rate, learn_rate
 from cosmos_workflow.gpu_dispatch import protocol
-from cosmos_workflow.gpu_dispatch.pool import SlotStatus, WorkerPool
+from cosmos_workflow.gpu_dispatch.pool import WorkerPool
+from cosmos_workflow.gpu_dispatch.protocol import SlotStatus
 from cosmos_workflow.ids import new_id
 from cosmos_workflow.params import validate_params
 from cosmos_workflow.progress import ProgressTracker
 from cosmos_workflow.queueing import Batch, ItemStatus, QueueItem, group_queue_by_batch_key
-from cosmos_workflow.store import RunRecord, Store
+from cosmos_workflow.store.records import CostSample as RunSample
+from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.store.store import Store
 
 WORKER = "cosmos_workflow.engines.host:EngineWorker"
 LOAD_TIMEOUT = 1800.0
@@ -60,9 +62,10 @@ class ItemProgressed:
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """How an item ended. *interrupted* isn't an end: its process died, or its batch broke; the runner decides what follows.
+    """How an item ended. *interrupted* isn't an end: its process died, or its batch broke, and it should be tried again.
 
-    `worker_died` tells the two apart. `hold` is set when going on makes no sense (a full disk), and says why.
+    `worker_died` tells the two apart; neither was the item's doing where the `program_ended`. `hold` is set when going on
+    makes no sense (a full disk), and says why.
     """
 
     item_id: str
@@ -72,6 +75,7 @@ class ItemResult:
     error: str = ""
     traceback: str = ""
     worker_died: bool = False
+    program_ended: bool = False
     hold: str = ""
 
 
@@ -96,7 +100,7 @@ class Operations:
         self.workspace = workspace
         self.store = store or Store(workspace)
         self.gpu_ids = tuple(gpu_ids)
-        self._devices = Devices(make_pool or self._local_pool, on_dispatch_event)
+        self.devices = Devices(make_pool or self._local_pool, on_dispatch_event)
         self._lock = threading.Lock()
         self._running: dict[str, _RunningBatch] = {}
         self._rates: dict[str, Rate | None] = {}
@@ -124,17 +128,17 @@ class Operations:
             touched = {id(batch): batch for item, batch in self._running.items() if item in wanted}
         for batch in touched.values():
             if batch.open <= wanted:
-                self._devices.cancel(batch.task_id)
+                self.devices.cancel(batch.task_id)
             else:
-                self._devices.send(batch.task_id, CancelItems(wanted & batch.open))
+                self.devices.send(batch.task_id, CancelItems(wanted & batch.open))
 
     def free_devices(self) -> None:
         """Unload the engines: memory goes back as soon as what is running is done."""
-        self._devices.unload()
+        self.devices.unload()
 
     def slots(self) -> list[SlotStatus]:
         """What each device is doing."""
-        return self._devices.slots()
+        return self.devices.slots()
 
     def rate(self, engine: str) -> Rate | None:
         """How fast an engine is here, learned from its finished runs; None before the first."""
@@ -144,7 +148,7 @@ class Operations:
 
     def close(self, graceful: bool = False) -> None:
         """Stop the workers; what was running is interrupted, unless `graceful`."""
-        self._devices.close(graceful)
+        self.devices.close(graceful)
         self.store.close()
 
     def __enter__(self) -> Operations:
@@ -154,7 +158,7 @@ class Operations:
         self.close()
 
     def _local_pool(self) -> Pool:
-        return WorkerPool(WORKER, self.gpu_ids, max_retries=0, setup_timeout=LOAD_TIMEOUT, prefetch=0)
+        return WorkerPool(WORKER, self.gpu_ids, max_retries=0, setup_timeout=LOAD_TIMEOUT, suppress_worker_output=True)
 
     def _run_batch(self, batch: Batch, notify: Callable[[OperationEvent], None], token: str, owner: str) -> Iterator[ItemResult]:
         running = _RunningBatch(self, batch, token, owner, notify)
@@ -164,11 +168,11 @@ class Operations:
         with self._lock:
             self._running.update(dict.fromkeys(running.open, running))
         try:
-            running.task_id, route = self._devices.submit(running.task(), {"engine": batch.engine})
+            running.task_id, route = self.devices.submit(running.task(), {"engine": batch.engine})
             yield from running.results(route)
         finally:
             if running.open:
-                self._devices.cancel(running.task_id)
+                self.devices.cancel(running.task_id)
                 running.abandon()
             with self._lock:
                 for item in batch.items:
@@ -186,6 +190,7 @@ class _RunningBatch:
         self.task_id = ""
         self._store = operations.store
         self._locks = operations.workspace.locks
+        self._devices = operations.devices
         self._notify = notify
         self._token, self._owner = token, owner
         self._spec: EngineSpec = find_engine(batch.engine)
@@ -193,21 +198,23 @@ class _RunningBatch:
         self._runs = {item.id: new_id("rs") for item in batch.items}
         self._params = {item.id: validate_params(self._spec.params, item.params) for item in batch.items}
         self._trackers = {item.id: ProgressTracker(item.id, self._spec.stages) for item in batch.items}
-        self._begun = False
+        self._gpu_ids = operations.gpu_ids
         self.open: set[str] = set(self._items)
 
     def refuse_impossible(self) -> Iterator[ItemResult]:
         """Items that can't be made, found before a worker is asked: the engine isn't there, an input file is gone."""
         availability = self._spec.availability()
+        reasons: dict[str, str] = {}
         for item in self.batch.items:
-            reason = "" if availability.available else f"{self._spec.name}: {availability}"
             try:
                 self._spec.check(item.prompt_text, self._params[item.id], item.weights, _paths(item))
             except InputError as error:
-                reason = reason or str(error)
-            if reason:
-                self._store.begin_runs([self._record(item, "")])
-                yield self._end(item.id, "failed", error=reason)
+                reasons[item.id] = str(error)
+            if not availability.available:
+                reasons[item.id] = f"{self._spec.name}: {availability}"
+        self._store.begin_runs([self._record(item) for item in self.batch.items])
+        for item_id, reason in reasons.items():
+            yield self._end(item_id, "failed", error=reason)
 
     def task(self) -> BatchTask:
         """The batch as the worker gets it, with an empty folder for each item."""
@@ -218,7 +225,7 @@ class _RunningBatch:
         """Each item's result, until none is open."""
         while self.open:
             match route.get():
-                case protocol.TaskStarted():
+                case protocol.WorkerStarted():
                     self._notify(EngineLoading(tuple(self.open), self._spec.name))
                 case protocol.TaskProgress(progress=message, worker_id=worker):
                     yield from self._on_message(message, str(worker))
@@ -259,11 +266,13 @@ class _RunningBatch:
             yield from self._end_open("cancelled", "")
 
     def _on_error(self, event: protocol.TaskError) -> Iterator[ItemResult]:
-        reason = event.error.strip().splitlines()[-1] if event.error.strip() else "The worker stopped."
-        if event.kind == "cancelled":
+        reason = event.error.strip().splitlines()[-1] if event.error.strip() else "the worker stopped"
+        if self._devices.closing:
+            yield from self._end_open("interrupted", "The program was ended.", program_ended=True)
+        elif event.kind == "cancelled":
             yield from self._end_open("cancelled", "")
         elif event.kind == "died":
-            yield from self._end_open("interrupted", reason, event.error, worker_died=True)
+            yield from self._end_open("interrupted", f"Its worker died: {reason}.", event.error, worker_died=True)
         elif event.kind == "setup":
             sentence = reason.split("Error: ", 1)[-1]
             yield from self._end_open("failed", f"{self._spec.name} could not be loaded: {sentence}", event.error)
@@ -271,33 +280,40 @@ class _RunningBatch:
             yield from self._end_open("failed", reason, event.error)
 
     def _begin(self, worker: str, load_seconds: float) -> None:
-        now = time.time()
-        device = worker
-        records = [
-            self._record(item, device, worker=worker, started_at=now, load_seconds=load_seconds)
-            for item in self.batch.items
-            if item.id in self.open
-        ]
-        self._store.begin_runs(records)
-        self._begun = True
-        self._notify(BatchStarted(tuple(record.item_id for record in records), device, load_seconds))
+        device = "CPU" if None in self._gpu_ids else f"GPU {worker}"
+        for item_id in self._open_in_order():
+            known = {"device": device, "worker": worker, "load_seconds": load_seconds}
+            self._store.start_run(self._runs[item_id], **known)
+        self._notify(BatchStarted(tuple(self._open_in_order()), device, load_seconds))
 
     def _publish(self, output: Output, seconds: float) -> ItemResult:
-        run_id = self._runs[output.id]
+        metadata = {**output.metadata, "work_seconds": round(seconds, 3)}
         try:
-            record = self._store.publish_run(run_id, output.files, {**output.metadata, "seconds_of_work": round(seconds, 3)})
+            record = self._store.publish_run(self._runs[output.id], output.files, metadata)
         except WorkflowError as error:
             return self._end(output.id, "failed", error=str(error), hold=str(error))
         self.open.discard(output.id)
-        self._trackers[output.id].complete()
         files = {key: self._store.output_path(record, key) for key in record.outputs}
-        result = ItemResult(output.id, run_id, "succeeded", files)
+        result = ItemResult(output.id, record.id, "succeeded", files)
         self._notify(result)
         return result
 
-    def _end_open(self, outcome: Outcome, error: str, traceback: str = "", *, worker_died: bool = False) -> Iterator[ItemResult]:
-        for item_id in [item.id for item in self.batch.items if item.id in self.open]:
-            yield self._end(item_id, outcome, error=error, traceback=traceback, worker_died=worker_died)
+    def _open_in_order(self) -> list[str]:
+        return [item.id for item in self.batch.items if item.id in self.open]
+
+    def _end_open(
+        self,
+        outcome: Outcome,
+        error: str,
+        traceback: str = "",
+        *,
+        worker_died: bool = False,
+        program_ended: bool = False,
+    ) -> Iterator[ItemResult]:
+        for item_id in self._open_in_order():
+            yield self._end(
+                item_id, outcome, error=error, traceback=traceback, worker_died=worker_died, program_ended=program_ended
+            )
 
     def _end(
         self,
@@ -307,15 +323,19 @@ class _RunningBatch:
         error: str = "",
         traceback: str = "",
         worker_died: bool = False,
+        program_ended: bool = False,
         hold: str = "",
     ) -> ItemResult:
-        self.open.discard(item_id)
+        if outcome == "interrupted" and not program_ended:
+            # The item itself knows how often it may be tried; the last time it fails with the reason.
+            after = self._items[item_id].interrupted(error)
+            if after.status is ItemStatus.FAILED:
+                outcome, error = "failed", after.error
         run_id = self._runs[item_id]
-        if self._store.get_run(run_id) is None:
-            self._store.begin_runs([self._record(self._items[item_id], "")])
+        self.open.discard(item_id)
         self._store.finish_run(run_id, outcome, error=error, traceback=traceback)
         self._store.discard_run_folder(run_id)
-        result = ItemResult(item_id, run_id, outcome, {}, error, traceback, worker_died, hold)
+        result = ItemResult(item_id, run_id, outcome, {}, error, traceback, worker_died, program_ended, hold)
         self._notify(result)
         return result
 
@@ -323,42 +343,20 @@ class _RunningBatch:
         folder = self._store.open_run_folder(self._runs[item.id])
         return Request(item.id, item.prompt_text, self._params[item.id], item.weights, _paths(item), folder)
 
-    def _record(self, item: QueueItem, device: str, **known: Any) -> RunRecord:
-        return RunRecord(
-            id=self._runs[item.id],
-            item_id=item.id,
-            owner=self._owner,
-            token=self._token,
-            prompt_id=item.prompt_id,
-            prompt_text=item.prompt_text,
-            engine=item.engine,
-            params=dict(item.params),
-            weights=dict(item.weights),
-            inputs=dict(item.inputs),
-            batch_id=self.batch.id,
-            batch_key=item.batch_key,
-            batch_size=len(self.batch),
-            status=ItemStatus.RUNNING,
-            device=device,
-            queued_at=item.added_at,
-            cost=item.cost,
-            cost_unit=self._spec.cost_unit,
-            retry_of=item.retry_of,
-            source=item.source,
-            attempt=item.attempts + 1,
-            **{"started_at": time.time(), **known},
-        )
+    def _record(self, item: QueueItem) -> RunRecord:
+        known = {"id": self._runs[item.id], "owner": self._owner, "token": self._token}
+        return RunRecord.of(item, self.batch, cost_unit=self._spec.cost_unit, **known)
 
 
-def batch_samples(rows: Iterable[Any]) -> list[CostSample]:
+def batch_samples(rows: Iterable[RunSample]) -> list[CostSample]:
     """Finished runs put together by batch: what a batch cost, and how long it took from its start to its last item."""
-    batches: dict[str, list[Any]] = {}
+    batches: dict[str, list[RunSample]] = {}
     for row in rows:
         batches.setdefault(row.batch_id, []).append(row)
     return [
         CostSample(
             cost=sum(row.cost for row in members),
-            seconds=max(row.seconds for row in members),
+            seconds=max(row.finished_at for row in members) - min(row.started_at for row in members),
             items=len(members),
             load_seconds=max(row.load_seconds for row in members),
         )

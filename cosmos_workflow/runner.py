@@ -218,10 +218,10 @@ class QueueRunner:
         """Bring a result into the queue; returns the reason where its worker died and the item will be tried again."""
         if result.hold:
             self._hold(result.hold)
-        if result.outcome == "interrupted":
+        if result.program_ended:
+            (item,) = self.queue.put_back([result.item_id])
+        elif result.outcome == "interrupted":
             item = self.queue.interrupt(result.item_id, result.error)
-            if item.status is ItemStatus.FAILED:
-                self._operations.store.fail_interrupted(result.run_id, item.error)
         else:
             item = self.queue.finish(result.item_id, ItemStatus(result.outcome), result.error)
         with self._changed:
