@@ -1,0 +1,134 @@
+"""The work of the control-preview engine: one pass over the clip, a file for each control and one for their composite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from fractions import Fraction
+from itertools import repeat
+from typing import Any, cast
+
+import av  # noqa: F401 - loaded with the engine, so that no item waits for it
+
+from cosmos_workflow.engines.base import Context, Output, Request, SerialEngine
+from cosmos_workflow.engines.control_preview import (
+    MAX_SECONDS,
+    ControlPreviewParams,
+    active_controls,
+    given_controls,
+    output_frames,
+    usable_clip,
+)
+from cosmos_workflow.engines.control_preview.controls import Picture, composite, fit, label, make_control
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.media import ClipInfo, ClipWriter, read_frames, resample_frames
+
+APPROXIMATE = ("depth", "seg")
+"""Controls that need a model; without a given clip they are only hinted at."""
+
+
+class ControlPreviewEngine(SerialEngine):
+    """Makes previews one after another, frame by frame: memory doesn't grow with the clip."""
+
+    def generate_one(self, request: Request, context: Context) -> Output:
+        context.report(request.id, "reading")
+        clip = usable_clip(request.inputs["video"])
+        frames = _Preview(request, clip).write(context)
+        context.report(request.id, "completed")
+        names = {f"control_{name}": f"control_{name}.mp4" for name in active_controls(request.weights)}
+        return Output(request.id, {"video": "video.mp4", **names}, _describe(request, clip, frames))
+
+
+class _Preview:
+    def __init__(self, request: Request, clip: ClipInfo) -> None:
+        self.request = request
+        self.params = cast("ControlPreviewParams", request.params)
+        self.clip = clip
+        self.width, self.height = _even(clip)
+        self.given = given_controls(request.weights, request.inputs)
+        self.made = tuple(name for name in active_controls(request.weights) if name not in self.given)
+
+    def write(self, context: Context) -> int:
+        """Write every file; the number of frames in each."""
+        total = output_frames(self.clip, self.params.fps)
+        with ExitStack() as stack:
+            writers = {name: stack.enter_context(self._writer(f"control_{name}", name)) for name in self.made + self.given}
+            video = stack.enter_context(self._writer("video", "composite"))
+            given = {name: self._given_frames(name) for name in self.given}
+            for picture, times in self._frames():
+                made = self._make(picture, video.frames, total, context)
+                for _ in range(times):
+                    controls = {**made, **{name: next(frames) for name, frames in given.items()}}
+                    self._write(writers, video, controls)
+            context.report(self.request.id, "finishing")
+        return video.frames
+
+    def _make(self, picture: Picture, done: int, total: int, context: Context) -> dict[str, Picture]:
+        made: dict[str, Picture] = {}
+        for step, name in enumerate(self.made or self.given):
+            share = (done + step / len(self.made or self.given)) / total
+            context.report(self.request.id, "controls", share, f"{name}: frame {min(done + 1, total)} of {total}")
+            if name in self.made:
+                made[name] = make_control(name, picture, self.params.blur_strength, self.params.canny_threshold)
+        return made
+
+    def _write(self, writers: Mapping[str, ClipWriter], video: ClipWriter, controls: Mapping[str, Picture]) -> None:
+        if video.frames >= MAX_SECONDS * self.params.fps:
+            raise InputError(f"control-preview: the clip is longer than it says; use one of at most {MAX_SECONDS} s.")
+        for name, writer in writers.items():
+            guessed = name in APPROXIMATE and name in self.made
+            writer.write(label(controls[name], f"approximate {name}") if guessed else controls[name])
+        video.write(composite(controls, self.request.weights))
+
+    def _frames(self) -> Iterator[tuple[Picture, int]]:
+        """The clip's frames at the output's rate, each with how often it is shown, cut to an even size."""
+        frames = read_frames(self.request.inputs["video"])
+        for picture, times in resample_frames(frames, Fraction(self.params.fps)):
+            if picture.shape[0] < self.height or picture.shape[1] < self.width:
+                raise InputError("control-preview: the clip changes its size on the way; use one that keeps it.")
+            yield picture[: self.height, : self.width], times
+
+    def _given_frames(self, name: str) -> Iterator[Picture]:
+        """The frames of a given control, one for each output frame; the last one stays on."""
+        last: Picture | None = None
+        for picture, times in resample_frames(read_frames(self.request.inputs[name]), Fraction(self.params.fps)):
+            last = fit(name, picture, self.width, self.height)
+            yield from repeat(last, times)
+        if last is not None:
+            yield from repeat(last)
+
+    def _writer(self, name: str, shows: str) -> ClipWriter:
+        guessed = shows in APPROXIMATE and shows in self.made
+        comment = f"{'approximate ' if guessed else ''}{shows} control, a preview by Cosmos Workflow"
+        return ClipWriter(self.request.folder / f"{name}.mp4", self.width, self.height, self.params.fps, comment)
+
+
+def _even(clip: ClipInfo) -> tuple[int, int]:
+    return clip.width - clip.width % 2, clip.height - clip.height % 2
+
+
+def _describe(request: Request, clip: ClipInfo, frames: int) -> dict[str, Any]:
+    params = cast("ControlPreviewParams", request.params)
+    width, height = _even(clip)
+    active = active_controls(request.weights)
+    given = given_controls(request.weights, request.inputs)
+    guessed = [name for name in active if name in APPROXIMATE and name not in given]
+    notes = []
+    if guessed:
+        notes.append(f"{' and '.join(guessed)} approximate: made without a model, as a hint of where the control acts.")
+    if (width, height) != (clip.width, clip.height):
+        notes.append(f"Cut from {clip.width}x{clip.height} to {width}x{height}: a side must be even.")
+    if (total := sum(request.weights[name] for name in active)) > 1:
+        notes.append(f"The weights add up to {total:g}; the composite scales them down to 1.")
+    if abs(clip.fps - params.fps) > 0.01:
+        notes.append(f"The clip has {clip.fps:g} frames a second and the preview {params.fps}, for the same duration.")
+    return {
+        "frames": frames,
+        "fps": params.fps,
+        "seconds": round(frames / params.fps, 3),
+        "width": width,
+        "height": height,
+        "controls": list(active),
+        "approximate": guessed,
+        "notes": notes,
+    }
