@@ -1,0 +1,255 @@
+"""What the writer of a job file sees: values that cascade, and every mistake with its place and its remedy."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.jobs.edit import set_values
+from cosmos_workflow.jobs.files import load_job, parse_job
+from cosmos_workflow.jobs.tasks import JobFile
+from cosmos_workflow.jobs.yaml_tree import JobFileError, Problem
+
+ASSETS = Path(__file__).parents[2] / "assets" / "jobs"
+
+
+def problems_of(text: str, origin: Path | None = None, root: Path | None = None) -> list[Problem]:
+    """What is wrong in a job file's text."""
+    with pytest.raises(JobFileError) as caught:
+        parse_job(text, origin, root=root)
+    return caught.value.problems
+
+
+def only_problem(text: str) -> Problem:
+    """The one thing that is wrong."""
+    (problem,) = problems_of(text)
+    return problem
+
+
+@pytest.mark.parametrize("path", sorted(ASSETS.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_sample_job_is_right(path: Path) -> None:
+    job = load_job(path)
+    assert job.tasks
+    assert all(task.chunks for task in job.tasks)
+
+
+def test_nearer_value_wins_and_missing_ones_are_inherited() -> None:
+    job = parse_job(
+        """
+engine: espeak
+params: {rate: 120, pitch: 30}
+audio: {pause: {sentence: 1, paragraph: 2}, format: flac}
+speakers: {tom: {pitch: 20}}
+tasks:
+  - text: a
+  - text: <speaker:tom> b
+    params: {rate: 140}
+    audio: {pause: {sentence: 0.5}}
+    speakers: {tom: {volume: 50}}
+"""
+    )
+    first, second = job.tasks
+    assert first.voices[""].params["rate"] == 120
+    assert second.voices[""].params["rate"] == 140
+    assert second.voices[""].params["pitch"] == 30
+    tom = second.voices["tom"].params
+    assert (tom["rate"], tom["pitch"], tom["volume"]) == (140, 20, 50)
+    assert (second.audio.pause.sentence, second.audio.pause.paragraph, second.audio.format) == (0.5, 2, "flac")
+    assert first.audio.pause.sentence == 1
+
+
+def test_params_of_a_job_mean_nothing_to_another_engine(tmp_path: Path) -> None:
+    shutil.copy(ASSETS.parent / "samples" / "street.mp4", tmp_path / "clip.mp4")
+    text = """
+engine: espeak
+params: {rate: 120}
+tasks:
+  - engine: control-preview
+    text: a street
+    inputs: {video: clip.mp4}
+"""
+    job = parse_job(text, tmp_path / "job.yaml")
+    assert "rate" not in job.tasks[0].voices[""].params
+    assert not job.tasks[0].joined
+
+
+def test_a_file_without_tasks_is_one_task() -> None:
+    job = parse_job("engine: espeak\ntext: Hello.\n")
+    assert [task.id for task in job.tasks] == ["job/1"]
+
+
+def test_two_tasks_may_share_the_text_of_the_job() -> None:
+    job = parse_job("engine: espeak\ntext: Hello.\ntasks: [{params: {voice: de}}, {params: {voice: fr}}]\n")
+    assert [task.chunks[0].text for task in job.tasks] == ["Hello.", "Hello."]
+
+
+def test_all_mistakes_come_at_once_in_the_order_of_the_file() -> None:
+    problems = problems_of(
+        """engin: espeak
+engine: espeak
+params: {rate: 900, ptch: 5}
+tasks:
+  - text: Good.
+    audio: {format: ogg}
+  - text: 5
+"""
+    )
+    assert [(problem.place.line, problem.key) for problem in problems] == [
+        (1, "engin"),
+        (3, "params.rate"),
+        (3, "params.ptch"),
+        (6, "tasks[1].audio.format"),
+        (7, "tasks[2].text"),
+    ]
+    assert [problem.place.column for problem in problems] == [1, 16, 21, 21, 11]
+    messages = [problem.message for problem in problems]
+    assert "did you mean 'engine'?" in messages[0]
+    assert "a whole number from 80 to 450" in messages[1]
+    assert "did you mean 'pitch'?" in messages[2]
+    assert "wav, flac or mp3" in messages[3]
+    assert "quotes" in messages[4]
+
+
+def test_a_problem_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "night.yaml"
+    path.write_text("engine: espeak\ntasks:\n  - text: hi\n    rate: 5\n")
+    with pytest.raises(JobFileError) as caught:
+        load_job(path)
+    assert str(caught.value).startswith(f"{path}:4:5: tasks[1].rate: unknown key")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("engine: espeek\ntext: a", 1, "did you mean 'espeak'?"),
+        ("text: a", 1, "the engine is missing"),
+        ("engine: espeak", 1, "there is no text"),
+        ("engine: espeak\ntext: ' '", 2, "empty"),
+        ("engine: espeak\ntext: a\ntext_file: b", 3, "keep one"),
+        ("engine: espeak\ntext: a\ncandidates: 3", 3, "has no seed"),
+        ("engine: espeak\ntext: a\ncandidates: 0", 3, "from 1 to 20"),
+        ("engine: espeak\ntext: a\nchunking: {target: 90, max: 50}", 3, "may not be above"),
+        ("engine: espeak\ntext: a\nchunking: {max: 10001}", 3, "from 20 to 10000"),
+        ("engine: espeak\ntext: a\nweights: {vis: 1}", 3, "unknown weight"),
+        ("engine: espeak\ntext: a\nspeakers: {a b: {}}", 3, "letters, digits"),
+        ("engine: espeak\ntext: a\nspeakers: {tom: {rate: 5}}", 3, "from 80 to 450"),
+        ("engine: espeak\ntext: a\ninputs: {voice: x.wav}", 3, "takes no such file"),
+        ("engine: espeak\ntext: a\nenabled: 1", 3, "true or false"),
+        ("engine: espeak\ntext: a\ntext_file:\ntasks: []", 4, "a list of tasks"),
+        ("engine: espeak\ntasks: [{text: a, name: One}, {text: b, name: one}]", 2, "has this name already"),
+        ("engine: espeak\ntasks: [{text: a, name: '2'}, {text: b}]", 2, "has this name already"),
+        ("engine: espeak\ntext: |\n  one\n  <speaker:bob> two\n", 4, "'bob' isn't defined"),
+        ("engine: espeak\ntext: |\n  one\n  <speaker bob> two\n", 4, "write <speaker:id>"),
+        ("engine: control-preview\ntext: a", 2, "'video' is missing"),
+    ],
+)
+def test_one_mistake_one_place_one_sentence(text: str, line: int, words: str) -> None:
+    problem = only_problem(text)
+    assert problem.place.line == line
+    assert words in problem.message
+    assert "\n" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("", 1, "empty"),
+        ("- a", 1, "lines of `key: value`"),
+        ("a: [1", 1, "isn't YAML"),
+        ("engine: espeak\n\ttext: a", 2, "spaces"),
+        ("engine: espeak\ntext: a: b", 2, "colon"),
+        ("engine: espeak\n---\nengine: espeak", 2, "one job"),
+        ("engine: espeak\ntext: a\ntext: b", 3, "twice"),
+        ("engine: !!python/object/apply:os.system [id]\ntext: a", 1, "tag"),
+        ("<<: {engine: espeak}\nengine: espeak\ntext: a", 1, "merge keys"),
+        ("a: \x07", 1, "U+0007"),
+        ("[" * 5000, 1, "nested too deeply"),
+        ("a: &a\n  b: *a", 2, "too much"),
+        ("a: *b", 1, "undefined alias"),
+        ("a: &x0 [y, y]\n" + "".join(f"k{i}: &x{i + 1} [*x{i}, *x{i}]\n" for i in range(40)), 1, "too much"),
+    ],
+    ids=range(14),
+)
+def test_what_is_no_job_at_all_is_said_in_a_sentence(text: str, line: int, words: str) -> None:
+    assert any(words in problem.message and problem.place.line >= line for problem in problems_of(text))
+
+
+def test_a_text_file_is_read_relative_to_the_job(tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text("\ufeffOne.\r\n\r\nTwo.\r\n", encoding="utf-8")
+    path = tmp_path / "book.yaml"
+    path.write_text("engine: espeak\ntext_file: book.txt\n")
+    assert [chunk.text for chunk in load_job(path).tasks[0].chunks] == ["One.", "Two."]
+
+
+def test_a_mistake_in_a_text_file_names_that_file(tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text("One.\n\nTwo <speaker:zoe> three.\n")
+    problem = problems_of("engine: espeak\ntext_file: book.txt\n", tmp_path / "book.yaml")[0]
+    assert (problem.file, problem.place.line) == (str(tmp_path / "book.txt"), 3)
+
+
+def test_a_text_file_that_isnt_text(tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_bytes(b"One.\n\xff\xfe\n")
+    problem = problems_of("engine: espeak\ntext_file: book.txt\n", tmp_path / "book.yaml")[0]
+    assert "book.txt:2" in problem.message
+    assert "UTF-8" in problem.message
+
+
+@pytest.mark.parametrize("name", ["../secret.txt", "/etc/hostname", "link.txt"])
+def test_no_file_outside_the_folder_of_a_workspace_job(tmp_path: Path, name: str) -> None:
+    root = tmp_path / "jobs"
+    root.mkdir()
+    (tmp_path / "secret.txt").write_text("secret")
+    (root / "link.txt").symlink_to(tmp_path / "secret.txt")
+    problem = problems_of(f"engine: espeak\ntext_file: {name}\n", root / "a.yaml", root)[0]
+    assert "isn't inside the job's folder" in problem.message
+    assert parse_job("engine: espeak\ntext_file: ../secret.txt\n", root / "a.yaml").tasks
+
+
+def test_a_clip_that_isnt_one_is_told_at_its_key(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"x")
+    (problem,) = problems_of("engine: control-preview\ntext: a\ninputs: {video: clip.mp4}\n", tmp_path / "a.yaml")
+    assert (problem.place.line, problem.key) == (3, "inputs.video")
+    assert "isn't a clip" in problem.message
+
+
+def test_a_missing_job_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"can't be read"):
+        load_job(tmp_path / "none.yaml")
+
+
+def test_the_sizes_of_pieces_follow_the_engine(tmp_path: Path) -> None:
+    sentence = "This is a sentence of some length, and there are many of them. "
+    job = parse_job(f"engine: chatterbox\ntext: {sentence * 40!r}\n", tmp_path / "a.yaml")
+    from cosmos_workflow.catalog import find_engine
+
+    limit = find_engine("chatterbox").max_text
+    assert max(len(chunk.text) for chunk in job.tasks[0].chunks) <= min(460, limit)
+
+
+def test_ssml_is_never_cut() -> None:
+    text = f"<speak>{'Hello there, my friend. ' * 60}</speak>"
+    job = parse_job(f"engine: espeak\nparams: {{ssml: true}}\ntext: {text!r}\n")
+    assert len(job.tasks[0].chunks) == 1
+
+
+def test_an_edit_keeps_the_comments() -> None:
+    text = (ASSETS / "welcome.yaml").read_text()
+    changed = set_values(text, {("enabled",): False, ("tasks", 1, "params", "rate"): 150})
+    assert "{rate: 150}      # job -> task: the nearer value wins" in changed
+    assert not parse_job(changed).enabled
+    assert set_values(changed, {("enabled",): None, ("tasks", 1, "params", "rate"): 140}) == text
+
+
+def test_an_edit_that_changes_nothing_gives_the_text_back() -> None:
+    text = 'engine:   "espeak"   # mine\ntext: >-\n   odd\n   indent\n'
+    assert set_values(text, {("engine",): "espeak", ("enabled",): None}) == text
+
+
+def test_a_job_knows_its_tasks() -> None:
+    job: JobFile = parse_job("engine: espeak\ntasks: [{text: a, name: Über Nacht}, {text: b}, {text: c, name: 夜}]\n")
+    assert [task.key for task in job.tasks][:2] == ["ber-nacht", "2"]
+    assert job.task("2") is job.tasks[1]
+    assert job.task("nothing") is None
