@@ -6,14 +6,13 @@ import contextlib
 import errno
 import json
 import os
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import Any, Literal
 
-from filelock import BaseFileLock, FileLock, Timeout
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cosmos_workflow.errors import InputError, UnavailableError
@@ -56,9 +55,12 @@ class Workspace:
 
         Raises UnavailableError where the folder can't be used, InputError where its settings are wrong.
         """
-        folder = Path(root or os.environ.get(HOME_VARIABLE) or _default_root()).expanduser().absolute()
+        try:
+            folder = Path(root or os.environ.get(HOME_VARIABLE) or _default_root()).expanduser().absolute()
+        except RuntimeError as error:
+            raise InputError(f"The workspace {root}: {error} Give the folder's whole path.") from error
         with file_errors(f"The workspace {folder}"):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder = folder.resolve()
             for name in ("runs", "inputs", "jobs", "locks"):
                 (folder / name).mkdir(exist_ok=True)
@@ -115,11 +117,6 @@ class Workspace:
             yield lock
         finally:
             lock.give_back()
-
-    def device_lock(self, device: str) -> BaseFileLock:
-        """A lock, not yet held, that page and command line share, so that a device makes one batch at a time."""
-        name = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-") or "device"
-        return FileLock(self.locks / f"device-{name}.lock", thread_local=False)
 
 
 class AppLock:

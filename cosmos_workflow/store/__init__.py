@@ -2,6 +2,6 @@
 
 from cosmos_workflow.store.disk import Disk
 from cosmos_workflow.store.records import LOCAL, CostSample, Finding, InputFile, RunRecord, Swept
-from cosmos_workflow.store.store import Store
+from cosmos_workflow.store.store import Store, repair_workspace
 
-__all__ = ["LOCAL", "CostSample", "Disk", "Finding", "InputFile", "RunRecord", "Store", "Swept"]
+__all__ = ["LOCAL", "CostSample", "Disk", "Finding", "InputFile", "RunRecord", "Store", "Swept", "repair_workspace"]

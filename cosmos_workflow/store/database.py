@@ -12,7 +12,7 @@ from filelock import FileLock
 from sqlalchemy import Connection, create_engine, event, exc
 
 from cosmos_workflow.config import Workspace, file_errors
-from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.store import schema
 
 BUSY_SECONDS = 30
@@ -80,6 +80,8 @@ class Database:
             if reason:
                 raise UnavailableError(f"The database {self._name} {reason}") from error
             raise
+        except UnicodeEncodeError as error:
+            raise InputError("The text has half of a character (a lone surrogate); write it again.") from error
         except sqlite3.Error as error:
             raise UnavailableError(f"The database {self._name} {_sqlite_reason(error) or f'failed: {error}.'}") from error
 

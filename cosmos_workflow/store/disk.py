@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cosmos_workflow.config import file_errors
@@ -72,8 +72,9 @@ class Disk:
     def remove_folder(self, path: Path) -> None:
         """A folder with everything in it, if it is there."""
         with self._change(path):
-            if path.exists():
-                shutil.rmtree(path)
+            while path.exists():
+                with suppress(FileNotFoundError):  # somebody else takes it away too
+                    shutil.rmtree(path)
 
     @contextmanager
     def _change(self, path: Path) -> Iterator[None]:

@@ -24,7 +24,7 @@ FORMAT = 1
 PARTIAL = ".partial"
 DELETED = ".deleted"
 
-_RUN_ID = re.compile(r"rs_[a-z0-9_]{1,60}")
+RUN_ID = re.compile(r"rs_[a-z0-9_]{1,60}")
 _NAMED = ("cosmos-workflow", "torch", "chatterbox-tts", "diffusers", "espeakng-loader", "opencv-python-headless", "av", "numpy")
 
 
@@ -33,7 +33,7 @@ class RunFolders(InputFiles):
 
     def run_folder(self, run_id: str) -> Path:
         """Where a run's files are once it succeeded; raises InputError for what isn't a run's id."""
-        if not _RUN_ID.fullmatch(run_id):
+        if not RUN_ID.fullmatch(run_id):
             raise InputError(f"{shorten(run_id)} isn't the id of a run; ids look like rs_k3x9m2p7q4w8.")
         return self.workspace.runs / run_id
 
@@ -63,7 +63,7 @@ class RunFolders(InputFiles):
     def write_run_file(self, record: RunRecord, folder: Path) -> None:
         """Write `run.json` into a folder."""
         content = describe_run(record, {name: self._describe_input(path) for name, path in record.inputs.items()})
-        text = json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False, default=str)
+        text = json.dumps(content, ensure_ascii=False, indent=2)
         self._disk.write(folder / RUN_FILE, text.encode())
 
     def discard_run_folder(self, run_id: str) -> None:
@@ -85,6 +85,11 @@ class RunFolders(InputFiles):
             size, sha256 = None, None
         shown = file.relative_to(self.workspace.root) if file.is_relative_to(self.workspace.root) else file
         return {"file": shown.as_posix(), "size": size, "sha256": sha256}
+
+
+def process_of(partial: Path) -> str:
+    """Whose partial folder it is: the identity in its name."""
+    return partial.name.removesuffix(PARTIAL).partition(".")[2]
 
 
 def describe_run(record: RunRecord, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,18 +83,25 @@ class InputFiles(StorePart):
         `path` is what `add_input` returned, a file's name in the workspace, or the name it came with.
         """
         for folder in (self.inputs_of(owner), assets_dir()):
-            if Path(path).is_absolute():
-                resolved = Path(path).resolve()
-                if resolved.is_relative_to(folder.resolve()) and resolved.is_file():
-                    return resolved
-        if not Path(path).is_absolute():
-            named = inside(self.inputs_of(owner), path, "your input files")
-            if named.is_file():
-                return named
-            for known in self.list_inputs(owner):
-                if known.name == path:
-                    return self.inputs_of(owner) / known.file
+            relative = path
+            if Path(path).is_relative_to(folder):
+                relative = Path(path).relative_to(folder).as_posix()
+            elif Path(path).is_absolute():
+                continue
+            found = inside(folder, relative, "your input files")
+            if found.is_file():
+                return found
+        for known in self.list_inputs(owner):
+            if known.name == path:
+                return self.inputs_of(owner) / known.file
         raise InputError(f"There is no input file {shorten(path)} in your library; add the file first.")
+
+    def input_name(self, path: str, owner: str = LOCAL) -> str:
+        """The short name under which `own_input` finds a file again."""
+        for folder in (self.inputs_of(owner), assets_dir()):
+            if Path(path).is_relative_to(folder):
+                return Path(path).relative_to(folder).as_posix()
+        return PurePath(path).name
 
     def inputs_of(self, owner: str) -> Path:
         """The folder with an owner's input files; it may not be there yet."""

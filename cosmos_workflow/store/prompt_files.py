@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 
 from cosmos_workflow.catalog import all_engines
@@ -34,21 +35,24 @@ def read_prompts(path: Path, name: str) -> list[tuple[int, Prompt]]:
     return found
 
 
-def write_prompts(prompts: Sequence[Prompt]) -> bytes:
-    """A CSV with the columns name, text and one an input; a cell that a spreadsheet would execute gets a quote in front."""
+def write_prompts(prompts: Sequence[Prompt], name_of: Callable[[str], str]) -> bytes:
+    """A CSV with the columns name, text and one an input; a cell that a spreadsheet would execute gets a quote in front.
+
+    `name_of` gives the name of an input file.
+    """
     inputs = sorted({key for prompt in prompts for key in prompt.inputs})
     file = io.StringIO(newline="")
     writer = csv.writer(file)
     writer.writerow(["name", "text", *inputs])
     for prompt in prompts:
-        files = [PurePath(prompt.inputs[key]).name if key in prompt.inputs else "" for key in inputs]
+        files = [name_of(prompt.inputs[key]) if key in prompt.inputs else "" for key in inputs]
         writer.writerow([_guard(cell) for cell in (prompt.name, prompt.text, *files)])
     # The mark at the start makes spreadsheets read it as UTF-8.
     return b"\xef\xbb\xbf" + file.getvalue().encode()
 
 
 def _txt_prompts(text: str) -> Iterator[tuple[int, Prompt]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1):
         if line.strip():
             yield number, Prompt(line.strip())
 

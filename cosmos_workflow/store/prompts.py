@@ -84,7 +84,7 @@ class PromptLibrary(InputFiles):
     def export_prompts(self, path: Path, owner: str = LOCAL, ids: Collection[str] | None = None) -> Path:
         """Write the prompts, or those of `ids`, into a CSV that `import_prompts` reads and a spreadsheet doesn't execute."""
         chosen = [prompt for prompt in self.list_prompts(owner) if ids is None or prompt.id in ids]
-        self._disk.write(path, write_prompts(chosen))
+        self._disk.write(path, write_prompts(chosen, lambda file: self.input_name(file, owner)))
         return path
 
     def _checked(self, prompt: Prompt, owner: str, where: str) -> Prompt:

@@ -9,10 +9,10 @@ from sqlalchemy import Connection, delete, select
 
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing import ItemStatus, QueueItem
-from cosmos_workflow.store.folders import DELETED, PARTIAL, read_run_file
+from cosmos_workflow.store.folders import DELETED, PARTIAL, process_of, read_run_file
 from cosmos_workflow.store.journal import QueueJournal, save_items
 from cosmos_workflow.store.records import RunRecord, Swept, item_of
-from cosmos_workflow.store.runs import Runs, end, interrupt, open_runs, succeed
+from cosmos_workflow.store.runs import Runs, close_interrupted, end, open_runs, succeed
 from cosmos_workflow.store.schema import queue_items, runs
 
 REASON = "The program was ended while it ran."
@@ -49,14 +49,18 @@ class Recovery(Runs, QueueJournal):
         if told is not None:
             succeed(connection, replace(told, token=record.token, owner=record.owner))
             return replace(swept, adopted=(*swept.adopted, record.id))
-        held = is_held(connection, record)
-        done = interrupt(connection, record, self.process, REASON, "", when)
-        if done.status is ItemStatus.FAILED:
+        item, process = _held_item(connection, record)
+        after = item
+        if item is not None and item.status is ItemStatus.RUNNING and not self.is_alive(process):
+            after = item.interrupted(REASON)
+        if item is None or after is None or after.status is ItemStatus.FAILED:  # no queue will try it again
+            end(connection, record, ItemStatus.FAILED, after.error if after else REASON, "", when)
             return replace(swept, failed=(*swept.failed, record.id))
-        if not held:  # no queue will try it again
-            end(connection, record, ItemStatus.FAILED, REASON, "", when)
-            return replace(swept, failed=(*swept.failed, record.id))
-        return replace(swept, requeued=(*swept.requeued, record.item_id), interrupted=(*swept.interrupted, record.id))
+        close_interrupted(connection, record, REASON, "", when)
+        if after is not item:
+            save_items(connection, record.token, self.process, [after])
+            swept = replace(swept, requeued=(*swept.requeued, item.id))
+        return replace(swept, interrupted=(*swept.interrupted, record.id))
 
     def _sweep_folders(self) -> tuple[str, ...]:
         gone: list[str] = []
@@ -66,7 +70,7 @@ class Recovery(Runs, QueueJournal):
             self._disk.remove_folder(folder)
             gone.append(folder.name)
         for folder in sorted(self.workspace.runs.glob(f"rs_*{PARTIAL}")):
-            if not self.is_alive(folder.name.removesuffix(PARTIAL).partition(".")[2]):
+            if not self.is_alive(process_of(folder)):
                 self._disk.remove_folder(folder)
                 gone.append(folder.name)
         return tuple(gone)
@@ -83,7 +87,7 @@ def _running_items(connection: Connection) -> list[tuple[str, str, QueueItem]]:
     return [(row["token"], row["process"], item_of(row["item"])) for row in rows]
 
 
-def is_held(connection: Connection, record: RunRecord) -> bool:
-    """Whether a queue still holds the item of a run."""
+def _held_item(connection: Connection, record: RunRecord) -> tuple[QueueItem | None, str]:
     known = (queue_items.c.token == record.token) & (queue_items.c.id == record.item_id)
-    return connection.execute(select(queue_items.c.id).where(known)).first() is not None
+    row = connection.execute(select(queue_items.c.item, queue_items.c.process).where(known)).first()
+    return (None, "") if row is None else (item_of(row.item), row.process)

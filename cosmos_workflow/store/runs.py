@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -10,17 +11,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.params import shorten
 from cosmos_workflow.queueing import ItemStatus, TransitionError
 from cosmos_workflow.queueing.items import TRANSITIONS
 from cosmos_workflow.store.folders import DELETED, RunFolders
-from cosmos_workflow.store.journal import save_items
-from cosmos_workflow.store.records import LOCAL, CostSample, RunRecord, item_of, run_of, run_row
+from cosmos_workflow.store.records import LOCAL, CostSample, RunRecord, run_of, run_row
 from cosmos_workflow.store.schema import queue_items, runs
 
 INTERRUPTED = "interrupted"
-OPEN = (str(ItemStatus.QUEUED), str(ItemStatus.RUNNING))
+RUNNING = str(ItemStatus.RUNNING)
 
 
 class Runs(RunFolders):
@@ -31,12 +31,9 @@ class Runs(RunFolders):
         return self.begin_runs([record])[0]
 
     def begin_runs(self, records: Sequence[RunRecord]) -> list[RunRecord]:
-        """Note runs that begin, in one transaction; one that is running gets its start time where it has none."""
+        """Note runs that begin, in one transaction; each gets its start time where it has none."""
         now = time.time()
-        begun = [
-            replace(record, started_at=now) if record.status is ItemStatus.RUNNING and record.started_at is None else record
-            for record in records
-        ]
+        begun = [replace(record, started_at=now) if record.started_at is None else record for record in records]
         if begun:
             with self._db.write() as connection:
                 connection.execute(insert(runs), [{**run_row(record), "process": self.process} for record in begun])
@@ -44,20 +41,18 @@ class Runs(RunFolders):
 
     def start_run(
         self, run_id: str, *, device: str = "", worker: str = "", load_seconds: float = 0.0, started_at: float | None = None
-    ) -> RunRecord:
-        """The work on a run begins now, on this device; the seconds to load the engine aren't part of it."""
-        values: dict[str, Any] = {"started_at": time.time() if started_at is None else started_at, "load_seconds": load_seconds}
-        values |= {name: value for name, value in (("device", device), ("worker", worker)) if value}
-        with self._db.write() as connection:
-            record = _find(connection, run_id)
-            if record.status is not ItemStatus.RUNNING:
-                _check_transition(record, ItemStatus.RUNNING)
-            return _change(connection, record, status=ItemStatus.RUNNING, **values)
+    ) -> None:
+        """The engine is loaded and the work on a run begins: from here its seconds count. Cheap, and not durable."""
+        when = time.time() if started_at is None else started_at
+        values = {"device": device, "worker": worker, "load_seconds": load_seconds, "started_at": when}
+        alive = and_(runs.c.id == run_id, runs.c.status == RUNNING)
+        with self._db.write(durable=False) as connection:
+            connection.execute(update(runs).where(alive).values(**values))
 
     def update_progress(self, run_id: str, stage: str, progress: float, message: str = "") -> None:
         """Where a run is; the fraction never falls, and nothing happens once the run ended. Cheap, and not durable."""
         values = {"stage": stage, "progress": progress, "message": message}
-        alive = and_(runs.c.id == run_id, runs.c.status.in_(OPEN), runs.c.progress <= progress)
+        alive = and_(runs.c.id == run_id, runs.c.status == RUNNING, runs.c.progress <= progress)
         with self._db.write(durable=False) as connection:
             connection.execute(update(runs).where(alive).values(**values))
 
@@ -84,7 +79,7 @@ class Runs(RunFolders):
             finished_at=time.time() if finished_at is None else finished_at,
             outputs=dict(outputs),
             checks=self.measure_outputs(record, outputs, partial),
-            metadata=dict(metadata or {}),
+            metadata=_plain(record, metadata or {}),
         )
         self.write_run_file(done, partial)
         self._disk.rename(partial, final)
@@ -92,7 +87,7 @@ class Runs(RunFolders):
             with self._db.write() as connection:
                 _check_transition(_find(connection, run_id), ItemStatus.SUCCEEDED)
                 succeed(connection, done)
-        except Exception:
+        except BaseException:
             final.rename(partial)
             raise
         return done
@@ -108,27 +103,20 @@ class Runs(RunFolders):
     ) -> RunRecord:
         """A run failed, was cancelled, or was "interrupted"; `publish_run` is the way to success.
 
-        In the same transaction its item leaves the queue's journal, or, interrupted, is queued again there, or failed where
-        that happened too often. Raises TransitionError where the run has ended already.
+        In the same transaction its item leaves the queue's journal; that of an interrupted run stays, for its queue to decide
+        on. Raises TransitionError where the run has ended already.
         """
         when = time.time() if finished_at is None else finished_at
         with self._db.write() as connection:
             record = _find(connection, run_id)
             if outcome == INTERRUPTED:
                 _check_transition(record, ItemStatus.CANCELLED)
-                return interrupt(connection, record, self.process, error, traceback, when)
+                return close_interrupted(connection, record, error, traceback, when)
             status = ItemStatus(outcome)
             if status is ItemStatus.SUCCEEDED:
                 raise TransitionError(f"{record.id} succeeds when its files are published")
             _check_transition(record, status)
             return end(connection, record, status, error, traceback, when)
-
-    def fail_interrupted(self, run_id: str, error: str) -> None:
-        """An interrupted run won't be tried again: it failed, with this reason. Nothing changes for one that has failed."""
-        interrupted = and_(runs.c.id == run_id, runs.c.interrupted.is_(True))
-        values = {"status": str(ItemStatus.FAILED), "interrupted": False, "error": error}
-        with self._db.write() as connection:
-            connection.execute(update(runs).where(interrupted).values(**values))
 
     def get_run(self, run_id: str, owner: str | None = None) -> RunRecord | None:
         """One run; None where there is none of that id, or it isn't the owner's."""
@@ -153,7 +141,8 @@ class Runs(RunFolders):
 
         `text` is looked for in prompt, engine, error and id; `source` is equal, or a prefix where it ends with "*".
         """
-        query = select(runs).where(_matching(owner, engine, status, text, source, interrupted)).order_by(runs.c.seq.desc())
+        query = select(runs).where(_matching(owner, engine, status, text, source, interrupted))
+        query = query.order_by(runs.c.started_at.desc(), runs.c.seq.desc())
         with self._db.read() as connection:
             return [run_of(row) for row in connection.execute(query.limit(limit).offset(offset)).mappings()]
 
@@ -196,8 +185,7 @@ class Runs(RunFolders):
     def cost_samples(self, engine: str, limit: int = 200) -> list[CostSample]:
         """What succeeded runs of an engine took, newest first, whoever's they are."""
         names = ("cost", "batch_size", "batch_id", "load_seconds", "device", "started_at", "finished_at")
-        timed = and_(runs.c.started_at.is_not(None), runs.c.finished_at.is_not(None), runs.c.cost > 0)
-        succeeded = and_(runs.c.engine == engine, runs.c.status == str(ItemStatus.SUCCEEDED), timed)
+        succeeded = and_(runs.c.engine == engine, runs.c.status == str(ItemStatus.SUCCEEDED), runs.c.cost > 0)
         query = select(*(runs.c[name] for name in names)).where(succeeded).order_by(runs.c.seq.desc()).limit(limit)
         with self._db.read() as connection:
             rows = connection.execute(query).mappings().all()
@@ -220,18 +208,10 @@ def end(connection: Connection, record: RunRecord, status: ItemStatus, error: st
     return _change(connection, record, status=status, error=error, traceback=traceback, finished_at=when)
 
 
-def interrupt(connection: Connection, record: RunRecord, process: str, reason: str, traceback: str, when: float) -> RunRecord:
-    """Close a run whose process died, and bring its item back into the queue; in the caller's transaction."""
-    known = and_(queue_items.c.token == record.token, queue_items.c.id == record.item_id)
-    row = connection.execute(select(queue_items.c.item).where(known)).scalar()
-    item = item_of(row) if row is not None else None
-    if item is not None and item.status is ItemStatus.RUNNING:
-        again = item.interrupted(reason)
-        if again.status is ItemStatus.FAILED:
-            return end(connection, record, ItemStatus.FAILED, again.error, traceback, when)
-        save_items(connection, record.token, process, [again])
-    cancelled = ItemStatus.CANCELLED
-    return _change(connection, record, status=cancelled, interrupted=True, error=reason, traceback=traceback, finished_at=when)
+def close_interrupted(connection: Connection, record: RunRecord, reason: str, traceback: str, when: float) -> RunRecord:
+    """Close a run whose process died; its item stays as it is. In the caller's transaction."""
+    changes = {"status": ItemStatus.CANCELLED, "interrupted": True, "error": reason, "traceback": traceback}
+    return _change(connection, record, **changes, finished_at=when)
 
 
 def leave_queue(connection: Connection, record: RunRecord) -> None:
@@ -241,8 +221,19 @@ def leave_queue(connection: Connection, record: RunRecord) -> None:
 
 def open_runs(connection: Connection) -> list[tuple[RunRecord, str]]:
     """Runs that haven't ended, each with the process it belongs to."""
-    rows = connection.execute(select(runs).where(runs.c.status.in_(OPEN)).order_by(runs.c.seq)).mappings()
+    rows = connection.execute(select(runs).where(runs.c.status == RUNNING).order_by(runs.c.seq)).mappings()
     return [(run_of(row), row["process"]) for row in rows]
+
+
+def _plain(record: RunRecord, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata as plain JSON values: arrays' numbers become Python's, what isn't JSON its text."""
+    try:
+        text = json.dumps(
+            dict(metadata), default=lambda value: value.item() if hasattr(value, "item") else str(value), allow_nan=False
+        )
+    except ValueError as error:
+        raise WorkflowError(f"{record.engine} described its output with a value that isn't JSON: {error}.") from error
+    return json.loads(text)
 
 
 def _find(connection: Connection, run_id: str) -> RunRecord:
@@ -260,9 +251,7 @@ def _change(connection: Connection, record: RunRecord, **changes: Any) -> RunRec
 
 
 def _check_transition(record: RunRecord, status: ItemStatus) -> None:
-    # A run that was never started may still succeed or be interrupted: it only missed its start.
-    allowed = TRANSITIONS[record.status] | (TRANSITIONS[ItemStatus.RUNNING] if record.status is ItemStatus.QUEUED else set())
-    if status not in allowed or status is ItemStatus.QUEUED:
+    if status not in TRANSITIONS[record.status]:
         raise TransitionError(f"{record.id} can't go from {record.status} to {status}")
 
 

@@ -1,0 +1,179 @@
+"""Records and files that don't agree: found, listed, and put right or put aside, never deleted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import delete, insert
+
+from cosmos_workflow.config import Workspace, file_errors, inside
+from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.queueing import ItemStatus
+from cosmos_workflow.store.base import is_process_alive
+from cosmos_workflow.store.disk import Disk, sha256_of
+from cosmos_workflow.store.folders import PARTIAL, RUN_FILE, RUN_ID, process_of, read_run_file
+from cosmos_workflow.store.records import Finding, RunRecord, run_row
+from cosmos_workflow.store.recovery import Recovery
+from cosmos_workflow.store.schema import runs
+
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A run's folder as it was found: what its run.json tells, or why that can't be read."""
+
+    path: Path
+    told: RunRecord | None
+    error: str
+
+
+class Repair(Recovery):
+    """What the verb `repair` does. Runs of living processes, and those that `sweep` will put in order, are left alone."""
+
+    def repair(self, apply: bool = False) -> list[Finding]:
+        """What doesn't agree, by run; with `apply` it is put right or put aside, else it is only listed."""
+        found: list[Finding] = []
+        for path in sorted(self.workspace.runs.glob("rs_*")):
+            if path.name.endswith(PARTIAL):
+                found += self._repair_partial(path, apply)
+            elif RUN_ID.fullmatch(path.name):
+                found += self._repair_folder(self._look(path), apply)
+        for record in self._published_records():
+            if not self.run_folder(record.id).exists():
+                found.append(self._aside(record.id, "The record has no files.", None, record, apply))
+        return found
+
+    def _repair_partial(self, path: Path, apply: bool) -> Iterator[Finding]:
+        if not self.is_alive(process_of(path)):
+            yield self._aside(path.name, "A folder of a run that was never finished.", path, None, apply)
+
+    def _repair_folder(self, folder: _Folder, apply: bool) -> Iterator[Finding]:
+        name = folder.path.name
+        record = self.get_run(name)
+        if record is None and folder.told is None:
+            yield self._aside(name, f"The folder has no record, and {folder.error}", folder.path, None, apply)
+        elif record is None and folder.told is not None:
+            problem = "The folder has no record."
+            broken = broken_output(folder.told, folder.path)
+            if broken:
+                yield self._aside(name, f"{problem[:-1]}, and {broken}", folder.path, None, apply)
+            else:
+                yield self._adopt(folder.told, problem, apply)
+        elif record is not None and record.status is ItemStatus.SUCCEEDED:
+            yield from self._repair_run(record, folder, apply)
+        elif record is not None and record.status.is_terminal:
+            yield self._aside(name, f"The folder belongs to a run that {record.status}.", folder.path, None, apply)
+
+    def _repair_run(self, record: RunRecord, folder: _Folder, apply: bool) -> Iterator[Finding]:
+        broken = broken_output(record, folder.path)
+        if broken:
+            yield self._aside(record.id, broken[0].upper() + broken[1:], folder.path, record, apply)
+        elif folder.told is None or (folder.told.outputs, folder.told.checks) != (record.outputs, record.checks):
+            if apply:
+                self.write_run_file(record, folder.path)
+            problem = folder.error or f"{RUN_FILE} disagrees with the record."
+            action = f"{RUN_FILE} was written again from the record."
+            yield Finding(record.id, problem, action, "put right", apply)
+
+    def _adopt(self, told: RunRecord, problem: str, apply: bool) -> Finding:
+        if apply:
+            with self._db.write() as connection:
+                connection.execute(insert(runs).values(**run_row(told), process=self.process))
+        return Finding(told.id, problem, f"The record was taken from {RUN_FILE}.", "put right", apply)
+
+    def _aside(self, subject: str, problem: str, path: Path | None, record: RunRecord | None, apply: bool) -> Finding:
+        target = free_name(self.workspace.aside / subject)
+        if apply:
+            self._disk.make_folder(self.workspace.aside)
+            if path is None:
+                self._disk.make_folder(target)
+            else:
+                self._disk.rename(path, target)
+            if record is not None:
+                content = json.dumps(run_row(record), ensure_ascii=False, indent=2, default=str)
+                self._disk.write(target / "record.json", content.encode())
+                with self._db.write() as connection:
+                    connection.execute(delete(runs).where(runs.c.id == record.id))
+        what = "The record" if path is None else "The folder and its record" if record else "The folder"
+        return Finding(subject, problem, f"{what} went to {target.parent.name}/{target.name}.", "put aside", apply)
+
+    def _look(self, path: Path) -> _Folder:
+        try:
+            return _Folder(path, read_run_file(path, self.workspace.root), "")
+        except InputError as error:
+            return _Folder(path, None, str(error))
+
+    def _published_records(self) -> list[RunRecord]:
+        return [run for run in self.list_runs(None, status=ItemStatus.SUCCEEDED, limit=None) if run.outputs]
+
+
+def broken_output(record: RunRecord, folder: Path) -> str:
+    """What is wrong with the first output that isn't as the record says; empty where all are."""
+    for key, name in record.outputs.items():
+        try:
+            path = inside(folder, name, "the folder")
+        except InputError:
+            return f"its output {key} lies outside the folder."
+        check = record.checks.get(key, {})
+        if not path.is_file():
+            return f"its output {name} isn't there."
+        size = path.stat().st_size
+        if size != check.get("size"):
+            return f"its output {name} has {size:,} bytes instead of {check.get('size', 0):,}."
+        if sha256_of(path) != check.get("sha256"):
+            return f"the content of its output {name} has changed."
+    return ""
+
+
+def rescue_database(workspace: Workspace, apply: bool = False, disk: Disk | None = None) -> list[Finding]:
+    """Put a damaged SQLite file aside, so that a store can open; the runs come back from their folders by `repair`.
+
+    Raises UnavailableError where a living process has it open.
+    """
+    problem = database_damage(workspace.database)
+    if not problem:
+        return []
+    for lock in sorted(workspace.locks.glob("process-*.lock")):
+        if is_process_alive(workspace, lock.stem.removeprefix("process-")):
+            raise UnavailableError(
+                f"The database {workspace.database} is damaged and in use; close every other page and command."
+            )
+    disk = disk or Disk()
+    target = free_name(workspace.aside / workspace.database.name)
+    if apply:
+        disk.make_folder(workspace.aside)
+        for ending in ("-wal", "-shm", ""):
+            path = workspace.database.with_name(workspace.database.name + ending)
+            if path.exists():
+                disk.rename(path, target.with_name(target.name + ending))
+    action = f"It went to aside/{target.name}; runs come back from their folders, prompts and queues don't."
+    return [Finding(workspace.database.name, problem, action, "put aside", apply)]
+
+
+def database_damage(path: Path) -> str:
+    """Why an SQLite file can't be used; empty where it can, or isn't there."""
+    if not path.exists():
+        return ""
+    try:
+        with file_errors(f"The database {path}"), contextlib.closing(sqlite3.connect(path)) as connection:
+            answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+            return f"The database is damaged: {error}."
+        raise UnavailableError(f"The database {path} can't be opened: {error}.") from error
+    return "" if answer == "ok" else f"The database is damaged: {answer.splitlines()[-1]}."
+
+
+def free_name(path: Path) -> Path:
+    """`path`, or the first of `path-2`, `path-3` … that isn't taken."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.name}-{number}")
+    return free
