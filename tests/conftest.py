@@ -1,8 +1,10 @@
-"""What every test shares: no network, one thread for torch, a workspace of its own."""
+"""What every test shares: no network, one thread for torch, a workspace of its own, and an engine that obeys."""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,53 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
+PLUGIN = Path(__file__).parent / "plugin"
+# The probe engine comes in by the door for everybody: an installed distribution with an entry point.
+sys.path.insert(0, str(PLUGIN))
+
+from cosmos_workflow.config import Workspace  # noqa: E402 - the engines are found at the first look
+from cosmos_workflow.operations import Operations  # noqa: E402
+from cosmos_workflow.sessions import Session, Sessions  # noqa: E402
+
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test ever touches the workspace of the person who runs it."""
     monkeypatch.setenv("COSMOS_WORKFLOW_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def probe_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """What the probe engine did, a line each, without its process ids."""
+    path = tmp_path / "probe.log"
+    monkeypatch.setenv("COSMOS_PROBE_LOG", str(path))
+
+    def lines() -> list[str]:
+        return [line.split(" ", 1)[1] for line in path.read_text().splitlines()] if path.exists() else []
+
+    return lines
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """An empty workspace."""
+    return Workspace.open(tmp_path / "workspace")
+
+
+@pytest.fixture
+def operations(workspace: Workspace) -> Iterator[Operations]:
+    """Operations on one CPU worker."""
+    with Operations(workspace) as built:
+        yield built
+
+
+@pytest.fixture
+def sessions(operations: Operations) -> Sessions:
+    """The sessions of a server that just started."""
+    return Sessions(operations)
+
+
+@pytest.fixture
+def session(sessions: Sessions) -> Session:
+    """A new session."""
+    return sessions.open()

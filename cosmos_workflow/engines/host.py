@@ -83,6 +83,8 @@ class EngineWorker(BaseWorker):
         spec = find_engine(engine)
         module, _, name = spec.implementation.partition(":")
         self.device = Device(gpu_id, "CPU" if gpu_id is None else f"GPU {gpu_id}")
+        # The pool seeds each of its workers differently, so this tells two CPU workers apart.
+        self.lock_name = f"cpu-{seed}.lock" if gpu_id is None else f"gpu-{gpu_id}.lock"
         self.engine: Engine = getattr(import_module(module), name)()
         self.engine.load(self.device)
         self.load_seconds = time.monotonic() - started
@@ -111,8 +113,7 @@ class EngineWorker(BaseWorker):
         if data.lock_dir is None:
             yield
             return
-        name = "cpu" if self.device.index is None else f"gpu-{self.device.index}"
-        lock = FileLock(data.lock_dir / f"{name}.lock")
+        lock = FileLock(data.lock_dir / self.lock_name)
         while True:
             try:
                 lock.acquire(timeout=LOCK_POLL_SECONDS)

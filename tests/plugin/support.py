@@ -1,0 +1,21 @@
+"""What tests of several folders use."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+DEADLINE = 60.0
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    """Wait for something another process does; fails with `what` when it doesn't happen in time."""
+    deadline = time.monotonic() + DEADLINE
+    pause = threading.Event()
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"never happened: {what}")
+        pause.wait(0.02)
