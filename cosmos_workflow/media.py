@@ -60,9 +60,7 @@ def probe_clip(path: Path) -> ClipInfo:
     """What a clip is, from its header and first frame; raises InputError where it isn't a clip or holds no frame."""
     with _open(path, "clip") as container:
         stream = _video_stream(container, path)
-        first = next(_decode(container, stream, path), None)
-        if first is None:
-            raise InputError(f"{path.name} is a clip without a single frame; choose another one.")
+        first = next(_decode(container, stream, path))
         fps = float(stream.average_rate or stream.guessed_rate or 0) or 25.0
         width, height = first.width, first.height
         if first.rotation % 180:
@@ -104,7 +102,8 @@ def probe_sound(path: Path) -> SoundInfo:
 def read_frames(path: Path) -> Iterator[tuple[Frame, float, float]]:
     """Each frame of a clip as (RGB of shape (height, width, 3), its start, its end), in seconds from the first frame.
 
-    A frame lasts until the next one starts. Memory doesn't grow with the clip. Raises InputError for what isn't a clip.
+    A frame lasts until the next one starts. Memory doesn't grow with the clip. Raises InputError for what isn't a clip
+    or holds no frame.
     """
     with _open(path, "clip") as container:
         stream = _video_stream(container, path)
@@ -192,11 +191,9 @@ class ClipWriter:
 
 def write_thumbnail(clip: Path, target: Path, width: int = 320) -> None:
     """A JPEG of the clip's first frame, at most `width` pixels wide."""
-    frame, _, _ = next(read_frames(clip), (None, 0.0, 0.0))
-    if frame is None:
-        raise InputError(f"{clip.name} is a clip without a single frame; choose another one.")
     from PIL import Image
 
+    frame, _, _ = next(read_frames(clip))
     picture = Image.fromarray(frame)
     picture.thumbnail((width, width * 4))
     picture.save(target, "JPEG", quality=85)
@@ -263,10 +260,14 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
 def _decode(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:
     from av.error import FFmpegError
 
+    frame = None
     try:
-        yield from container.decode(stream)
+        for frame in container.decode(stream):
+            yield frame
     except FFmpegError as error:
         raise InputError(f"{path.name} can't be decoded ({error.strerror}); choose another file.") from error
+    if frame is None:
+        raise InputError(f"{path.name} is a clip without a single frame; choose another one.")
 
 
 def _seconds(container: InputContainer, stream: Any) -> float:
