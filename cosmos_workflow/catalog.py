@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Literal
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.params import Params, invariant_names, list_choices, shorten, validate_params
 from cosmos_workflow.progress import Stage
+from cosmos_workflow.weights import WeightSet
 
 ENTRY_POINT_GROUP = "cosmos_workflow.engines"
 MAX_TEXT = 10_000
@@ -71,8 +72,11 @@ class EngineSpec:
     cost_unit: ClassVar[str] = "characters"
     output: ClassVar[str]
     """Key of the output file that a person plays, e.g. "audio"."""
-    load_timeout: ClassVar[float] = 600.0
-    """Seconds a worker may take to load the engine."""
+
+    @property
+    def weight_sets(self) -> tuple[WeightSet, ...]:
+        """The sets of model weights it can use; none for an engine that needs no download."""
+        return ()
 
     def availability(self) -> Availability:
         """Whether it can run here and now; cheap enough to ask each time a page is drawn."""

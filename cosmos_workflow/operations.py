@@ -85,7 +85,8 @@ OperationEvent = EngineLoading | BatchStarted | ItemProgressed | ItemResult
 class Operations:
     """Everything a page, a command or a program does with a workspace: run batches, cancel, ask how long it takes.
 
-    `gpu_ids` names the devices (None is the CPU); with none given there is one worker, on the first GPU or the CPU.
+    `gpu_ids` names the devices (None is the CPU), one worker each. What an earlier life left running is put in order first:
+    `swept` says what was found.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Operations:
     ) -> None:
         self.workspace = workspace
         self.store = store or Store(workspace)
+        self.swept = self.store.sweep()
         self.gpu_ids = tuple(gpu_ids)
         self.devices = Devices(make_pool or self._local_pool, on_dispatch_event)
         self._lock = threading.Lock()

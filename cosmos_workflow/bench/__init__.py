@@ -1,0 +1,1 @@
+"""Benches: each measures one thing beside a peer or the limit, in one run."""
