@@ -12,6 +12,7 @@ import av  # noqa: F401 - loaded with the engine, so that no item waits for it
 
 from cosmos_workflow.engines.base import Context, Output, Request, SerialEngine
 from cosmos_workflow.engines.control_preview import (
+    LENGTH_TOLERANCE,
     MAX_SECONDS,
     ControlPreviewParams,
     active_controls,
@@ -120,6 +121,8 @@ def _describe(request: Request, clip: ClipInfo, frames: int) -> dict[str, Any]:
         notes.append(f"Cut from {clip.width}x{clip.height} to {width}x{height}: a side must be even.")
     if (total := sum(request.weights[name] for name in active)) > 1:
         notes.append(f"The weights add up to {total:g}; the composite scales them down to 1.")
+    if frames < output_frames(clip, params.fps) - max(1, LENGTH_TOLERANCE * params.fps):
+        notes.append(f"The clip says it lasts {clip.seconds:.2f} s, but its pictures end after {frames / params.fps:.2f} s.")
     if abs(clip.fps - params.fps) > 0.01:
         notes.append(f"The clip has {clip.fps:g} frames a second and the preview {params.fps}, for the same duration.")
     return {
