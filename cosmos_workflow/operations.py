@@ -30,6 +30,9 @@ WORKER = "cosmos_workflow.engines.host:EngineWorker"
 LOAD_TIMEOUT = 1800.0
 """Seconds a worker may take to load an engine: the largest take minutes from a slow disk."""
 
+PROGRESS_SECONDS = 1.0
+"""How often an item's progress is written to the store, at most."""
+
 Outcome = Literal["succeeded", "failed", "cancelled", "interrupted"]
 
 
@@ -201,6 +204,7 @@ class _RunningBatch:
         self._params = {item.id: validate_params(self._spec.params, item.params) for item in batch.items}
         self._trackers = {item.id: ProgressTracker(item.id, self._spec.stages) for item in batch.items}
         self._gpu_ids = operations.gpu_ids
+        self._noted: dict[str, float] = {}
         self.open: set[str] = set(self._items)
 
     def refuse_impossible(self) -> Iterator[ItemResult]:
@@ -250,6 +254,7 @@ class _RunningBatch:
             case ItemReported() if message.item_id in self.open:
                 tracker = self._trackers[message.item_id]
                 fraction = tracker.update_stage(message.stage, message.sub_progress, message.message)
+                self._note_progress(tracker)
                 self._notify(ItemProgressed(message.item_id, tracker.stage, fraction, tracker.message))
             case ItemMade(outcome=Output() as output) if output.id in self.open:
                 yield self._publish(output, message.seconds)
@@ -257,6 +262,12 @@ class _RunningBatch:
                 yield self._end(failure.id, "failed", error=failure.error, traceback=failure.traceback)
             case ItemMade(outcome=Dropped() as dropped) if dropped.id in self.open:
                 yield self._end(dropped.id, "cancelled")
+
+    def _note_progress(self, tracker: ProgressTracker) -> None:
+        """Other processes on this workspace read the progress from the store; they don't need every step."""
+        if tracker.last_updated - self._noted.get(tracker.job_id, 0.0) >= PROGRESS_SECONDS:
+            self._noted[tracker.job_id] = tracker.last_updated
+            self._store.update_progress(self._runs[tracker.job_id], tracker.stage, tracker.fraction, tracker.message)
 
     def _on_made(self, made: BatchMade) -> Iterator[ItemResult]:
         if made.error and len(self.batch) > 1:

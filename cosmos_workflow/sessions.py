@@ -55,11 +55,12 @@ class Sessions:
             return list(self._sessions.values())
 
     def restore(self) -> list[Session]:
-        """Open every queue that still holds items, as the workspace's `startup` setting says: resumed, or left paused."""
+        """Open every queue that still holds items; those that were running go on where the `startup` setting says "resume"."""
         sessions = [self.open(token, owner) for token, owner in self.operations.store.open_queues()]
         if self.operations.workspace.settings.startup == "resume":
             for session in sessions:
-                session.runner.start()
+                if self.operations.store.queue_state(session.token).get("state") in ("running", "pausing"):
+                    session.runner.start()
         return sessions
 
     def close(self) -> None:
