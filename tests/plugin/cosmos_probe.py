@@ -45,7 +45,7 @@ class ProbeSpec(EngineSpec):
 
 
 class ProbeEngine(Engine):
-    """ok | fail | break | oom N | kill | kill-once FILE | wait FILE | hang, one of them as the prompt's text."""
+    """ok | work MS | fail | break | oom N | kill | kill-once FILE | wait FILE | hang FILE, one of them as the prompt's text."""
 
     def load(self, device: Device) -> None:
         log("load")
@@ -75,6 +75,8 @@ class ProbeEngine(Engine):
             if rest:
                 Path(rest).touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        if word == "work":
+            threading.Event().wait(int(rest) / 1000)
         if word == "hang":
             Path(rest).touch()
             threading.Event().wait(600)

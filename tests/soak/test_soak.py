@@ -1,0 +1,121 @@
+"""Kill the app or its worker at a random moment, again and again: nothing is lost, nothing is made twice, nobody stays behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+from support import wait_for
+
+from cosmos_workflow.config import Workspace
+from cosmos_workflow.queueing import ItemStatus
+from cosmos_workflow.store import Store
+
+ITEMS = 50
+PLUGIN = Path(__file__).parents[1] / "plugin"
+MARK = "COSMOS_SOAK_ROUND"
+
+
+class Round:
+    """One workspace, one queue of 50 items, and the apps that work on it one after another."""
+
+    def __init__(self, root: Path, seed: int) -> None:
+        self.root = root
+        self.chance = random.Random(seed)
+        # Every process of this round carries the mark, so that one that stays behind is found whoever its parent is.
+        self.mark = f"{os.getpid()}-{seed}"
+        self.environment = {**os.environ, "PYTHONPATH": str(PLUGIN), MARK: self.mark}
+        self.kills: Counter[str] = Counter()
+
+    def app(self) -> subprocess.Popen[str]:
+        command = [sys.executable, str(PLUGIN / "soak_app.py"), str(self.root), str(ITEMS)]
+        return subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def run_and_kill(self) -> None:
+        """Start the app; at a random number of finished items, and a random moment after that, kill it or its worker."""
+        app = self.app()
+        progress = self.made() + self.chance.randrange(ITEMS // 2)
+        wait_for(lambda: app.poll() is not None or self.made() >= progress, "it works")
+        try:
+            app.wait(self.chance.uniform(0, 0.03))
+        except subprocess.TimeoutExpired:
+            victim = self.chance.choice(["app", "worker"])
+            for process in [psutil.Process(app.pid)] if victim == "app" else self._workers(app):
+                process.kill()
+                self.kills[f"kills of the {victim}"] += 1
+        app.communicate(timeout=120)
+        wait_for(lambda: not self.processes(), "every process of the round ended")
+
+    def made(self) -> int:
+        return sum(path.suffix == "" for path in (self.root / "runs").glob("rs_*"))
+
+    def finish(self) -> str:
+        out, errors = self.app().communicate(timeout=120)
+        assert out.rstrip().endswith("done"), out + errors
+        return out
+
+    def processes(self) -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+        return found
+
+    def _workers(self, app: subprocess.Popen[str]) -> list[psutil.Process]:
+        try:
+            return psutil.Process(app.pid).children()
+        except psutil.NoSuchProcess:
+            return []
+
+
+def check(workspace: Workspace) -> Counter[str]:
+    """Every item has exactly one result, and records and folders agree; returns how the items ended."""
+    store = Store(workspace)
+    runs = store.list_runs(limit=None, interrupted=True)
+    final = [run for run in runs if not run.interrupted]
+    assert len({run.item_id for run in final}) == len(final) == ITEMS, "one result for each item"
+    assert all(run.status.is_terminal for run in runs)
+    assert store.open_queues() == []
+    folders = {path.name for path in workspace.runs.iterdir()}
+    assert folders == {run.id for run in final if run.status is ItemStatus.SUCCEEDED}
+    for name in folders:
+        told = json.loads((workspace.runs / name / "run.json").read_text())
+        assert (workspace.runs / name / told["outputs"]["audio"]["file"]).stat().st_size == told["outputs"]["audio"]["size"]
+    assert store.repair() == []
+    store.close()
+    return Counter(str(run.status) for run in final)
+
+
+def soak(tmp_path: Path, rounds: int, kills: int) -> None:
+    totals: Counter[str] = Counter()
+    for seed in range(rounds):
+        one = Round(tmp_path / f"round{seed}", seed)
+        for _ in range(kills):
+            one.run_and_kill()
+        for _ in range(4):
+            # A queue that held after three deaths in a row goes on when it is started again.
+            if "held" not in one.finish():
+                break
+        assert one.processes() == []
+        totals += check(Workspace.open(one.root)) + one.kills
+    sys.stdout.write(f"\n{rounds} rounds of {ITEMS} items: {dict(totals)}\n")
+
+
+def test_kills_at_random_moments_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+    soak(tmp_path, rounds=2, kills=2)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_a_hundred_rounds(tmp_path: Path) -> None:
+    soak(tmp_path, rounds=100, kills=1)
