@@ -1,0 +1,208 @@
+"""Sounds of pieces read, measured and written, a piece at a time: memory doesn't grow with the book.
+
+Samples are float32 of shape (frames, channels), full scale is 1. numpy, soundfile, scipy and PyAV are imported where they are
+used, so that importing this module costs nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from cosmos_workflow.errors import InputError, UnavailableError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.float32]
+
+MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+SILENT = -70.0
+"""LUFS below which BS.1770 gates everything away: there was nothing to measure."""
+MAX_WAV_BYTES = 4_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Sample rate in hertz and number of channels."""
+
+    rate: int
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """How loud a sound is: integrated loudness in LUFS (BS.1770-4), RMS in dBFS, sample and true peak as fractions of 1.
+
+    `loudness` is None for a sound that is too short (0.4 s) or too quiet to be measured.
+    """
+
+    loudness: float | None
+    rms: float
+    peak: float
+    true_peak: float
+
+
+def common_shape(paths: Iterable[Path], format: str) -> Shape:
+    """The shape that loses nothing of these files, and that the format can hold; raises InputError for what isn't a sound."""
+    shapes = [probe(path) for path in paths]
+    rate = max(shape.rate for shape in shapes)
+    if format == "mp3":
+        rate = next((known for known in MP3_RATES if known >= rate), MP3_RATES[-1])
+    return Shape(rate, max(shape.channels for shape in shapes))
+
+
+def probe(path: Path) -> Shape:
+    """What a file holds; raises InputError for one that isn't there or isn't a sound."""
+    import soundfile
+
+    try:
+        info = soundfile.info(str(path))
+    except (OSError, soundfile.SoundFileError) as error:
+        raise InputError(f"{path.name} isn't a sound that can be read; make this piece again.") from error
+    return Shape(info.samplerate, info.channels)
+
+
+def read(path: Path, shape: Shape) -> Samples:
+    """All samples of a piece in another shape: resampled by a polyphase filter, one channel copied to all."""
+    import numpy as np
+    import soundfile
+
+    try:
+        read, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise InputError(f"{path.name} isn't a sound that can be read; make this piece again.") from error
+    samples = cast("Samples", read)
+    if rate != shape.rate:
+        from scipy.signal import resample_poly
+
+        common = math.gcd(rate, shape.rate)
+        samples = resample_poly(samples, shape.rate // common, rate // common, axis=0).astype(np.float32)
+    if samples.shape[1] < shape.channels:
+        samples = np.repeat(samples[:, :1], shape.channels, axis=1)
+    return samples
+
+
+def silence(seconds: float, shape: Shape) -> Samples:
+    """A pause."""
+    import numpy as np
+
+    return np.zeros((round(seconds * shape.rate), shape.channels), dtype=np.float32)
+
+
+def measure(blocks: Iterable[Samples], shape: Shape) -> Levels:
+    """How loud a sound is, by FFmpeg's meter, block by block. The RMS is that of what isn't digital silence."""
+    import numpy as np
+
+    meter = _Meter(shape)
+    squares, count, peak = 0.0, 0, 0.0
+    for block in blocks:
+        meter.push(block)
+        sounding = block[np.any(block != 0, axis=1)]
+        squares += float(np.sum(np.square(sounding, dtype=np.float64)))
+        count += sounding.size
+        peak = max(peak, float(np.max(np.abs(block), initial=0.0)))
+    loudness, true_peak = meter.close()
+    rms = 10 * math.log10(squares / count) if squares else -math.inf
+    return Levels(loudness if loudness > SILENT else None, rms, peak, max(peak, true_peak))
+
+
+def write(path: Path, blocks: Iterable[Samples], shape: Shape, format: str) -> int:
+    """Write blocks as 16-bit WAV or FLAC, or as MP3; returns the number of frames. Left by an exception, the file is deleted.
+
+    Raises UnavailableError where it can't be written, InputError where a WAV would pass its 4 GB.
+    """
+    import soundfile
+
+    frames = 0
+    subtype = "MPEG_LAYER_III" if format == "mp3" else "PCM_16"
+    try:
+        with soundfile.SoundFile(
+            str(path), "w", samplerate=shape.rate, channels=shape.channels, format=format.upper(), subtype=subtype
+        ) as file:
+            for block in blocks:
+                file.write(block)
+                frames += len(block)
+                if format == "wav" and frames * shape.channels * 2 > MAX_WAV_BYTES:
+                    raise InputError("The sound is longer than a WAV can hold (4 GB); set audio: {format: flac} in the job.")
+    except soundfile.SoundFileError as error:
+        path.unlink(missing_ok=True)
+        raise UnavailableError(f"{path.name} can't be written ({error}); check the free space of the disk.") from error
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return frames
+
+
+class _Meter:
+    """FFmpeg's ebur128 filter."""
+
+    def __init__(self, shape: Shape) -> None:
+        from av.filter import Graph
+
+        self._layout = "mono" if shape.channels == 1 else "stereo" if shape.channels == 2 else f"{shape.channels}c"
+        self._shape = shape
+        self._graph: Any = Graph()
+        self._source = self._graph.add_abuffer(
+            sample_rate=shape.rate, format="flt", layout=self._layout, time_base=f"1/{shape.rate}"
+        )
+        filter_ = self._graph.add("ebur128", "metadata=1:peak=true:framelog=quiet")
+        sink = self._graph.add("abuffersink")
+        self._source.link_to(filter_)
+        filter_.link_to(sink)
+        self._graph.configure()
+        self._frames = 0
+        self._loudness, self._true_peak = SILENT, 0.0
+
+    def push(self, block: Samples) -> None:
+        import av
+
+        for start in range(0, len(block), self._shape.rate):
+            part = block[start : start + self._shape.rate]
+            frame = av.AudioFrame.from_ndarray(part.reshape(1, -1), format="flt", layout=self._layout)
+            frame.sample_rate = self._shape.rate
+            frame.pts = self._frames
+            self._frames += len(part)
+            self._source.push(frame)
+            self._drain()
+
+    def close(self) -> tuple[float, float]:
+        self._source.push(None)
+        self._drain()
+        return self._loudness, self._true_peak
+
+    def _drain(self) -> None:
+        from av.error import BlockingIOError as NothingYet
+        from av.error import EOFError as Finished
+
+        while True:
+            try:
+                metadata = self._graph.pull().metadata
+            except (NothingYet, Finished):
+                return
+            self._loudness = float(metadata.get("lavfi.r128.I", self._loudness))
+            self._true_peak = max(self._true_peak, float(metadata.get("lavfi.r128.true_peak", 0.0)))
+
+
+def joined(
+    paths: Sequence[Path], pauses: Sequence[float], shape: Shape, gain: float = 1.0, spans: list[tuple[int, int]] | None = None
+) -> Iterator[Samples]:
+    """The pieces one after another, with the pause behind each; all times `gain`.
+
+    `spans` gets each piece's first frame and the one behind its last.
+    """
+    at = 0
+    for path, pause in zip(paths, pauses, strict=True):
+        samples = read(path, shape)
+        if spans is not None:
+            spans.append((at, at + len(samples)))
+        at += len(samples)
+        yield samples * gain
+        if pause:
+            quiet = silence(pause, shape)
+            at += len(quiet)
+            yield quiet
