@@ -1,0 +1,20 @@
+"""What a stranger finds on the first day: prompts that can be queued as they are."""
+
+from __future__ import annotations
+
+from cosmos_workflow.config import Workspace
+from cosmos_workflow.queueing import Queue
+from cosmos_workflow.samples import add_samples
+from cosmos_workflow.store import Store
+
+
+def test_every_sample_can_be_queued_and_none_comes_back_once_deleted(workspace: Workspace) -> None:
+    store = Store(workspace)
+    samples = add_samples(store)
+    queue = Queue()
+    queue.add_to_queue([prompt for prompt in samples if not prompt.inputs], "espeak", {})
+    queue.add_to_queue([prompt for prompt in samples if prompt.inputs], "control-preview", {})
+    assert len(queue) == len(samples) >= 5
+    store.delete_prompts([prompt.id for prompt in store.list_prompts()])
+    assert add_samples(store) == []
+    store.close()
