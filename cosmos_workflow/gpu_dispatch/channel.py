@@ -7,6 +7,7 @@ Nothing here blocks unless asked to, so one slow or dead peer never holds up a l
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import socket
 import struct
@@ -16,7 +17,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 _HEADER = struct.Struct("<BHQQ")  # kind, number of buffers, task number, length of the pickle
-_READ = 1 << 18
+_READ = 1 << 16  # bytes; more would be mapped and unmapped at every read
 _OUT_OF_BAND = 1 << 15  # smaller buffers travel inside the pickle: one system call fewer
 _MAX_BUFFERS = 1 << 16
 _GATHER = 64
@@ -60,7 +61,7 @@ class Frame(NamedTuple):
     kind: Kind
     seq: int
     pickle: bytes | bytearray
-    buffers: Sequence[bytes | bytearray]
+    buffers: Sequence[bytearray] = ()
 
     def load(self) -> Any:
         """The object; raises whatever unpickling it raises."""
@@ -90,12 +91,12 @@ class Channel:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._out: deque[memoryview] = deque()
+        self._out: deque[bytes | memoryview] = deque()
         self._bytes = b""
         self._at = 0
         self._about: tuple[Kind, int] = (Kind.EXIT, 0)
         self._sizes: list[int] = []
-        self._parts: list[bytes | bytearray] = []
+        self._parts: list[bytearray] = []
         self._hole: memoryview | None = None
         self.eof = False
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
@@ -103,6 +104,11 @@ class Channel:
 
     def fileno(self) -> int:
         return self._sock.fileno()
+
+    @property
+    def pending(self) -> bool:
+        """Something waits to be sent."""
+        return bool(self._out)
 
     def close(self) -> None:
         self._out.clear()
@@ -114,30 +120,30 @@ class Channel:
 
     def put(self, kind: Kind, seq: int = 0, payload: Payload = NOTHING) -> None:
         """Queue a frame; `flush` sends it."""
-        head = _HEADER.pack(kind, len(payload.buffers), seq, len(payload.pickle))
-        if payload.buffers:
-            head += struct.pack(f"<{len(payload.buffers)}Q", *(b.nbytes for b in payload.buffers))
-        if len(payload.pickle) < _OUT_OF_BAND:
-            self._out.append(memoryview(head + payload.pickle))
-        else:
-            self._out.append(memoryview(head))
-            self._out.append(memoryview(payload.pickle))
-        self._out.extend(buffer for buffer in payload.buffers if buffer.nbytes)
+        body, buffers = payload
+        head = _HEADER.pack(kind, len(buffers), seq, len(body))
+        if not buffers and len(body) < _OUT_OF_BAND:
+            self._out.append(head + body)
+            return
+        head += struct.pack(f"<{len(buffers)}Q", *map(len, buffers))
+        self._out.extend(part for part in (head, body, *buffers) if len(part))
 
     def flush(self, wait: bool = False) -> bool:
         """Send what is queued; True once nothing is left. A peer that is gone swallows all."""
         out, flags = self._out, 0 if wait else socket.MSG_DONTWAIT
         while out:
-            chunk = [out[i] for i in range(min(len(out), _GATHER))]
             try:
-                sent = self._sock.sendmsg(chunk, (), flags)
+                if len(out) == 1:
+                    sent = self._sock.send(out[0], flags)
+                else:
+                    sent = self._sock.sendmsg(itertools.islice(out, _GATHER), (), flags)
             except BlockingIOError:
                 return False
             except (BrokenPipeError, ConnectionResetError):
                 out.clear()
                 break
             while sent:
-                size = out[0].nbytes
+                size = len(out[0])
                 if sent < size:
                     out[0] = out[0][sent:]
                     break
@@ -158,8 +164,8 @@ class Channel:
                 break
             except ConnectionResetError:
                 self.eof = True
-            while self._parse():
-                frames.append(self._take())
+            while (frame := self._next()) is not None:
+                frames.append(frame)
             if frames or not (wait or self._hole):
                 break
         return frames
@@ -174,14 +180,9 @@ class Channel:
                 break
             except ConnectionResetError:
                 self.eof = True
-            while self._parse():
-                frames.append(self._take())
+            while (frame := self._next()) is not None:
+                frames.append(frame)
         return frames
-
-    def _take(self) -> Frame:
-        frame = Frame(*self._about, self._parts[0], self._parts[1:])
-        self._sizes, self._parts = [], []
-        return frame
 
     def _read(self, flags: int) -> None:
         if self._hole is None:
@@ -191,35 +192,43 @@ class Channel:
             return
         count = self._sock.recv_into(self._hole, 0, flags)
         self.eof = count == 0
-        self._hole = self._hole[count:] if count < self._hole.nbytes else None
+        self._hole = self._hole[count:] if count < len(self._hole) else None
 
-    def _parse(self) -> bool:
-        """True if a whole frame lies in `_about` and `_parts`; `_sizes` is empty between frames."""
-        if self._hole is not None or (not self._sizes and not self._parse_header()):
-            return False
+    def _next(self) -> Frame | None:
+        """The next frame of which every byte has come."""
+        if self._sizes:
+            return self._go_on()
+        data, at = self._bytes, self._at
+        body = at + _HEADER.size
+        if len(data) < body:
+            return None
+        kind, count, seq, length = _HEADER.unpack_from(data, at)
+        end = body + length
+        if count == 0 and len(data) >= end:
+            self._at = end
+            return Frame(_KINDS[kind], seq, data[body:end])
+        if len(data) < body + 8 * count:
+            return None
+        self._about = _KINDS[kind], seq
+        self._sizes = [length, *struct.unpack_from(f"<{count}Q", data, body)]
+        self._at = body + 8 * count
+        return self._go_on()
+
+    def _go_on(self) -> Frame | None:
+        """Fill the parts of a frame that came, or comes, in pieces: what is missing is received
+        straight into the part. Each buffer is a bytearray, so that what it becomes is writable."""
+        if self._hole is not None:
+            return None
         while len(self._parts) < len(self._sizes):
             size = self._sizes[len(self._parts)]
-            piece = self._bytes[self._at : self._at + size]
-            self._at += len(piece)
-            if len(piece) == size and not self._parts:
-                self._parts.append(piece)
-                continue
             part = bytearray(size)
-            part[: len(piece)] = piece
+            here = self._bytes[self._at : self._at + size]
+            part[: len(here)] = here
+            self._at += len(here)
             self._parts.append(part)
-            if len(piece) < size:
-                self._hole = memoryview(part)[len(piece) :]
-                return False
-        return True
-
-    def _parse_header(self) -> bool:
-        end = self._at + _HEADER.size
-        if len(self._bytes) < end:
-            return False
-        kind, count, seq, length = _HEADER.unpack_from(self._bytes, self._at)
-        if len(self._bytes) < end + 8 * count:
-            return False
-        self._sizes = [length, *struct.unpack_from(f"<{count}Q", self._bytes, end)]
-        self._about = (_KINDS[kind], seq)
-        self._at = end + 8 * count
-        return True
+            if len(here) < size:
+                self._hole = memoryview(part)[len(here) :]
+                return None
+        frame = Frame(*self._about, self._parts[0], self._parts[1:])
+        self._sizes, self._parts = [], []
+        return frame

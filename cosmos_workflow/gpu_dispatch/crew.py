@@ -83,7 +83,7 @@ class Crew:
             self._fail_setup(slot, traceback.format_exc())
             return
         slot.process, slot.setup, slot.state, slot.pace = process, setup, "starting", None
-        slot.leaving, slot.farewell = False, False
+        slot.leaving, slot.farewell, slot.blocked = False, False, False
         slot.deadline = _later(rules.setup_timeout)
         for kind, payload in frames:
             process.channel.put(kind, 0, payload)
@@ -132,13 +132,13 @@ class Crew:
 
     def flush(self, slot: Slot) -> None:
         """Send what the worker's socket takes now; the loop is told to watch for the rest."""
-        process = slot.process
-        if process is None or process.channel.eof:
+        process = slot.worker
+        if process.channel.eof:
             return
-        events = selectors.EVENT_READ
-        if not process.channel.flush():
-            events |= selectors.EVENT_WRITE
-        if self.selector.get_key(process.channel).events != events:
+        blocked = not process.channel.flush()
+        if blocked != slot.blocked:
+            slot.blocked = blocked
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if blocked else 0)
             self.selector.modify(process.channel, events, (slot, process, False))
 
     def hear(self, slot: Slot) -> None:
@@ -151,10 +151,8 @@ class Crew:
             # Most likely its process is ending, and how it ended is worth waiting for.
             slot.deadline = _sooner(slot.deadline, _later(_EOF_PATIENCE))
 
-    def check_deadline(self, slot: Slot, now: float) -> None:
-        """Kill what has overrun its limit."""
-        if slot.deadline is None or now < slot.deadline:
-            return
+    def overran(self, slot: Slot) -> None:
+        """The slot's deadline is over: kill what it was for."""
         if slot.verdict is not None:
             self.bury(slot)
         elif slot.worker.channel.eof and slot.state != "retiring":
@@ -189,13 +187,14 @@ class Crew:
         slot.process, slot.setup, slot.state = None, None, "empty"
         slot.verdict, slot.deadline, slot.leaving = None, None, False
         slot.hands.clear()
-        if state == "retiring" and slot.farewell and verdict is None:
+        sent_home = verdict is not None and verdict.kind == "shutdown" and not tasks
+        if sent_home or (state == "retiring" and slot.farewell and verdict is None):
             self._emit(WorkerExited(slot.worker_id, slot.gpu_id, process.pid))
         else:
             if state == "retiring" and not slot.farewell:
                 self._emit(CleanupFailed(slot.gpu_id, reason, slot.worker_id))
             self._emit(WorkerDied(slot.worker_id, slot.gpu_id, process.pid, exitcode, reason))
-        if state == "starting":
+        if state == "starting" and not sent_home:
             self._fail_setup(slot, reason)
         for task in reversed(tasks[1:]):
             self._give_back(task)

@@ -24,7 +24,7 @@ from cosmos_workflow.gpu_dispatch.protocol import Event, Outcome, SlotStatus, Ta
 from cosmos_workflow.gpu_dispatch.slots import ANY, Backlog, Pin, Slot, Task, Verdict
 from cosmos_workflow.gpu_dispatch.worker import BaseWorker
 
-_QUICK = 0.005  # seconds: tasks are sent ahead only to a worker that needs less for one
+_AHEAD = 0.005  # seconds of work that may be sent ahead to a worker: what a slower task would wait
 _SMALL = 1 << 16  # bytes: and only tasks that its socket takes at once
 
 
@@ -47,7 +47,7 @@ class WorkerPool:
     max_retries: how often a task is run again whose worker died under it. A task that overran its
         limit isn't: it's reported at once.
     prefetch: tasks in a worker's hands at most, the running one included. More than one are sent
-        only while they are small and take less than 5 ms each.
+        only while they are small, and no more of them than a few milliseconds of work.
     env: added to the workers' environment.
     retire_failed_slots: a slot whose setup failed is used no more and the waiting task goes to the
         others; by default that task fails, and the next one tries again.
@@ -98,6 +98,8 @@ class WorkerPool:
         self._turn = threading.Lock()
         self._lock = threading.Lock()
         self._asleep = False
+        self._stirred = False
+        self._some_broken = False
         self._crew = Crew(rules, self._out_append, self._settle, self._give_back, self._setup_failed)
         self._wake_r, self._wake_w = os.pipe()
         os.set_blocking(self._wake_r, False)
@@ -152,7 +154,7 @@ class WorkerPool:
                 self._fail_unservable()
             else:
                 self._settle(task, TaskError(task_id, error, None, "unpicklable"))
-            self._wake()
+            self._stir()
         return task_id
 
     def cancel(self, task_id: TaskId) -> None:
@@ -167,7 +169,7 @@ class WorkerPool:
                 self._crew.cancel(slot, task)
             else:
                 self._drop(task, "the task was cancelled before it started")
-            self._wake()
+            self._stir()
 
     def send(self, task_id: TaskId, message: Any) -> None:
         """Give `message` to a task, for its `BaseWorker.receive`; a task that waits gets it when it
@@ -179,7 +181,7 @@ class WorkerPool:
                 return
             task.mail.append(payload)
             self._crew.post(self._slots, task, payload)
-            self._wake()
+            self._stir()
 
     def warm(self, setup: Mapping[str, Any] | None = None) -> None:
         """Start a worker with this setup in every slot that has none."""
@@ -190,7 +192,7 @@ class WorkerPool:
             for slot in self._slots:
                 if slot.state == "empty" and slot.free:
                     self._crew.start(slot, dict(setup or {}))
-            self._wake()
+            self._stir()
 
     def unload(self, gpu_id: Pin = ANY) -> None:
         """Let the workers (of one GPU) leave and hand their memory back: idle ones now, busy ones
@@ -199,12 +201,32 @@ class WorkerPool:
             for slot in self._slots:
                 if slot.process is not None and gpu_id in (ANY, slot.gpu_id):
                     slot.leaving = True
-            self._wake()
+            self._stir()
 
     def slots(self) -> list[SlotStatus]:
         """The slots as they are now."""
         with self._lock:
             return [slot.status() for slot in self._slots]
+
+    def cancel_all(self) -> None:
+        """`cancel` for every task."""
+        for task_id in list(self._tasks):
+            self.cancel(task_id)
+
+    @property
+    def broken(self) -> str | None:
+        """Set once every slot's setup has failed (with `retire_failed_slots`), so that nothing can
+        be run any more: what the last one said."""
+        with self._lock:
+            errors = [slot.broken for slot in self._slots]
+            return None if None in errors else errors[-1]
+
+    def capacity(self) -> int:
+        """How many tasks without an outcome keep every worker busy now: what it may hold and one
+        more. Whoever reads tasks from a long source needs to be no further ahead than this."""
+        with self._lock:
+            usable = [slot for slot in self._slots if slot.broken is None]
+            return sum(1 + self._depth(slot) for slot in usable)
 
     def events(self, timeout: float | None = None) -> list[Event]:
         """Run the loop once: wait until something happens, at most `timeout` seconds, and return
@@ -214,16 +236,24 @@ class WorkerPool:
                 if self._closed and not self._out:
                     raise PoolClosedError("the pool is shut down")
                 self._advance()
+                if self._out or self._closed:
+                    return self._take()
                 wait = self._patience(timeout)
-                self._asleep = wait != 0
-            ready = [] if self._closed else self._crew.selector.select(wait)
+                self._asleep = True
+            ready = self._crew.selector.select(wait)
             with self._lock:
                 self._asleep = False
                 self._handle([key.data for key, _ in ready])
                 self._advance()
-                out = self._out
-                self._out = []
-                return out
+                return self._take()
+
+    def close(self, graceful: bool = True, timeout: float | None = 30.0) -> None:
+        """Begin the shutdown that `shutdown` describes, without waiting: `events` carries it out
+        and tells of it, until it raises PoolClosedError. May be called again, to be less patient."""
+        with self._lock:
+            if not self._closed:
+                self._close(graceful, timeout)
+                self._stir()
 
     def shutdown(self, graceful: bool = True, timeout: float | None = 30.0) -> list[Event]:
         """End everything and return what happened meanwhile.
@@ -232,19 +262,12 @@ class WorkerPool:
         delivered, the workers clean up, and what isn't gone after `timeout` seconds is killed;
         otherwise all are killed at once. Returns when no process is left. A second call joins in.
         """
-        with self._lock:
-            self._close(graceful, timeout)
-            self._wake()
+        self.close(graceful, timeout)
         out: list[Event] = []
         with suppress(PoolClosedError):
             while True:
                 out += self.events()
         return out
-
-    def interrupt(self) -> None:
-        """Make a waiting `events` return; allowed in a signal handler."""
-        with suppress(OSError):
-            os.write(self._wake_w, b"\0")
 
     def __enter__(self) -> Self:
         return self
@@ -257,20 +280,26 @@ class WorkerPool:
     ) -> None:
         self.shutdown(graceful=kind is None)
 
-    def _wake(self) -> None:
+    def _take(self) -> list[Event]:
+        out, self._out = self._out, []
+        return out
+
+    def _stir(self) -> None:
+        """Something changed that the loop has to act on."""
+        self._stirred = True
         if self._asleep:
             self._asleep = False
-            self.interrupt()
+            os.write(self._wake_w, b"\0")
 
     def _patience(self, timeout: float | None) -> float | None:
-        if self._out or self._closed:
-            return 0
-        deadlines = [slot.deadline for slot in self._slots if slot.deadline is not None]
-        if self._closing_deadline is not None:
-            deadlines.append(self._closing_deadline)
-        if not deadlines:
+        """Seconds until the loop has to look at a limit."""
+        nearest = self._closing_deadline
+        for slot in self._slots:
+            if slot.deadline is not None and (nearest is None or slot.deadline < nearest):
+                nearest = slot.deadline
+        if nearest is None:
             return timeout
-        left = max(0.0, min(deadlines) - time.monotonic())
+        left = max(0.0, nearest - time.monotonic())
         return left if timeout is None else min(left, timeout)
 
     def _handle(self, ready: list[Any]) -> None:
@@ -290,14 +319,17 @@ class WorkerPool:
                 self._crew.bury(slot)
         now = time.monotonic()
         for slot in self._slots:
-            self._crew.check_deadline(slot, now)
+            if slot.deadline is not None and now >= slot.deadline:
+                self._crew.overran(slot)
+        if self._closing_deadline is not None and now >= self._closing_deadline:
+            self._kill_all("it was still there when the time for the shutdown was over")
+        self._stirred = True
 
     def _advance(self) -> None:
         """Put everybody to work, or out of it, as far as that goes now."""
-        if self._closed:
+        if not self._stirred:
             return
-        if self._closing_deadline is not None and time.monotonic() >= self._closing_deadline:
-            self._kill_all("it was still there when the time for the shutdown was over")
+        self._stirred = False
         for slot in self._slots:
             if slot.leaving and slot.state == "idle" and slot.verdict is None:
                 self._crew.retire(slot)
@@ -306,11 +338,15 @@ class WorkerPool:
         else:
             self._schedule()
         for slot in self._slots:
-            self._crew.flush(slot)
+            if slot.process is not None and slot.process.channel.pending:
+                self._crew.flush(slot)
 
     def _schedule(self) -> None:
-        self._reclaim()
-        while pick := self._pick():
+        for slot in self._slots:
+            if slot.reserved is not None:
+                self._reclaim()
+                break
+        while self._backlog and (pick := self._pick()):
             slot, task = pick
             self._backlog.pop(task)
             if slot.state == "idle" and slot.setup == task.setup:
@@ -321,9 +357,9 @@ class WorkerPool:
                 self._crew.retire(slot)
             else:
                 self._crew.start(slot, task.setup)
-        for depth in range(1, self._prefetch):
+        for depth in range(1, self._prefetch if self._backlog else 0):
             for slot in self._slots:
-                if len(slot.hands) == depth:
+                if len(slot.hands) == depth < self._depth(slot):
                     self._send_ahead(slot)
 
     def _pick(self) -> tuple[Slot, Task] | None:
@@ -354,12 +390,16 @@ class WorkerPool:
     def _send_ahead(self, slot: Slot) -> None:
         if slot.state != "busy" or slot.leaving or slot.verdict is not None:
             return
-        if slot.pace is None or slot.pace > _QUICK:
-            return
         for task in self._backlog.heads(ANY, slot.gpu_id)[:1]:
             if task.setup == slot.setup and task.payload.size <= _SMALL:
                 self._backlog.pop(task)
                 self._crew.hand(slot, task)
+
+    def _depth(self, slot: Slot) -> int:
+        """How many tasks the worker may hold, going by the time it took for the last ones."""
+        if self._prefetch == 1 or slot.pace is None:
+            return 1
+        return min(self._prefetch, 1 + int(_AHEAD / max(slot.pace, 1e-6)))
 
     def _out_append(self, event: Event) -> None:
         self._out.append(event)
@@ -389,7 +429,7 @@ class WorkerPool:
     def _setup_failed(self, slot: Slot, error: str) -> None:
         task, slot.reserved = slot.reserved, None
         if self._retire_failed_slots and not self._closing:
-            slot.broken = error
+            slot.broken, self._some_broken = error, True
             if task is not None:
                 self._give_back(task)
             self._fail_unservable()
@@ -398,7 +438,7 @@ class WorkerPool:
 
     def _fail_unservable(self) -> None:
         """Settle the tasks for which every slot is broken."""
-        if not any(slot.broken for slot in self._slots):
+        if not self._some_broken:
             return
         for task in self._backlog:
             fitting = [slot for slot in self._slots if slot.accepts(task)]
@@ -407,8 +447,6 @@ class WorkerPool:
                 self._settle(task, TaskError(task.id, error, None, "setup"))
 
     def _close(self, graceful: bool, timeout: float | None) -> None:
-        if self._closed:
-            return
         self._closing = True
         if timeout is not None:
             deadline = time.monotonic() + timeout

@@ -48,7 +48,8 @@ class Verdict:
 @dataclass(eq=False, slots=True)
 class Slot:
     """A place for one worker. `hands` is what the worker was sent, the first one being run;
-    `reserved` waits for the worker that is being set up, or for the one before it to leave."""
+    `reserved` waits for the worker that is being set up, or for the one before it to leave.
+    `farewell`: the worker has said its last word; `blocked`: its socket takes no more for now."""
 
     worker_id: int
     gpu_id: int | None
@@ -62,6 +63,7 @@ class Slot:
     verdict: Verdict | None = None
     leaving: bool = False
     farewell: bool = False
+    blocked: bool = False
     broken: str | None = None
     idle_since: float = 0.0
     pace: float | None = None
@@ -123,6 +125,9 @@ class Backlog:
     def pop(self, task: Task) -> None:
         """Take away what `heads` showed."""
         self._queues[task.pin].popleft()
+
+    def __bool__(self) -> bool:
+        return any(self._queues.values())
 
     def __iter__(self) -> Iterator[Task]:
         for queue in self._queues.values():

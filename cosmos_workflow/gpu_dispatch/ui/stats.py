@@ -1,0 +1,156 @@
+"""The numbers of a dispatch, kept from its events."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from cosmos_workflow.gpu_dispatch.protocol import (
+    Event,
+    SetupFailed,
+    TaskError,
+    TaskId,
+    TaskStarted,
+    TaskSuccess,
+    TaskTimeout,
+    WorkerDied,
+    WorkerExited,
+    WorkerReady,
+    WorkerStarted,
+)
+
+Status: TypeAlias = Literal["initializing", "processing", "idle", "finished", "error"]
+
+
+@dataclass(slots=True)
+class WorkerStats:
+    """One worker's line. `started` and `took` in seconds, the first since the epoch."""
+
+    gpu_id: int | None
+    status: Status = "initializing"
+    current: TaskId | None = None
+    started: float | None = None
+    took: float | None = None
+    completed: int = 0
+    failed: int = 0
+    timeout: int = 0
+    unusable: bool = False
+
+
+@dataclass(slots=True)
+class Stats:
+    """Counts tasks by outcome, in all and for each worker. `expected` is None if nobody knows."""
+
+    expected: int | None = None
+    start_time: float = field(default_factory=time.time)
+    first_task: float | None = None
+    end_time: float | None = None
+    completed: int = 0
+    failed: int = 0
+    timeout: int = 0
+    last_error: str = ""
+    workers: dict[int, WorkerStats] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """Tasks that have an outcome."""
+        return self.completed + self.failed + self.timeout
+
+    def handle(self, event: Event) -> None:
+        """Take one event in."""
+        match event:
+            case TaskStarted():
+                self._on_started(event)
+            case TaskSuccess():
+                self.completed += 1
+                self._on_outcome(event, "completed")
+            case TaskError():
+                self.failed += 1
+                self.last_error = f"task {event.task_id}: {last_line(event.error)}"
+                self._on_outcome(event, "failed")
+            case TaskTimeout():
+                self.timeout += 1
+                self.last_error = f"task {event.task_id}: took longer than {event.timeout:g} s"
+                self._on_outcome(event, "timeout")
+            case WorkerStarted() | WorkerReady() | WorkerExited() | WorkerDied() | SetupFailed():
+                self._on_worker(event)
+            case _:
+                pass
+
+    def finish(self) -> None:
+        """The dispatch is over; the clock stands."""
+        self.end_time = time.time()
+        for worker in self.workers.values():
+            worker.status = "error" if worker.unusable else "finished"
+            worker.current = worker.started = None
+
+    @property
+    def elapsed(self) -> float:
+        return (self.end_time or time.time()) - self.start_time
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds to go at the rate since the first task started; None if that can't be told."""
+        if not self.expected or not self.total or self.first_task is None:
+            return None
+        rate = ((self.end_time or time.time()) - self.first_task) / self.total
+        return max(0, self.expected - self.total) * rate
+
+    def as_dict(self) -> dict[str, Any]:
+        """The statistics that `RichDispatcher.run` returns."""
+        return {
+            "total": self.total,
+            "completed": self.completed,
+            "failed": self.failed,
+            "timeout": self.timeout,
+            "start_time": self.start_time,
+            "gpu_status": {
+                worker_id: {
+                    "status": worker.status,
+                    "current_task": worker.current,
+                    "task_start_time": worker.started,
+                    "completed": worker.completed,
+                    "failed": worker.failed,
+                    "timeout": worker.timeout,
+                }
+                for worker_id, worker in sorted(self.workers.items())
+            },
+        }
+
+    def _on_started(self, event: TaskStarted) -> None:
+        now = time.time()
+        self.first_task = self.first_task or now
+        worker = self.workers.setdefault(event.worker_id, WorkerStats(None))
+        worker.status, worker.current, worker.started = "processing", event.task_id, now
+
+    def _on_outcome(self, event: TaskSuccess | TaskError | TaskTimeout, count: str) -> None:
+        worker = None if event.worker_id is None else self.workers.get(event.worker_id)
+        if worker is None:
+            return
+        setattr(worker, count, getattr(worker, count) + 1)
+        if worker.started is not None:
+            worker.took = time.time() - worker.started
+        worker.current = worker.started = None
+        if worker.status == "processing":
+            worker.status = "idle"
+
+    def _on_worker(self, event: WorkerStarted | WorkerReady | WorkerExited | WorkerDied | SetupFailed) -> None:
+        worker = self.workers.setdefault(event.worker_id, WorkerStats(event.gpu_id))
+        worker.gpu_id = event.gpu_id
+        match event:
+            case WorkerStarted():
+                worker.status, worker.unusable = "initializing", False
+            case SetupFailed():
+                worker.status, worker.unusable = "error", True
+                self.last_error = f"setup of worker {event.worker_id}: {last_line(event.error)}"
+            case WorkerDied():
+                worker.status = "error"
+            case _:
+                worker.status = "error" if worker.unusable else "idle"
+
+
+def last_line(text: str) -> str:
+    """What went wrong, without the way there."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""
