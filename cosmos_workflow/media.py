@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.errors import InputError, UnavailableError
 
 if TYPE_CHECKING:
     import av
@@ -173,19 +173,22 @@ class ClipWriter:
         picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
         picture.pts = self.frames
         picture.time_base = 1 / self._stream.codec_context.framerate
-        self._container.mux(self._stream.encode(picture))
+        with _writing(self.path):
+            self._container.mux(self._stream.encode(picture))
         self.frames += 1
 
     def __enter__(self) -> ClipWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        whole = False
         try:
-            if kind is None:
-                self._container.mux(self._stream.encode(None))
+            with _writing(self.path), self._container:
+                if kind is None:
+                    self._container.mux(self._stream.encode(None))
+            whole = kind is None
         finally:
-            self._container.close()
-            if kind is not None:
+            if not whole:
                 self.path.unlink(missing_ok=True)
 
 
@@ -205,7 +208,10 @@ def write_sound(path: Path, blocks: Iterable[Samples], sample_rate: int, format:
 
     samples = 0
     try:
-        with soundfile.SoundFile(path, "w", samplerate=sample_rate, channels=1, subtype="PCM_16", format=format.upper()) as sound:
+        with (
+            _writing(path),
+            soundfile.SoundFile(path, "w", samplerate=sample_rate, channels=1, subtype="PCM_16", format=format.upper()) as sound,
+        ):
             for block in blocks:
                 sound.write(block)
                 samples += len(block)
@@ -230,6 +236,18 @@ def resample_sound(blocks: Iterable[Samples], source_rate: int, target_rate: int
             yield made.to_ndarray()[0]
     for made in resampler.resample(None):
         yield made.to_ndarray()[0]
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    from av.error import FFmpegError
+    from soundfile import LibsndfileError
+
+    try:
+        yield
+    except (FFmpegError, LibsndfileError, OSError) as error:
+        reason = getattr(error, "strerror", None) or "is the disk full?"
+        raise UnavailableError(f"{path.name} can't be written ({reason}); free some space or use another workspace.") from error
 
 
 @contextmanager

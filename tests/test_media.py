@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import struct
 from collections.abc import Iterator
 from fractions import Fraction
@@ -17,7 +19,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.media import (
     ClipWriter,
     probe_clip,
@@ -206,6 +208,32 @@ def test_a_sound_that_fails_on_the_way_is_deleted(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError, match="stop"):
         write_sound(tmp_path / "tone.wav", broken(), 22050, "wav")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """No file may grow past 20,000 bytes, as if the disk were full then."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    usual = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, usual)
+
+
+def test_a_full_disk_is_said_in_one_sentence_and_leaves_nothing(tmp_path: Path, small_disk: None) -> None:
+    noise = np.random.default_rng(1)
+
+    def write_noise() -> None:
+        with ClipWriter(tmp_path / "clip.mp4", 64, 48, 12) as clip:
+            for _ in range(40):
+                clip.write(noise.integers(0, 256, (48, 64, 3), np.uint8))
+
+    with pytest.raises(UnavailableError, match=r"clip.mp4 can't be written"):
+        write_noise()
+    with pytest.raises(UnavailableError, match=r"tone.wav can't be written"):
+        write_sound(tmp_path / "tone.wav", [noise.integers(-9999, 9999, 50_000, np.int16)], 22050, "wav")
     assert list(tmp_path.iterdir()) == []
 
 
