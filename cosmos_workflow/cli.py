@@ -275,6 +275,18 @@ def bench_queue(
     _show_figures(figures, queue.table(figures), as_json)
 
 
+@bench_app.command("eta")
+def bench_eta(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """How far off the time left would have been, from the finished batches of a workspace."""
+    from cosmos_workflow.bench import eta
+    from cosmos_workflow.store import Store
+
+    store = Store(_open(workspace))
+    figures = eta.bench_eta(store)
+    store.close()
+    _show_figures(figures, eta.table(figures), as_json)
+
+
 def _open(workspace: Path | None) -> Workspace:
     from cosmos_workflow.config import Workspace
 

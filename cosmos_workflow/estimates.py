@@ -11,6 +11,10 @@ DEVIATION_TO_SIGMA = math.sqrt(math.pi / 2)
 """Mean absolute deviation to standard deviation, for normally distributed values."""
 
 
+GAIN_SAMPLES = 3
+"""Batches of each kind before a gain is shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class CostSample:
     """A finished batch: `seconds` of work, loading apart, for `cost` units in `items` items."""
@@ -72,6 +76,42 @@ def time_left(parts: Sequence[tuple[float, int, Rate | None]], loads: float = 0.
         seconds += expected
         variance += (expected * spread) ** 2 * (1 / max(1, batches) + math.pi / 2 / rate.samples)
     return TimeLeft(seconds, math.sqrt(variance))
+
+
+@dataclass(frozen=True, slots=True)
+class BatchingGain:
+    """Measured on one engine: items a minute in batches, and one at a time, at the same cost an item."""
+
+    batched: float
+    alone: float
+
+    @property
+    def factor(self) -> float:
+        """How many times as fast batches are; below 1 where they are slower."""
+        return self.batched / self.alone
+
+
+def batching_gain(samples: Iterable[CostSample]) -> BatchingGain | None:
+    """The gain from finished batches; None before there are `GAIN_SAMPLES` of each kind. Loading isn't counted."""
+    usable = [sample for sample in samples if sample.cost > 0 and sample.seconds > 0]
+    alone = [sample.seconds / sample.cost for sample in usable if sample.items == 1]
+    batched = [sample.seconds / sample.cost for sample in usable if sample.items > 1]
+    if min(len(alone), len(batched)) < GAIN_SAMPLES:
+        return None
+    cost = statistics.median(sample.cost / sample.items for sample in usable)
+    per_minute = [60 / (statistics.median(rates) * cost) for rates in (batched, alone)]
+    return BatchingGain(*per_minute)
+
+
+def replay_errors(samples: Sequence[CostSample], learned: int = 5) -> list[float]:
+    """Relative errors of the time that would have been told before each batch, oldest first, once `learned` had finished."""
+    errors = []
+    for index in range(learned, len(samples)):
+        rate = learn_rate(samples[:index])
+        if rate is not None and samples[index].seconds > 0 and samples[index].cost > 0:
+            told = rate.seconds_per_unit * samples[index].cost
+            errors.append(abs(told - samples[index].seconds) / samples[index].seconds)
+    return errors
 
 
 def format_seconds(seconds: float) -> str:

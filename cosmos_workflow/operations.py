@@ -14,7 +14,7 @@ from cosmos_workflow.devices import Devices, Pool
 from cosmos_workflow.engines.base import Dropped, Failure, Output, Request
 from cosmos_workflow.engines.host import BatchBegun, BatchMade, BatchTask, CancelItems, ItemMade, ItemReported
 from cosmos_workflow.errors import InputError, WorkflowError
-from cosmos_workflow.estimates import CostSample, Rate, learn_rate
+from cosmos_workflow.estimates import BatchingGain, CostSample, Rate, batching_gain, learn_rate
 from cosmos_workflow.gpu_dispatch import protocol
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
 from cosmos_workflow.gpu_dispatch.protocol import SlotStatus
@@ -148,8 +148,16 @@ class Operations:
     def rate(self, engine: str) -> Rate | None:
         """How fast an engine is here, learned from its finished runs; None before the first."""
         if engine not in self._rates:
-            self._rates[engine] = learn_rate(batch_samples(self.store.cost_samples(engine)))
+            self._rates[engine] = learn_rate(self.samples(engine))
         return self._rates[engine]
+
+    def gain(self, engine: str) -> BatchingGain | None:
+        """What batching gains on an engine here; None before it was measured."""
+        return batching_gain(self.samples(engine))
+
+    def samples(self, engine: str) -> list[CostSample]:
+        """The finished batches of an engine, newest first."""
+        return batch_samples(self.store.cost_samples(engine))
 
     def close(self, graceful: bool = False) -> None:
         """Stop the workers; what was running is interrupted, unless `graceful`."""

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosmos_workflow.estimates import CostSample, TimeLeft, format_seconds, learn_rate, time_left
+from cosmos_workflow.estimates import (
+    CostSample,
+    TimeLeft,
+    batching_gain,
+    format_seconds,
+    learn_rate,
+    replay_errors,
+    time_left,
+)
 
 
 def test_nothing_is_claimed_before_anything_was_learned() -> None:
@@ -58,3 +66,18 @@ def test_durations_read_like_a_clock(seconds: float, words: str) -> None:
 
 def test_the_error_is_shown() -> None:
     assert str(TimeLeft(360, 61)) == "about 6 min, ±1 min"
+
+
+def test_a_gain_is_shown_only_once_both_ways_were_measured() -> None:
+    alone = [CostSample(100, 10, 1)] * 3
+    batched = [CostSample(400, 16, 4)] * 3
+    assert batching_gain(alone) is None
+    assert batching_gain([*alone, *batched[:2]]) is None
+    gain = batching_gain([*alone, *batched])
+    assert gain is not None
+    assert (gain.alone, gain.batched, gain.factor) == (pytest.approx(6), pytest.approx(15), pytest.approx(2.5))
+
+
+def test_a_replay_tells_each_time_from_what_came_before() -> None:
+    assert replay_errors([CostSample(10, 1, 1)] * 5) == []
+    assert replay_errors([*[CostSample(10, 1, 1)] * 5, CostSample(10, 2, 1)]) == [pytest.approx(0.5)]
