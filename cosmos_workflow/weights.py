@@ -7,13 +7,23 @@ COSMOS_WORKFLOW_WEIGHTS names (one subfolder a repository, called like its last 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cosmos_workflow.errors import UnavailableError
 
 FOLDER_VARIABLE = "COSMOS_WORKFLOW_WEIGHTS"
+DIGESTS_FILE = "SHA256SUMS"
+"""A folder of one's own may hold one, as `sha256sum * > SHA256SUMS` writes it; it then is checked before the first use."""
+
+ANSWER_SECONDS = 5.0
+"""How long the hub may take to answer at all, before it counts as out of reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,38 @@ class WeightSet:
     def folder_name(self) -> str:
         """Name of the subfolder of COSMOS_WORKFLOW_WEIGHTS that holds it: "chatterbox" for "ResembleAI/chatterbox"."""
         return self.repo.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPlan:
+    """What a fetch would do: bytes of the whole set, bytes that aren't here yet, and the folder they go to."""
+
+    total_bytes: int
+    missing_bytes: int
+    place: Path
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchProgress:
+    """Where a fetch is: the file that is coming, and bytes of all files, those included that were here before."""
+
+    file: str
+    done_bytes: int
+    total_bytes: int
+
+    @property
+    def fraction(self) -> float:
+        return self.done_bytes / self.total_bytes if self.total_bytes else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WeightState:
+    """Where a set is on this machine, and its bytes there; `folder` is None where it isn't."""
+
+    weights: WeightSet
+    folder: Path | None
+    size_bytes: int
 
 
 def own_folder() -> Path | None:
@@ -71,14 +113,238 @@ def remedy(weights: WeightSet) -> str:
     )
 
 
+def weight_state(weights: WeightSet) -> WeightState:
+    """Whether a set is on this machine, where, and how large it is. Looks only at the disk."""
+    folder = find_weights(weights)
+    if folder is None:
+        return WeightState(weights, None, 0)
+    present = [folder / name for name in (*weights.files, *weights.optional) if (folder / name).is_file()]
+    return WeightState(weights, folder, sum(path.stat().st_size for path in present))
+
+
+def plan_fetch(weights: WeightSet, endpoint: str | None = None) -> FetchPlan:
+    """Ask the hub what a fetch would do; raises UnavailableError where the hub or the repository can't be reached."""
+    from huggingface_hub import constants
+
+    sizes = _sizes_on_hub(weights, endpoint)
+    missing = sum(size for name, size in sizes.items() if _cached(weights, name) is None)
+    place = Path(constants.HF_HUB_CACHE) / f"models--{weights.repo.replace('/', '--')}"
+    return FetchPlan(sum(sizes.values()), missing, place, tuple(sizes))
+
+
+def fetch_weights(
+    weights: WeightSet, on_progress: Callable[[FetchProgress], None] | None = None, endpoint: str | None = None
+) -> Path:
+    """Fetch what is missing of a set into the hub's cache, check it, and return its folder.
+
+    A fetch that was broken off goes on where it was. An exception of `on_progress` ends it, and leaves what has come.
+    Raises UnavailableError where the hub can't be reached, the disk is full, or a file isn't what the hub says it is.
+    """
+    from huggingface_hub import hf_hub_download
+
+    sizes = _sizes_on_hub(weights, endpoint)
+    total, before = sum(sizes.values()), 0
+    path = Path()
+    for name, size in sizes.items():
+        report = _Report(name, before, total, on_progress)
+        report.say(0)
+        with _hub_errors(weights):
+            path = Path(
+                hf_hub_download(
+                    weights.repo,
+                    name,
+                    revision=weights.revision,
+                    endpoint=endpoint,
+                    etag_timeout=ANSWER_SECONDS,
+                    tqdm_class=report.bar_class(),
+                )
+            )
+        before += size
+        report.say(size)
+    folder = Path(str(path)[: -len(list(sizes)[-1])])
+    check_weights(weights, folder)
+    return folder
+
+
+def check_weights(weights: WeightSet, folder: Path) -> None:
+    """Compare a set's files with their digests, once for each state of a file; raises UnavailableError for a damaged one.
+
+    In the hub's cache a file's digest is its blob's name; in a folder of one's own `SHA256SUMS` holds them, if there is one.
+    """
+    known = _Checked.read()
+    stated = _stated_digests(folder)
+    for name in (*weights.files, *weights.optional):
+        path = folder / name
+        digest = stated.get(name) or _digest_in_cache(path)
+        if not path.is_file() or digest is None or known.has(path, digest):
+            continue
+        if _digest(path, digest) != digest:
+            raise UnavailableError(
+                f"{name} of {weights.title} is damaged: its content isn't what its digest says; delete {path.resolve()} and "
+                f"run `cosmos-workflow weights fetch {weights.name}`."
+            )
+        known.add(path, digest)
+    known.write()
+
+
 def _has_all(folder: Path, weights: WeightSet) -> bool:
     return all((folder / name).is_file() for name in weights.files)
 
 
 def _find_in_cache(weights: WeightSet) -> Path | None:
+    found = [_cached(weights, name) for name in weights.files]
+    folders = {str(path)[: -len(name)] for path, name in zip(found, weights.files, strict=True) if path is not None}
+    return Path(folders.pop()) if len(folders) == 1 and None not in found else None
+
+
+def _cached(weights: WeightSet, name: str) -> str | None:
     from huggingface_hub import try_to_load_from_cache
 
-    found = [try_to_load_from_cache(weights.repo, name, revision=weights.revision) for name in weights.files]
-    folders = {str(path)[: -len(name)] for path, name in zip(found, weights.files, strict=True) if isinstance(path, str)}
-    complete = len(folders) == 1 and all(isinstance(path, str) for path in found)
-    return Path(folders.pop()) if complete else None
+    found = try_to_load_from_cache(weights.repo, name, revision=weights.revision)
+    return found if isinstance(found, str) else None
+
+
+def _sizes_on_hub(weights: WeightSet, endpoint: str | None) -> dict[str, int]:
+    """Bytes of each file of a set that the hub has, needed ones first."""
+    from huggingface_hub import HfApi
+
+    with _hub_errors(weights):
+        info = HfApi(endpoint=endpoint).model_info(
+            weights.repo, revision=weights.revision, files_metadata=True, timeout=ANSWER_SECONDS
+        )
+    sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
+    gone = [name for name in weights.files if name not in sizes]
+    if gone:
+        raise UnavailableError(f"The hub's repository {weights.repo} has no {gone[0]}; this version can't use its weights.")
+    return {name: sizes[name] for name in (*weights.files, *weights.optional) if name in sizes}
+
+
+@contextmanager
+def _hub_errors(weights: WeightSet) -> Iterator[None]:
+    """Errors of the hub's client as one sentence."""
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    try:
+        yield
+    except OfflineModeIsEnabled as error:
+        raise UnavailableError(f"{weights.repo} can't be fetched while HF_HUB_OFFLINE is set; unset it.") from error
+    except LocalEntryNotFoundError as error:
+        raise _unreachable(weights) from error
+    except HfHubHTTPError as error:
+        status = getattr(error.response, "status_code", "no answer")
+        raise UnavailableError(f"The hub didn't give {weights.repo} (status {status}); try again later.") from error
+    except OSError as error:
+        if error.errno is None:
+            raise _unreachable(weights) from error
+        raise UnavailableError(f"The weights of {weights.title} can't be written ({error.strerror}); make room.") from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] in {"httpx", "httpx2", "httpcore", "httpcore2"}:
+            raise _unreachable(weights) from error
+        raise
+
+
+def _unreachable(weights: WeightSet) -> UnavailableError:
+    return UnavailableError(f"The hub can't be reached to fetch {weights.repo}; check the network and try again.")
+
+
+class _Report:
+    """Turns what the hub's client tells a progress bar into `FetchProgress`."""
+
+    def __init__(self, file: str, before: int, total: int, on_progress: Callable[[FetchProgress], None] | None) -> None:
+        self._file = file
+        self._before = before
+        self._total = total
+        self._on_progress = on_progress
+
+    def say(self, done: float) -> None:
+        if self._on_progress is not None:
+            self._on_progress(FetchProgress(self._file, self._before + int(done), self._total))
+
+    def bar_class(self) -> Any:
+        """A bar that draws nothing and reports."""
+        from tqdm.std import tqdm
+
+        say = self.say
+
+        class Bar(tqdm):
+            def __init__(self, *args: Any, **options: Any) -> None:
+                options.pop("name", None)
+                super().__init__(*args, **{**options, "disable": True})
+                self.n = options.get("initial", 0)
+
+            def update(self, n: float | None = 1) -> bool | None:
+                self.n += n or 0
+                say(self.n)
+                return None
+
+        return Bar
+
+
+def _stated_digests(folder: Path) -> dict[str, str]:
+    path = folder / DIGESTS_FILE
+    if not path.is_file():
+        return {}
+    pairs = [line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return {pair[1].lstrip("*").strip(): pair[0].lower() for pair in pairs if len(pair) == 2}
+
+
+def _digest_in_cache(path: Path) -> str | None:
+    """The name of the blob that a file of the hub's cache points to: SHA-256 of a large file, git's SHA-1 of a small one."""
+    if not path.is_symlink():
+        return None
+    name = path.readlink().name
+    is_hex = all(character in "0123456789abcdef" for character in name)
+    return name if is_hex and len(name) in {40, 64} else None
+
+
+def _digest(path: Path, like: str) -> str:
+    """The digest of a file's content, of the same kind as `like`."""
+    with path.open("rb") as file:
+        if len(like) == 64:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        content = file.read()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+class _Checked:
+    """Which files were checked before, in which state, in a file of the user's cache folder."""
+
+    def __init__(self, path: Path, states: dict[str, str]) -> None:
+        self._path = path
+        self._states = states
+        self._changed = False
+
+    @classmethod
+    def read(cls) -> _Checked:
+        from platformdirs import user_cache_path
+
+        path = user_cache_path("cosmos-workflow") / "checked-weights.json"
+        try:
+            states = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            states = {}
+        return cls(path, states if isinstance(states, dict) else {})
+
+    def has(self, path: Path, digest: str) -> bool:
+        return self._states.get(str(path.resolve())) == self._state(path, digest)
+
+    def add(self, path: Path, digest: str) -> None:
+        self._states[str(path.resolve())] = self._state(path, digest)
+        self._changed = True
+
+    def write(self) -> None:
+        """Best effort: without it the files are checked again next time."""
+        if not self._changed:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+            temporary.write_text(json.dumps(self._states), encoding="utf-8")
+            temporary.replace(self._path)
+        except OSError:
+            return
+
+    @staticmethod
+    def _state(path: Path, digest: str) -> str:
+        stat = path.stat()
+        return f"{digest}:{stat.st_size}:{stat.st_mtime_ns}"

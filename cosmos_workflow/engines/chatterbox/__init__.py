@@ -8,6 +8,7 @@ from typing import Any, ClassVar, cast
 
 from cosmos_workflow.catalog import Availability, EngineSpec, InputSpec, Medium
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
+from cosmos_workflow.engines.chatterbox.recordings import check_speech, check_voice
 from cosmos_workflow.engines.chatterbox.variants import (
     EXPECTED_TOKENS_PER_CHARACTER,
     MAX_TEXT,
@@ -76,6 +77,7 @@ class ChatterboxSpec(EngineSpec):
         variant = find_variant(params.variant)
         _check_text(text, variant)
         super().check(text, params, weights, inputs)
+        _check_recordings(inputs, variant)
 
     def cost(self, text: str, params: Params, inputs: Mapping[str, Path]) -> float:
         """Expected speech tokens of a text, 25 of them a second."""
@@ -103,6 +105,20 @@ def _check_text(text: str, variant: Variant) -> None:
         raise InputError("chatterbox: the prompt is empty; write some text.")
     if sum(character.isalnum() for character in text) < 2:
         raise InputError(f"chatterbox: {shorten(text)} is too short to be spoken; write a word or more.")
+
+
+def _check_recordings(inputs: Mapping[str, Path], variant: Variant) -> None:
+    voice, speech = inputs.get("voice"), inputs.get("speech")
+    if variant.speaks and speech is not None:
+        raise InputError(
+            "chatterbox: the input 'speech' is for the variant voice-conversion; take it away or choose that variant."
+        )
+    if not variant.speaks and speech is None:
+        raise InputError("chatterbox: voice-conversion needs the input 'speech'; give the prompt a recording to convert.")
+    if voice is not None:
+        check_voice(voice, variant)
+    if speech is not None:
+        check_speech(speech)
 
 
 SPEC = ChatterboxSpec()

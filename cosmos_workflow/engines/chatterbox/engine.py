@@ -1,0 +1,150 @@
+"""The engine in its worker: which model is loaded, and how much of a batch goes through it at once."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import cast
+
+import torch
+
+from cosmos_workflow.engines.base import Cancelled, Context, Device, Engine, ItemOutcome, Request, failure
+from cosmos_workflow.engines.chatterbox import SPEC
+from cosmos_workflow.engines.chatterbox.loader import Model, load_model
+from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
+from cosmos_workflow.engines.chatterbox.production import Production, is_out_of_memory
+from cosmos_workflow.engines.chatterbox.variants import EXPECTED_TOKENS_PER_CHARACTER, find_variant
+from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.weights import check_weights, require_weights
+
+CPU_LINES, GPU_LINES = 16, 64
+"""Lines spoken at once: beyond these a step takes longer without making more."""
+
+CPU_FLOW_ROWS, GPU_FLOW_ROWS = 1, 8
+"""The flow gains nothing from a batch on a CPU; there each item is finished as soon as it is spoken."""
+
+FREE_SHARE = 0.6
+"""Share of the free memory that the cache may take; the rest is for the models' own intermediate values."""
+
+READ_POSITIONS = 250
+"""Positions of voice and text, about, that a line has in the cache before its first token."""
+
+
+class ChatterboxEngine(Engine):
+    """Keeps the last variant loaded; another variant or mode takes its place."""
+
+    def __init__(self) -> None:
+        self._device = torch.device("cpu")
+        self._model: Model | None = None
+        self.max_lines: int | None = None
+        """Most lines at once; None lets device and free memory decide."""
+        self.flow_rows: int | None = None
+
+    def load(self, device: Device) -> None:
+        """Import the package, and check that there are weights; the variant's own are loaded with the first batch."""
+        available = SPEC.availability()
+        if not available.available:
+            raise UnavailableError(str(available))
+        self._device = torch.device(_torch_device(device))
+        import_package()
+
+    def generate(self, requests: Sequence[Request], context: Context) -> Iterator[ItemOutcome]:
+        fit: list[Request] = []
+        for request in requests:
+            try:
+                SPEC.check(request.text, request.params, request.weights, request.inputs)
+            except InputError as error:
+                yield failure(request.id, error)
+            else:
+                fit.append(request)
+        if not fit:
+            return
+        try:
+            yield from self._produce(fit, context)
+        except Exception as error:
+            self._free()
+            if is_out_of_memory(error) and not isinstance(error, MemoryError | torch.OutOfMemoryError):
+                raise MemoryError(str(error)) from error
+            raise
+
+    def _produce(self, requests: Sequence[Request], context: Context) -> Iterator[ItemOutcome]:
+        params = cast("ChatterboxParams", requests[0].params)
+        for request in requests:
+            _say_loading(request, context)
+        model = self._loaded(params)
+        _allow_tf32(model.mode == "fast")
+        gpu = self._device.type == "cuda"
+        flow_rows = self.flow_rows or (GPU_FLOW_ROWS if gpu else CPU_FLOW_ROWS)
+        production = Production(model, requests, context, self.max_lines or self._fitting_lines(model, requests), flow_rows)
+        yield from production.outcomes()
+
+    def close(self) -> None:
+        self._model = None
+        self._free()
+
+    def _loaded(self, params: ChatterboxParams) -> Model:
+        model = self._model
+        if model is None or (model.variant.name, model.mode) != (params.variant, params.mode):
+            self.close()
+            variant = find_variant(params.variant)
+            folder = require_weights(variant.weights)
+            check_weights(variant.weights, folder)
+            self._model = model = load_model(variant, params.mode, folder, self._device)
+        return model
+
+    def _fitting_lines(self, model: Model, requests: Sequence[Request]) -> int:
+        """How many lines at once the free memory allows, at least one."""
+        most = GPU_LINES if self._device.type == "cuda" else CPU_LINES
+        free = free_memory(self._device)
+        if model.speech is None or free is None:
+            return most
+        expected = max(EXPECTED_TOKENS_PER_CHARACTER * len(request.text) for request in requests)
+        capped = min(expected, max(cast("ChatterboxParams", request.params).max_tokens for request in requests))
+        line = 2 * (READ_POSITIONS + capped) * model.speech.backbone.shape.bytes_a_position
+        return max(1, min(most, int(FREE_SHARE * free / line)))
+
+    def _free(self) -> None:
+        gc.collect()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def import_package() -> None:
+    """Import the package's models, which takes several seconds; never asks the network."""
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    from importlib import import_module
+
+    for name in ("chatterbox.tts", "chatterbox.tts_turbo", "chatterbox.mtl_tts", "chatterbox.vc"):
+        import_module(name)
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes free on a device (for CPU and MPS: in the machine's memory), or None where that can't be told."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    meminfo = Path("/proc/meminfo")
+    if not meminfo.exists():
+        return None
+    lines = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
+    return int(lines["MemAvailable"].split()[0]) * 1024
+
+
+def _say_loading(request: Request, context: Context) -> None:
+    try:
+        context.report(request.id, "load")
+    except Cancelled:
+        """The production asks before it begins an item."""
+
+
+def _torch_device(device: Device) -> str:
+    if device.is_gpu:
+        return "cuda:0"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _allow_tf32(allowed: bool) -> None:
+    """TF32 on the GPUs that have it: faster, and an item then depends a little on its batch."""
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = allowed

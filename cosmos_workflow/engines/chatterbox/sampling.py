@@ -1,0 +1,107 @@
+"""Choosing the next token of every row at once, each row with parameters and random numbers of its own.
+
+The same arithmetic in the same order as the package's serial loop: Llama variants penalise repetition first, then
+temperature, min_p, top_p; Turbo has temperature, top_k, top_p, and the penalty last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How one row chooses; see `ChatterboxParams` for the ranges. `top_k` 0 takes all."""
+
+    temperature: float = 0.8
+    min_p: float = 0.05
+    top_p: float = 1.0
+    top_k: int = 0
+    repetition_penalty: float = 1.2
+
+
+@dataclass(slots=True)
+class Sampler:
+    """The sampling parameters of a batch as columns, `rest` being 1 - top_p; rebuilt when the batch's members change."""
+
+    temperature: Tensor
+    min_p: Tensor
+    rest: Tensor
+    top_k: Tensor
+    penalty: Tensor
+    turbo: bool
+
+    @classmethod
+    def of(cls, rows: Sequence[Sampling], device: torch.device, *, turbo: bool) -> Sampler:
+        def column(values: list[float]) -> Tensor:
+            return torch.tensor(values, dtype=torch.float32, device=device)[:, None]
+
+        return cls(
+            temperature=column([row.temperature for row in rows]),
+            min_p=column([row.min_p for row in rows]),
+            rest=column([1 - row.top_p for row in rows]),
+            top_k=torch.tensor([row.top_k for row in rows], device=device)[:, None],
+            penalty=column([row.repetition_penalty for row in rows]),
+            turbo=turbo,
+        )
+
+    def choose(self, scores: Tensor, seen: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        """The next token of each row, [rows].
+
+        `scores` [rows, ids] in float32; `seen` [rows, ids] says which ids the penalty concerns. Each row draws from its own
+        generator what `torch.multinomial` would draw from it alone: the largest of p / exponential is a sample from p.
+        """
+        scores = self._turbo_scores(scores, seen) if self.turbo else self._llama_scores(scores, seen)
+        chances = torch.softmax(scores, dim=-1)
+        noise = torch.empty_like(chances)
+        for row, generator in zip(noise, generators, strict=True):
+            row.exponential_(generator=generator)
+        return (chances / noise).argmax(dim=-1)
+
+    def _llama_scores(self, scores: Tensor, seen: Tensor) -> Tensor:
+        scores = penalise(scores, seen, self.penalty) / self.temperature
+        if bool((self.min_p > 0).any()):
+            scores = keep_min_p(scores, self.min_p)
+        return keep_top_p(scores, self.rest) if bool((self.rest > 0).any()) else scores
+
+    def _turbo_scores(self, scores: Tensor, seen: Tensor) -> Tensor:
+        scores = scores / self.temperature
+        if bool((self.top_k > 0).any()):
+            scores = keep_top_k(scores, self.top_k)
+        if bool((self.rest > 0).any()):
+            scores = keep_top_p(scores, self.rest)
+        return penalise(scores, seen, self.penalty)
+
+
+def penalise(scores: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
+    """Scores of seen ids moved down: divided by the penalty above 0, multiplied below."""
+    return torch.where(seen, torch.where(scores < 0, scores * penalty, scores / penalty), scores)
+
+
+def keep_min_p(scores: Tensor, min_p: Tensor) -> Tensor:
+    """Only ids at least `min_p` times as likely as the likeliest, which always stays."""
+    chances = torch.softmax(scores, dim=-1)
+    unlikely = chances < min_p * chances.amax(dim=-1, keepdim=True)
+    unlikely.scatter_(-1, chances.argmax(dim=-1, keepdim=True), False)
+    return scores.masked_fill(unlikely, float("-inf"))
+
+
+def keep_top_p(scores: Tensor, rest: Tensor) -> Tensor:
+    """Only the likeliest ids that together have the chance `1 - rest`, at least one; rows with rest 0 keep all."""
+    ordered, order = torch.sort(scores, descending=False)
+    unlikely = ordered.softmax(dim=-1).cumsum(dim=-1) <= rest
+    unlikely[..., -1:] = False
+    unlikely &= rest > 0
+    return scores.masked_fill(unlikely.scatter(1, order, unlikely), float("-inf"))
+
+
+def keep_top_k(scores: Tensor, top_k: Tensor) -> Tensor:
+    """Only the `top_k` likeliest ids of each row; rows with 0 keep all."""
+    most = min(int(top_k.max()), scores.shape[-1])
+    best = torch.topk(scores, most).values
+    last = best.gather(1, (top_k.clamp(1, most) - 1))
+    return scores.masked_fill((scores < last) & (top_k > 0), float("-inf"))

@@ -1,0 +1,186 @@
+"""Speech tokens to waveforms on the package's S3Gen: the flow for several items at once, the vocoder row by row.
+
+The package's encoder pads without a mask before its look-ahead convolution, which lets padding into a short row's last
+frames; here the mask is put. The vocoder runs one row at a time, because its output then is exactly what it is alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from cosmos_workflow.engines.chatterbox.decoder import never
+from cosmos_workflow.engines.chatterbox.randomness import Randomness
+
+SAMPLE_RATE = 24_000
+FRAMES_A_TOKEN = 2
+
+
+@dataclass(slots=True, eq=False)
+class Sound:
+    """One item's speech tokens, [tokens], and the voice they are to be spoken with, as the package's `embed_ref` gives it."""
+
+    id: str
+    tokens: Tensor
+    voice: Mapping[str, Any]
+    randomness: Randomness
+
+    @property
+    def frames(self) -> int:
+        """Mel frames of prompt and output, which is what the flow pays for."""
+        return FRAMES_A_TOKEN * (self.voice["prompt_token"].shape[-1] + len(self.tokens))
+
+
+class SoundModel:
+    """S3Gen with `steps` CFM steps."""
+
+    def __init__(self, s3gen: Any, steps: int) -> None:
+        self._s3gen = s3gen
+        self._flow = s3gen.flow
+        self._steps = steps
+
+    @torch.inference_mode()
+    def mels(
+        self,
+        sounds: Sequence[Sound],
+        on_step: Callable[[Sound, float], object] = never,
+        is_cancelled: Callable[[Sound], bool] = never,
+    ) -> list[tuple[Sound, Tensor]]:
+        """The mel spectrogram [1, 80, frames] of each sound, all in one batch; a cancelled one leaves within a step.
+
+        `on_step` is told each sound's share of the steps that is done.
+        """
+        state = self._begin(sounds)
+        times = self._times(state.noise)
+        for index, (now, then) in enumerate(pairwise(times)):
+            kept = [row for row, sound in enumerate(state.sounds) if not is_cancelled(sound)]
+            if len(kept) < len(state.sounds):
+                state = state.keep(kept)
+            if not kept:
+                return []
+            state.noise = state.noise + (then - now) * self._slope(state, now, then)
+            for sound in state.sounds:
+                on_step(sound, (index + 1) / self._steps)
+        return [
+            (sound, state.noise[row : row + 1, :, sound.voice["prompt_feat"].shape[1] : sound.frames])
+            for row, sound in enumerate(state.sounds)
+        ]
+
+    @torch.inference_mode()
+    def waveform(self, sound: Sound, mel: Tensor) -> Tensor:
+        """Samples at 24 kHz, on the CPU; the first 20 ms are silent and the next fade in, as the package does it."""
+        with sound.randomness.as_global():
+            wave, _ = self._s3gen.hift_inference(mel.contiguous(), None)
+        fade = self._s3gen.trim_fade
+        wave[:, : len(fade)] *= fade
+        return wave[0].cpu()
+
+    def _begin(self, sounds: Sequence[Sound]) -> _FlowState:
+        flow = self._flow
+        whole = [torch.cat([sound.voice["prompt_token"][0].long(), sound.tokens.long()]) for sound in sounds]
+        lengths = torch.tensor([len(tokens) for tokens in whole], device=whole[0].device)
+        token_mask = _mask(lengths)
+        embedded = flow.input_embedding(pad_sequence(whole, batch_first=True)) * token_mask[..., None]
+        hidden = flow.encoder_proj(self._encode(embedded, lengths)).transpose(1, 2).contiguous()
+        frames = hidden.shape[2]
+        conditions, noise = torch.zeros_like(hidden), torch.zeros_like(hidden)
+        for row, sound in enumerate(sounds):
+            prompt = sound.voice["prompt_feat"][0].T
+            conditions[row, :, : prompt.shape[1]] = prompt
+            noise[row, :, : sound.frames] = self._noise(sound)
+        speaker = torch.cat([torch.atleast_2d(sound.voice["embedding"]) for sound in sounds])
+        return _FlowState(
+            sounds=list(sounds),
+            noise=noise,
+            mask=_mask(FRAMES_A_TOKEN * lengths, frames)[:, None].to(hidden),
+            hidden=hidden,
+            speaker=flow.spk_embed_affine_layer(F.normalize(speaker, dim=1)),
+            conditions=conditions,
+        )
+
+    def _noise(self, sound: Sound) -> Tensor:
+        """[80, frames]; drawn in the package's order, which for a mean flow is the output's part first."""
+        if not self._s3gen.meanflow:
+            return sound.randomness.normal(1, 80, sound.frames)[0]
+        output = sound.randomness.normal(1, 80, FRAMES_A_TOKEN * len(sound.tokens))[0]
+        whole = sound.randomness.normal(1, 80, sound.frames)[0]
+        whole[:, sound.frames - output.shape[1] :] = output
+        return whole
+
+    def _encode(self, embedded: Tensor, lengths: Tensor) -> Tensor:
+        """The package's encoder on rows of different lengths: [rows, tokens, width] to [rows, frames, width]."""
+        encoder = self._flow.encoder
+        x, places, mask = encoder.embed(embedded, _mask(lengths)[:, None])
+        x = encoder.pre_lookahead_layer(x * mask.transpose(1, 2))
+        x = encoder.forward_layers(x, mask, places, mask)
+        x, lengths = encoder.up_layer(x.transpose(1, 2).contiguous(), lengths)
+        x, places, mask = encoder.up_embed(x.transpose(1, 2).contiguous(), _mask(lengths)[:, None])
+        x = encoder.forward_up_layers(x, mask, places, mask)
+        return encoder.after_norm(x) if encoder.normalize_before else x
+
+    def _times(self, like: Tensor) -> Tensor:
+        times = torch.linspace(0, 1, self._steps + 1, device=like.device, dtype=like.dtype)
+        cosine = not self._s3gen.meanflow and self._flow.decoder.t_scheduler == "cosine"
+        return 1 - torch.cos(times * 0.5 * torch.pi) if cosine else times
+
+    def _slope(self, state: _FlowState, now: Tensor, then: Tensor) -> Tensor:
+        """One call of the estimator: for a mean flow as it is, else guided by a second row of each without conditions."""
+        estimator = self._flow.decoder.estimator
+        if self._s3gen.meanflow:
+            return estimator(
+                state.noise,
+                mask=state.mask,
+                mu=state.hidden,
+                t=now[None],
+                spks=state.speaker,
+                cond=state.conditions,
+                r=then[None],
+            )
+        rate = self._flow.decoder.inference_cfg_rate
+        guided, plain = estimator(
+            x=_twice(state.noise),
+            mask=_twice(state.mask),
+            mu=_and_nothing(state.hidden),
+            t=now.expand(2 * len(state.sounds)),
+            spks=_and_nothing(state.speaker),
+            cond=_and_nothing(state.conditions),
+        ).chunk(2)
+        return (1.0 + rate) * guided - rate * plain
+
+
+@dataclass(slots=True)
+class _FlowState:
+    """Rows of the flow: `noise` [rows, 80, frames] becomes the mel spectrogram, the rest stays as it is."""
+
+    sounds: list[Sound]
+    noise: Tensor
+    mask: Tensor
+    hidden: Tensor
+    speaker: Tensor
+    conditions: Tensor
+
+    def keep(self, rows: list[int]) -> _FlowState:
+        return _FlowState(
+            [self.sounds[row] for row in rows],
+            *(part[rows] for part in (self.noise, self.mask, self.hidden, self.speaker, self.conditions)),
+        )
+
+
+def _mask(lengths: Tensor, size: int | None = None) -> Tensor:
+    """[rows, size], true where a row has a value."""
+    return torch.arange(size or int(lengths.max()), device=lengths.device) < lengths[:, None]
+
+
+def _twice(part: Tensor) -> Tensor:
+    return torch.cat([part, part])
+
+
+def _and_nothing(part: Tensor) -> Tensor:
+    return torch.cat([part, torch.zeros_like(part)])

@@ -1,0 +1,107 @@
+"""T3 as the decoder sees it: what goes into its transformer, and the scores that come out, on the package's own modules."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cosmos_workflow.engines.chatterbox.alignment import ALIGNED_HEADS, Alignment
+from cosmos_workflow.engines.chatterbox.backbone import Backbone, Spy
+from cosmos_workflow.engines.chatterbox.sampling import Sampling
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """One text on its way to speech tokens.
+
+    `text` are its token ids with start and end, [tokens]; `conditioning` the voice as T3 sees it, [positions, width], and
+    `voice` names it: equal names mean equal conditioning. `tokens` grows by one a step and ends with the end token, unless
+    `max_tokens` came first.
+    """
+
+    id: str
+    text: Tensor
+    voice: Hashable
+    conditioning: Tensor
+    sampling: Sampling
+    cfg_weight: float
+    max_tokens: int
+    generator: torch.Generator
+    tokens: list[int] = field(default_factory=list)
+    alignment: Alignment | None = None
+
+    @property
+    def guided(self) -> bool:
+        return self.cfg_weight > 0
+
+
+class SpeechModel:
+    """One T3: its transformer, and what goes in and comes out of it. Holds no state between two calls."""
+
+    def __init__(self, t3: Any) -> None:
+        self._t3 = t3
+        self._hp = t3.hp
+        self._turbo = bool(t3.is_gpt)
+        self.backbone = Backbone(t3)
+        self._device = self.backbone.shape.device
+        self._aligned = bool(t3.hp.is_multilingual) and not self._turbo
+
+    def condition(self, conditioning: Any) -> Tensor:
+        """The voice as T3 sees it, [positions, width], from the package's T3Cond."""
+        with torch.inference_mode():
+            return self._t3.prepare_conditioning(conditioning)[0]
+
+    def has_ended(self, line: Line) -> bool:
+        """Whether its last token is the end; Turbo's serial loop doesn't look at the first one."""
+        return bool(line.tokens) and line.tokens[-1] == self._hp.stop_speech_token and not (self._turbo and len(line.tokens) == 1)
+
+    def is_complete(self, line: Line) -> bool:
+        return self.has_ended(line) or len(line.tokens) >= line.max_tokens
+
+    def embed_text(self, line: Line, *, blank: bool = False) -> Tensor:
+        """A line's text, [tokens, width]; blank: only the places of its tokens."""
+        embedded = self._t3.text_emb(line.text)
+        if blank:
+            embedded = torch.zeros_like(embedded)
+        return embedded if self._turbo else embedded + self._t3.text_pos_emb(line.text[None])
+
+    def embed_start(self) -> Tensor:
+        """The start of speech, [tokens, width]: the package gives it twice to the Llama variants, once to Turbo."""
+        start = torch.full((1 if self._turbo else 2,), self._hp.start_speech_token, device=self._device)
+        embedded = self._t3.speech_emb(start)
+        return embedded if self._turbo else embedded + self._t3.speech_pos_emb.emb(torch.zeros_like(start))
+
+    def embed_tokens(self, tokens: Tensor, places: Tensor) -> Tensor:
+        """The last token of each line, [lines, width]; `places` counts a line's tokens, that one included."""
+        embedded = self._t3.speech_emb(tokens)
+        return embedded if self._turbo else embedded + self._t3.speech_pos_emb.emb(places)
+
+    def scores(self, states: Tensor) -> Tensor:
+        """[rows, width] to [rows, ids] in float32."""
+        return self._t3.speech_head(states).float()
+
+    def new_seen(self, lines: int) -> Tensor:
+        """Which ids the repetition penalty concerns before the first token: the start of speech."""
+        seen = torch.zeros(lines, self._t3.speech_head.out_features, dtype=torch.bool, device=self._device)
+        seen[:, self._hp.start_speech_token] = True
+        return seen
+
+    def spy(self, rows: Sequence[int]) -> Spy | None:
+        """What watches the aligned heads of these rows, for the multilingual variant."""
+        return Spy(ALIGNED_HEADS, torch.tensor(list(rows), device=self._device)) if self._aligned else None
+
+    def align(self, line: Line) -> Alignment | None:
+        start = len(line.conditioning)
+        return Alignment(start, start + len(line.text), self._hp.stop_speech_token) if self._aligned else None
+
+    @property
+    def start_token(self) -> int:
+        return self._hp.start_speech_token
+
+    @property
+    def turbo(self) -> bool:
+        return self._turbo
