@@ -12,8 +12,9 @@ from enum import StrEnum
 from cosmos_workflow.catalog import find_engine
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.estimates import TimeLeft, time_left
-from cosmos_workflow.operations import BatchStarted, EngineLoading, ItemProgressed, ItemResult, OperationEvent, Operations
+from cosmos_workflow.operations import Operations
 from cosmos_workflow.queueing import Batch, ItemStatus, Queue, QueueItem, QueueSnapshot
+from cosmos_workflow.running import BatchStarted, EngineLoading, ItemProgressed, ItemResult, OperationEvent
 
 log = logging.getLogger(__name__)
 

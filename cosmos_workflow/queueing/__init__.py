@@ -8,7 +8,8 @@ from cosmos_workflow.queueing.batches import (
     plan_batches,
 )
 from cosmos_workflow.queueing.items import Batch, ItemStatus, Prompt, QueueItem, TransitionError
-from cosmos_workflow.queueing.queue import Journal, Queue, QueueSnapshot
+from cosmos_workflow.queueing.queue import Queue
+from cosmos_workflow.queueing.state import Journal, QueueSnapshot
 
 __all__ = [
     "Batch",

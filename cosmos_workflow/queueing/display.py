@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cosmos_workflow.catalog import find_engine
 from cosmos_workflow.params import param_fields
 from cosmos_workflow.queueing.items import Batch, QueueItem
-from cosmos_workflow.queueing.queue import QueueSnapshot
+from cosmos_workflow.queueing.state import QueueSnapshot
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,9 +6,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.catalog import EngineSpec, find_engine
 from cosmos_workflow.errors import InputError
@@ -16,53 +16,13 @@ from cosmos_workflow.ids import new_id, new_token
 from cosmos_workflow.params import Params, shorten, validate_params
 from cosmos_workflow.queueing.batches import digest, plan_batches
 from cosmos_workflow.queueing.items import Batch, ItemStatus, Prompt, QueueItem
+from cosmos_workflow.queueing.state import Journal, QueueSnapshot
 
 if TYPE_CHECKING:
     import pandas as pd
 
 KEPT_FINISHED = 500
 """Finished items a queue remembers beside its failed ones; all of them are in Results."""
-
-
-class Journal(Protocol):
-    """Where a queue writes each change before anybody sees it; an exception leaves the queue as it was."""
-
-    def save(self, token: str, changed: Sequence[QueueItem], removed: Sequence[str]) -> None:
-        """Write items that are new or changed, and take away those that left."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class QueueSnapshot:
-    """A queue at one moment. `version` grows with every change; `finished` are the items done since it was last cleared.
-
-    `done` counts the outcomes since the queue was last empty when something was added: what "12 of 50" is made of.
-    """
-
-    version: int
-    items: tuple[QueueItem, ...]
-    finished: tuple[QueueItem, ...]
-    done: Mapping[ItemStatus, int]
-
-    @property
-    def queued(self) -> list[QueueItem]:
-        """Items that wait."""
-        return [item for item in self.items if item.status is ItemStatus.QUEUED]
-
-    @property
-    def running(self) -> list[QueueItem]:
-        """Items that are being made."""
-        return [item for item in self.items if item.status is ItemStatus.RUNNING]
-
-    @property
-    def failed(self) -> list[QueueItem]:
-        """Items that failed, and weren't cleared or retried."""
-        return [item for item in self.finished if item.status is ItemStatus.FAILED]
-
-    @property
-    def total(self) -> int:
-        """Items of this round: finished, running and queued."""
-        return sum(self.done.values()) + len(self.items)
 
 
 class Queue:
