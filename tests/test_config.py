@@ -152,7 +152,9 @@ def test_a_link_within_the_workspace_is_followed(tmp_path: Path) -> None:
     assert workspace.inside("latest/rs_1") == workspace.runs / "rs_1"
 
 
-@given(parts=st.lists(st.one_of(st.sampled_from(["..", ".", "/", "\\", "~", "%2e%2e", "C:", "a"]), st.text(max_size=5)), max_size=6))
+@given(
+    parts=st.lists(st.one_of(st.sampled_from(["..", ".", "/", "\\", "~", "%2e%2e", "C:", "a"]), st.text(max_size=5)), max_size=6)
+)
 def test_any_path_is_inside_or_refused(parts: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     root = tmp_path_factory.getbasetemp()
     for text in ("/".join(parts), "".join(parts)):

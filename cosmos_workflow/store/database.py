@@ -93,6 +93,8 @@ def _set_up_connection(connection: Any, _record: Any) -> None:
     cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA synchronous=FULL")
+    # SQLite's own knows only A to Z, and a search is to find "Über" by "über".
+    connection.create_function("lower", 1, lambda value: str(value).lower(), deterministic=True)
     cursor.close()
 
 

@@ -46,12 +46,18 @@ class QueueJournal(StorePart):
             return connection.execute(select(queues.c.owner).where(queues.c.token == token)).scalar()
 
     def open_queues(self, owner: str | None = None) -> list[tuple[str, str]]:
-        """Token and owner of each queue that still holds items, of one owner or of all."""
-        query = select(queues.c.token, queues.c.owner).where(queues.c.token.in_(select(queue_items.c.token)))
+        """Token and owner of each queue that still holds items, of one owner or of all.
+
+        A queue that another living process works on (a command beside the page) isn't among them.
+        """
+        query = select(queues.c.token, queues.c.owner, queue_items.c.process).join(queue_items).distinct()
         if owner is not None:
             query = query.where(queues.c.owner == owner)
         with self._db.read() as connection:
-            return [(row.token, row.owner) for row in connection.execute(query.order_by(queues.c.token))]
+            rows = connection.execute(query.order_by(queues.c.token)).all()
+        others = {process for _, _, process in rows if process != self.process and self.is_alive(process)}
+        busy = {token for token, _, process in rows if process in others}
+        return list(dict.fromkeys((token, whose) for token, whose, _ in rows if token not in busy))
 
     def queue_state(self, token: str) -> dict[str, Any]:
         """What `set_queue_state` kept; empty at first, and for an unknown token."""

@@ -99,9 +99,9 @@ def _prompt(cells: dict[str, str], where: str) -> Prompt:
 
 
 def _decode(content: bytes, name: str) -> str:
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
     try:
-        text = content.decode(encoding)
+        text = content.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise InputError(f"{name}, line {line}: the text isn't UTF-8; save the file as UTF-8.") from error

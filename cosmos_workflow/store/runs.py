@@ -146,6 +146,12 @@ class Runs(RunFolders):
         with self._db.read() as connection:
             return [run_of(row) for row in connection.execute(query.limit(limit).offset(offset)).mappings()]
 
+    def runs_of_items(self, item_ids: Collection[str], owner: str | None = LOCAL) -> list[RunRecord]:
+        """The runs of at most some hundred queue items, oldest first; an item that was interrupted has several."""
+        query = select(runs).where(runs.c.item_id.in_(list(item_ids)), *_of(owner)).order_by(runs.c.seq)
+        with self._db.read() as connection:
+            return [run_of(row) for row in connection.execute(query).mappings()]
+
     def count_runs(
         self,
         owner: str | None = LOCAL,

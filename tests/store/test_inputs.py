@@ -1,0 +1,138 @@
+"""Input files: kept by content, known by content, each owner's apart."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from cosmos_workflow.config import Settings, Workspace
+from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.store import Store
+
+WAV = b"RIFF\x24\0\0\0WAVEfmt "
+CONTENTS = {
+    ".wav": WAV,
+    ".avi": b"RIFF\x24\0\0\0AVI LIST",
+    ".flac": b"fLaC\0\0",
+    ".ogg": b"OggS\0\2",
+    ".mp3": b"\xff\xfb\x90\x44",
+    ".m4a": b"\0\0\0\x20ftypM4A \0\0",
+    ".mp4": b"\0\0\0\x20ftypisom",
+    ".webm": b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm",
+    ".mkv": b"\x1a\x45\xdf\xa3\x9f\x42\x82\x88matroska",
+    ".txt": "Good morning, äöü.".encode(),
+    ".yaml": b"job: a\n",
+}
+
+
+def put(tmp_path: Path, content: bytes, name: str = "upload") -> Path:
+    path = tmp_path / name
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("extension", list(CONTENTS))
+def test_a_file_is_kept_under_its_content(store: Store, tmp_path: Path, extension: str) -> None:
+    kept = store.add_input(put(tmp_path, CONTENTS[extension]), f"../../My File{extension.upper()}")
+    assert kept.parent == store.workspace.inputs / "local"
+    assert kept.name == f"{store.digest(kept)}{extension}"
+    assert kept.read_bytes() == CONTENTS[extension]
+    (listed,) = store.list_inputs()
+    assert (listed.file, listed.name, listed.size) == (kept.name, f"My File{extension.upper()}", len(CONTENTS[extension]))
+    assert store.own_input(listed.name) == store.own_input(kept.name) == store.own_input(str(kept)) == kept
+
+
+def test_the_same_content_twice_is_one_file(store: Store, tmp_path: Path) -> None:
+    first = store.add_input(put(tmp_path, WAV), "a.wav")
+    second = store.add_input(put(tmp_path, WAV), "b.wav")
+    assert first == second
+    assert [known.name for known in store.list_inputs()] == ["b.wav"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("clip.mp4", b"<html><script>alert(1)</script>", r"'clip\.mp4' isn't a video: its content is text\."),
+        ("clip.mp4", WAV, r"isn't a video: its content is audio"),
+        ("voice.wav", CONTENTS[".avi"], r"isn't an audio file: its content is video"),
+        ("voice.wav", b"MZ\x90\0\3\0\0\0\xff\xff", r"isn't an audio file: its content is something else"),
+        ("notes.txt", b"\x7fELF\2\1\1\0\0", r"isn't text in UTF-8: its content is something else"),
+        ("notes.txt", "für".encode("latin-1"), r"isn't text in UTF-8"),
+        ("clip.mp4", b"", r"'clip\.mp4' is empty"),
+        ("run.exe", b"text", r"'run\.exe' isn't a kind of file that is taken; use one of \.wav, "),
+        ("page.html", b"<html>", r"isn't a kind of file that is taken"),
+        ("model.pkl", b"\x80\x04\x95", r"isn't an audio, video or text file: its content is something else"),
+    ],
+)
+def test_a_file_must_be_what_its_name_says(store: Store, tmp_path: Path, name: str, content: bytes, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        store.add_input(put(tmp_path, content), name)
+    assert not list(store.workspace.inputs.iterdir())
+    assert store.list_inputs() == []
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    workspace = Workspace(Workspace.open(tmp_path / "w").root, Settings(max_upload_mb=1))
+    with Store(workspace) as store:
+        with pytest.raises(InputError, match=r"'a\.wav' has 1 MB; use a file of at most 1 MB"):
+            store.add_input(put(tmp_path, WAV + b"x" * 1_000_000), "a.wav")
+        assert store.add_input(put(tmp_path, WAV + b"x" * (1_000_000 - len(WAV))), "a.wav").exists()
+
+
+def test_a_file_that_is_not_there_is_one_sentence(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match=r"The file 'gone\.wav' can't be used: No such file"):
+        store.add_input(tmp_path / "gone.wav")
+
+
+def test_a_full_disk_keeps_nothing(store: Store, disk, tmp_path: Path) -> None:
+    disk.full = True
+    disk.when = lambda path: path.name.startswith(".tmp")
+    with pytest.raises(UnavailableError, match="the disk is full"):
+        store.add_input(put(tmp_path, WAV), "a.wav")
+    disk.full = False
+    assert not [path for path in store.workspace.inputs.rglob("*") if path.is_file()]
+    assert store.list_inputs() == []
+
+
+@pytest.mark.parametrize("owner", ["../eve", "..", "a/b", "Ada", "ada ", "", "CON.", "x" * 300, "ada\0", "\u2028", "local."])
+def test_any_owner_has_a_folder_of_their_own_inside(store: Store, owner: str) -> None:
+    folder = store.inputs_of(owner)
+    assert folder.parent == store.workspace.inputs
+    assert folder.name.lower() == folder.name
+    assert folder != store.inputs_of("ada")
+    assert folder != store.inputs_of("local")
+
+
+def test_another_owners_file_is_not_there(store: Store, tmp_path: Path) -> None:
+    kept = store.add_input(put(tmp_path, WAV), "a.wav", "ada")
+    assert store.list_inputs("eve") == []
+    for path in ("a.wav", kept.name, str(kept), f"../ada/{kept.name}", f"..%2Fada%2F{kept.name}", f"..\\ada\\{kept.name}"):
+        with pytest.raises(InputError):
+            store.own_input(path, "eve")
+    (store.inputs_of("eve")).mkdir()
+    (store.inputs_of("eve") / "link.wav").symlink_to(kept)
+    with pytest.raises(InputError, match="isn't inside your input files"):
+        store.own_input("link.wav", "eve")
+
+
+def test_a_digest_follows_the_content(store: Store, tmp_path: Path) -> None:
+    path = put(tmp_path, b"one")
+    before = store.digest(path)
+    path.write_bytes(b"two")
+    os.utime(path, ns=(0, 0))
+    assert store.digest(path) != before
+
+
+def test_many_threads_add_one_file(store: Store, tmp_path: Path) -> None:
+    source = put(tmp_path, WAV + os.urandom(100_000))
+    kept: list[Path] = []
+    threads = [threading.Thread(target=lambda: kept.append(store.add_input(source, "a.wav"))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(kept)) == 1
+    assert [path.name for path in kept[0].parent.iterdir()] == [kept[0].name]
