@@ -44,8 +44,11 @@ class Sessions:
 
     def find(self, token: str, owner: str = "local") -> Session:
         """The session of a token; raises InputError for an unknown one."""
-        session = self.open(token, owner) if token else None
-        if session is None or session.token != token:
+        with self._lock:
+            session = self._sessions.get(token)
+        if session is None and token and self.operations.store.queue_owner(token) == owner:
+            session = self.open(token, owner)
+        if session is None or session.queue.owner != owner:
             raise InputError("There is no queue with this token; call add_to_queue with an empty token to make one.")
         return session
 
