@@ -1,0 +1,94 @@
+"""The command line as a script sees it: exit codes, one sentence for a mistake, JSON that parses."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cosmos_workflow import __version__
+from cosmos_workflow.catalog import engine_names
+
+PLUGIN = Path(__file__).parent / "plugin"
+
+
+def command(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cosmos_workflow", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment, "COLUMNS": "200", "PYTHONPATH": str(PLUGIN)},
+        timeout=120,
+    )
+
+
+def test_help_names_every_verb_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['cosmos-workflow', '--help']\n"
+        "from cosmos_workflow.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('torch', 'gradio', 'pandas', 'sqlalchemy', 'av', 'cv2') if name in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip().endswith("[]")
+    for verb in ("ui", "run", "check", "repair", "engines", "runs", "jobs", "weights", "bench"):
+        assert f" {verb} " in out
+
+
+def test_version() -> None:
+    assert command("--version").stdout.strip() == __version__
+
+
+def test_engines_as_json() -> None:
+    rows = json.loads(command("engines", "--json").stdout)
+    assert {row["name"] for row in rows} == {*engine_names()}
+    assert all(row["available"] for row in rows if row["name"] in ("espeak", "control-preview"))
+
+
+def test_an_empty_workspace_has_no_runs_and_needs_no_repair(tmp_path: Path) -> None:
+    assert json.loads(command("runs", "--json", "--workspace", tmp_path).stdout) == []
+    assert "nothing had to be repaired" in command("repair", "--workspace", tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("nonsense",), "No such command 'nonsense'."),
+        (("runs", "--status", "done"), "isn't a status; use queued, running"),
+        (("run", "missing.yaml"), "missing.yaml"),
+        (("run", "--gpus", "0,x", "missing.yaml"), "isn't a list of GPU numbers"),
+        (("run", "--gpus", "97", "missing.yaml"), "of those that are here"),
+        (("run", "--gpus", "0", "--workers", "2", "missing.yaml"), "exclude each other"),
+        (("weights", "fetch", "nonsense"), "no weights called 'nonsense'"),
+        (("ui", "--port", "99999"), "99999"),
+    ],
+)
+def test_a_mistake_gets_one_sentence_and_exit_code_two(words: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
+    done = command(*words, COSMOS_WORKFLOW_HOME=str(tmp_path))
+    assert done.returncode == 2, done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_workspace_that_cannot_be_used_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = command("runs", "--workspace", tmp_path / "file")
+    assert done.returncode == 1
+    assert "it is a file, or lies below one; choose a folder" in done.stderr
+
+
+def test_bench_queue_prints_the_limit_beside_our_figure() -> None:
+    rows = json.loads(command("bench", "queue", "--items", "500", "--rounds", "1", "--json").stdout)
+    assert {"group", "group, bare dict (the limit)"} <= {row["step"] for row in rows}
+    assert all(row["items_per_second"] > 0 for row in rows)
+
+
+def test_bench_eta_needs_finished_runs(tmp_path: Path) -> None:
+    assert json.loads(command("bench", "eta", "--json", "--workspace", tmp_path).stdout) == []
