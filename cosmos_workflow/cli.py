@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cosmos_workflow.config import Workspace
+    from cosmos_workflow.weights import WeightSet
 
 
 class ExitCode(IntEnum):
@@ -140,9 +141,10 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Make the tasks of job files. Exit code 0: all succeeded; 1: something failed; 2: the input is wrong."""
+    devices = _devices(gpus, workers)
     from cosmos_workflow.jobs.command import run_jobs
 
-    succeeded = run_jobs(files, _open(workspace), _devices(gpus, workers), mode=mode.value, as_json=as_json)
+    succeeded = run_jobs(files, _open(workspace), devices, mode=mode.value, as_json=as_json)
     raise typer.Exit(ExitCode.SUCCEEDED if succeeded else ExitCode.FAILED)
 
 
@@ -243,23 +245,42 @@ def repair(
 @weights_app.command("show")
 def weights_show(as_json: JsonOption = False) -> None:
     """List the models that need weights, where these are, and how to get them."""
-    from cosmos_workflow.catalog import all_engines
-    from cosmos_workflow.weights import describe_weights
+    from cosmos_workflow.weights import remedy, weight_state
 
-    rows = [describe_weights(weights) for spec in all_engines() for weights in spec.weight_sets]
+    rows = []
+    for weights in _weight_sets().values():
+        state = weight_state(weights)
+        size = f"{state.size_bytes / 1e9:.1f} GB" if state.folder else ""
+        place = str(state.folder) if state.folder else remedy(weights)
+        rows.append(
+            {"name": weights.name, "title": weights.title, "here": state.folder is not None, "size": size, "where": place}
+        )
     _show(rows, as_json, "Weights", "No installed engine needs weights.")
 
 
 @weights_app.command("fetch")
 def weights_fetch(name: Annotated[str, typer.Argument(help="A name from `weights show`.")]) -> None:
     """Fetch a model's weights into the hub's cache; goes on where it stopped."""
-    from cosmos_workflow.catalog import all_engines
-    from cosmos_workflow.weights import fetch_with_progress
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    known = {weights.name: weights for spec in all_engines() for weights in spec.weight_sets}
+    from cosmos_workflow.weights import FetchProgress, fetch_weights, plan_fetch
+
+    known = _weight_sets()
     if name not in known:
         raise InputError(f"There are no weights called {name!r}; use {', '.join(known) or 'none'}.")
-    typer.echo(f"{fetch_with_progress(known[name])}")
+    plan = plan_fetch(known[name])
+    typer.echo(
+        f"{known[name].title}: {plan.missing_bytes / 1e9:.1f} of {plan.total_bytes / 1e9:.1f} GB to fetch into {plan.place}"
+    )
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns) as shown:
+        bar = shown.add_task(name, total=plan.total_bytes)
+
+        def report(progress: FetchProgress) -> None:
+            shown.update(bar, completed=progress.done_bytes, description=progress.file)
+
+        folder = fetch_weights(known[name], report)
+    typer.echo(f"{known[name].title} is in {folder}")
 
 
 @bench_app.command("queue")
@@ -285,6 +306,12 @@ def bench_eta(workspace: WorkspaceOption = None, as_json: JsonOption = False) ->
     figures = eta.bench_eta(store)
     store.close()
     _show_figures(figures, eta.table(figures), as_json)
+
+
+def _weight_sets() -> dict[str, WeightSet]:
+    from cosmos_workflow.catalog import all_engines
+
+    return {weights.name: weights for spec in all_engines() for weights in spec.weight_sets}
 
 
 def _open(workspace: Path | None) -> Workspace:

@@ -66,7 +66,7 @@ def test_an_empty_workspace_has_no_runs_and_needs_no_repair(tmp_path: Path) -> N
         (("run", "--gpus", "97", "missing.yaml"), "of those that are here"),
         (("run", "--gpus", "0", "--workers", "2", "missing.yaml"), "exclude each other"),
         (("weights", "fetch", "nonsense"), "no weights called 'nonsense'"),
-        (("ui", "--port", "99999"), "99999"),
+        (("ui", "--port", "99999"), "less than or equal to 65535"),
     ],
 )
 def test_a_mistake_gets_one_sentence_and_exit_code_two(words: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
