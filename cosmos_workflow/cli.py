@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cosmos_workflow import __version__
+from cosmos_workflow.bench.verbs import bench_app
 from cosmos_workflow.errors import InputError, WorkflowError
+from cosmos_workflow.terminal import show
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from cosmos_workflow.config import Workspace
     from cosmos_workflow.weights import WeightSet
 
@@ -54,9 +53,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 weights_app = typer.Typer(help="The weights of models: where they are, and how to get them.", no_args_is_help=True)
-bench_app = typer.Typer(
-    help="Measure how fast things are here, beside a peer or the limit in the same run.", no_args_is_help=True
-)
 app.add_typer(weights_app, name="weights")
 app.add_typer(bench_app, name="bench")
 
@@ -166,7 +162,7 @@ def jobs(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None
     from cosmos_workflow.jobs.command import list_jobs
 
     rows = list_jobs(_open(workspace))
-    _show(rows, as_json, "Jobs", "There is no job yet; put a YAML file into the workspace's jobs folder.")
+    show(rows, as_json, "Jobs", "There is no job yet; put a YAML file into the workspace's jobs folder.")
 
 
 @app.command()
@@ -186,7 +182,7 @@ def engines(as_json: JsonOption = False) -> None:
                 "what": spec.summary if state.available else str(state),
             }
         )
-    _show(rows, as_json, "Engines", "No engine is installed.")
+    show(rows, as_json, "Engines", "No engine is installed.")
 
 
 @app.command()
@@ -221,7 +217,7 @@ def runs(
         for record in store.list_runs(None, engine=engine, status=chosen, text=text, limit=limit)
     ]
     store.close()
-    _show(rows, as_json, "Runs", "Nothing was made yet.")
+    show(rows, as_json, "Runs", "Nothing was made yet.")
 
 
 @app.command()
@@ -239,11 +235,11 @@ def repair(
     store = Store(opened)
     found += store.repair(apply=not dry_run)
     store.close()
-    _show([asdict(finding) for finding in found], as_json, "Repair", "Everything agrees; nothing had to be repaired.")
+    show([asdict(finding) for finding in found], as_json, "Repair", "Everything agrees; nothing had to be repaired.")
 
 
 @weights_app.command("show")
-def weights_show(as_json: JsonOption = False) -> None:
+def weightsshow(as_json: JsonOption = False) -> None:
     """List the models that need weights, where these are, and how to get them."""
     from cosmos_workflow.weights import remedy, weight_state
 
@@ -255,7 +251,7 @@ def weights_show(as_json: JsonOption = False) -> None:
         rows.append(
             {"name": weights.name, "title": weights.title, "here": state.folder is not None, "size": size, "where": place}
         )
-    _show(rows, as_json, "Weights", "No installed engine needs weights.")
+    show(rows, as_json, "Weights", "No installed engine needs weights.")
 
 
 @weights_app.command("fetch")
@@ -281,31 +277,6 @@ def weights_fetch(name: Annotated[str, typer.Argument(help="A name from `weights
 
         folder = fetch_weights(known[name], report)
     typer.echo(f"{known[name].title} is in {folder}")
-
-
-@bench_app.command("queue")
-def bench_queue(
-    items: Annotated[int, typer.Option(help="Items in the queue.", min=1)] = 100_000,
-    rounds: Annotated[int, typer.Option(help="Rounds; the median counts.", min=1)] = 5,
-    as_json: JsonOption = False,
-) -> None:
-    """Adding, grouping and claiming, beside a bare dict of lists."""
-    from cosmos_workflow.bench import queue
-
-    figures = queue.bench_queue(items, rounds)
-    _show_figures(figures, queue.table(figures), as_json)
-
-
-@bench_app.command("eta")
-def bench_eta(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """How far off the time left would have been, from the finished batches of a workspace."""
-    from cosmos_workflow.bench import eta
-    from cosmos_workflow.store import Store
-
-    store = Store(_open(workspace))
-    figures = eta.bench_eta(store)
-    store.close()
-    _show_figures(figures, eta.table(figures), as_json)
 
 
 def _weight_sets() -> dict[str, WeightSet]:
@@ -337,46 +308,3 @@ def _devices(gpus: str | None, workers: int | None) -> Sequence[int | None]:
         there = ", ".join(str(number) for number in known if number is not None) or "none"
         raise InputError(f"--gpus: {gpus!r} isn't right; each number once, of those that are here: {there}.")
     return ids
-
-
-def _show(rows: list[dict[str, Any]], as_json: bool, title: str, nothing: str) -> None:
-    if as_json:
-        typer.echo(json.dumps(rows, indent=2, default=str, ensure_ascii=False))
-    elif not rows:
-        typer.echo(nothing)
-    else:
-        _print(_table(rows, title))
-
-
-def _show_figures(figures: Sequence[Any], table: Table, as_json: bool) -> None:
-    if as_json:
-        rows = [asdict(figure) if is_dataclass(figure) and not isinstance(figure, type) else figure for figure in figures]
-        typer.echo(json.dumps(rows, indent=2, default=str))
-    else:
-        _print(table)
-
-
-def _table(rows: list[dict[str, Any]], title: str) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=title, title_justify="left")
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row.values()))
-    return table
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return "\n".join(str(member) for member in value)
-    return "" if value is None else str(value)
-
-
-def _print(table: Table) -> None:
-    from rich.console import Console
-
-    Console().print(table)

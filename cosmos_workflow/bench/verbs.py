@@ -1,0 +1,41 @@
+"""The verbs of `cosmos-workflow bench`: each measures one thing beside a peer or the limit, in one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cosmos_workflow.terminal import show_figures
+
+bench_app = typer.Typer(help="Measure how fast things are here, beside a peer or the limit.", no_args_is_help=True)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+WorkspaceOption = Annotated[Path | None, typer.Option("--workspace", help="The workspace whose runs are replayed.")]
+
+
+@bench_app.command("queue")
+def bench_queue(
+    items: Annotated[int, typer.Option(help="Items in the queue.", min=1)] = 100_000,
+    rounds: Annotated[int, typer.Option(help="Rounds; the median counts.", min=1)] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Adding, grouping and claiming, beside a bare dict of lists."""
+    from cosmos_workflow.bench import queue
+
+    figures = queue.bench_queue(items, rounds)
+    show_figures(figures, queue.table(figures), as_json)
+
+
+@bench_app.command("eta")
+def bench_eta(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """How far off the time left would have been, from the finished batches of a workspace."""
+    from cosmos_workflow.bench import eta
+    from cosmos_workflow.config import Workspace
+    from cosmos_workflow.store import Store
+
+    store = Store(Workspace.open(workspace))
+    figures = eta.bench_eta(store)
+    store.close()
+    show_figures(figures, eta.table(figures), as_json)
