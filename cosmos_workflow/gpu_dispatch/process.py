@@ -29,7 +29,7 @@ class WorkerProcess:
     def __init__(self, name: str, env: Mapping[str, str], quiet: bool) -> None:
         ours, theirs = socket.socketpair()
         lifeline, held = os.pipe()
-        # Closed with this object if not before: a pool that is dropped takes its workers along.
+        # Held open by nothing but this object and so, at the latest, as long as our process lives.
         self._lifeline = os.fdopen(held, "wb", buffering=0)
         output = subprocess.DEVNULL if quiet else None
         code = f"import sys; sys.path.insert(0, {_ROOT!r}); from {_CHILD} import main; main({theirs.fileno()}, {lifeline})"

@@ -1,0 +1,14 @@
+"""Raises in `setup`, on the workers whose seed is listed."""
+
+from typing import Any
+
+from cosmos_workflow.gpu_dispatch import BaseWorker
+
+
+class Worker(BaseWorker):
+    def setup(self, gpu_id: int | None, seed: int, *, failing: tuple[int, ...] = (), **kwargs: Any) -> None:
+        if seed in failing:
+            raise RuntimeError("the weights are broken")
+
+    def process(self, data: Any) -> Any:
+        return data

@@ -1,0 +1,3 @@
+"""Can't be imported."""
+
+raise ImportError("this worker needs a library that isn't there")

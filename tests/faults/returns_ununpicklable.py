@@ -1,0 +1,19 @@
+"""Returns what pickles, and raises when it's unpickled."""
+
+from typing import Any
+
+from cosmos_workflow.gpu_dispatch import BaseWorker
+
+
+def refuse() -> None:
+    raise ValueError("not to be unpickled")
+
+
+class Trap:
+    def __reduce__(self) -> Any:
+        return refuse, ()
+
+
+class Worker(BaseWorker):
+    def process(self, data: Any) -> Any:
+        return Trap() if data == "bad" else data
