@@ -36,8 +36,12 @@ class Database:
             event.listen(self.engine, "connect", _set_up_connection)
             event.listen(self.engine, "begin", _begin)
         # Making the tables and switching to WAL isn't for two processes at once.
-        with file_errors(str(workspace.locks)), FileLock(workspace.locks / "database.lock"):
-            self._prepare()
+        try:
+            with file_errors(str(workspace.locks)), FileLock(workspace.locks / "database.lock"):
+                self._prepare()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close every connection."""

@@ -13,6 +13,7 @@ from cosmos_workflow.config import file_errors
 from cosmos_workflow.ids import new_id
 
 CHUNK = 1 << 20
+TEMPORARY = ".tmp"
 
 
 class Disk:
@@ -32,7 +33,7 @@ class Disk:
 
     def write(self, path: Path, content: bytes) -> None:
         """The whole content under its name, or nothing."""
-        temporary = path.with_name(f".{new_id('tmp')}")
+        temporary = path.with_name(new_id(TEMPORARY))
         try:
             with self._change(temporary), temporary.open("wb") as file:
                 file.write(content)
@@ -44,7 +45,7 @@ class Disk:
 
     def copy(self, source: Path, path: Path) -> None:
         """The whole file under its new name, or nothing."""
-        temporary = path.with_name(f".{new_id('tmp')}")
+        temporary = path.with_name(new_id(TEMPORARY))
         try:
             with self._change(temporary), source.open("rb") as read, temporary.open("wb") as file:
                 shutil.copyfileobj(read, file, CHUNK)

@@ -9,12 +9,15 @@ from sqlalchemy import Connection, delete, select
 
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing import ItemStatus, QueueItem
+from cosmos_workflow.store.disk import TEMPORARY
 from cosmos_workflow.store.folders import DELETED, PARTIAL, process_of, read_run_file
 from cosmos_workflow.store.journal import QueueJournal, save_items
 from cosmos_workflow.store.records import RunRecord, Swept, item_of
 from cosmos_workflow.store.runs import Runs, close_interrupted, end, open_runs, succeed
 from cosmos_workflow.store.schema import queue_items, runs
 
+COPY_SECONDS = 86_400
+"""No copy of an input file takes longer."""
 REASON = "The program was ended while it ran."
 
 
@@ -39,7 +42,7 @@ class Recovery(Runs, QueueJournal):
                 if not alive[process]:
                     save_items(connection, token, self.process, [item.to(ItemStatus.QUEUED)])
                     swept = replace(swept, requeued=(*swept.requeued, item.id))
-        return replace(swept, folders=self._sweep_folders())
+        return replace(swept, folders=self._sweep_folders(when))
 
     def _sweep_run(self, connection: Connection, record: RunRecord, swept: Swept, when: float) -> Swept:
         try:
@@ -62,7 +65,7 @@ class Recovery(Runs, QueueJournal):
             swept = replace(swept, requeued=(*swept.requeued, item.id))
         return replace(swept, interrupted=(*swept.interrupted, record.id))
 
-    def _sweep_folders(self) -> tuple[str, ...]:
+    def _sweep_folders(self, now: float) -> tuple[str, ...]:
         gone: list[str] = []
         for folder in sorted(self.workspace.runs.glob(f"rs_*{DELETED}")):
             with self._db.write() as connection:
@@ -73,6 +76,10 @@ class Recovery(Runs, QueueJournal):
             if not self.is_alive(process_of(folder)):
                 self._disk.remove_folder(folder)
                 gone.append(folder.name)
+        for path in sorted(self.workspace.inputs.glob(f"*/{TEMPORARY}_*")):  # copies that were never finished
+            if path.stat().st_mtime < now - COPY_SECONDS:
+                path.unlink(missing_ok=True)
+                gone.append(path.name)
         return tuple(gone)
 
 

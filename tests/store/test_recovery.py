@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -108,6 +109,16 @@ def test_a_half_deleted_run_is_deleted(store: Store, made: Callable[..., RunReco
     store.sweep()
     assert store.get_run(record.id) is None
     assert not list(store.workspace.runs.iterdir())
+
+
+def test_a_copy_that_was_never_finished_goes_after_a_day(store: Store) -> None:
+    folder = store.inputs_of("local")
+    folder.mkdir()
+    for name, age in [(".tmp_old", 90_000), (".tmp_new", 10), ("kept.wav", 90_000)]:
+        (folder / name).touch()
+        os.utime(folder / name, (1_000_000 - age, 1_000_000 - age))
+    store.sweep(now=1_000_000)
+    assert sorted(path.name for path in folder.iterdir()) == [".tmp_new", "kept.wav"]
 
 
 def test_death_at_any_moment_loses_nothing_and_does_nothing_twice(tmp_path: Path) -> None:
