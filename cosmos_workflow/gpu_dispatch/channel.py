@@ -7,6 +7,8 @@ Nothing here blocks unless asked to, so one slow or dead peer never holds up a l
 
 from __future__ import annotations
 
+import copyreg
+import io
 import itertools
 import pickle
 import socket
@@ -15,6 +17,8 @@ from collections import deque
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
+
+from cosmos_workflow.gpu_dispatch import tensors
 
 _HEADER = struct.Struct("<BHQQ")  # kind, number of buffers, task number, length of the pickle
 _READ = 1 << 16  # bytes; more would be mapped and unmapped at every read
@@ -83,7 +87,14 @@ def dumps(obj: Any) -> Payload:
         buffers.append(raw)
         return False
 
-    return Payload(pickle.dumps(obj, protocol=5, buffer_callback=in_band), buffers)
+    reducers = tensors.reducers()
+    if not reducers:
+        return Payload(pickle.dumps(obj, protocol=5, buffer_callback=in_band), buffers)
+    out = io.BytesIO()
+    pickler = pickle.Pickler(out, protocol=5, buffer_callback=in_band)
+    pickler.dispatch_table = copyreg.dispatch_table | reducers
+    pickler.dump(obj)
+    return Payload(out.getvalue(), buffers)
 
 
 class Channel:

@@ -13,16 +13,14 @@ import signal
 import socket
 import sys
 import traceback
-from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 from cosmos_workflow.gpu_dispatch.channel import Channel, Frame, Kind
 from cosmos_workflow.gpu_dispatch.worker import BaseWorker, Link, TaskCancelledError
 
 
-@dataclass(frozen=True, slots=True)
-class Boot:
+class Boot(NamedTuple):
     """All that a process is told before it is set up. `preparation` is what multiprocessing's spawn
     would tell it: paths, arguments and, if the worker's class lives there, the main module."""
 
