@@ -1,0 +1,121 @@
+"""The endpoints, for gradio_client and curl: a queue's token first, plain JSON after it.
+
+An empty token makes a new queue; every answer carries the token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import gradio as gr
+from gradio.events import api as endpoint_of
+
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.params import shorten
+from cosmos_workflow.queueing import Prompt
+from cosmos_workflow.runner import RunnerSnapshot
+from cosmos_workflow.sessions import Session
+from cosmos_workflow.store import Store
+from cosmos_workflow.ui import live, view
+from cosmos_workflow.ui.page import Page, guard, owner_of
+from cosmos_workflow.ui.tabs.configuration import require_available
+
+MAX_AT_ONCE = 10_000
+
+
+def build(page: Page) -> None:
+    """The six endpoints; nothing else of the page can be called from outside."""
+
+    def open_session(token: str, request: gr.Request) -> Session:
+        owner = owner_of(request)
+        return page.sessions.find(token, owner) if token else page.sessions.open("", owner)
+
+    def add_to_queue(
+        token: str, prompts: list[Any], engine: str, params: dict[str, Any], weights: dict[str, Any], request: gr.Request
+    ) -> dict[str, Any]:
+        """Add prompts: texts, ids of the library ("ps_..."), or {"text": ..., "inputs": {"video": file name}}."""
+        wanted = read_prompts(prompts, page.store, owner_of(request))
+        require_available(engine)
+        session = open_session(token, request)
+        added = session.queue.add_to_queue(wanted, engine, read_object(params, "params"), read_object(weights, "weights"))
+        return answer(session, added=[item.id for item in added])
+
+    def remove_from_queue(token: str, ids: list[str], request: gr.Request) -> dict[str, Any]:
+        """Take away waiting items by their ids."""
+        session = open_session(token, request)
+        return answer(session, removed=[item.id for item in session.queue.remove_from_queue([str(one) for one in ids or ()])])
+
+    def clear_queue(token: str, request: gr.Request) -> dict[str, Any]:
+        """Take away everything that waits; what runs goes on."""
+        session = open_session(token, request)
+        return answer(session, removed=[item.id for item in session.queue.clear_queue()])
+
+    def get_queue_display(token: str, request: gr.Request) -> dict[str, Any]:
+        """The queue as a table."""
+        session = open_session(token, request)
+        frame = session.queue.get_queue_display()
+        return answer(session, headers=list(frame.columns), data=frame.to_numpy().tolist())
+
+    def pause_queue(token: str, free_devices: bool = False, request: gr.Request = None) -> dict[str, Any]:  # type: ignore[assignment]
+        """Stop after the running batch; with `free_devices` the engines are unloaded then."""
+        session = open_session(token, request)
+        session.runner.pause(free_devices=bool(free_devices))
+        return answer(session)
+
+    async def process_queue(token: str, request: gr.Request) -> AsyncIterator[dict[str, Any]]:
+        """Start the queue, or attach to it where it runs; an answer whenever something is done, until it stops."""
+        session = open_session(token, request)
+        if len(session.queue):
+            session.runner.start()
+        async for snapshot in live.follow(session, lambda *_fraction, **_words: None):
+            yield {**answer(session, snapshot), "message": view.end_notice(snapshot) if not snapshot.active else ""}
+
+    for endpoint in (add_to_queue, remove_from_queue, clear_queue, get_queue_display, pause_queue, process_queue):
+        endpoint_of(guard(endpoint), api_name=endpoint.__name__, concurrency_limit=None)
+
+
+def answer(session: Session, snapshot: RunnerSnapshot | None = None, **more: Any) -> dict[str, Any]:
+    """What every endpoint says: the token, the state, and how far it is; times in seconds."""
+    now = snapshot or session.runner.snapshot()
+    queue = now.queue
+    return {
+        "token": session.token,
+        "state": str(now.state),
+        "reason": now.reason,
+        "queued": len(queue.queued),
+        "running": len(queue.running),
+        "done": {str(status): number for status, number in queue.done.items()},
+        "progress": round(now.fraction, 4),
+        "seconds_left": round(now.left.seconds, 1) if now.left else None,
+        **more,
+    }
+
+
+def read_prompts(given: Any, store: Store, owner: str) -> list[Prompt]:
+    """The prompts of a call; raises InputError with the number of the one that isn't right."""
+    if not isinstance(given, Sequence) or isinstance(given, str) or not given:
+        raise InputError(f'prompts: {shorten(given)} isn\'t right; give a list of texts, such as ["Good morning."].')
+    if len(given) > MAX_AT_ONCE:
+        raise InputError(f"prompts: {len(given):,} at once are too many; give at most {MAX_AT_ONCE:,}.")
+    return [_read_prompt(entry, store, owner, f"prompts, number {number}") for number, entry in enumerate(given, 1)]
+
+
+def _read_prompt(entry: Any, store: Store, owner: str, where: str) -> Prompt:
+    if isinstance(entry, str):
+        return store.get_prompt(entry, owner) if entry.startswith("ps_") else Prompt(entry)
+    if not isinstance(entry, dict) or not set(entry) <= {"text", "inputs"}:
+        raise InputError(f'{where}: {shorten(entry)} isn\'t right; give a text, an id, or {{"text": ..., "inputs": ...}}.')
+    inputs = read_object(entry.get("inputs"), f"{where}, inputs")
+    # Only files that were given to the library: a path of this machine is nobody's to name.
+    files = {str(name): str(store.own_input(str(path), owner)) for name, path in inputs.items()}
+    return Prompt(str(entry.get("text") or ""), files)
+
+
+def read_object(given: Any, where: str) -> dict[str, Any]:
+    """A JSON object, empty for nothing; raises InputError for anything else."""
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise InputError(f"{where}: {shorten(given)} isn't right; give an object, such as {{}}.")
+    return given

@@ -1,0 +1,72 @@
+"""The page, put together. Each tab has its components and its wiring in a file of its own."""
+
+from __future__ import annotations
+
+import secrets
+
+import gradio as gr
+
+from cosmos_workflow.config import Workspace, file_errors
+from cosmos_workflow.queueing import Queue
+from cosmos_workflow.sessions import Sessions
+from cosmos_workflow.ui import api, lists, markup
+from cosmos_workflow.ui.live import Refresher
+from cosmos_workflow.ui.page import Page, owner_of
+from cosmos_workflow.ui.server import serve
+from cosmos_workflow.ui.tabs import prompts, queue, results
+
+__all__ = ["build", "serve"]
+
+NAME = "Cosmos Workflow"
+STORAGE_KEY = "cosmos-workflow-queue"
+SECRET_FILE = "browser-secret"  # noqa: S105 - the name of a file
+
+
+def build(sessions: Sessions) -> gr.Blocks:
+    """The page over these sessions; the caller serves it."""
+    with gr.Blocks(title=NAME, analytics_enabled=False, fill_width=True) as demo:
+        page = Page(sessions)
+        token = gr.BrowserState("", storage_key=STORAGE_KEY, secret=browser_secret(sessions.operations.workspace))
+        enabled, wake = _header(page)
+        with gr.Tabs(elem_id="tabs") as tabs:
+            with gr.Tab("Prompts", id="prompts"):
+                library = prompts.build(page)
+            with gr.Tab("Queue", id="queue"):
+                queue.build(page)
+            with gr.Tab("Results", id="results"):
+                results.build(page, tabs, library)
+        api.build(page)
+        # Outside the tabs: a timer in a tab that was never opened doesn't tick.
+        _open(demo, page, token, Refresher(page, gr.Timer(1, active=False), enabled, wake))
+    return demo
+
+
+def _header(page: Page) -> tuple[gr.Checkbox, gr.Button]:
+    with gr.Row(elem_id="cw-header"):
+        gr.HTML(f"<h1>{NAME}</h1>", apply_default_css=False, scale=1)
+        counter = lists.counter("queue-counter")
+        enabled = gr.Checkbox(True, label="Live updates", elem_id="live-updates", container=False, scale=0, min_width=130)
+    wake = gr.Button("Refresh", elem_id="wake-up", visible="hidden")
+    page.follow(counter, lambda picture, _visit: picture.snapshot.version, lambda picture, _visit: markup.counter(picture))
+    return enabled, wake
+
+
+def _open(demo: gr.Blocks, page: Page, token: gr.BrowserState, refresher: Refresher) -> None:
+    def find_queue(known: str, request: gr.Request) -> tuple[Queue, str]:
+        session = page.sessions.open(known if isinstance(known, str) else "", owner_of(request))
+        return session.queue, session.token
+
+    found = page.on(demo.load, find_queue, [token], [page.queue, token])
+    page.on(found.then, refresher.refresh_all, refresher.inputs, refresher.outputs)
+    for wiring in (*page.loading, *page.opening):
+        page.on(found.then, wiring.fn, wiring.inputs, wiring.outputs, **wiring.options)
+
+
+def browser_secret(workspace: Workspace) -> str:
+    """What the browser's copy of the token is encrypted with: the same after a restart, or the token would be lost."""
+    path = workspace.root / SECRET_FILE
+    with file_errors(f"The workspace {workspace.root}"):
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_hex(16), encoding="ascii")
+        return path.read_text(encoding="ascii").strip()

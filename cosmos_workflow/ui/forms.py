@@ -1,0 +1,145 @@
+"""A form for every engine, made from what its params model says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from cosmos_workflow.catalog import EngineSpec, find_engine
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.params import ParamField, param_fields
+
+Configuration = tuple[dict[str, Any], dict[str, float]]
+"""Params and weights."""
+
+
+class EngineForm:
+    """Fields for one engine's params and weights. `group` is shown or hidden as a whole."""
+
+    def __init__(self, spec: EngineSpec, *, visible: bool) -> None:
+        self.spec = spec
+        self.fields = {field.name: field for field in param_fields(spec.params)}
+        with gr.Column(visible=visible) as self.group:
+            self.weights = _weight_sliders(spec)
+            self.params = _param_grid(list(self.fields.values()), spec.complete_params({}))
+
+    @property
+    def components(self) -> list[Any]:
+        """All fields, weights first."""
+        return [*self.weights.values(), *self.params.values()]
+
+    def read(self, values: Sequence[Any]) -> Configuration:
+        """Params and weights from the values of `components`; raises InputError for an empty or impossible one."""
+        weights = {name: float(value) for name, value in zip(self.weights, values, strict=False)}
+        given = dict(zip(self.params, values[len(self.weights) :], strict=True))
+        for name, value in given.items():
+            if value is None:
+                raise InputError(f"{self.fields[name].label}: it is empty; fill it in, or press Clear Config.")
+        params = {name: _typed(self.fields[name], value) for name, value in given.items() if not self.fields[name].unused}
+        return self.spec.complete_params(params), self.spec.complete_weights(weights)
+
+    def fill(self, params: Mapping[str, Any], weights: Mapping[str, float]) -> list[Any]:
+        """Values for `components`; what isn't given is at its default."""
+        complete, stated = self.spec.complete_params(_known(params, self.fields)), self.spec.complete_weights(weights)
+        return [*(stated[name] for name in self.weights), *(complete[name] for name in self.params)]
+
+
+class EngineForms:
+    """The forms of all engines, of which one is shown."""
+
+    def __init__(self, specs: Sequence[EngineSpec], shown: str) -> None:
+        self.forms = {spec.name: EngineForm(spec, visible=spec.name == shown) for spec in specs}
+
+    @property
+    def components(self) -> list[Any]:
+        """The fields of all forms."""
+        return [component for form in self.forms.values() for component in form.components]
+
+    @property
+    def groups(self) -> list[Any]:
+        """What is shown or hidden."""
+        return [form.group for form in self.forms.values()]
+
+    def read(self, engine: str, values: Sequence[Any]) -> Configuration:
+        """Params and weights of one engine from the values of `components`."""
+        start = 0
+        for name, form in self.forms.items():
+            end = start + len(form.components)
+            if name == engine:
+                return form.read(values[start:end])
+            start = end
+        raise InputError(f"The engine {engine!r} isn't installed; choose another one.")
+
+    def fill(self, engine: str, params: Mapping[str, Any], weights: Mapping[str, float]) -> list[Any]:
+        """Updates for `components`: one engine's fields, the others are left alone."""
+        updates: list[Any] = []
+        for name, form in self.forms.items():
+            updates += form.fill(params, weights) if name == engine else [gr.skip()] * len(form.components)
+        return updates
+
+    def show(self, engine: str) -> list[Any]:
+        """Updates for `groups`."""
+        return [gr.Column(visible=name == engine) for name in self.forms]
+
+
+def engine_choices(specs: Sequence[EngineSpec]) -> list[tuple[str, str]]:
+    """Engines for a menu; those that can't run here say so."""
+    return [(spec.title if spec.availability().available else f"{spec.title} (not available)", spec.name) for spec in specs]
+
+
+def engine_note(name: str) -> tuple[str, bool]:
+    """What to know of an engine before choosing it, and whether it can run here."""
+    spec = find_engine(name)
+    availability = spec.availability()
+    if availability.available:
+        return spec.summary, True
+    return f"{spec.summary} Not available: {availability}".strip(), False
+
+
+def _weight_sliders(spec: EngineSpec) -> dict[str, Any]:
+    if not spec.weights:
+        return {}
+    with gr.Row(elem_classes="cw-grid"):
+        return {
+            name: gr.Slider(0, 1, value=default, step=0.05, label=f"Weight: {name}", min_width=150)
+            for name, default in spec.weights.items()
+        }
+
+
+def _param_grid(fields: Sequence[ParamField], values: Mapping[str, Any]) -> dict[str, Any]:
+    with gr.Row(elem_classes="cw-grid"):
+        return {field.name: _component(field, values[field.name]) for field in fields}
+
+
+def _component(field: ParamField, value: Any) -> Any:
+    shared: dict[str, Any] = {"label": field.label, "info": _info(field), "interactive": not field.unused, "min_width": 190}
+    if field.kind == "bool":
+        return gr.Checkbox(value, **shared)
+    if field.choices:
+        return gr.Dropdown(list(field.choices), value=value, allow_custom_value=field.open_choices, **shared)
+    if field.kind == "text":
+        return gr.Textbox(value, lines=1, max_lines=4, **shared)
+    step = field.step or (1 if field.kind == "int" else 0.05)
+    if field.minimum is not None and field.maximum is not None:
+        return gr.Slider(field.minimum, field.maximum, value=value, step=step, **shared)
+    return gr.Number(
+        value, minimum=field.minimum, maximum=field.maximum, step=step, precision=0 if field.kind == "int" else None, **shared
+    )
+
+
+def _info(field: ParamField) -> str | None:
+    parts = [field.help, field.unused, "The same for a whole batch." if field.invariant and not field.unused else ""]
+    return " ".join(part for part in parts if part) or None
+
+
+def _typed(field: ParamField, value: Any) -> Any:
+    # A slider in the browser gives whole numbers and decimals alike.
+    if field.kind == "int" and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return float(value) if field.kind == "float" and isinstance(value, int) else value
+
+
+def _known(params: Mapping[str, Any], fields: Mapping[str, ParamField]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if name in fields}

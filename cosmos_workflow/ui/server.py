@@ -1,0 +1,112 @@
+"""Serves the page: who may connect, who may see which file, and how it stops."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from cosmos_workflow.config import Workspace
+from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.operations import Operations
+from cosmos_workflow.sessions import Sessions
+from cosmos_workflow.ui.access import Guard, is_loopback, read_users
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+
+def serve(
+    workspace: Workspace,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    auth: str | None = None,
+    gpu_ids: Sequence[int | None] = (None,),
+    operations: Operations | None = None,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve the page until it is interrupted. Port 0 takes a free one; `on_ready` gets the address, and so does stdout.
+
+    Any host but loopback needs `auth`, "user:password" or a file of such lines. Raises UnavailableError where the port is
+    taken, the workspace is open in another page, or the host isn't protected.
+    """
+    users = read_users(auth)
+    if not users and not is_loopback(host):
+        raise UnavailableError(f"Listening on {host} lets others in; add --auth user:password, or listen on 127.0.0.1.")
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(contextlib.closing(_listen(host, port)))
+        shown = f"[{host}]" if ":" in host else host
+        url = f"http://{shown}:{listener.getsockname()[1]}"
+        stack.enter_context(workspace.app_lock(url))
+        sessions = Sessions(operations or stack.enter_context(Operations(workspace, gpu_ids=gpu_ids)))
+        stack.callback(sessions.close)
+        app = make_app(sessions, users, host)
+        _run(app, listener, url, on_ready)
+
+
+def make_app(sessions: Sessions, users: dict[str, str], host: str = "127.0.0.1") -> FastAPI:
+    """The page with its media, behind the guard."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    import gradio as gr
+    from fastapi import FastAPI
+
+    from cosmos_workflow.ui import media, theme
+    from cosmos_workflow.ui.app import build
+    from cosmos_workflow.ui.samples import add_samples
+
+    for owner in users or [None]:
+        add_samples(sessions.operations.store, owner)
+    sessions.restore()
+    demo = build(sessions)
+    demo.queue(default_concurrency_limit=None)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(media.router(sessions.operations.store))
+    settings = sessions.operations.workspace.settings
+    app = gr.mount_gradio_app(
+        app,
+        demo,
+        path="/",
+        auth_dependency=(lambda request: request.scope.get("user_name")) if users else None,
+        max_file_size=settings.max_upload_mb * 1_000_000,
+        footer_links=["api"],
+        run_history=False,
+        show_error=True,
+        ssr_mode=False,
+        pwa=False,
+        theme=theme.theme(),
+        css=theme.css(),
+        head=theme.head(),
+    )
+    app.add_middleware(Guard, users=users, host=host)
+    return app
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        advice = "is the page open already? Close it, or choose another with --port"
+        raise UnavailableError(f"Port {port} on {host} can't be used ({error.strerror or error}): {advice}.") from error
+    return listener
+
+
+def _run(app: FastAPI, listener: socket.socket, url: str, on_ready: Callable[[str], None] | None) -> None:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            print(f"Cosmos Workflow is at {url} (stop it with Ctrl+C)", flush=True)  # noqa: T201 - what a person waits for
+            if on_ready:
+                on_ready(url)
+
+    # Streams to open pages never end by themselves.
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, ws="none")
+    Server(config).run(sockets=[listener])

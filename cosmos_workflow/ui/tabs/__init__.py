@@ -1,0 +1,1 @@
+"""A tab a file: its components and its wiring."""

@@ -1,0 +1,46 @@
+"""How the page looks: system fonts only, so that it opens at once behind any firewall."""
+
+from pathlib import Path
+
+from gradio.themes import Base
+
+STATIC = Path(__file__).parent / "static"
+
+
+def theme() -> Base:
+    """A calm, dense theme; light and dark follow the system."""
+    return Base(
+        primary_hue="teal",
+        neutral_hue="slate",
+        spacing_size="sm",
+        radius_size="md",
+        text_size="md",
+        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif"],
+        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
+    ).set(
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_600",
+        button_primary_text_color="white",
+        button_primary_text_color_dark="white",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        slider_color="*primary_700",
+        slider_color_dark="*primary_500",
+        block_label_text_weight="500",
+        block_title_text_weight="500",
+        block_border_width="1px",
+        block_shadow="none",
+    )
+
+
+def css() -> str:
+    """The page's own rules."""
+    return (STATIC / "page.css").read_text(encoding="utf-8")
+
+
+def head() -> str:
+    """What stands in the page's head: our script, and how wide a phone is."""
+    script = (STATIC / "page.js").read_text(encoding="utf-8")
+    return f'<meta name="color-scheme" content="light dark"><script>{script}</script>'
