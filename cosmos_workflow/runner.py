@@ -162,33 +162,36 @@ class QueueRunner:
     # --- the lanes ---
 
     def _work(self) -> None:
-        lane = threading.current_thread()
         try:
             while (batch := self._next_batch()) is not None:
                 self._run(batch)
         finally:
-            with self._changed:
-                self._lanes.discard(lane)
-                if not self._lanes:
-                    self._rest()
-                self._notify()
+            self._leave()
 
     def _next_batch(self) -> Batch | None:
         with self._changed:
-            if self._state is not RunnerState.RUNNING:
-                return None
-            try:
-                batch = self.queue.claim()
-            except WorkflowError as error:
-                self._hold(str(error))
-                return None
+            batch = None
+            if self._state is RunnerState.RUNNING:
+                try:
+                    batch = self.queue.claim()
+                except WorkflowError as error:
+                    self._hold(str(error))
             if batch is None:
-                # Leave under the lock: whoever calls start() after this finds one lane fewer, and starts one.
-                self._lanes.discard(threading.current_thread())
+                # Under the same lock: whoever calls start() after this finds one lane fewer, and starts one.
+                self._leave()
                 return None
             self._batches[batch.id] = batch
             self._notify()
             return batch
+
+    def _leave(self) -> None:
+        with self._changed:
+            if threading.current_thread() not in self._lanes:
+                return
+            self._lanes.discard(threading.current_thread())
+            if not self._lanes:
+                self._rest()
+            self._notify()
 
     def _rest(self) -> None:
         if self._state is RunnerState.RUNNING:
