@@ -227,7 +227,7 @@ def leave_queue(connection: Connection, record: RunRecord) -> None:
 
 def open_runs(connection: Connection) -> list[tuple[RunRecord, str]]:
     """Runs that haven't ended, each with the process it belongs to."""
-    rows = connection.execute(select(runs).where(runs.c.status == RUNNING).order_by(runs.c.seq)).mappings()
+    rows = connection.execute(select(runs).where(runs.c.status == RUNNING).order_by(runs.c.seq).with_for_update()).mappings()
     return [(run_of(row), row["process"]) for row in rows]
 
 
@@ -243,7 +243,8 @@ def _plain(record: RunRecord, metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _find(connection: Connection, run_id: str) -> RunRecord:
-    row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().first()
+    # The lock is for other databases: SQLite lets one process write at a time anyway.
+    row = connection.execute(select(runs).where(runs.c.id == run_id).with_for_update()).mappings().first()
     if row is None:
         raise InputError(f"There is no run {shorten(run_id)}.")
     return run_of(row)

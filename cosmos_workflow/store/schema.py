@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Connection,
@@ -51,7 +52,7 @@ input_files = Table(
     Column("file", String(128), primary_key=True),
     Column("name", Text, nullable=False),
     Column("kind", String(16), nullable=False),
-    Column("size", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
     Column("added_at", Float, nullable=False),
 )
 

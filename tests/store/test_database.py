@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,13 +11,6 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import UnavailableError
 from cosmos_workflow.queueing import Prompt
 from cosmos_workflow.store import Store, schema
-
-OPEN = """
-import sys
-from cosmos_workflow.config import Workspace
-from cosmos_workflow.store import Store
-Store(Workspace.open(sys.argv[1])).close()
-"""
 
 
 def set_version(store: Store, version: int) -> None:
@@ -36,12 +27,6 @@ def test_a_power_cut_loses_no_commit(store: Store) -> None:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1, "NORMAL"
     with store._db.write() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2, "and back"
-
-
-def test_several_processes_may_make_it_at_once(workspace: Workspace) -> None:
-    command = [sys.executable, "-c", OPEN, str(workspace.root)]
-    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
-    assert [(process.communicate(timeout=60)[1], process.returncode) for process in processes] == [("", 0)] * 3
 
 
 def test_what_fails_in_the_middle_changed_nothing(store: Store) -> None:

@@ -107,7 +107,7 @@ def test_many_threads_lose_nothing(store: Store) -> None:
         assert store.load_queue(queue.token) == held(queue)
 
 
-def test_many_processes_lose_nothing(workspace: Workspace) -> None:
+def test_many_processes_that_open_a_new_workspace_at_once_lose_nothing(workspace: Workspace) -> None:
     script = Path(__file__).parent / "processes.py"
     command = [sys.executable, str(script), "write", str(workspace.root), "4"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
