@@ -227,14 +227,9 @@ def repair(
     as_json: JsonOption = False,
 ) -> None:
     """Find records and files that don't agree, and put them right or aside. Deletes nothing."""
-    from cosmos_workflow.store import Store
-    from cosmos_workflow.store.repair import rescue_database
+    from cosmos_workflow.store.store import repair_workspace
 
-    opened = _open(workspace)
-    found = rescue_database(opened, apply=not dry_run)
-    store = Store(opened)
-    found += store.repair(apply=not dry_run)
-    store.close()
+    found = repair_workspace(_open(workspace), apply=not dry_run)
     show([asdict(finding) for finding in found], as_json, "Repair", "Everything agrees; nothing had to be repaired.")
 
 

@@ -26,7 +26,7 @@ class Operations:
     """Everything a page, a command or a program does with a workspace: run batches, cancel, ask how long it takes.
 
     `gpu_ids` names the devices (None is the CPU), one worker each. What an earlier life left running is put in order first:
-    `swept` says what was found.
+    `swept` says what was found. A worker that goes on for `cancel_grace` seconds after it was asked to stop is killed.
     """
 
     def __init__(
@@ -36,12 +36,14 @@ class Operations:
         gpu_ids: Sequence[int | None] = (None,),
         store: Store | None = None,
         make_pool: Callable[[], Pool] | None = None,
+        cancel_grace: float = 5.0,
         on_dispatch_event: Callable[[protocol.Event], None] | None = None,
     ) -> None:
         self.workspace = workspace
         self.store = store or Store(workspace)
         self.swept = self.store.sweep()
         self.gpu_ids = tuple(gpu_ids)
+        self._cancel_grace = cancel_grace
         self.devices = Devices(make_pool or self._local_pool, on_dispatch_event)
         self._lock = threading.Lock()
         self._running: dict[str, RunningBatch] = {}
@@ -108,7 +110,14 @@ class Operations:
         self.close()
 
     def _local_pool(self) -> Pool:
-        return WorkerPool(WORKER, self.gpu_ids, max_retries=0, setup_timeout=LOAD_TIMEOUT, suppress_worker_output=True)
+        return WorkerPool(
+            WORKER,
+            self.gpu_ids,
+            max_retries=0,
+            setup_timeout=LOAD_TIMEOUT,
+            cancel_grace=self._cancel_grace,
+            suppress_worker_output=True,
+        )
 
     def _run_batch(self, batch: Batch, notify: Callable[[OperationEvent], None], token: str, owner: str) -> Iterator[ItemResult]:
         running = RunningBatch(batch, self.store, self.devices, notify, token=token, owner=owner)

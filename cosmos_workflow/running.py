@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any, Literal
 
 from cosmos_workflow.catalog import EngineSpec, find_engine
@@ -100,6 +101,8 @@ class RunningBatch:
         self._params = {item.id: validate_params(self._spec.params, item.params) for item in batch.items}
         self._trackers = {item.id: ProgressTracker(item.id, self._spec.stages) for item in batch.items}
         self._noted: dict[str, float] = {}
+        self._begun = False
+        self._silent = False
         self.open: set[str] = set(self._items)
 
     def refuse_impossible(self) -> Iterator[ItemResult]:
@@ -122,10 +125,14 @@ class RunningBatch:
         requests = tuple(self._request(self._items[item_id]) for item_id in self._items if item_id in self.open)
         return BatchTask(self.batch.id, requests, self._store.workspace.locks)
 
-    def results(self, route: Any) -> Iterator[ItemResult]:
+    def results(self, route: SimpleQueue[protocol.Event]) -> Iterator[ItemResult]:
         """Each item's result, until none is open."""
         while self.open:
-            match route.get():
+            match self._next(route):
+                case None:
+                    # The worker is killed if it doesn't listen; its items come back as those of any that died.
+                    self._silent = True
+                    self._devices.cancel(self.task_id)
                 case protocol.WorkerStarted():
                     self._notify(EngineLoading(tuple(self.open), self._spec.name))
                 case protocol.TaskProgress(progress=message, worker_id=worker):
@@ -137,10 +144,17 @@ class RunningBatch:
                 case protocol.TaskTimeout(timeout=seconds):
                     yield from self._end_open("failed", f"It took longer than {seconds:g} s.")
 
+    def _next(self, route: SimpleQueue[protocol.Event]) -> protocol.Event | None:
+        limit = self._store.workspace.settings.task_timeout
+        try:
+            return route.get(timeout=limit if self._begun and not self._silent else None)
+        except Empty:
+            return None
+
     def abandon(self) -> None:
-        """Close the records of what nobody waits for any more."""
+        """Close the records of what nobody waits for any more; the items stay in their queue's journal."""
         for item_id in list(self.open):
-            self._end(item_id, "cancelled", error="Stopped before it was done.")
+            self._end(item_id, "interrupted", error="Stopped before it was done.", program_ended=True)
 
     def _on_message(self, message: Any, worker: int) -> Iterator[ItemResult]:
         match message:
@@ -177,6 +191,9 @@ class RunningBatch:
         reason = event.error.strip().splitlines()[-1] if event.error.strip() else "the worker stopped"
         if self._devices.closing:
             yield from self._end_open("interrupted", "The program was ended.", program_ended=True)
+        elif event.kind == "cancelled" and self._silent:
+            silence = f"Its worker reported nothing for {self._store.workspace.settings.task_timeout:g} s and was stopped."
+            yield from self._end_open("interrupted", silence, worker_died=True)
         elif event.kind == "cancelled":
             yield from self._end_open("cancelled", "")
         elif event.kind == "died":
@@ -188,6 +205,7 @@ class RunningBatch:
             yield from self._end_open("failed", reason, event.error)
 
     def _begin(self, worker: int, load_seconds: float) -> None:
+        self._begun = True
         gpu = next((slot.gpu_id for slot in self._devices.slots() if slot.worker_id == worker), None)
         device = "CPU" if gpu is None else f"GPU {gpu}"
         for item_id in self._open_in_order():

@@ -70,9 +70,10 @@ class Sessions:
         """Stop every runner; what was running is queued again."""
         for session in self.all():
             session.runner.pause()
-        self.operations.close()
+        self.operations.devices.close()
         for session in self.all():
-            session.runner.join(timeout=10)
+            session.runner.join()
+        self.operations.close()
 
     def _new(self, owner: str) -> Session:
         queue = Queue(journal=self.operations.store, owner=owner)
@@ -80,6 +81,7 @@ class Sessions:
         return self._keep(queue)
 
     def _keep(self, queue: Queue) -> Session:
+        queue.batch_limit = self.operations.workspace.settings.batch_size
         session = Session(queue, QueueRunner(queue, self.operations))
         self._sessions[queue.token] = session
         return session

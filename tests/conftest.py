@@ -49,7 +49,7 @@ def workspace(tmp_path: Path) -> Workspace:
 @pytest.fixture
 def operations(workspace: Workspace) -> Iterator[Operations]:
     """Operations on one CPU worker."""
-    with Operations(workspace) as built:
+    with Operations(workspace, cancel_grace=0.5) as built:
         yield built
 
 

@@ -6,12 +6,13 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support import DEADLINE, wait_for
 
-from cosmos_workflow.config import Workspace
+from cosmos_workflow.config import Settings, Workspace
 from cosmos_workflow.errors import UnavailableError
 from cosmos_workflow.operations import Operations
 from cosmos_workflow.queueing import ItemStatus, Prompt
@@ -304,3 +305,13 @@ def test_retrying_a_failed_item_makes_a_new_one(session: Session) -> None:
     (again,) = session.queue.retry([bad])
     assert again.retry_of == bad
     assert run(session) == {"failed": 1}
+
+
+def test_an_item_that_falls_silent_does_not_stop_the_night(workspace: Workspace, tmp_path: Path) -> None:
+    impatient = replace(workspace, settings=Settings(task_timeout=0.5))
+    with Operations(impatient, cancel_grace=0.2) as operations:
+        session = Sessions(operations).open()
+        (silent,) = add(session, f"hang {tmp_path / 'started'}")
+        add(session, "ok", group=1)
+        assert run(session) == {"failed": 1, "succeeded": 1}
+        assert "reported nothing for 0.5 s" in error_of(session, silent)
