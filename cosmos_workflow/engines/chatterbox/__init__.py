@@ -61,7 +61,7 @@ class ChatterboxSpec(EngineSpec):
         if any(find_weights(weights) for weights in self.weight_sets):
             return Availability(True)
         return Availability(
-            False, "The weights of Chatterbox aren't on this machine.", f"{remedy(self.weight_sets[0])}.".capitalize()
+            False, "The weights of Chatterbox aren't on this machine.", f"To get them, {remedy(self.weight_sets[0])}."
         )
 
     def complete_params(self, values: Mapping[str, Any], where: str = "") -> dict[str, Any]:

@@ -1,0 +1,309 @@
+"""What a user of the engine notices: outcomes, progress, cancelling, and clear sentences where upstream breaks."""
+
+from __future__ import annotations
+
+import gc
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cosmos_workflow.engines.base import Device, Dropped, Failure, Output
+from cosmos_workflow.engines.chatterbox import SPEC
+from cosmos_workflow.engines.testing import RecordingContext, make_request, run_engine
+from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.weights import FOLDER_VARIABLE
+
+
+def _cases(bench: Any, count: int) -> list[Any]:
+    return bench.cases_of("english")[:count]
+
+
+def test_progress_goes_through_the_stages_and_an_output_says_what_it_is(bench: Any, tmp_path: Path) -> None:
+    made = bench.make(bench.requests("english", _cases(bench, 2), tmp_path))
+    assert made.context.stages_of("qi_0") == ["load", "voice", "prefill", "tokens", "flow", "vocoder", "watermark"]
+    output = made.outcomes["qi_0"]
+    assert isinstance(output, Output)
+    assert output.metadata["variant"] == "english"
+    assert output.metadata["mode"] == "reproducible"
+    assert output.metadata["voice"] == "built-in"
+    assert output.metadata["seconds"] == pytest.approx(output.metadata["tokens"] / 25)
+    messages = [message for _, stage, _, message in made.context.reports if stage == "tokens"]
+    assert any("of about 60 tokens" in message for message in messages), "what the text needs, up to the most it may have"
+
+
+def test_items_are_finished_one_by_one_while_others_still_speak(bench: Any, tmp_path: Path) -> None:
+    cases = bench.cases_of("english")
+    bench.engine.max_lines, bench.engine.flow_rows = 8, 1
+    context = RecordingContext(SPEC)
+    outcomes = bench.engine.generate(bench.requests("english", cases, tmp_path), context)
+    first = next(outcomes)
+    assert (tmp_path / first.id / "speech.wav").is_file()
+    so_far = len(context.reports)
+    assert len(list(outcomes)) == len(cases) - 1
+    assert any(stage == "tokens" for _, stage, _, _ in context.reports[so_far:]), "others still spoke when the first was there"
+
+
+def test_cancelling_the_batch_drops_every_item_within_a_step(bench: Any, tmp_path: Path) -> None:
+    def cancel_all(context: RecordingContext, item_id: str) -> None:
+        if context.reports[-1][1] == "tokens":
+            context.cancelled |= {f"qi_{index}" for index in range(4)}
+
+    made = bench.make(bench.requests("english", _cases(bench, 4), tmp_path), on_report=cancel_all)
+    assert all(isinstance(outcome, Dropped) for outcome in made.outcomes.values())
+    assert {len(tokens) for tokens in made.tokens.values()} == {1}
+
+
+def test_an_item_cancelled_in_the_flow_is_dropped_and_its_neighbours_are_what_they_are_alone(bench: Any, tmp_path: Path) -> None:
+    def cancel(context: RecordingContext, item_id: str) -> None:
+        if context.reports[-1][:2] == ("qi_1", "flow"):
+            context.cancelled.add("qi_1")
+
+    cases = _cases(bench, 3)
+    made = bench.make(bench.requests("english", cases, tmp_path), flow_rows=3, on_report=cancel)
+    assert isinstance(made.outcomes["qi_1"], Dropped)
+    for index in (0, 2):
+        difference = abs(made.waves[f"qi_{index}"] - bench.serial("english", cases[index]).wave).max()
+        assert difference < 1e-5
+
+
+def test_an_item_cancelled_before_it_begins_is_dropped(bench: Any, tmp_path: Path) -> None:
+    context = RecordingContext(SPEC, cancelled={"qi_0"})
+    outcomes = run_engine(bench.engine, bench.requests("english", _cases(bench, 2), tmp_path), context)
+    assert isinstance(outcomes["qi_0"], Dropped)
+    assert isinstance(outcomes["qi_1"], Output)
+
+
+def test_the_same_item_is_the_same_file_twice(bench: Any, tmp_path: Path) -> None:
+    """Nothing of the calls between them, another voice among it, leaks into the second."""
+    case, others = bench.cases_of("english")[0], bench.cases_of("english")[1:3]
+    bench.make(bench.requests("english", [case], tmp_path / "first"))
+    bench.make(bench.requests("english", others, tmp_path / "between"))
+    bench.make(bench.requests("english", [case], tmp_path / "second"))
+    files = [tmp_path / name / "qi_0" / "speech.wav" for name in ("first", "second")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_a_voice_is_prepared_once_a_content(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cosmos_workflow.engines.chatterbox.voices import Voices
+
+    prepared: list[str] = []
+    real = Voices._prepare
+
+    def count(self: Voices, name: str, *args: Any) -> Any:
+        prepared.append(name)
+        return real(self, name, *args)
+
+    monkeypatch.setattr(Voices, "_prepare", count)
+    copies = [tmp_path / f"copy{index}.wav" for index in range(2)]
+    for copy in copies:
+        shutil.copy(bench.voices["anna"], copy)
+        with copy.open("ab") as file:
+            file.write(b"\0\0")
+    params = {"max_tokens": 25}
+    requests = [
+        make_request(SPEC, tmp_path, "A text to say.", params, inputs={"voice": copies[index % 2]}, item_id=f"qi_{index}")
+        for index in range(4)
+    ]
+    outcomes = run_engine(bench.engine, requests, RecordingContext(SPEC))
+    assert all(isinstance(outcome, Output) for outcome in outcomes.values())
+    assert len(prepared) == 1
+
+
+def test_the_multilingual_variant_leaves_no_hooks_and_no_changed_attention(bench: Any, tmp_path: Path) -> None:
+    bench.make(bench.requests("multilingual", bench.cases_of("multilingual")[:2], tmp_path), tokens_only=True)
+    transformer = bench.engine._model.upstream.t3.tfmr
+    assert not any(layer.self_attn._forward_hooks for layer in transformer.layers)
+    assert transformer.config._attn_implementation == "sdpa"
+
+
+def test_a_text_that_becomes_no_speech_fails_alone_with_a_sentence(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cosmos_workflow.engines.chatterbox import production
+
+    real = production.speech_tokens
+    seen: list[int] = []
+
+    def nothing_for_the_first(tokens: Any, **options: Any) -> list[int]:
+        seen.append(len(tokens))
+        return [] if len(seen) == 1 else real(tokens, **options)
+
+    monkeypatch.setattr(production, "speech_tokens", nothing_for_the_first)
+    made = bench.make(bench.requests("english", _cases(bench, 2), tmp_path))
+    failed = [outcome for outcome in made.outcomes.values() if isinstance(outcome, Failure)]
+    assert [outcome.error for outcome in failed] == [
+        "The model made no speech of this text; change the text, the seed or the temperature."
+    ]
+    assert sum(isinstance(outcome, Output) for outcome in made.outcomes.values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("tokens", "turbo", "speech"),
+    [
+        ([1, 2, 3, 6562], False, [1, 2, 3]),
+        ([1, 2, 7000, 3, 8193], False, [1, 2, 3]),
+        ([1, 6561, 2, 3, 6562], False, [2, 3]),
+        ([6562], False, []),
+        ([6562, 5, 6], True, [5, 6]),
+    ],
+)
+def test_only_ids_that_the_sound_model_knows_reach_it(tokens: list[int], turbo: bool, speech: list[int]) -> None:
+    from cosmos_workflow.engines.chatterbox.production import speech_tokens
+
+    assert speech_tokens(tokens, turbo=turbo) == speech
+
+
+def test_what_is_wrong_with_one_item_leaves_the_others_alone(bench: Any, tmp_path: Path) -> None:
+    good, empty, short = (
+        make_request(SPEC, tmp_path, text, {"max_tokens": 25}, item_id=f"qi_{index}")
+        for index, text in enumerate(("All is well here.", "   ", "?"))
+    )
+    outcomes = run_engine(bench.engine, [good, empty, short], RecordingContext(SPEC))
+    assert isinstance(outcomes["qi_0"], Output)
+    sentences = {name: outcome.error for name, outcome in outcomes.items() if isinstance(outcome, Failure)}
+    assert "the prompt is empty" in sentences["qi_1"]
+    assert "too short to be spoken" in sentences["qi_2"]
+
+
+def test_speech_that_doesnt_end_by_itself_is_cut_and_says_so(bench: Any, tmp_path: Path) -> None:
+    request = make_request(
+        SPEC, tmp_path, "This one goes on for longer than that.", {"max_tokens": 25, "temperature": 3.0, "seed": 5}
+    )
+    output = run_engine(bench.engine, [request], RecordingContext(SPEC))["qi_test"]
+    assert isinstance(output, Output)
+    assert output.metadata["note"] == "It was cut at 25 tokens (1 s)."
+
+
+def test_special_tokens_in_a_text_are_spoken_and_dont_break_it(bench: Any, tmp_path: Path) -> None:
+    request = make_request(SPEC, tmp_path, "Say [STOP] and [START] now.", {"max_tokens": 25})
+    assert isinstance(run_engine(bench.engine, [request], RecordingContext(SPEC))["qi_test"], Output)
+
+
+def test_steps_of_the_sound_model_can_be_chosen(bench: Any, tmp_path: Path) -> None:
+    waves = {}
+    for steps in (0, 4, 10):
+        case = bench.case("Steps matter.", "", {"seed": 1, "max_tokens": 25, "cfm_steps": steps})
+        waves[steps] = bench.make(bench.requests("english", [case], tmp_path / str(steps))).waves["qi_0"]
+    assert abs(waves[0] - waves[10]).max() == 0, "0 takes the variant's own, which is 10"
+    assert abs(waves[4] - waves[10]).max() > 1e-4
+
+
+def test_the_fast_mode_speaks_in_bfloat16_and_says_so(bench: Any, tmp_path: Path) -> None:
+    import torch
+
+    case = bench.case("A quick one.", "anna", {"seed": 1, "max_tokens": 25, "mode": "fast"})
+    made = bench.make(bench.requests("english", [case, case], tmp_path))
+    assert all(outcome.metadata["mode"] == "fast" for outcome in made.outcomes.values())
+    assert bench.engine._model.upstream.t3.speech_head.weight.dtype == torch.bfloat16
+
+
+def test_out_of_memory_leaves_the_engine_and_the_next_batch_is_made(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cosmos_workflow.engines.chatterbox.cache import KeyValueCache
+
+    def full(self: KeyValueCache, rows: int) -> None:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:116] DefaultCPUAllocator: can't allocate memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KeyValueCache, "reserve_rows", full)
+        with pytest.raises(MemoryError):
+            list(bench.engine.generate(bench.requests("english", _cases(bench, 2), tmp_path / "full"), RecordingContext(SPEC)))
+    made = bench.make(bench.requests("english", _cases(bench, 2), tmp_path / "again"))
+    assert all(isinstance(outcome, Output) for outcome in made.outcomes.values())
+
+
+def test_little_free_memory_means_fewer_lines_at_once(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cosmos_workflow.engines.chatterbox import engine, production
+
+    lines: list[int] = []
+    real = production.decode
+
+    def note(*args: Any) -> Iterator[Any]:
+        lines.append(args[2])
+        return real(*args)
+
+    for free in (3_000_000, 30_000_000, None):
+        monkeypatch.setattr(engine, "free_memory", lambda _, free=free: free)
+        monkeypatch.setattr(production, "decode", note)
+        bench.engine.max_lines, bench.engine.flow_rows = None, None
+        run_engine(bench.engine, bench.requests("english", _cases(bench, 1), tmp_path / str(free)), RecordingContext(SPEC))
+    assert lines[0] == 1
+    assert 1 < lines[1] < lines[2] == 16
+
+
+def test_without_weights_the_engine_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cosmos_workflow.engines.chatterbox.engine import ChatterboxEngine
+
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    with pytest.raises(UnavailableError, match="cosmos-workflow weights fetch chatterbox") as raised:
+        ChatterboxEngine().load(Device())
+    assert FOLDER_VARIABLE in str(raised.value)
+
+
+def test_a_variant_without_weights_fails_its_batch_with_what_to_do(
+    bench: Any, toy_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cosmos_workflow.engines.chatterbox.engine import ChatterboxEngine
+
+    root = tmp_path / "weights"
+    shutil.copytree(toy_root / "chatterbox", root / "chatterbox")
+    monkeypatch.setenv(FOLDER_VARIABLE, str(root))
+    engine = ChatterboxEngine()
+    engine.load(Device())
+    request = make_request(SPEC, tmp_path, "Hello there.", {"variant": "turbo"})
+    with pytest.raises(UnavailableError, match="weights fetch chatterbox-turbo"):
+        list(engine.generate([request], RecordingContext(SPEC)))
+
+
+@pytest.mark.parametrize("damage", ["a tensor is missing", "a tensor has another shape", "cut off", "no sizes"])
+def test_damaged_weights_are_refused_with_what_to_do(toy_root: Path, tmp_path: Path, damage: str) -> None:
+    """Upstream loads a sound model with missing tensors unnoticed."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    from cosmos_workflow.engines.chatterbox.loader import load_model
+    from cosmos_workflow.engines.chatterbox.variants import find_variant
+
+    folder = tmp_path / "chatterbox"
+    shutil.copytree(toy_root / "chatterbox", folder)
+    path = folder / "s3gen.safetensors"
+    tensors = load_file(path)
+    name = "flow.encoder_proj.weight"
+    if damage == "a tensor is missing":
+        del tensors[name]
+        save_file(tensors, path)
+    elif damage == "a tensor has another shape":
+        save_file({**tensors, name: tensors[name][:-1].clone()}, path)
+    elif damage == "cut off":
+        path.write_bytes(path.read_bytes()[:-1000])
+    else:
+        (folder / "sizes.json").write_text(json.dumps({"os.system": {"command": 1}}))
+    with pytest.raises(UnavailableError, match=r"fetch the weights again|sizes\.json"):
+        load_model(find_variant("english"), "reproducible", folder, torch.device("cpu"))
+
+
+def test_chinese_without_its_tables_says_what_is_missing(bench: Any, tmp_path: Path) -> None:
+    request = make_request(SPEC, tmp_path, "一二三", {"variant": "multilingual", "language_id": "zh", "repetition_penalty": 2.0})
+    outcome = run_engine(bench.engine, [request], RecordingContext(SPEC))["qi_test"]
+    assert isinstance(outcome, Failure)
+    assert "Cangjie5_TC.json" in outcome.error
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_many_batches(bench: Any, tmp_path: Path) -> None:
+    import psutil
+
+    process = psutil.Process()
+    sizes = []
+    for batch in range(14):
+        cases = [bench.case("One of many items.", "anna", {"seed": 100 * batch + seed, "max_tokens": 25}) for seed in range(8)]
+        bench.make(bench.requests("english", cases, tmp_path / str(batch)))
+        gc.collect()
+        sizes.append(process.memory_info().rss)
+    assert sizes[-1] - sizes[4] < 20_000_000, sizes

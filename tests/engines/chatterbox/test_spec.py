@@ -1,0 +1,135 @@
+"""What the app reads of the engine without loading it: ranges a variant, and refusals before anything is queued."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from cosmos_workflow.engines.chatterbox import SPEC
+from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.params import invariant_names
+from cosmos_workflow.weights import FOLDER_VARIABLE
+
+
+def _write(path: Path, seconds: float, level: float = 0.1) -> Path:
+    samples = level * np.random.default_rng(0).standard_normal(int(seconds * 16_000))
+    soundfile.write(path, samples.astype(np.float32), 16_000)
+    return path
+
+
+def _check(text: str = "Hello there.", inputs: dict[str, Path] | None = None, **params: Any) -> None:
+    SPEC.check(text, ChatterboxParams(**SPEC.complete_params(params)), {}, inputs or {})
+
+
+def test_only_variant_mode_and_steps_keep_items_apart() -> None:
+    assert invariant_names(ChatterboxParams) == {"variant", "mode", "cfm_steps"}
+
+
+def test_a_variant_has_its_own_defaults() -> None:
+    assert SPEC.complete_params({})["repetition_penalty"] == 1.2
+    assert SPEC.complete_params({"variant": "multilingual"})["repetition_penalty"] == 2.0
+    assert SPEC.complete_params({"variant": "turbo"})["top_p"] == 0.95
+    assert SPEC.complete_params({"variant": "turbo", "top_p": 0.5})["top_p"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        ({"temperature": 0}, "temperature: 0 isn't right; use a number from 0.05 to 5"),
+        (
+            {"variant": "turbo", "temperature": 3},
+            "temperature: 3.0 isn't right for the variant turbo; use a number from 0.05 to 2",
+        ),
+        ({"variant": "multilingual", "cfg_weight": 0}, "cfg_weight: 0.0 isn't right for the variant multilingual"),
+        ({"variant": "klingon"}, "variant: 'klingon' isn't one of its choices"),
+        ({"language_id": "xx"}, "language_id: 'xx' isn't one of its choices"),
+        ({"max_tokens": 2000}, "max_tokens: 2000 isn't right; use a whole number from 25 to 1000"),
+    ],
+)
+def test_a_value_out_of_range_is_refused_with_what_would_be_right(params: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError) as raised:
+        SPEC.complete_params(params, "task 3")
+    assert str(raised.value).startswith("task 3: ")
+    assert sentence in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "the prompt is empty"),
+        (" \n ", "the prompt is empty"),
+        ("...", "too short to be spoken"),
+        ("a", "too short to be spoken"),
+        ("word " * 100, "the prompt has 500 characters; use at most 300, or a job with text_file"),
+    ],
+)
+def test_a_text_that_would_come_out_as_noise_is_refused(text: str, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        _check(text)
+
+
+def test_voices_that_would_break_or_say_nothing_are_refused(tmp_path: Path) -> None:
+    good = _write(tmp_path / "good.wav", 6)
+    _check(inputs={"voice": good})
+    _check(inputs={"voice": good}, variant="turbo")
+    for name, seconds, level, variant, sentence in (
+        ("tiny", 0.01, 0.1, "english", r"is 0\.01 s long, and at least 1 s are needed"),
+        ("short", 4.0, 0.1, "turbo", r"is 4\.00 s long, and at least 5\.05 s are needed"),
+        ("long", 130.0, 0.1, "english", "is 130 s long, and at most 120 s can be used"),
+        ("silent", 6.0, 0.0, "english", "is silent"),
+    ):
+        path = _write(tmp_path / f"{name}.wav", seconds, level)
+        with pytest.raises(InputError, match=sentence):
+            _check(inputs={"voice": path}, variant=variant)
+    (tmp_path / "text.wav").write_text("no sound")
+    with pytest.raises(InputError, match=r"text\.wav can't be read as sound; use a wav, flac, ogg or mp3 file"):
+        _check(inputs={"voice": tmp_path / "text.wav"})
+    with pytest.raises(InputError, match=r"'voice' \(gone\.wav\) isn't there"):
+        _check(inputs={"voice": tmp_path / "gone.wav"})
+
+
+def test_a_changed_file_is_looked_at_again(tmp_path: Path) -> None:
+    path = _write(tmp_path / "voice.wav", 0.1)
+    with pytest.raises(InputError):
+        _check(inputs={"voice": path})
+    _write(path, 3)
+    _check(inputs={"voice": path})
+
+
+def test_voice_conversion_takes_a_recording_and_no_text(tmp_path: Path) -> None:
+    recording = _write(tmp_path / "speech.wav", 3)
+    _check("", {"speech": recording}, variant="voice-conversion")
+    with pytest.raises(InputError, match="needs the input 'speech'"):
+        _check("", variant="voice-conversion")
+    with pytest.raises(InputError, match="is 50 s long, and at most 40 s"):
+        _check("", {"speech": _write(tmp_path / "long.wav", 50)}, variant="voice-conversion")
+    with pytest.raises(InputError, match="is for the variant voice-conversion"):
+        _check(inputs={"speech": recording})
+
+
+def test_availability_is_honest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    said = SPEC.availability()
+    assert not said.available
+    assert "weights fetch chatterbox" in said.remedy
+    (tmp_path / "chatterbox").mkdir()
+    for name in SPEC.weight_sets[0].files:
+        (tmp_path / "chatterbox" / name).write_bytes(b"")
+    assert SPEC.availability().available
+
+
+def test_the_spec_loads_without_the_models_libraries() -> None:
+    code = (
+        "import sys; from cosmos_workflow.engines.chatterbox import SPEC; SPEC.complete_params({}); SPEC.check('Hello there.', "
+        "SPEC.params(), {}, {}); print([name for name in ('torch', 'chatterbox', 'librosa', 'soundfile') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
