@@ -15,6 +15,8 @@ class Worker(BaseWorker):
         random.seed(seed)
 
     def process(self, data: Any) -> Any:
+        if not isinstance(data, str | tuple):
+            return data
         match data:
             case "about":
                 return self.about | {"env": dict(os.environ)}

@@ -3,7 +3,6 @@
 from typing import Any
 
 import psutil
-from faults import anything  # noqa: F401 - fails here rather than in every worker
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule

@@ -1,0 +1,107 @@
+"""Which device a worker sees."""
+
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pynvml
+import pytest
+
+from cosmos_workflow.gpu_dispatch import default_gpu_ids, discover_gpus
+from cosmos_workflow.gpu_dispatch.devices import worker_environ
+
+
+@pytest.mark.parametrize(
+    ("gpu_id", "environ", "cuda", "hip"),
+    [
+        (0, {}, "0", "0"),
+        (3, {}, "3", "3"),
+        (1, {"CUDA_VISIBLE_DEVICES": "4,6"}, "6", "6"),
+        (0, {"CUDA_VISIBLE_DEVICES": "GPU-8f0c,GPU-11aa"}, "GPU-8f0c", "GPU-8f0c"),
+        (None, {"CUDA_VISIBLE_DEVICES": "4,6"}, "", "-1"),
+        (None, {}, "", "-1"),
+    ],
+)
+def test_a_worker_sees_its_device_and_no_other(gpu_id: int | None, environ: dict[str, str], cuda: str, hip: str):
+    found = worker_environ(gpu_id, environ)
+    assert found["CUDA_VISIBLE_DEVICES"] == cuda
+    assert found["HIP_VISIBLE_DEVICES"] == hip
+
+
+def test_a_worker_has_its_device_before_it_imports_anything(watch):
+    pool = watch("echo")
+    task = pool.pool.submit("about")
+    assert pool.finish([task])[task].data["env"]["CUDA_VISIBLE_DEVICES"] == ""
+
+
+def test_without_a_gpu_there_are_as_many_cpu_workers_as_asked_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert default_gpu_ids() == [None]
+    assert default_gpu_ids(3) == [None, None, None]
+    with pytest.raises(ValueError, match="at least 1"):
+        default_gpu_ids(0)
+
+
+class Nvml:
+    """The answers of a driver with two GPUs, the second of which does not tell its load."""
+
+    NVMLError = pynvml.NVMLError
+
+    def __init__(self) -> None:
+        self.open = 0
+
+    def nvmlInit(self) -> None:  # noqa: N802 - the library's names
+        self.open += 1
+
+    def nvmlShutdown(self) -> None:  # noqa: N802
+        self.open -= 1
+
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+        return 2
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802
+        if index > 1:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_INVALID_ARGUMENT)
+        return index
+
+    def nvmlDeviceGetHandleByUUID(self, name: str) -> int:  # noqa: N802
+        return {"GPU-a": 0, "GPU-b": 1}[name]
+
+    def nvmlDeviceGetName(self, handle: int) -> str:  # noqa: N802
+        return f"GPU {'ab'[handle]}"
+
+    def nvmlDeviceGetMemoryInfo(self, handle: int) -> Any:  # noqa: N802
+        return SimpleNamespace(used=handle, total=100)
+
+    def nvmlDeviceGetUtilizationRates(self, handle: int) -> Any:  # noqa: N802
+        if handle == 1:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)
+        return SimpleNamespace(gpu=37)
+
+
+@pytest.fixture
+def nvml(monkeypatch: pytest.MonkeyPatch) -> Nvml:
+    driver = Nvml()
+    monkeypatch.setitem(sys.modules, "pynvml", driver)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.delenv("HIP_VISIBLE_DEVICES", raising=False)
+    return driver
+
+
+def test_gpus_are_found_with_their_load(nvml: Nvml):
+    first, second = discover_gpus()
+    assert (first.id, first.name, first.memory_used, first.memory_total, first.utilisation) == (0, "GPU a", 0, 100, 37)
+    assert second.utilisation is None
+    assert nvml.open == 0
+    assert default_gpu_ids() == [0, 1]
+    assert default_gpu_ids(1) == [0]
+
+
+@pytest.mark.parametrize(
+    ("visible", "names"), [("1", ["GPU b"]), ("GPU-b,GPU-a", ["GPU b", "GPU a"]), ("", []), ("0,7,1", ["GPU a"])]
+)
+def test_only_the_visible_gpus_count_and_are_numbered_from_0(
+    nvml: Nvml, monkeypatch: pytest.MonkeyPatch, visible: str, names: list[str]
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert [(gpu.id, gpu.name) for gpu in discover_gpus()] == list(enumerate(names))

@@ -1,0 +1,188 @@
+"""What is seen of a dispatch."""
+
+import io
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from cosmos_workflow.gpu_dispatch import (
+    SetupFailed,
+    TaskError,
+    TaskStarted,
+    TaskSuccess,
+    TaskTimeout,
+    WorkerDied,
+    WorkerReady,
+    WorkerStarted,
+)
+from cosmos_workflow.gpu_dispatch.ui import DispatchView, RichDispatcher
+from cosmos_workflow.gpu_dispatch.ui.view import clock
+
+
+def terminal(width: int = 100) -> Console:
+    return Console(file=io.StringIO(), force_terminal=True, width=width, color_system="standard")
+
+
+def log() -> Console:
+    return Console(file=io.StringIO(), width=200)
+
+
+def text(console: Console) -> str:
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return file.getvalue()
+
+
+def picture(view: DispatchView) -> str:
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(view.render())
+    return capture.get()
+
+
+def test_the_panel_counts_each_outcome_and_the_table_each_worker():
+    view = DispatchView(1000, show_ui=False)
+    for worker in (0, 1):
+        view.handle(WorkerStarted(worker, worker, 100 + worker))
+    assert "initializing" in picture(view)
+    view.handle(WorkerReady(0, 0, 100))
+    for task in range(847):
+        view.handle(TaskStarted(task, 0))
+        if task < 820:
+            view.handle(TaskSuccess(task, None, 0))
+        elif task < 835:
+            view.handle(TaskError(task, "Traceback\nValueError: bad", 0))
+        else:
+            view.handle(TaskTimeout(task, 1.5, 0))
+    view.handle(TaskStarted(900, 0))
+    view.handle(SetupFailed(1, "RuntimeError: no memory", 1))
+    shown = picture(view)
+    assert "Progress: 847/1000 (820 ok, 15 failed, 12 timed out)" in shown
+    assert "ETA:" in shown
+    assert "no memory" in shown
+    rows = [[cell.strip() for cell in line.split("│")[1:6]] for line in shown.splitlines()]
+    assert ["0", "processing", "900", "820", "27"] in rows
+    assert ["1", "error", "", "0", "0"] in rows
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [("initializing", "34"), ("processing", "33"), ("idle", "32"), ("finished", "1;32"), ("error", "1;31")],
+)
+def test_each_status_has_its_colour(status: str, code: str):
+    console = terminal()
+    view = DispatchView(show_ui=False, console=console)
+    view.handle(WorkerStarted(0, None, 1))
+    if status != "initializing":
+        view.handle(WorkerReady(0, None, 1))
+    if status == "processing":
+        view.handle(TaskStarted(1, 0))
+    if status == "error":
+        view.handle(WorkerDied(0, None, 1, -9, "killed"))
+    if status == "finished":
+        view.stats.finish()
+    console.print(view.render())
+    assert f"\x1b[{code}m{status}" in text(console)
+
+
+def test_the_last_state_stays_on_the_screen():
+    console = terminal()
+    stats = RichDispatcher("faults.raises:Worker", [None], console=console).run([0, "bad", 2])
+    last = text(console).rsplit("Overall", 1)[1]
+    assert "Progress: 3/3 (2 ok, 1 failed, 0 timed out)" in last
+    assert "finished" in last
+    assert stats["completed"] == 2
+
+
+def test_the_statistics_are_those_of_the_design():
+    before = time.time()
+    stats = RichDispatcher("faults.raises:Worker", [None, None], show_ui=False).run([0, "bad", 2, 3])
+    assert {key: stats[key] for key in ("total", "completed", "failed", "timeout")} == {
+        "total": 4,
+        "completed": 3,
+        "failed": 1,
+        "timeout": 0,
+    }
+    assert before <= stats["start_time"] <= time.time()
+    workers = stats["gpu_status"]
+    assert set(workers) == {0, 1}
+    assert sum(worker["completed"] for worker in workers.values()) == 3
+    assert sum(worker["failed"] for worker in workers.values()) == 1
+    for worker in workers.values():
+        assert set(worker) == {"status", "current_task", "task_start_time", "completed", "failed", "timeout"}
+        assert worker["status"] == "finished"
+        assert worker["current_task"] is None
+
+
+def test_without_a_ui_nothing_is_printed():
+    console = terminal()
+    RichDispatcher("faults.raises:Worker", [None], show_ui=False, console=console).run([0, "bad"])
+    assert text(console) == ""
+
+
+def test_where_there_is_no_terminal_failures_and_the_end_are_plain_lines():
+    console = log()
+    RichDispatcher("faults.raises:Worker", [None], console=console).run([0, "bad", 2])
+    lines = text(console).splitlines()
+    assert lines[0] == "task 1 failed: ValueError: this one is bad"
+    assert lines[1].startswith("Progress: 3/3 (2 ok, 1 failed, 0 timed out)  Elapsed: 0:0")
+    assert len(lines) == 2
+    assert "\x1b" not in text(console)
+
+
+def test_every_callback_is_passed_on_and_one_that_raises_ends_the_run():
+    told: list[str] = []
+    dispatcher = RichDispatcher("faults.raises:Worker", [None], show_ui=False)
+    dispatcher.run(
+        [0, "bad"],
+        on_success=lambda *_: told.append("success"),
+        on_error=lambda *_: told.append("error"),
+        on_task_start=lambda *_: told.append("start"),
+        on_exit=lambda: told.append("exit"),
+    )
+    assert told == ["start", "success", "start", "error", "exit"]
+    with pytest.raises(ZeroDivisionError):
+        dispatcher.run([0], lambda *_: 1 // 0)
+
+
+def test_it_runs_outside_the_main_thread_and_beside_another():
+    consoles = [terminal(), terminal()]
+    stats: list[dict[str, Any]] = []
+
+    def tasks() -> Iterator[int]:
+        yield from range(5)
+
+    def run(console: Console) -> None:
+        stats.append(RichDispatcher("faults.echo:Worker", [None], console=console).run(tasks(), total_tasks=5))
+
+    threads = [threading.Thread(target=run, args=(console,)) for console in consoles]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [one["completed"] for one in stats] == [5, 5]
+    assert all("Progress: 5/5 (5 ok, 0 failed, 0 timed out)" in text(console) for console in consoles)
+
+
+def test_a_view_can_be_fed_by_hand_and_names_tasks_its_own_way():
+    console = log()
+    with DispatchView(2, console=console, label=lambda task: f"item {task}") as view:
+        view.handle(WorkerStarted(0, 0, 1))
+        view.handle(TaskStarted("x", 0))
+        view.handle(TaskError("x", "it failed", 0))
+    assert "task item x failed: it failed" in text(console)
+    assert "Progress: 1/2 (0 ok, 1 failed, 0 timed out)" in text(console)
+
+
+def test_an_impossible_rate_is_refused():
+    with pytest.raises(ValueError, match="refresh_rate"):
+        RichDispatcher("faults.echo:Worker", [None], refresh_rate=0)
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(7.2, "0:07"), (754, "12:34"), (3723, "1:02:03"), (59.6, "1:00")])
+def test_durations_are_shown_as_a_clock(seconds: float, shown: str):
+    assert clock(seconds) == shown
