@@ -23,7 +23,7 @@ class EngineForm:
         self.fields = {field.name: field for field in param_fields(spec.params)}
         with gr.Column(visible=visible) as self.group:
             self.weights = _weight_sliders(spec)
-            self.params = _param_grid(list(self.fields.values()), spec.complete_params({}))
+            self.params = _param_grids(list(self.fields.values()), spec.complete_params({}))
 
     @property
     def components(self) -> list[Any]:
@@ -101,6 +101,7 @@ def engine_note(name: str) -> tuple[str, bool]:
 def _weight_sliders(spec: EngineSpec) -> dict[str, Any]:
     if not spec.weights:
         return {}
+    _heading("Control weights; the set of those above 0 is the same for a whole batch")
     with gr.Row(elem_classes="cw-grid"):
         return {
             name: gr.Slider(0, 1, value=default, step=0.05, label=f"Weight: {name}", min_width=150)
@@ -108,9 +109,22 @@ def _weight_sliders(spec: EngineSpec) -> dict[str, Any]:
         }
 
 
-def _param_grid(fields: Sequence[ParamField], values: Mapping[str, Any]) -> dict[str, Any]:
-    with gr.Row(elem_classes="cw-grid"):
-        return {field.name: _component(field, values[field.name]) for field in fields}
+def _param_grids(fields: Sequence[ParamField], values: Mapping[str, Any]) -> dict[str, Any]:
+    shared = [field for field in fields if field.invariant and not field.unused]
+    own = [field for field in fields if field not in shared]
+    components: dict[str, Any] = {}
+    for heading, members in (("The same for a whole batch", shared), ("Each item its own", own)):
+        if not members:
+            continue
+        if shared:
+            _heading(heading)
+        with gr.Row(elem_classes="cw-grid"):
+            components |= {field.name: _component(field, values[field.name]) for field in members}
+    return {field.name: components[field.name] for field in fields}
+
+
+def _heading(text: str) -> None:
+    gr.HTML(f'<p class="cw-heading">{text}</p>', apply_default_css=False)
 
 
 def _component(field: ParamField, value: Any) -> Any:
@@ -130,8 +144,7 @@ def _component(field: ParamField, value: Any) -> Any:
 
 
 def _info(field: ParamField) -> str | None:
-    parts = [field.help, field.unused, "The same for a whole batch." if field.invariant and not field.unused else ""]
-    return " ".join(part for part in parts if part) or None
+    return " ".join(part for part in (field.help, field.unused) if part) or None
 
 
 def _typed(field: ParamField, value: Any) -> Any:

@@ -45,10 +45,10 @@ def _queue_row(item: QueueItem, picture: Picture) -> Row:
     text = view.shorten_text(item.prompt_text, 160) or "(no text)"
     setup = f"{view.engine_title(item.engine)} · {view.configuration_text(item)}"
     cells = (
-        f'<td class="cw-main"><button type="button" class="cw-open">{escape(text)}</button>'
+        f'<td role="cell" class="cw-main"><button type="button" class="cw-open">{escape(text)}</button>'
         f'<span class="cw-sub">{escape(setup)}</span></td>'
-        f"<td>{group_chip(picture.labels.get(item.batch_key, ''))}</td>"
-        f"<td class='cw-state'>{status_chip(item.status)}<span class='cw-sub' data-progress></span>"
+        f"<td role='cell' class='cw-letter'>{group_chip(picture.labels.get(item.batch_key, ''))}</td>"
+        f"<td role='cell' class='cw-state'>{status_chip(item.status)}<span class='cw-sub' data-progress></span>"
         + (f"<span class='cw-sub'>{escape(item.error)}</span>" if item.error else "")
         + "</td>"
     )
@@ -140,7 +140,7 @@ def _prompt_row(prompt: Prompt, names: Mapping[str, str]) -> Row:
     title = view.shorten_text(prompt.name or prompt.text, 160)
     below = f'<span class="cw-sub">{escape(view.shorten_text(prompt.text, 160))}</span>' if prompt.name else ""
     cells = (
-        f'<td class="cw-main"><button type="button" class="cw-open">{escape(title)}</button>{below}'
+        f'<td role="cell" class="cw-main"><button type="button" class="cw-open">{escape(title)}</button>{below}'
         f"{input_chips(prompt.inputs, names)}</td>"
     )
     return {"id": prompt.id, "html": cells, "name": title[:60]}

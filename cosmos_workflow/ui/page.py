@@ -150,6 +150,11 @@ def owner_of(request: gr.Request | None) -> str:
     return (request.username if request else None) or LOCAL
 
 
+def tell(text: str) -> None:
+    """A toast that something was done."""
+    gr.Info(text, duration=4)
+
+
 def guard(fn: Callable[..., Any]) -> Callable[..., Any]:
     """A handler whose errors reach a person as one sentence; one that nobody expected is logged with its traceback."""
     if inspect.isasyncgenfunction(fn):

@@ -262,4 +262,6 @@ def precise_seconds(seconds: float) -> str:
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(member) for member in value)
     return f"{value:g}" if isinstance(value, float) else shorten_text(str(value), 200)

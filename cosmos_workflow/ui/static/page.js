@@ -70,8 +70,9 @@ window.cosmos = (() => {
   function makeRow(id) {
     return () => {
       const row = document.createElement("tr");
+      row.setAttribute("role", "row");
       row.write = (entry) => {
-        row.innerHTML = '<td class="cw-pick"><input type="checkbox"></td>' + entry.html;
+        row.innerHTML = '<td role="cell" class="cw-pick"><input type="checkbox"></td>' + entry.html;
         const box = row.querySelector("input");
         box.setAttribute("aria-label", `Select ${entry.name}`);
         box.checked = selection(id).chosen.has(entry.id);
@@ -83,7 +84,7 @@ window.cosmos = (() => {
 
   function table(element, props, trigger, watch, id) {
     element.innerHTML =
-      '<div class="cw-scroll" tabindex="-1"><table class="cw-table"><thead></thead><tbody></tbody></table></div>' +
+      '<div class="cw-scroll" tabindex="-1"><table role="table" class="cw-table"><thead></thead><tbody></tbody></table></div>' +
       '<p class="cw-empty" hidden></p><p class="cw-foot"><span class="cw-count" aria-live="polite"></span>' +
       '<button type="button" class="cw-none" hidden>Clear selection</button><span class="cw-page"></span></p>';
     const part = (name) => element.querySelector(name);
@@ -114,8 +115,8 @@ window.cosmos = (() => {
       const value = props.value || {};
       if (!value.rows || (value.version !== undefined && value.version < last)) return;
       last = value.version ?? last;
-      const header = value.columns.map((name) => `<th scope="col">${name}</th>`).join("");
-      const head = `<tr><th class="cw-pick"><input type="checkbox" aria-label="Select all that are shown"></th>${header}</tr>`;
+      const header = value.columns.map((name) => `<th scope="col" role="columnheader">${name}</th>`).join("");
+      const head = `<tr role="row"><th role="columnheader" class="cw-pick"><input type="checkbox" aria-label="Select all that are shown"></th>${header}</tr>`;
       const thead = part("thead");
       if (thead.written !== head) {
         thead.innerHTML = head;

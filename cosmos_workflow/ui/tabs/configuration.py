@@ -13,7 +13,7 @@ from cosmos_workflow.queueing import Queue
 from cosmos_workflow.ui import lists, markup, view
 from cosmos_workflow.ui.forms import EngineForms, engine_choices, engine_note
 from cosmos_workflow.ui.library import chosen_prompts
-from cosmos_workflow.ui.page import Page
+from cosmos_workflow.ui.page import Page, tell
 
 FIRST_CHOICE = "espeak"
 
@@ -63,7 +63,7 @@ class Configuration:
         prompts = chosen_prompts(self._page.store, ids, queue.owner)
         params, weights = self.forms.read(engine, values)
         added = session.queue.add_to_queue(prompts, engine, params, weights)
-        gr.Info(f"Added {view.count(len(added), 'item')} to the queue.")
+        tell(f"Added {view.count(len(added), 'item')} to the queue.")
 
     def _choose(self, engine: str) -> list[Any]:
         return [_note(engine), *self.forms.show(engine)]

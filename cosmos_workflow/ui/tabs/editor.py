@@ -12,7 +12,7 @@ from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing import Prompt
 from cosmos_workflow.ui import lists, markup
 from cosmos_workflow.ui.library import chosen_prompts, input_kinds
-from cosmos_workflow.ui.page import Page, owner_of
+from cosmos_workflow.ui.page import Page, owner_of, tell
 
 AUTOMATIC = ""
 FILE_TYPES = ["audio", "video", ".mkv", ".flac", ".opus"]
@@ -75,7 +75,7 @@ class Editor:
         if prompt_id:
             prompt = replace(prompt, id=self._page.store.get_prompt(prompt_id, owner).id)
         saved = self._page.store.save_prompt(prompt, owner)
-        gr.Info("Saved.")
+        tell("Saved.")
         return [*self.closed(), [saved.id]]
 
     def attach(self, path: str, use: str, attached: dict[str, str], request: gr.Request) -> list[Any]:

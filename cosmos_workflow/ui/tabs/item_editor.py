@@ -10,7 +10,7 @@ from cosmos_workflow.catalog import all_engines
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing import Queue
 from cosmos_workflow.ui.forms import EngineForms
-from cosmos_workflow.ui.page import Page
+from cosmos_workflow.ui.page import Page, tell
 
 
 class ItemEditor:
@@ -46,5 +46,5 @@ class ItemEditor:
         """Change the item; raises InputError where it began to run meanwhile."""
         params, weights = self.forms.read(engine, values)
         self._page.session(queue).queue.edit(item_id, text=text, params=params, weights=weights)
-        gr.Info("Changed.")
+        tell("Changed.")
         return gr.Group(visible=False)

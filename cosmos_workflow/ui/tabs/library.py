@@ -11,7 +11,7 @@ from cosmos_workflow.queueing import Prompt
 from cosmos_workflow.ui import lists, markup
 from cosmos_workflow.ui.ask import Ask
 from cosmos_workflow.ui.library import FILTERS, chosen_prompts, matching_prompts, page_of_prompts
-from cosmos_workflow.ui.page import Page, owner_of
+from cosmos_workflow.ui.page import Page, owner_of, tell
 from cosmos_workflow.ui.tabs.editor import Editor
 from cosmos_workflow.ui.view import PAGE_SIZE, count
 
@@ -26,7 +26,7 @@ class Library:
         self._store = page.store
         with gr.Row(elem_classes="cw-toolbar"):
             self.search = gr.Textbox(
-                label="Search", placeholder="Words of text or name", scale=3, min_width=140, elem_id="prompt-search"
+                label="Search", placeholder="Text or name", max_lines=1, scale=3, min_width=140, elem_id="prompt-search"
             )
             self.kind = gr.Dropdown(
                 FILTERS, value="all", label="Show", scale=1, min_width=150, filterable=False, elem_id="prompt-filter"
@@ -73,7 +73,7 @@ class Library:
         """Add the selected prompts once more."""
         chosen = chosen_prompts(self._store, ids, owner_of(request))
         self._store.save_prompts([Prompt(known.text, known.inputs, name=known.name) for known in chosen], owner_of(request))
-        gr.Info(f"Duplicated {count(len(chosen), 'prompt')}.")
+        tell(f"Duplicated {count(len(chosen), 'prompt')}.")
 
     def ask_delete(self, ids: list[str], request: gr.Request) -> list[Any]:
         """Ask, saying how many."""
@@ -82,7 +82,7 @@ class Library:
 
     def really_delete(self, ids: list[str], request: gr.Request) -> list[Any]:
         """Delete the selected prompts; nothing is selected then."""
-        gr.Info(f"Deleted {count(self._store.delete_prompts(ids or (), owner_of(request)), 'prompt')}.")
+        tell(f"Deleted {count(self._store.delete_prompts(ids or (), owner_of(request)), 'prompt')}.")
         return [self.ask.hidden(), []]
 
     def read_file(self, path: str, request: gr.Request) -> list[str]:
@@ -91,7 +91,7 @@ class Library:
             added = self._store.import_prompts(Path(path), owner_of(request), name=Path(path).name)
         finally:
             Path(path).unlink(missing_ok=True)
-        gr.Info(f"Imported {count(len(added), 'prompt')}.")
+        tell(f"Imported {count(len(added), 'prompt')}.")
         return [prompt.id for prompt in added]
 
     def all_ids(self, search: str, kind: str, request: gr.Request) -> list[str]:

@@ -12,7 +12,7 @@ from cosmos_workflow.queueing import Queue
 from cosmos_workflow.runner import RunnerState
 from cosmos_workflow.ui import lists, live, markup, view
 from cosmos_workflow.ui.ask import Ask
-from cosmos_workflow.ui.page import Page, Wiring
+from cosmos_workflow.ui.page import Page, Wiring, tell
 from cosmos_workflow.ui.view import Picture
 
 TABLE = "queue-table"
@@ -30,8 +30,8 @@ class QueueControls:
             self.cancel = gr.Button("Cancel running", variant="stop", size="sm", elem_id="cancel-running", visible=False)
             self.retry = gr.Button("Retry failed", size="sm", elem_id="retry-failed", visible=False)
             self.clear = gr.Button("Clear", size="sm", elem_id="clear-queue")
+            self.note = gr.HTML(elem_id="process-note", apply_default_css=False)
         self.ask = Ask(page, "clear-queue", "Clear what waits", "Clear and cancel what runs")
-        self.note = gr.HTML(elem_id="process-note", apply_default_css=False)
         self.bars = lists.bars("queue-progress")
         self.selection = gr.JSON([], visible=False)
         self._wire()
@@ -60,24 +60,24 @@ class QueueControls:
     def rest(self, queue: Queue) -> None:
         """Stop after the running batch."""
         self._page.runner(queue).pause()
-        gr.Info(view.pause_notice(self._page.picture(queue).snapshot.queue))
+        tell(view.pause_notice(self._page.picture(queue).snapshot.queue))
 
     def rest_and_free(self, queue: Queue) -> None:
         """Stop after the running batch, and unload the engines."""
         self._page.runner(queue).pause(free_devices=True)
-        gr.Info(view.pause_notice(self._page.picture(queue).snapshot.queue, freeing=True))
+        tell(view.pause_notice(self._page.picture(queue).snapshot.queue, freeing=True))
 
     def stop(self, ids: list[str], queue: Queue) -> None:
         """Cancel the selected items that run, or all that run."""
         runner = self._page.runner(queue)
         chosen = {item.id for item in runner.snapshot().queue.running} & set(ids or ())
-        gr.Info(f"Cancelling {view.count(len(runner.cancel(chosen or None)), 'item')}.")
+        tell(f"Cancelling {view.count(len(runner.cancel(chosen or None)), 'item')}.")
 
     def again(self, ids: list[str], queue: Queue) -> None:
         """Queue failed items again: the selected ones, or all."""
         own = self._page.session(queue).queue
         failed = {item.id for item in own.snapshot().failed} & set(ids or ())
-        gr.Info(f"Queued {view.count(len(own.retry(failed or None)), 'failed item')} again.")
+        tell(f"Queued {view.count(len(own.retry(failed or None)), 'failed item')} again.")
 
     def ask_clear(self, queue: Queue) -> list[Any]:
         """Ask, saying what waits and what runs."""
@@ -86,7 +86,7 @@ class QueueControls:
 
     def really_clear(self, queue: Queue) -> Any:
         """Take away what waits."""
-        gr.Info(f"Took away {view.count(len(self._page.session(queue).queue.clear_queue()), 'item')}.")
+        tell(f"Took away {view.count(len(self._page.session(queue).queue.clear_queue()), 'item')}.")
         return self.ask.hidden()
 
     def clear_all(self, queue: Queue) -> Any:

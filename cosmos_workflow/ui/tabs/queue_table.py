@@ -8,7 +8,7 @@ from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing import Queue
 from cosmos_workflow.ui import lists, markup, view
 from cosmos_workflow.ui.library import clamp_page
-from cosmos_workflow.ui.page import Page, Visit
+from cosmos_workflow.ui.page import Page, Visit, tell
 from cosmos_workflow.ui.tabs.item_editor import ItemEditor
 from cosmos_workflow.ui.view import PAGE_SIZE, Picture
 
@@ -41,7 +41,7 @@ class QueueTable:
         gone = self._page.session(queue).queue.remove_from_queue(_some(ids))
         if not gone:
             raise InputError("Only what waits can be removed; use Cancel running for what runs.")
-        gr.Info(f"Removed {view.count(len(gone), 'item')}.")
+        tell(f"Removed {view.count(len(gone), 'item')}.")
 
     def move_up(self, ids: list[str], queue: Queue) -> None:
         """Move the selected items a place to the front."""
@@ -54,7 +54,7 @@ class QueueTable:
     def copy(self, ids: list[str], queue: Queue) -> None:
         """Add the selected items once more."""
         added = self._page.session(queue).queue.duplicate(_some(ids))
-        gr.Info(f"Added {view.count(len(added), 'item')}.")
+        tell(f"Added {view.count(len(added), 'item')}.")
 
     def open_item(self, visit: Visit, event: gr.EventData) -> None:
         """Show the details of an item, or hide them where they are shown."""

@@ -13,7 +13,7 @@ from cosmos_workflow.queueing import ItemStatus, Prompt, Queue
 from cosmos_workflow.store import RunRecord
 from cosmos_workflow.ui import lists, markup, view
 from cosmos_workflow.ui.ask import Ask
-from cosmos_workflow.ui.page import Page, ResultFilter, Visit, owner_of
+from cosmos_workflow.ui.page import Page, ResultFilter, Visit, owner_of, tell
 from cosmos_workflow.ui.tabs.configuration import require_available
 from cosmos_workflow.ui.tabs.prompts import PromptsTab
 
@@ -32,7 +32,7 @@ class Results:
         statuses = [("Any status", ""), *((str(status), str(status)) for status in ENDED)]
         with gr.Row(elem_classes="cw-toolbar"):
             self.text = gr.Textbox(
-                label="Search", placeholder="Words of a prompt or an error", scale=3, min_width=140, elem_id="result-search"
+                label="Search", placeholder="Prompt or error", max_lines=1, scale=3, min_width=140, elem_id="result-search"
             )
             self.engine = gr.Dropdown(
                 engines, value="", label="Engine", scale=1, min_width=150, filterable=False, elem_id="result-engine"
@@ -81,7 +81,7 @@ class Results:
         run = self._run(event, request)
         require_available(run.engine)
         self._page.session(queue).queue.add_to_queue([prompt_of(run)], run.engine, run.params, run.weights)
-        gr.Info("Queued again, with the same parameters.")
+        tell("Queued again, with the same parameters.")
 
     def reuse(self, event: gr.EventData, request: gr.Request) -> list[Any]:
         """Load a run's prompt and parameters into the forms of the prompts tab."""
@@ -99,7 +99,7 @@ class Results:
     def really_delete(self, run_id: str, visit: Visit, request: gr.Request) -> list[Any]:
         """Delete a run with its files."""
         self._page.store.delete_runs([run_id], owner_of(request))
-        gr.Info("Deleted.")
+        tell("Deleted.")
         return [self.ask.hidden(), gr.Group(visible=False), *self.show(visit, request)]
 
     def _run(self, event: gr.EventData, request: gr.Request) -> RunRecord:
