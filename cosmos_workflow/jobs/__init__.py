@@ -1,0 +1,55 @@
+"""Jobs: YAML files worked off through the same queue as everything else, and what is made of their pieces."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cosmos_workflow.jobs.background import JobBackground
+    from cosmos_workflow.jobs.executor import TaskExecutor, TaskResult
+    from cosmos_workflow.jobs.files import JobFileError, load_job, parse_job
+    from cosmos_workflow.jobs.manager import JobManager
+    from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
+    from cosmos_workflow.jobs.plan import ExecutionPlan, TaskStatus
+    from cosmos_workflow.jobs.store import JobStore
+    from cosmos_workflow.jobs.tasks import JobFile, TaskConfig
+
+_HOMES = {
+    "ExecutionPlan": "plan",
+    "JobBackground": "background",
+    "JobFile": "tasks",
+    "JobFileError": "files",
+    "JobManager": "manager",
+    "JobStore": "store",
+    "TaskConfig": "tasks",
+    "TaskExecutor": "executor",
+    "TaskOrchestrator": "orchestrator",
+    "TaskResult": "executor",
+    "TaskStatus": "plan",
+    "load_job": "files",
+    "parse_job": "files",
+}
+
+__all__ = [
+    "ExecutionPlan",
+    "JobBackground",
+    "JobFile",
+    "JobFileError",
+    "JobManager",
+    "JobStore",
+    "TaskConfig",
+    "TaskExecutor",
+    "TaskOrchestrator",
+    "TaskResult",
+    "TaskStatus",
+    "load_job",
+    "parse_job",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first asked for: checking a file needs neither workers nor a database.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

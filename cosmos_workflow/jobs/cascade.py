@@ -82,6 +82,7 @@ class Cascade:
         if not path.is_file():
             self.note(location, f"there is no file {shorten(value)} in {path.parent}; check the name.")
             return None
+        self.tree.files.append(path)
         return path
 
     def note(self, location: Location, message: str, *, of_key: bool = False) -> None:

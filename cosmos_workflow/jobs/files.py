@@ -53,7 +53,7 @@ def parse_job(text: str, origin: Path | None = None, *, job_id: str = "", root: 
         tasks = resolve_tasks(tree, job, own_id, name, folder.absolute(), root)
     if tree.problems:
         raise JobFileError(list(dict.fromkeys(tree.problems)))
-    return JobFile(own_id, name, bool(job and job.enabled), tuple(tasks), text, origin)
+    return JobFile(own_id, name, bool(job and job.enabled), tuple(tasks), text, origin, tuple(dict.fromkeys(tree.files)))
 
 
 def _validate(tree: YamlTree) -> JobSection | None:

@@ -60,7 +60,7 @@ class TaskConfig:
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """A checked job file. `source` is its text, `path` where it lies (None for one that isn't saved)."""
+    """A checked job file. `source` is its text, `path` where it lies (None for one that isn't saved), `files` what it names."""
 
     id: str
     name: str
@@ -68,6 +68,7 @@ class JobFile:
     tasks: tuple[TaskConfig, ...]
     source: str
     path: Path | None = None
+    files: tuple[Path, ...] = ()
 
     def task(self, key: str) -> TaskConfig | None:
         """The task of that key."""

@@ -1,0 +1,217 @@
+"""Jobs worked off in the background: what was asked for now, and, with run mode on, every enabled job in order.
+
+Needs no page: it goes on when the last one is closed, and stops by itself when nothing is left to try.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from cosmos_workflow.errors import WorkflowError
+from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, JobWaiting, OnEvent, TaskResult
+from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
+from cosmos_workflow.jobs.plan import Mode
+from cosmos_workflow.jobs.status import tried_to_the_end
+from cosmos_workflow.jobs.tasks import JobFile
+from cosmos_workflow.queueing.batches import digest
+from cosmos_workflow.runner import RunnerSnapshot
+
+log = logging.getLogger(__name__)
+
+STATE = ".run-mode.json"
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundState:
+    """`on` is the switch; `asks` that it was on when the program ended, and waits for a person's word.
+
+    `running` is the id of the job that runs ("" for none), `waiting` those that were asked for, `snapshot` the runner's.
+    `message` says what happened last that a person should know.
+    """
+
+    on: bool
+    asks: bool
+    running: str
+    waiting: tuple[str, ...]
+    message: str
+    snapshot: RunnerSnapshot | None
+
+
+class JobBackground:
+    """The one background runner of a program; every method may be called from any thread, and none waits for a job."""
+
+    def __init__(self, orchestrator: TaskOrchestrator, on_event: OnEvent | None = None) -> None:
+        self._orchestrator = orchestrator
+        self._on_event = on_event
+        self._file = orchestrator.jobs.folder / STATE
+        self._changed = threading.Condition()
+        self._asked: OrderedDict[str, Mode] = OrderedDict()
+        self._tried: set[str] = set()
+        self._on = False
+        self._asks = False
+        self._running = ""
+        self._by_hand = False
+        self._message = ""
+        self._snapshot: RunnerSnapshot | None = None
+        self._stop = threading.Event()
+        self._closing = False
+        self._thread: threading.Thread | None = None
+
+    def restore(self) -> None:
+        """At the program's start: where run mode was on, go on or ask, as the workspace's `startup` setting says."""
+        if not self._was_on():
+            return
+        if self._orchestrator.operations.workspace.settings.startup == "resume":
+            self.switch(True)
+        else:
+            with self._changed:
+                self._asks = True
+
+    def switch(self, on: bool) -> None:
+        """Turn run mode on or off. Off stops after the batch that runs; on begins with the first enabled job."""
+        with self._changed:
+            if on:
+                self._tried.clear()
+            elif self._running and not self._by_hand:
+                self._stop.set()
+            self._set_on(on)
+            self._begin()
+
+    def run_now(self, job_id: str, mode: Mode = "resume") -> None:
+        """Run a job before everything else that waits, whether it is enabled or not."""
+        self._orchestrator.jobs.get(job_id)
+        with self._changed:
+            self._asked[job_id] = mode
+            self._begin()
+
+    def stop(self, job_id: str) -> None:
+        """Stop a job after the batch that runs, or forget that it was asked for; what is made stays."""
+        with self._changed:
+            self._asked.pop(job_id, None)
+            if self._running == job_id:
+                self._stop.set()
+
+    def state(self) -> BackgroundState:
+        """What it does at this moment."""
+        with self._changed:
+            return BackgroundState(
+                self._on, self._asks, self._running, tuple(self._asked), self._message, self._snapshot if self._running else None
+            )
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until it has nothing to do; False where `timeout` seconds passed first."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._thread is None, timeout)
+
+    def close(self) -> None:
+        """Stop after the batch that runs; run mode is on again at the next start, if it is on now."""
+        with self._changed:
+            self._closing = True
+            self._stop.set()
+        self.join(timeout=10)
+
+    # --- the thread ---
+
+    def _begin(self) -> None:
+        if self._thread is None and not self._closing and (self._on or self._asked):
+            self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
+            self._thread.start()
+
+    def _work(self) -> None:
+        while (chosen := self._next()) is not None:
+            job, mode = chosen
+            try:
+                results = self._orchestrator.run(job, mode, self._see, self._stop)
+                self._after(results)
+            except WorkflowError as error:
+                self._give_up(str(error))
+            except Exception as error:
+                log.exception("the job %s broke", job.id)
+                self._give_up(f"Something went wrong in Cosmos Workflow itself: {type(error).__name__}: {error}")
+
+    def _next(self) -> tuple[JobFile, Mode] | None:
+        """The job to run now; None, and the thread ends, where there is none."""
+        with self._changed:
+            self._running, self._snapshot = "", None
+            self._stop.clear()
+            while self._asked and not self._closing:
+                job_id, mode = self._asked.popitem(last=False)
+                stored = self._orchestrator.jobs.find(job_id)
+                if stored and stored.job:
+                    self._running, self._by_hand = job_id, True
+                    return stored.job, mode
+                self._message = stored.problem if stored else f"The job {job_id} was deleted."
+        try:
+            job = self._next_of_run_mode()
+        except WorkflowError as error:
+            self._give_up(str(error))
+            job = None
+        with self._changed:
+            # Somebody may have asked for something since: then the thread goes on.
+            if self._closing or (job is None and not self._asked):
+                if job is None and self._on and not self._closing:
+                    self._set_on(False)
+                    self._message = self._message or "Everything is done; run mode switched itself off."
+                self._thread = None
+                self._changed.notify_all()
+                return None
+            if job is not None and not self._asked and self._on:
+                self._running, self._by_hand = job.id, False
+                return job, "resume"
+        return self._next()
+
+    def _next_of_run_mode(self) -> JobFile | None:
+        if not self._on:
+            return None
+        for stored in self._orchestrator.jobs.list():
+            job = stored.job
+            if job is None or not job.enabled or (state := _contents(job)) in self._tried:
+                continue
+            self._tried.add(state)
+            reports = [report for report in self._orchestrator.report(job).tasks if report.task.enabled]
+            if not all(tried_to_the_end(report) for report in reports):
+                return job
+        return None
+
+    def _after(self, results: list[TaskResult]) -> None:
+        unfinished = [result for result in results if not result.succeeded]
+        if unfinished and not self._stop.is_set():
+            with self._changed:
+                self._message = f"{unfinished[0].title}: {unfinished[0].error}"
+
+    def _give_up(self, message: str) -> None:
+        with self._changed:
+            self._message = message
+            self._set_on(False)
+
+    def _see(self, event: JobEvent) -> None:
+        with self._changed:
+            if isinstance(event, JobProgressed):
+                self._snapshot = event.snapshot
+            elif isinstance(event, JobWaiting):
+                self._message = "Another program is running this job; what it leaves is made after it."
+        if self._on_event:
+            self._on_event(event)
+
+    # --- the switch, under the lock ---
+
+    def _set_on(self, on: bool) -> None:
+        self._on, self._asks = on, False
+        if on:
+            self._message = ""
+        self._orchestrator.jobs.disk.write(self._file, json.dumps({"on": on}).encode())
+
+    def _was_on(self) -> bool:
+        try:
+            return json.loads(self._file.read_text(encoding="utf-8")) == {"on": True}
+        except (FileNotFoundError, ValueError):
+            return False
+
+
+def _contents(job: JobFile) -> str:
+    """A job with everything it names: an edited one is tried again."""
+    return digest({"id": job.id, "source": job.source, "texts": [[chunk.text for chunk in task.chunks] for task in job.tasks]})

@@ -1,0 +1,239 @@
+"""Works off the plan of one job: its takes go through the same queue and runner as everything else, then are put together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cosmos_workflow.errors import WorkflowError
+from cosmos_workflow.jobs.assembly import assemble
+from cosmos_workflow.jobs.plan import ExecutionPlan, TaskPlan, TaskStatus, queue_items
+from cosmos_workflow.jobs.status import JobReader, TaskReport
+from cosmos_workflow.jobs.tasks import TaskConfig, slug
+from cosmos_workflow.operations import Operations
+from cosmos_workflow.queueing import ItemStatus, Queue, QueueItem
+from cosmos_workflow.runner import QueueRunner, RunnerSnapshot, RunnerState
+
+_WAIT = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """How a task ended. `files` maps a key to a path: the final under the engine's key and "subtitles", or a run's outputs.
+
+    `made` is how many takes this run made, `missing` names what can't be heard: "piece 17: why". `error` says in a sentence
+    why the task isn't completed, `note` what a listener should know of a completed one.
+    """
+
+    task_id: str
+    title: str
+    status: TaskStatus
+    label: str
+    made: int = 0
+    pieces: int = 0
+    missing: tuple[str, ...] = ()
+    files: Mapping[str, Path] = field(default_factory=dict)
+    seconds: float | None = None
+    error: str = ""
+    note: str = ""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether everything the task asks for is there."""
+        return self.status is TaskStatus.COMPLETED
+
+
+@dataclass(frozen=True, slots=True)
+class JobStarted:
+    """A job's queue was filled, and its runner started."""
+
+    job_id: str
+    plan: ExecutionPlan
+
+
+@dataclass(frozen=True, slots=True)
+class JobWaiting:
+    """Another program is running this job; this one waits, and then makes what is still missing."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgressed:
+    """The runner got further."""
+
+    job_id: str
+    snapshot: RunnerSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class TakeMade:
+    """A take ended: made, or with an error. `done` of `total` takes of this run ended so far."""
+
+    task_id: str
+    text: str
+    run_error: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnded:
+    """A task was brought as far as it goes in this run."""
+
+    result: TaskResult
+
+
+JobEvent = JobStarted | JobWaiting | JobProgressed | TakeMade | TaskEnded
+OnEvent = Callable[[JobEvent], None]
+
+
+class TaskExecutor:
+    """Runs the tasks of one job. Takes of several tasks share batches; a task is put together as soon as its takes are done."""
+
+    def __init__(self, operations: Operations, reader: JobReader, on_event: OnEvent | None = None) -> None:
+        self._operations = operations
+        self._reader = reader
+        self._notify = on_event or (lambda _event: None)
+
+    def run(self, plan: ExecutionPlan, job_id: str, stop: threading.Event | None = None) -> list[TaskResult]:
+        """Make what the plan wants, and put together what is whole. The caller holds the job's lock.
+
+        `stop` ends it early: the running batch is finished, nothing new begins. An exception cancels what runs.
+        """
+        run = _Run(self._operations, self._reader, self._notify, plan, job_id, stop or threading.Event())
+        return run.results()
+
+    def finish(self, task: TaskConfig, made: int = 0, failed: str = "") -> TaskResult:
+        """Put a task together where it is whole and its final isn't up to date, and say where it is."""
+        report = self._reader.read_task(task, self._reader.known_runs(task.job_id))
+        if task.joined and not report.current and not report.missing:
+            try:
+                self.put_together(report)
+            except WorkflowError as error:
+                failed = str(error)
+            report = self._reader.read_task(task, self._reader.known_runs(task.job_id))
+        return self.result(report, made, failed)
+
+    def put_together(self, report: TaskReport) -> None:
+        """A new final from the pieces that are used now. Raises WorkflowError."""
+        task = report.task
+        pieces = self._reader.to_join(report.pieces, report.chosen)
+        folder = self._reader.jobs.task_folder(task.id)
+        assemble(pieces, task.audio, folder, f"{slug(task.job_name)}-{task.key}", self._reader.jobs.disk)
+
+    def result(self, report: TaskReport, made: int = 0, failed: str = "") -> TaskResult:
+        """A report as the end of a run."""
+        task, final = report.task, report.final
+        files: dict[str, Path] = {}
+        if task.joined and final and report.current:
+            files = {"audio": final.path, "subtitles": final.subtitles}
+        elif not task.joined and (run := report.chosen[0]) is not None:
+            files = {key: self._reader.store.output_path(run, key) for key in run.outputs}
+        missing = tuple(f"piece {piece.index + 1}: {piece.error or 'not made yet'}" for piece in report.missing)
+        done = report.status is TaskStatus.COMPLETED
+        return TaskResult(
+            task_id=task.id,
+            title=task.title,
+            status=report.status,
+            label=report.label,
+            made=made,
+            pieces=len(report.pieces),
+            missing=missing,
+            files=files,
+            seconds=final.seconds if final and files else None,
+            error="" if done else failed or report.message,
+            note=final.note if final and files else "",
+        )
+
+
+class _Run:
+    """One run of a plan."""
+
+    def __init__(
+        self,
+        operations: Operations,
+        reader: JobReader,
+        notify: OnEvent,
+        plan: ExecutionPlan,
+        job_id: str,
+        stop: threading.Event,
+    ) -> None:
+        self._executor = TaskExecutor(operations, reader)
+        self._notify = notify
+        self._plan, self._job_id, self._stop = plan, job_id, stop
+        self._queue = Queue(owner=reader.jobs.owner)
+        self._runner = QueueRunner(self._queue, operations)
+        self._items = self._distinct_items()
+        self._ended: set[str] = set()
+        self._made: dict[str, int] = {}
+        self._results: dict[str, TaskResult] = {}
+
+    def results(self) -> list[TaskResult]:
+        """Run to the end, and say how each task ended, in the order of the file."""
+        self._queue.extend(list(self._items.values()))
+        self._notify(JobStarted(self._job_id, self._plan))
+        try:
+            reason = self._work()
+        except BaseException:
+            self._runner.stop()
+            raise
+        for task in self._plan.tasks:
+            if task.task.id not in self._results:
+                self._end(task, reason)
+        return [self._results[task.task.id] for task in self._plan.tasks]
+
+    def _work(self) -> str:
+        """Wait until the runner rests; returns why it stopped before everything was done, or nothing."""
+        self._finish_what_is_done()
+        if not self._items:
+            return ""
+        version = -1
+        self._runner.start()
+        while True:
+            version = self._runner.wait_for_change(version, _WAIT)
+            snapshot = self._runner.snapshot()
+            self._take_in(snapshot.queue.finished)
+            self._notify(JobProgressed(self._job_id, snapshot))
+            if self._stop.is_set():
+                self._runner.pause()
+            if not snapshot.active:
+                self._runner.join()
+                self._take_in(self._queue.snapshot().finished)
+                return snapshot.reason if snapshot.state is RunnerState.HELD else ""
+
+    def _take_in(self, finished: Sequence[QueueItem]) -> None:
+        new = [item for item in finished if item.id not in self._ended]
+        for item in new:
+            self._ended.add(item.id)
+            task_id = self._task_of(item)
+            if item.status is ItemStatus.SUCCEEDED:
+                self._made[task_id] = self._made.get(task_id, 0) + 1
+            error = "" if item.status is ItemStatus.SUCCEEDED else item.error or str(item.status)
+            self._notify(TakeMade(task_id, item.prompt_text, error, len(self._ended), len(self._items)))
+        if new:
+            self._finish_what_is_done()
+
+    def _finish_what_is_done(self) -> None:
+        for task in self._plan.tasks:
+            waits = any(self._items[take.digest].id not in self._ended for take in task.wanted)
+            if task.task.id not in self._results and not waits:
+                self._end(task)
+
+    def _end(self, plan: TaskPlan, reason: str = "") -> None:
+        result = self._executor.finish(plan.task, self._made.get(plan.task.id, 0), reason)
+        self._results[plan.task.id] = result
+        self._notify(TaskEnded(result))
+
+    def _distinct_items(self) -> dict[str, QueueItem]:
+        """One item a take, though several tasks may want it."""
+        items: dict[str, QueueItem] = {}
+        for plan in self._plan.tasks:
+            for item in queue_items(plan):
+                items.setdefault(item.source.rpartition("#")[2], item)
+        return items
+
+    def _task_of(self, item: QueueItem) -> str:
+        return item.source.rpartition("#")[0].removeprefix("job:")

@@ -1,0 +1,232 @@
+"""What to do for a job, and in whose turn: plans, runs one job at a time under its lock, and answers where everything is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from filelock import Timeout
+
+from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.estimates import TimeLeft, time_left
+from cosmos_workflow.jobs.candidates import Score, Scorer
+from cosmos_workflow.jobs.executor import JobWaiting, OnEvent, TaskExecutor, TaskResult
+from cosmos_workflow.jobs.plan import Choice, ExecutionPlan, Mode, PieceState, TaskStatus, plan_task, queue_items
+from cosmos_workflow.jobs.status import JobReader, JobReport, TaskReport
+from cosmos_workflow.jobs.store import JobStore
+from cosmos_workflow.jobs.tasks import JobFile, TaskConfig
+from cosmos_workflow.operations import Operations
+from cosmos_workflow.params import shorten
+from cosmos_workflow.queueing import QueueItem
+from cosmos_workflow.store import RunRecord
+
+_TURN = 0.5
+"""Seconds between two looks whether another program gave a job back."""
+
+
+class TaskOrchestrator:
+    """Plans and runs jobs of one owner. Every method may be called from any thread."""
+
+    def __init__(self, operations: Operations, jobs: JobStore, scorer: Scorer | None = None) -> None:
+        self.operations = operations
+        self.jobs = jobs
+        self.reader = JobReader(operations.store, jobs, scorer)
+        self._live: set[str] = set()
+        self._known: dict[str, JobFile] = {}
+        self._guard = threading.Lock()
+
+    # --- planning ---
+
+    def plan(self, job: JobFile, mode: Mode = "resume", takes: Collection[str] = ()) -> ExecutionPlan:
+        """What a run in this mode would do: new, partial, done or failed, task by task; disabled tasks are left out."""
+        known = self.reader.known_runs(job.id)
+        tasks = [task for task in job.tasks if task.enabled]
+        return ExecutionPlan(mode, tuple(plan_task(task, self.reader.pieces(task, known), mode, takes) for task in tasks))
+
+    def time_left(self, items: Collection[QueueItem]) -> TimeLeft | None:
+        """How long these items take; None where their engine has made nothing here yet."""
+        costs: dict[str, float] = {}
+        batches: dict[str, set[str]] = {}
+        for item in items:
+            costs[item.engine] = costs.get(item.engine, 0.0) + item.cost
+            batches.setdefault(item.engine, set()).add(item.batch_key)
+        return time_left([(cost, len(batches[engine]), self.operations.rate(engine)) for engine, cost in costs.items()])
+
+    # --- running ---
+
+    def run(
+        self,
+        job: JobFile,
+        mode: Mode = "resume",
+        on_event: OnEvent | None = None,
+        stop: threading.Event | None = None,
+        takes: Collection[str] = (),
+    ) -> list[TaskResult]:
+        """Run a job to its end, and say how each enabled task ended.
+
+        Waits while another program runs the same job, and plans only then: what the other made isn't made again.
+        """
+        stop = stop or threading.Event()
+        with self._held(job, on_event, stop) as held:
+            if not held:
+                return []
+            executor = TaskExecutor(self.operations, self.reader, on_event)
+            return executor.run(self.plan(job, mode, takes), job.id, stop)
+
+    def assemble(self, job: JobFile, key: str) -> TaskResult:
+        """Put a task together anew from what is there, without making anything; the earlier finals stay.
+
+        Raises InputError where a piece is missing, and says which; UnavailableError while the job runs.
+        """
+        task = self._task(job, key)
+        if not task.joined:
+            raise InputError(f"{task.title}: its result is one file; there is nothing to put together.")
+        with self._now(job):
+            report = self._report(task)
+            if report.missing:
+                raise InputError(f"{task.title} is {report.label}: {report.message}; run the job first.")
+            executor = TaskExecutor(self.operations, self.reader)
+            executor.put_together(report)
+            return executor.result(self._report(task))
+
+    def make_again(self, job: JobFile, key: str, piece: int, on_event: OnEvent | None = None) -> list[TaskResult]:
+        """Make one more take of a piece (counted from 0): with a seed of its own, where the engine has seeds.
+
+        Which take is used then is picked as always, unless a person chose; without seeds, the newest one is used.
+        """
+        task = self._task(job, key)
+        state = self._piece(task, piece)
+        choice = self.jobs.choices(task.id).get(state.digest, Choice())
+        if state.takes[0].seed is None:
+            self.jobs.set_choice(task.id, state.digest, replace(choice, run_id=""))
+            return self.run(job, "all", on_event, takes=[state.digest])
+        self.jobs.set_choice(task.id, state.digest, replace(choice, extra=choice.extra + 1))
+        return self.run(job, "all", on_event, takes=[self._piece(task, piece).takes[-1].digest])
+
+    def choose(self, job: JobFile, key: str, piece: int, run_id: str = "") -> TaskReport:
+        """Use this take of a piece (counted from 0), or with an empty id the best one again; `assemble` makes it heard."""
+        task = self._task(job, key)
+        state = self._piece(task, piece)
+        if run_id and run_id not in [run.id for run, _ in self.candidates(job, key, piece)]:
+            raise InputError(f"{shorten(run_id)} isn't a take of piece {piece + 1}; choose one of its takes.")
+        choice = self.jobs.choices(task.id).get(state.digest, Choice())
+        self.jobs.set_choice(task.id, state.digest, replace(choice, run_id=run_id))
+        return self._report(task)
+
+    # --- looking ---
+
+    def report(self, job: JobFile) -> JobReport:
+        """Where a job and its tasks are."""
+        return self.reader.read_job(job, self.is_live(job.id))
+
+    def is_live(self, job_id: str) -> bool:
+        """Whether this program is running the job now."""
+        with self._guard:
+            return job_id in self._live
+
+    def candidates(self, job: JobFile, key: str, piece: int) -> list[tuple[RunRecord, Score]]:
+        """The takes of a piece (counted from 0) that can be heard, the newest run of each first, with their scores."""
+        task = self._task(job, key)
+        known = self.reader.known_runs(job.id)
+        pieces = self.reader.pieces(task, known)
+        if not 0 <= piece < len(pieces):
+            raise InputError(f"{task.title} has no piece {piece + 1}; it has {len(pieces)}.")
+        runs = [run for take in pieces[piece].takes for run in known.made.get(take.digest, [])]
+        return [(run, self.reader.score(run)) for run in runs]
+
+    def get_detailed_status(self, task_id: str) -> dict[str, Any] | None:
+        """Where a task is; None for an unknown id ("job/task").
+
+        `progress` is a fraction in [0, 1], the times are seconds since 1970; `estimated_completion` is None where nothing
+        runs, or where its engine has made nothing here yet.
+        """
+        job_id, _, key = task_id.partition("/")
+        stored = self.jobs.find(job_id)
+        with self._guard:
+            # A job that was run from a file outside the workspace is known from its run.
+            job = stored.job if stored and stored.job else self._known.get(job_id)
+        task = job.task(key) if job else None
+        if job is None or task is None:
+            return None
+        report = self.reader.read_task(task, self.reader.known_runs(job.id), self.is_live(job.id))
+        return {
+            "task_id": task.id,
+            "job_name": job.name,
+            "status": str(report.status),
+            "progress": round(report.progress, 4),
+            "message": report.message,
+            "start_time": report.started_at,
+            "estimated_completion": self._completion(report),
+        }
+
+    def _completion(self, report: TaskReport) -> float | None:
+        if report.status is not TaskStatus.RUNNING:
+            return None
+        left = self.time_left(queue_items(plan_task(report.task, report.pieces, "resume")))
+        return time.time() + left.seconds if left else None
+
+    def _report(self, task: TaskConfig) -> TaskReport:
+        return self.reader.read_task(task, self.reader.known_runs(task.job_id))
+
+    def _task(self, job: JobFile, key: str) -> TaskConfig:
+        task = job.task(key)
+        if task is None:
+            raise InputError(f"The job {job.name} has no task {shorten(key)}; the file may have changed.")
+        return task
+
+    def _piece(self, task: TaskConfig, piece: int) -> PieceState:
+        pieces = self.reader.pieces(task, self.reader.known_runs(task.job_id))
+        if not 0 <= piece < len(pieces):
+            raise InputError(f"{task.title} has no piece {piece + 1}; it has {len(pieces)}.")
+        return pieces[piece]
+
+    # --- turns ---
+
+    @contextmanager
+    def _held(self, job: JobFile, on_event: OnEvent | None, stop: threading.Event) -> Iterator[bool]:
+        """The job's lock, once whoever else has it gave it back; False where `stop` came first."""
+        lock = self.jobs.job_lock(job.id)
+        told = False
+        while not stop.is_set():
+            try:
+                lock.acquire(timeout=_TURN if told else 0)
+            except Timeout:
+                if not told and on_event:
+                    on_event(JobWaiting(job.id))
+                told = True
+                continue
+            try:
+                with self._marked_live(job):
+                    yield True
+            finally:
+                lock.release()
+            return
+        yield False
+
+    @contextmanager
+    def _now(self, job: JobFile) -> Iterator[None]:
+        """The job's lock at once."""
+        lock = self.jobs.job_lock(job.id)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise UnavailableError(f"The job {job.name} is running; stop it first, or wait until it is done.") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _marked_live(self, job: JobFile) -> Iterator[None]:
+        with self._guard:
+            self._live.add(job.id)
+            self._known[job.id] = job
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._live.discard(job.id)

@@ -1,0 +1,241 @@
+"""From tasks to takes to queue items, and which of them there are already. Pure: runs come in as records.
+
+A take is one rendering of a piece; its digest is that of everything that decides how it sounds. What exists is looked up by
+digest, so that a changed paragraph makes only its own pieces again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+from cosmos_workflow.catalog import EngineSpec, find_engine
+from cosmos_workflow.jobs.candidates import take_seeds
+from cosmos_workflow.jobs.chunks import Chunk
+from cosmos_workflow.jobs.tasks import TaskConfig
+from cosmos_workflow.params import validate_params
+from cosmos_workflow.queueing import ItemStatus, QueueItem, calculate_batch_key
+from cosmos_workflow.queueing.batches import digest
+from cosmos_workflow.store import RunRecord
+from cosmos_workflow.store.recovery import REASON as ENDED_WITH_THE_PROGRAM
+
+Mode = Literal["resume", "failed", "all"]
+MODES: tuple[Mode, ...] = ("resume", "failed", "all")
+
+
+class TaskStatus(StrEnum):
+    """Where a task, or a job, is."""
+
+    NEW = "New"
+    RUNNING = "Running"
+    PARTIAL = "Partial"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One rendering of a piece: its digest, its complete params, its seed (None for an engine without), and its runs.
+
+    `made` is the newest succeeded run, `last` the newest of all; both are None before the first.
+    """
+
+    digest: str
+    params: Mapping[str, Any]
+    seed: int | None = None
+    made: RunRecord | None = None
+    last: RunRecord | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it was tried to the end and there is nothing to show; one whose program was ended wasn't."""
+        last = self.last
+        return (
+            self.made is None and last is not None and last.status is ItemStatus.FAILED and last.error != ENDED_WITH_THE_PROGRAM
+        )
+
+    @property
+    def running(self) -> bool:
+        """Whether it is being made right now, by whatever process."""
+        return self.last is not None and self.last.status is ItemStatus.RUNNING
+
+    def wanted(self, mode: Mode) -> bool:
+        """Whether a run in this mode makes it."""
+        return {"resume": self.made is None, "failed": self.failed, "all": True}[mode]
+
+
+@dataclass(frozen=True, slots=True)
+class PieceState:
+    """A piece of a task with its takes. `digest` is that of its first take."""
+
+    index: int
+    chunk: Chunk
+    digest: str
+    takes: tuple[Take, ...]
+
+    @property
+    def made(self) -> bool:
+        """Whether it can be heard, and nothing of it waits to be tried."""
+        return any(take.made for take in self.takes) and all(take.made or take.failed for take in self.takes)
+
+    @property
+    def failed(self) -> bool:
+        """Whether every take of it failed."""
+        return all(take.failed for take in self.takes)
+
+    @property
+    def error(self) -> str:
+        """Why it failed."""
+        return next((take.last.error for take in self.takes if take.failed and take.last), "")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPlan:
+    """What a run would do for a task: the takes to make, and what there is already."""
+
+    task: TaskConfig
+    pieces: tuple[PieceState, ...]
+    wanted: tuple[Take, ...]
+    state: Literal["new", "partial", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionPlan:
+    """What a run of a job in a mode would do, task by task."""
+
+    mode: Mode
+    tasks: tuple[TaskPlan, ...]
+
+    @property
+    def wanted(self) -> int:
+        """How many takes it would make."""
+        return sum(len(task.wanted) for task in self.tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a person decided about a piece: how many takes beside those of the job, and which run is used ("" for the best)."""
+
+    extra: int = 0
+    run_id: str = ""
+
+
+@dataclass(slots=True)
+class KnownRuns:
+    """The runs of a job by take digest: the newest succeeded one whose output is there, and the newest of all."""
+
+    made: dict[str, list[RunRecord]] = field(default_factory=dict)
+    last: dict[str, RunRecord] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, runs: Iterable[RunRecord], is_there: Callable[[RunRecord], bool]) -> KnownRuns:
+        """From runs, newest first."""
+        known = cls()
+        for run in runs:
+            take = run.source.rpartition("#")[2]
+            known.last.setdefault(take, run)
+            if run.status is ItemStatus.SUCCEEDED and is_there(run):
+                known.made.setdefault(take, []).append(run)
+        return known
+
+
+def source_of(task: TaskConfig, take: str = "") -> str:
+    """What a task's runs are marked with."""
+    return f"job:{task.job_id}/{task.key}#{take}"
+
+
+def job_source(job_id: str) -> str:
+    """The mark that all runs of a job begin with."""
+    return f"job:{job_id}/"
+
+
+def pieces_of(
+    task: TaskConfig,
+    known: KnownRuns,
+    choices: Mapping[str, Choice],
+    file_digest: Callable[[Path], str],
+) -> tuple[PieceState, ...]:
+    """The pieces of a task with their takes, as the runs and a person's choices have it."""
+    pieces: list[PieceState] = []
+    for index, chunk in enumerate(task.chunks):
+        voice = task.voices[chunk.speaker]
+        inputs = {name: file_digest(Path(path)) for name, path in voice.inputs.items()}
+
+        def identify(params: Mapping[str, Any], text: str = chunk.text, files: Mapping[str, str] = inputs) -> str:
+            parts = {"text": text, "engine": task.engine, "params": params, "weights": task.weights, "inputs": files}
+            return digest(parts)
+
+        own = identify(voice.params)
+        if "seed" not in voice.params:
+            takes = [Take(own, voice.params, None)]
+        else:
+            count = task.candidates.count + choices.get(own, Choice()).extra
+            params = [{**voice.params, "seed": seed} for seed in take_seeds(voice.params, own, count)]
+            takes = [Take(identify(values), values, values["seed"]) for values in params]
+        pieces.append(PieceState(index, chunk, own, tuple(_known(take, known) for take in takes)))
+    return tuple(pieces)
+
+
+def plan_task(task: TaskConfig, pieces: tuple[PieceState, ...], mode: Mode, only: Collection[str] = ()) -> TaskPlan:
+    """What a run makes of a task, with `only` nothing but the takes of these digests; one that two pieces share comes once."""
+    takes = {take.digest: take for piece in pieces for take in piece.takes}
+    wanted = tuple(take for take in takes.values() if (take.digest in only if only else take.wanted(mode)))
+    if all(piece.made for piece in pieces):
+        state = "done"
+    elif all(piece.made or piece.failed for piece in pieces):
+        state = "failed"
+    else:
+        state = "new" if not any(take.last for take in takes.values()) else "partial"
+    return TaskPlan(task, pieces, wanted, state)
+
+
+def queue_items(plan: TaskPlan) -> list[QueueItem]:
+    """The takes of a plan as items for a queue, in the order of the text."""
+    task = plan.task
+    spec = find_engine(task.engine)
+    chunks = {take.digest: piece.chunk for piece in reversed(plan.pieces) for take in piece.takes}
+    keys: dict[str, str] = {}
+    items: list[QueueItem] = []
+    for take in plan.wanted:
+        chunk = chunks[take.digest]
+        voice = task.voices[chunk.speaker]
+        shape = digest({"params": take.params})
+        if shape not in keys:
+            keys[shape] = calculate_batch_key(task.engine, take.params, task.weights)
+        items.append(
+            QueueItem(
+                prompt_id=f"ps_{take.digest}",
+                prompt_text=chunk.text,
+                engine=task.engine,
+                params=dict(take.params),
+                weights=dict(task.weights),
+                inputs=dict(voice.inputs),
+                batch_key=keys[shape],
+                source=source_of(task, take.digest),
+                cost=_cost(spec, chunk.text, take.params, voice.inputs),
+            )
+        )
+    return items
+
+
+def choose(
+    piece: PieceState, choice: Choice, pick: str, best_of: Callable[[list[RunRecord]], RunRecord], known: KnownRuns
+) -> RunRecord:
+    """The run of a made piece that is used: the one a person chose, else the first take or the best one."""
+    by_hand = [run for take in piece.takes for run in known.made.get(take.digest, []) if run.id == choice.run_id]
+    if by_hand:
+        return by_hand[0]
+    made = [take.made for take in piece.takes if take.made]
+    return made[0] if pick == "first" or len(made) == 1 else best_of(made)
+
+
+def _known(take: Take, known: KnownRuns) -> Take:
+    made = known.made.get(take.digest)
+    return Take(take.digest, take.params, take.seed, made[0] if made else None, known.last.get(take.digest))
+
+
+def _cost(spec: EngineSpec, text: str, params: Mapping[str, Any], inputs: Mapping[str, str]) -> float:
+    return spec.cost(text, validate_params(spec.params, params), {name: Path(path) for name, path in inputs.items()})

@@ -1,0 +1,255 @@
+"""What a task has and lacks, derived from its runs and its finals each time somebody asks: it can't disagree with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cosmos_workflow.catalog import find_engine
+from cosmos_workflow.jobs.assembly import Final, Piece, final_state, finals
+from cosmos_workflow.jobs.candidates import Fault, FaultScorer, Score, Scorer, best
+from cosmos_workflow.jobs.plan import Choice, KnownRuns, PieceState, TaskStatus, choose, job_source, pieces_of
+from cosmos_workflow.jobs.store import JobStore
+from cosmos_workflow.jobs.tasks import JobFile, TaskConfig
+from cosmos_workflow.store import RunRecord, Store
+
+SCORES = "scores.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReport:
+    """A task at one moment. `chosen` are the runs that are used, by piece, None where there is none yet.
+
+    `progress` is the share of its pieces that can be heard, with what is running counted by its own progress, in [0, 1]; it
+    is 1 only for a completed task. `final` is the newest one, `current` whether it is what its pieces would give now.
+    """
+
+    task: TaskConfig
+    status: TaskStatus
+    progress: float
+    message: str
+    pieces: tuple[PieceState, ...]
+    chosen: tuple[RunRecord | None, ...]
+    finals: tuple[Final, ...] = ()
+    current: bool = False
+    started_at: float | None = None
+
+    @property
+    def final(self) -> Final | None:
+        """The newest final."""
+        return self.finals[-1] if self.finals else None
+
+    @property
+    def label(self) -> str:
+        """The status as people read it: "Running 12 %"."""
+        return status_label(self.status, self.progress)
+
+    @property
+    def missing(self) -> list[PieceState]:
+        """The pieces that can't be heard yet."""
+        return [piece for piece, run in zip(self.pieces, self.chosen, strict=True) if run is None]
+
+
+@dataclass(frozen=True, slots=True)
+class JobReport:
+    """A job at one moment, from its enabled tasks."""
+
+    job: JobFile
+    status: TaskStatus
+    progress: float
+    tasks: tuple[TaskReport, ...]
+
+    @property
+    def label(self) -> str:
+        """The status as people read it."""
+        return status_label(self.status, self.progress)
+
+
+class JobReader:
+    """Reads what a job has: its runs from the store, its finals and choices from its folder."""
+
+    def __init__(self, store: Store, jobs: JobStore, scorer: Scorer | None = None) -> None:
+        self.store = store
+        self.jobs = jobs
+        self._scorer = scorer or FaultScorer()
+
+    def known_runs(self, job_id: str) -> KnownRuns:
+        """Every run of a job, by what it made."""
+        runs = self.store.list_runs(self.jobs.owner, source=f"{job_source(job_id)}*", limit=None)
+        return KnownRuns.of(runs, lambda run: self.output_of(run) is not None)
+
+    def pieces(self, task: TaskConfig, known: KnownRuns) -> tuple[PieceState, ...]:
+        """The pieces of a task with what there is of them."""
+        return pieces_of(task, known, self.jobs.choices(task.id), self.store.digest)
+
+    def output_of(self, run: RunRecord) -> Path | None:
+        """The file of a run that is played; None where somebody deleted it."""
+        key = find_engine(run.engine).output
+        path = self.store.output_path(run, key) if key in run.outputs else None
+        return path if path is not None and path.is_file() else None
+
+    def read_job(self, job: JobFile, live: bool = False) -> JobReport:
+        """Where a job and each of its tasks is; `live` says that it is being worked on."""
+        known = self.known_runs(job.id)
+        reports = tuple(self.read_task(task, known, live) for task in job.tasks)
+        counted = [report for report in reports if report.task.enabled] or list(reports)
+        progress = sum(report.progress for report in counted) / len(counted)
+        return JobReport(job, _job_status([report.status for report in counted]), progress, reports)
+
+    def read_task(self, task: TaskConfig, known: KnownRuns, live: bool = False) -> TaskReport:
+        """Where a task is."""
+        pieces = self.pieces(task, known)
+        chosen = self.chosen(task, pieces, known)
+        made = finals(self.jobs.task_folder(task.id)) if task.joined else []
+        current = not task.joined or bool(made and made[-1].state == self._state(task, pieces, chosen))
+        current = current and all(chosen)
+        status = _status(pieces, chosen, current, live and task.enabled)
+        begun = [take.last.started_at for piece in pieces for take in piece.takes if take.last and take.last.started_at]
+        return TaskReport(
+            task=task,
+            status=status,
+            progress=1.0 if status is TaskStatus.COMPLETED else min(0.99, _progress(pieces)),
+            message=_message(task, pieces, chosen, current),
+            pieces=pieces,
+            chosen=tuple(chosen),
+            finals=tuple(made),
+            current=current,
+            started_at=min(begun, default=None),
+        )
+
+    def chosen(self, task: TaskConfig, pieces: Sequence[PieceState], known: KnownRuns) -> list[RunRecord | None]:
+        """The run of each piece that is used; None for a piece that can't be heard, or of which takes are still to be made."""
+        choices = self.jobs.choices(task.id)
+        scores = _ScoreFile(self.jobs.task_folder(task.id) / SCORES, self.jobs)
+
+        def best_of(runs: list[RunRecord]) -> RunRecord:
+            return runs[best([self.score(run, scores) for run in runs])]
+
+        picked: list[RunRecord | None] = []
+        for piece in pieces:
+            choice = choices.get(piece.digest, Choice())
+            picked.append(choose(piece, choice, task.candidates.pick, best_of, known) if piece.made else None)
+        scores.save()
+        return picked
+
+    def score(self, run: RunRecord, scores: _ScoreFile | None = None) -> Score:
+        """How good a take is."""
+        known = scores.get(run.id) if scores else None
+        if known is not None:
+            return known
+        path = self.output_of(run)
+        score = self._scorer.score(path, run.prompt_text) if path else Score((Fault("missing", 1.0, "Its file was deleted."),))
+        if scores:
+            scores.put(run.id, score)
+        return score
+
+    def to_join(self, pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None]) -> list[Piece]:
+        """The pieces as assembly takes them; only for a task all of whose pieces can be heard."""
+        joined: list[Piece] = []
+        for piece, run in zip(pieces, chosen, strict=True):
+            path = self.output_of(run) if run else None
+            if run is None or path is None:
+                raise ValueError(f"piece {piece.index + 1} isn't there")
+            joined.append(Piece(run.id, path, piece.chunk.text, piece.chunk.speaker, piece.chunk.break_after))
+        return joined
+
+    def _state(self, task: TaskConfig, pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None]) -> str:
+        return final_state(self.to_join(pieces, chosen), task.audio) if all(chosen) else ""
+
+
+class _ScoreFile:
+    """Scores by run, kept beside a task's finals: a run never changes, so neither does its score."""
+
+    def __init__(self, path: Path, jobs: JobStore) -> None:
+        self._path, self._jobs = path, jobs
+        self._scores: dict[str, Score] | None = None
+        self._changed = False
+
+    def get(self, run_id: str) -> Score | None:
+        if self._scores is None:
+            self._scores = self._read()
+        return self._scores.get(run_id)
+
+    def put(self, run_id: str, score: Score) -> None:
+        self._scores = {**(self._scores or {}), run_id: score}
+        self._changed = True
+
+    def save(self) -> None:
+        if not self._changed or self._scores is None:
+            return
+        told = {
+            run_id: [[fault.name, fault.severity, fault.message] for fault in score.faults]
+            for run_id, score in self._scores.items()
+        }
+        self._jobs.disk.make_folder(self._path.parent)
+        self._jobs.disk.write(self._path, json.dumps(told).encode())
+
+    def _read(self) -> dict[str, Score]:
+        try:
+            told = json.loads(self._path.read_text(encoding="utf-8"))
+            return {run_id: Score(tuple(Fault(*fault) for fault in faults)) for run_id, faults in told.items()}
+        except (FileNotFoundError, ValueError, TypeError, AttributeError):
+            return {}  # they are measured again
+
+
+def status_label(status: TaskStatus, progress: float) -> str:
+    """A status with its percentage, where it has one."""
+    return f"{status} {int(progress * 100)} %" if status in (TaskStatus.RUNNING, TaskStatus.PARTIAL) else str(status)
+
+
+def _status(pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None], current: bool, live: bool) -> TaskStatus:
+    if current:
+        return TaskStatus.COMPLETED
+    if live or any(take.running for piece in pieces for take in piece.takes):
+        return TaskStatus.RUNNING
+    lacking = [piece for piece, run in zip(pieces, chosen, strict=True) if run is None]
+    if lacking and all(piece.failed for piece in lacking):
+        return TaskStatus.FAILED
+    begun = any(take.last for piece in pieces for take in piece.takes)
+    return TaskStatus.PARTIAL if begun else TaskStatus.NEW
+
+
+def _progress(pieces: Sequence[PieceState]) -> float:
+    takes = [take for piece in pieces for take in piece.takes]
+    done = sum(1.0 if take.made else take.last.progress if take.running and take.last else 0.0 for take in takes)
+    return done / len(takes)
+
+
+def _message(task: TaskConfig, pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None], current: bool) -> str:
+    heard = sum(run is not None for run in chosen)
+    total = len(pieces)
+    if current:
+        return f"{total} of {total} pieces" if total > 1 else "done"
+    failed = [piece for piece, run in zip(pieces, chosen, strict=True) if run is None and piece.failed]
+    parts = [f"{heard} of {total} pieces"]
+    if failed:
+        parts.append(f"failed: {_numbers(failed)} ({failed[0].error})")
+    waiting = [piece for piece, run in zip(pieces, chosen, strict=True) if run is None and not piece.failed]
+    if waiting and heard:
+        parts.append(f"missing: {_numbers(waiting)}")
+    if heard == total and task.joined:
+        parts.append("to be put together")
+    return "; ".join(parts)
+
+
+def _numbers(pieces: Sequence[PieceState], most: int = 8) -> str:
+    shown = ", ".join(str(piece.index + 1) for piece in pieces[:most])
+    return f"{shown} and {len(pieces) - most} more" if len(pieces) > most else shown
+
+
+def _job_status(statuses: Sequence[TaskStatus]) -> TaskStatus:
+    found = set(statuses)
+    if TaskStatus.RUNNING in found:
+        return TaskStatus.RUNNING
+    if found <= {TaskStatus.COMPLETED}:
+        return TaskStatus.COMPLETED
+    if found <= {TaskStatus.NEW}:
+        return TaskStatus.NEW
+    return TaskStatus.FAILED if found <= {TaskStatus.COMPLETED, TaskStatus.FAILED} else TaskStatus.PARTIAL
+
+
+def tried_to_the_end(report: TaskReport) -> bool:
+    """Whether nothing about a task is left to try: it is completed, or what it lacks has failed."""
+    return report.status in (TaskStatus.COMPLETED, TaskStatus.FAILED)

@@ -1,0 +1,220 @@
+"""Job files in the workspace, and the folder beside each in which its finals and its person's choices are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from cosmos_workflow.config import Workspace, file_errors
+from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.jobs.files import load_job, parse_job
+from cosmos_workflow.jobs.plan import Choice
+from cosmos_workflow.jobs.tasks import JobFile, slug
+from cosmos_workflow.params import shorten
+from cosmos_workflow.store import LOCAL, Disk
+
+ENDINGS = (".yaml", ".yml")
+ORDER = ".order.json"
+CHOICES = "choices.json"
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
+_PLAIN_OWNER = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredJob:
+    """A job file in the workspace: `job` is None where it is wrong, and `problem` says what then, a line for each problem."""
+
+    id: str
+    path: Path
+    job: JobFile | None
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        """What a person reads."""
+        return self.job.name if self.job else self.path.stem
+
+    @property
+    def enabled(self) -> bool:
+        """Whether run mode takes it."""
+        return self.job is not None and self.job.enabled
+
+
+class JobStore:
+    """Reads and writes one owner's job files; every write is whole or not at all. Knows nothing of running."""
+
+    def __init__(self, workspace: Workspace, owner: str = LOCAL, disk: Disk | None = None) -> None:
+        self.workspace = workspace
+        self.owner = owner
+        self.disk = disk or Disk()
+        self.folder = workspace.jobs if owner == LOCAL else workspace.jobs / _folder_of(owner)
+        self._read: dict[Path, tuple[tuple[Any, ...], StoredJob]] = {}
+        with file_errors(f"The folder {self.folder}"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+
+    def ids(self) -> list[str]:
+        """The jobs in their order: as `set_order` left it, new ones behind."""
+        paths = {self._id_in_folder(path): path for path in sorted(self.folder.iterdir()) if path.suffix in ENDINGS}
+        order = [job_id for job_id in self._order() if job_id in paths]
+        return [*order, *(job_id for job_id in paths if job_id not in order)]
+
+    def list(self) -> list[StoredJob]:
+        """Every job, wrong ones included, in order."""
+        return [job for job_id in self.ids() if (job := self.find(job_id)) is not None]
+
+    def find(self, job_id: str) -> StoredJob | None:
+        """A job; None where there is none of that id."""
+        path = self._path_of(job_id)
+        if path is None:
+            return None
+        known = self._read.get(path)
+        if known is not None and known[0] == _state(path, known[1].job):
+            return known[1]
+        try:
+            stored = StoredJob(job_id, path, load_job(path, job_id=job_id, root=self.folder))
+        except InputError as error:
+            stored = StoredJob(job_id, path, None, str(error))
+        self._read[path] = (_state(path, stored.job), stored)
+        return stored
+
+    def get(self, job_id: str) -> StoredJob:
+        """A job; raises InputError where there is none of that id."""
+        stored = self.find(job_id)
+        if stored is None:
+            raise InputError(f"There is no job {shorten(job_id)}; it may have been deleted.")
+        return stored
+
+    def load(self, path: Path) -> JobFile:
+        """The checked job in any file: one of the workspace under its own id, others under one that tells their places apart.
+
+        Raises InputError. A file outside the workspace may name files wherever its writer likes.
+        """
+        whole = path.expanduser().absolute()
+        if whole.parent.resolve() == self.folder.resolve() and whole.suffix in ENDINGS:
+            return load_job(self.folder / whole.name, job_id=self._id_in_folder(whole), root=self.folder)
+        place = hashlib.sha256(str(whole.resolve()).encode()).hexdigest()[:8]
+        return load_job(path, job_id=f"{slug(whole.stem)}-{place}")
+
+    def source(self, job_id: str) -> str:
+        """The text of a job file."""
+        path = self.get(job_id).path
+        with file_errors(str(path)):
+            return path.read_text(encoding="utf-8-sig", errors="replace")
+
+    def check(self, text: str, job_id: str = "") -> JobFile:
+        """The job that this text would be in the workspace; raises JobFileError with every problem."""
+        path = self._path_of(job_id) if job_id else None
+        return parse_job(text, path or self.folder / f"{job_id or 'job'}.yaml", job_id=job_id, root=self.folder)
+
+    def write(self, job_id: str, text: str) -> Path:
+        """Put a text into a job's file, made where it is missing; checked by whoever calls."""
+        path = self._path_of(job_id) or self.folder / f"{job_id}.yaml"
+        self.disk.write(path, text.encode())
+        return path
+
+    def new_id(self, name: str) -> str:
+        """An id that is free, from a name."""
+        taken, base, number = set(self.ids()), slug(name), 1
+        while (job_id := base if number == 1 else f"{base}-{number}") in taken or (self.folder / job_id).exists():
+            number += 1
+        return job_id
+
+    def delete(self, job_id: str) -> None:
+        """Take away a job's file and its folder with the finals; its runs stay in Results."""
+        stored = self.get(job_id)
+        with file_errors(str(stored.path)):
+            stored.path.unlink()
+        self.disk.remove_folder(self.job_folder(job_id))
+        self._read.pop(stored.path, None)
+
+    def set_order(self, ids: list[str]) -> None:
+        """Remember the order of the jobs."""
+        self.disk.write(self.folder / ORDER, json.dumps(ids).encode())
+
+    def job_folder(self, job_id: str) -> Path:
+        """Where a job's finals are, a folder a task; it may not be there yet."""
+        if not _ID.fullmatch(job_id):
+            raise InputError(f"{shorten(job_id)} isn't the id of a job.")
+        return self.folder / job_id
+
+    def task_folder(self, task_id: str) -> Path:
+        """A task's finals and choices; it may not be there yet. `task_id` is "job/task"."""
+        job_id, _, key = task_id.partition("/")
+        if not _ID.fullmatch(key):
+            raise InputError(f"{shorten(task_id)} isn't the id of a task.")
+        return self.job_folder(job_id) / key
+
+    def choices(self, task_id: str) -> dict[str, Choice]:
+        """What a person decided about a task's pieces, by the piece's digest."""
+        path = self.task_folder(task_id) / CHOICES
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            return {piece: Choice(int(choice["extra"]), str(choice["run_id"])) for piece, choice in told.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UnavailableError(f"{path} can't be read ({error}); delete it to let the best takes be used.") from error
+
+    def set_choice(self, task_id: str, piece: str, choice: Choice) -> None:
+        """Remember a decision about a piece."""
+        folder = self.task_folder(task_id)
+        self.disk.make_folder(folder)
+        with self._lock(f"choices-{task_id}"):
+            choices: Mapping[str, Choice] = {**self.choices(task_id), piece: choice}
+            text = json.dumps({key: asdict(value) for key, value in choices.items()}, indent=1)
+            self.disk.write(folder / CHOICES, text.encode())
+
+    def job_lock(self, job_id: str) -> FileLock:
+        """A lock, not yet held, for whoever runs or assembles a job: page and command line share it."""
+        return self._lock(f"job-{job_id}")
+
+    def _lock(self, name: str) -> FileLock:
+        mark = hashlib.sha256(f"{self.owner}/{name}".encode()).hexdigest()[:12]
+        return FileLock(self.workspace.locks / f"{slug(name)}-{mark}.lock", thread_local=False)
+
+    def _path_of(self, job_id: str) -> Path | None:
+        for ending in ENDINGS:
+            path = self.folder / f"{job_id}{ending}"
+            if _ID.fullmatch(job_id) and path.is_file():
+                return path
+        return next(
+            (path for path in self.folder.iterdir() if path.suffix in ENDINGS and self._id_in_folder(path) == job_id), None
+        )
+
+    def _id_in_folder(self, path: Path) -> str:
+        # A file that somebody put there by hand may have any name.
+        plain = bool(_ID.fullmatch(path.stem)) and (path.suffix == ENDINGS[0] or not path.with_suffix(ENDINGS[0]).exists())
+        return path.stem if plain else f"{slug(path.stem)}-{hashlib.sha256(path.name.encode()).hexdigest()[:6]}"
+
+    def _order(self) -> list[str]:
+        try:
+            order = json.loads((self.folder / ORDER).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return []  # without an order they are sorted by name
+        return [job_id for job_id in order if isinstance(job_id, str)] if isinstance(order, list) else []
+
+
+def _folder_of(owner: str) -> str:
+    # An underscore keeps owners and jobs apart; a digest, names that a file system takes for one.
+    return f"_{owner}" if _PLAIN_OWNER.fullmatch(owner) else f"_{hashlib.sha256(owner.encode()).hexdigest()[:32]}"
+
+
+def _state(path: Path, job: JobFile | None) -> tuple[Any, ...]:
+    """What changes when a job file, or a file that it names, changes. One that is wrong is read anew each time."""
+    if job is None:
+        return (object(),)
+    seen: list[tuple[str, int, int]] = []
+    for file in (path, *job.files):
+        try:
+            state = file.stat()
+        except OSError:
+            return (object(),)
+        seen.append((str(file), state.st_mtime_ns, state.st_size))
+    return tuple(seen)

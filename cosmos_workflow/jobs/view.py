@@ -1,0 +1,114 @@
+"""Jobs in a terminal: bars while they run, and what a file would do. Only here is rich imported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, JobStarted, JobWaiting, TakeMade, TaskEnded, TaskResult
+from cosmos_workflow.runner import RunnerSnapshot
+
+if TYPE_CHECKING:
+    from cosmos_workflow.jobs.command import CheckedJob
+
+
+class RunView:
+    """A bar a task and a line for the runner; the last state stays. Where nobody watches, a line for each task that ended."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console()
+        self._bars = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=30),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=self._console,
+            refresh_per_second=4,
+            disable=not self._console.is_terminal,
+        )
+        self._rows: dict[str, TaskID] = {}
+        self._done: dict[str, int] = {}
+        self._runner: TaskID | None = None
+
+    def __enter__(self) -> RunView:
+        self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._runner is not None:
+            self._bars.remove_task(self._runner)
+        self._bars.stop()
+
+    def see(self, event: JobEvent) -> None:
+        """Show an event."""
+        match event:
+            case JobWaiting():
+                self._say("Another program is running this job; waiting until it is done.")
+            case JobStarted():
+                self._start(event)
+            case JobProgressed():
+                self._progress(event.snapshot)
+            case TakeMade():
+                self._take(event)
+            case TaskEnded():
+                self._end(event.result)
+
+    def _start(self, event: JobStarted) -> None:
+        for plan in event.plan.tasks:
+            total = max(1, len(plan.wanted))
+            self._rows[plan.task.id] = self._bars.add_task(plan.task.title[:40], total=total, note="")
+            self._done[plan.task.id] = 0
+        if self._runner is None:
+            self._runner = self._bars.add_task("", total=None, note="")
+
+    def _take(self, event: TakeMade) -> None:
+        self._done[event.task_id] = self._done.get(event.task_id, 0) + 1
+        if row := self._rows.get(event.task_id):
+            self._bars.update(row, completed=self._done[event.task_id])
+        if event.run_error:
+            self._say(f"failed: {event.text[:60]!r}: {event.run_error}")
+
+    def _progress(self, snapshot: RunnerSnapshot) -> None:
+        if self._runner is None:
+            return
+        running = [progress.message for progress in snapshot.progress.values() if progress.message]
+        left = f"{snapshot.left} left" if snapshot.left else ""
+        note = ", ".join(part for part in (running[0] if running else str(snapshot.state), left, snapshot.reason) if part)
+        self._bars.update(self._runner, description="all", completed=snapshot.fraction * 100, total=100, note=note)
+
+    def _end(self, result: TaskResult) -> None:
+        if (row := self._rows.get(result.task_id)) is not None:
+            self._bars.update(row, note=result.label)
+            if result.succeeded:
+                self._bars.update(row, total=1, completed=1)
+        lines = [f"{result.title[:60]}: {result.label}"]
+        lines += [f"  {path}" for path in result.files.values()]
+        lines += [f"  {line}" for line in (result.error, result.note, *result.missing[:8]) if line]
+        self._say("\n".join(lines))
+
+    def _say(self, text: str) -> None:
+        self._console.print(Text(text), soft_wrap=True)
+
+
+def print_checked(checked: Sequence[CheckedJob], console: Console | None = None) -> None:
+    """The tasks, the batches and the time of checked jobs."""
+    console = console or Console()
+    for entry in checked:
+        tasks = Table(title=f"{entry.job.name} ({entry.job.path})", title_justify="left")
+        for name in ("task", "engine", "state", "pieces", "to make", "characters"):
+            tasks.add_column(name)
+        for plan in entry.plan.tasks:
+            characters = sum(len(piece.chunk.text) for piece in plan.pieces)
+            cells = (plan.task.title, plan.task.engine, plan.state, len(plan.pieces), len(plan.wanted), f"{characters:,}")
+            tasks.add_row(*(Text(str(cell)) for cell in cells))
+        console.print(tasks)
+        for number, (batch, reason) in enumerate(entry.batches, 1):
+            apart = f"; apart: {reason}" if reason else ""
+            console.print(Text(f"batch {number}: {len(batch)} x {batch.engine}{apart}"), soft_wrap=True)
+        console.print(Text(f"time: {entry.time}"), soft_wrap=True)
