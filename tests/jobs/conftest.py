@@ -1,0 +1,43 @@
+"""Jobs in a workspace of their own, on an engine with seeds that does what its texts say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cosmos_workflow.catalog import engine_names, find_engine
+from cosmos_workflow.config import Workspace
+from cosmos_workflow.jobs.manager import JobManager
+from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
+from cosmos_workflow.jobs.store import JobStore
+from cosmos_workflow.operations import Operations
+
+PLUGIN = Path(__file__).parent / "plugin"
+
+
+@pytest.fixture
+def tone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[], list[str]]]:
+    """Installs the engine "tone"; gives what it made, "seed text" a line."""
+    log = tmp_path / "tone.log"
+    monkeypatch.syspath_prepend(str(PLUGIN))
+    monkeypatch.setenv("COSMOS_TONE_LOG", str(log))
+    monkeypatch.setenv("COSMOS_TONE_GATE", str(tmp_path / "gate"))
+    monkeypatch.setenv("COSMOS_TONE_MENDED", str(tmp_path / "mended"))
+    engine_names.cache_clear()
+    yield lambda: log.read_text().splitlines() if log.exists() else []
+    engine_names.cache_clear()
+    find_engine.cache_clear()
+
+
+@pytest.fixture
+def orchestrator(tone: Callable[[], list[str]], workspace: Workspace, operations: Operations) -> TaskOrchestrator:
+    """Jobs of the workspace on one CPU worker."""
+    return TaskOrchestrator(operations, JobStore(workspace))
+
+
+@pytest.fixture
+def manager(orchestrator: TaskOrchestrator) -> JobManager:
+    """The jobs of the workspace."""
+    return JobManager(orchestrator)

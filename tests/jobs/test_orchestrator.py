@@ -1,0 +1,298 @@
+"""A job from file to sound: what is made, what is kept, what is told, whatever fails or changes in between."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import soundfile
+from support import wait_for
+
+from cosmos_workflow.config import Workspace
+from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.jobs.executor import JobEvent, JobStarted, JobWaiting, TakeMade, TaskEnded
+from cosmos_workflow.jobs.manager import JobManager
+from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
+from cosmos_workflow.jobs.plan import TaskStatus
+from cosmos_workflow.jobs.store import JobStore
+from cosmos_workflow.jobs.tasks import JobFile
+from cosmos_workflow.operations import Operations
+from cosmos_workflow.queueing import ItemStatus
+
+Log = Callable[[], list[str]]
+
+STORY = """
+job: story
+engine: tone
+chunking: {target: 40, max: 60, min: 0}
+audio: {pause: {sentence: 0.1, paragraph: 0.5}}
+tasks:
+  - name: one
+    text: |
+      This is the first sentence of it all. And this is the second one of them.
+
+      A paragraph on its own stands here.
+
+      The last paragraph is the end.
+"""
+
+
+def job_of(manager: JobManager, text: str) -> JobFile:
+    """A new job in the workspace."""
+    job = manager.create("story", text).job
+    assert job is not None
+    return job
+
+
+def changed(manager: JobManager, job: JobFile, old: str, new: str) -> JobFile:
+    """The job after an edit of its file."""
+    assert old in job.source
+    edited = manager.update(job.id, job.source.replace(old, new)).job
+    assert edited is not None
+    return edited
+
+
+def test_a_job_becomes_one_sound_with_subtitles(orchestrator: TaskOrchestrator, manager: JobManager, tone: Log) -> None:
+    job = job_of(manager, STORY)
+    assert orchestrator.report(job).label == "New"
+    events: list[JobEvent] = []
+    (result,) = orchestrator.run(job, on_event=events.append)
+    assert result.succeeded
+    assert (result.made, result.pieces, result.missing) == (4, 4, ())
+    letters = sum(len(chunk.text) for chunk in job.tasks[0].chunks)
+    info = soundfile.info(str(result.files["audio"]))
+    assert info.duration == pytest.approx(letters * 0.05 + 0.1 + 0.5 + 0.5, abs=0.01)
+    assert result.files["subtitles"].read_text().count("-->") == 4
+    assert orchestrator.report(job).label == "Completed"
+    assert len(tone()) == 4
+    assert [type(event) for event in events if isinstance(event, JobStarted | TaskEnded)] == [JobStarted, TaskEnded]
+    assert [event.done for event in events if isinstance(event, TakeMade)] == [1, 2, 3, 4]
+
+
+def test_what_is_done_isnt_made_again(orchestrator: TaskOrchestrator, manager: JobManager, tone: Log) -> None:
+    job = job_of(manager, STORY)
+    (first,) = orchestrator.run(job)
+    (second,) = orchestrator.run(job)
+    assert second.files == first.files
+    assert (second.made, len(tone())) == (0, 4)
+
+
+def test_a_changed_paragraph_makes_only_its_own_pieces(orchestrator: TaskOrchestrator, manager: JobManager, tone: Log) -> None:
+    job = job_of(manager, STORY)
+    (first,) = orchestrator.run(job)
+    job = changed(manager, job, "A paragraph on its own stands here.", "Another paragraph stands here.")
+    assert orchestrator.report(job).label == "Partial 75 %"
+    (second,) = orchestrator.run(job)
+    assert tone()[4:] == ["7 Another paragraph stands here."]
+    assert first.files["audio"].exists()
+    assert second.files["audio"].name == "story-one-002.wav"
+
+
+def test_a_changed_pause_makes_nothing_but_the_final(orchestrator: TaskOrchestrator, manager: JobManager, tone: Log) -> None:
+    job = job_of(manager, STORY)
+    (first,) = orchestrator.run(job)
+    job = changed(manager, job, "paragraph: 0.5", "paragraph: 1.5")
+    (second,) = orchestrator.run(job)
+    assert len(tone()) == 4
+    assert second.seconds == pytest.approx((first.seconds or 0) + 2, abs=0.01)
+
+
+def test_a_missing_piece_is_named_and_never_silence(orchestrator: TaskOrchestrator, manager: JobManager, tone: Log) -> None:
+    job = job_of(manager, STORY.replace("stands here", "is broken"))
+    (result,) = orchestrator.run(job)
+    assert (result.status, result.files, result.made) == (TaskStatus.FAILED, {}, 3)
+    assert result.missing == ("piece 3: the tone broke",)
+    assert "3 of 4 pieces; failed: 3 (the tone broke)" in result.error
+    with pytest.raises(InputError, match=r"3 of 4 pieces"):
+        orchestrator.assemble(job, "one")
+
+
+def test_modes(orchestrator: TaskOrchestrator, manager: JobManager, tone: Log, tmp_path: Path) -> None:
+    job = job_of(manager, STORY.replace("stands here", "is flaky"))
+    orchestrator.run(job)
+    assert [task.state for task in orchestrator.plan(job).tasks] == ["failed"]
+    wanted = {mode: orchestrator.plan(job, mode).wanted for mode in ("resume", "failed", "all")}
+    assert wanted == {"resume": 1, "failed": 1, "all": 4}
+    (tmp_path / "mended").touch()
+    (failed,) = orchestrator.run(job, "failed")
+    assert (failed.succeeded, failed.made) == (True, 1)
+    (again,) = orchestrator.run(job, "all")
+    assert (again.made, len(tone())) == (4, 8)
+    assert [path.name for path in sorted(again.files["audio"].parent.glob("*.wav"))] == ["story-one-001.wav", "story-one-002.wav"]
+
+
+def test_a_piece_that_was_never_tried_isnt_failed(orchestrator: TaskOrchestrator, manager: JobManager) -> None:
+    job = job_of(manager, STORY)
+    assert orchestrator.plan(job, "failed").wanted == 0
+    orchestrator.run(job, "failed")
+    assert orchestrator.report(job).label == "New"
+
+
+def test_a_deleted_output_is_made_again(orchestrator: TaskOrchestrator, manager: JobManager, tone: Log) -> None:
+    job = job_of(manager, STORY)
+    orchestrator.run(job)
+    store = orchestrator.operations.store
+    store.delete_runs([store.list_runs(limit=1)[0].id])
+    assert orchestrator.report(job).label == "Partial 75 %"
+    (result,) = orchestrator.run(job)
+    assert (result.succeeded, result.made) == (True, 1)
+
+
+def test_pieces_of_several_tasks_share_batches(orchestrator: TaskOrchestrator, manager: JobManager) -> None:
+    job = job_of(manager, "engine: tone\ntasks: [{text: one}, {text: two}, {text: three}, {text: four, params: {key: 5}}]\n")
+    results = orchestrator.run(job)
+    assert all(result.succeeded for result in results)
+    runs = orchestrator.operations.store.list_runs()
+    assert sorted(Counter(run.batch_id for run in runs).values()) == [1, 3]
+
+
+def test_tasks_that_say_the_same_share_the_work(orchestrator: TaskOrchestrator, manager: JobManager, tone: Log) -> None:
+    job = job_of(manager, "engine: tone\ntasks: [{text: one}, {text: one}, {text: one, enabled: false}]\n")
+    results = orchestrator.run(job)
+    assert [result.succeeded for result in results] == [True, True]
+    assert tone() == ["7 one"]
+
+
+def test_a_stopped_job_goes_on_where_it_was(
+    orchestrator: TaskOrchestrator, manager: JobManager, tone: Log, tmp_path: Path
+) -> None:
+    job = job_of(manager, "engine: tone\ntasks:\n" + "".join(f"  - text: gate {number}\n" for number in range(9)))
+    stop = threading.Event()
+    found: list[str] = []
+    thread = threading.Thread(target=lambda: found.extend(r.label for r in orchestrator.run(job, stop=stop)))
+    thread.start()
+    store = orchestrator.operations.store
+    wait_for(lambda: store.list_runs(status=ItemStatus.RUNNING), "a batch runs")
+    assert orchestrator.report(job).status is TaskStatus.RUNNING
+    detailed = orchestrator.get_detailed_status(f"{job.id}/1")
+    assert detailed is not None
+    assert (detailed["status"], detailed["job_name"]) == ("Running", "story")
+    with pytest.raises(UnavailableError, match="is running"):
+        orchestrator.assemble(job, "1")
+    stop.set()
+    (tmp_path / "gate").touch()
+    thread.join()
+    assert Counter(found) == {"Completed": 4, "New": 5}
+    assert sum(result.made for result in orchestrator.run(job)) == 5
+    assert len(tone()) == len(set(tone())) == 9
+
+
+def test_two_programs_never_make_a_piece_twice(
+    orchestrator: TaskOrchestrator, manager: JobManager, workspace: Workspace, tone: Log, tmp_path: Path
+) -> None:
+    job = job_of(manager, STORY.replace("A paragraph", "A gate"))
+    with Operations(workspace) as others:
+        other = TaskOrchestrator(others, JobStore(workspace))
+        events: list[JobEvent] = []
+        threads = [
+            threading.Thread(target=orchestrator.run, args=(job,)),
+            threading.Thread(target=lambda: other.run(job, on_event=events.append)),
+        ]
+        threads[0].start()
+        wait_for(lambda: orchestrator.is_live(job.id), "the first one runs")
+        threads[1].start()
+        wait_for(lambda: any(isinstance(event, JobWaiting) for event in events), "the second one waits")
+        (tmp_path / "gate").touch()
+        for thread in threads:
+            thread.join()
+    assert len(tone()) == len(set(tone())) == 4
+    report = orchestrator.report(job)
+    assert (report.label, len(report.tasks[0].finals)) == ("Completed", 1)
+    (ended,) = [event.result for event in events if isinstance(event, TaskEnded)]
+    assert (ended.succeeded, ended.made) == (True, 0)
+
+
+def test_candidates_have_their_own_seeds_and_the_best_is_used(
+    orchestrator: TaskOrchestrator, manager: JobManager, tone: Log
+) -> None:
+    job = job_of(manager, "engine: tone\ntext: A mute beginning of a sentence.\ncandidates: 3\n")
+    (result,) = orchestrator.run(job)
+    assert (result.succeeded, result.made) == (True, 3)
+    seeds = [int(line.split()[0]) for line in tone()]
+    assert seeds[0] == 7
+    assert len(set(seeds)) == 3
+    takes = orchestrator.candidates(job, "1", 0)
+    assert [run.params["seed"] for run, _ in takes] == seeds
+    assert [fault.name for fault in takes[0][1].faults] == ["silence"]
+    used = orchestrator.report(job).tasks[0].chosen[0]
+    assert used is not None
+    assert used.id != takes[0][0].id
+    samples, _ = soundfile.read(result.files["audio"])
+    assert abs(samples).max() > 0.1
+
+
+def test_a_person_chooses_a_take_and_puts_it_together(orchestrator: TaskOrchestrator, manager: JobManager, tone: Log) -> None:
+    job = job_of(manager, "engine: tone\ntext: A sentence for two.\ncandidates: {count: 2, pick: first}\n")
+    orchestrator.run(job)
+    second = orchestrator.candidates(job, "1", 0)[1][0]
+    report = orchestrator.choose(job, "1", 0, second.id)
+    assert report.label == "Partial 99 %"
+    assert "to be put together" in report.message
+    result = orchestrator.assemble(job, "1")
+    assert result.files["audio"].name == "story-1-002.wav"
+    assert orchestrator.report(job).tasks[0].final is not None
+    assert len(tone()) == 2
+    back = orchestrator.choose(job, "1", 0)
+    assert back.chosen[0] is not None
+    assert back.chosen[0].id != second.id
+    with pytest.raises(InputError, match="isn't a take"):
+        orchestrator.choose(job, "1", 0, "rs_nothing")
+
+
+def test_another_take_is_made_of_one_piece(orchestrator: TaskOrchestrator, manager: JobManager, tone: Log) -> None:
+    job = job_of(manager, STORY)
+    orchestrator.run(job)
+    (result,) = orchestrator.make_again(job, "one", 2)
+    assert (result.succeeded, result.made, len(tone())) == (True, 1, 5)
+    assert tone()[4].split(" ", 1)[1] == "A paragraph on its own stands here."
+    assert len(orchestrator.candidates(job, "one", 2)) == 2
+    with pytest.raises(InputError, match="has no piece 5"):
+        orchestrator.make_again(job, "one", 4)
+
+
+def test_a_piece_of_an_engine_without_seeds_is_made_again(orchestrator: TaskOrchestrator, manager: JobManager) -> None:
+    job = job_of(manager, "engine: espeak\ntext: Good morning.\n")
+    orchestrator.run(job)
+    (result,) = orchestrator.make_again(job, "1", 0)
+    assert (result.succeeded, result.made) == (True, 1)
+    takes = orchestrator.candidates(job, "1", 0)
+    used = orchestrator.report(job).tasks[0].chosen[0]
+    assert used is not None
+    assert takes[0][0].id == used.id
+    assert len(takes) == 2
+
+
+def test_what_a_task_is_by_its_id(orchestrator: TaskOrchestrator, manager: JobManager) -> None:
+    job = job_of(manager, STORY)
+    assert orchestrator.get_detailed_status("nothing/1") is None
+    assert orchestrator.get_detailed_status(f"{job.id}/nothing") is None
+    before = orchestrator.get_detailed_status(f"{job.id}/one")
+    assert before == {
+        "task_id": f"{job.id}/one",
+        "job_name": "story",
+        "status": "New",
+        "progress": 0.0,
+        "message": "0 of 4 pieces",
+        "start_time": None,
+        "estimated_completion": None,
+    }
+    orchestrator.run(job)
+    after = orchestrator.get_detailed_status(f"{job.id}/one")
+    assert after is not None
+    assert (after["status"], after["progress"], after["message"]) == ("Completed", 1.0, "4 of 4 pieces")
+
+
+def test_a_file_outside_the_workspace_has_a_place_of_its_own(orchestrator: TaskOrchestrator, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "story.yaml").write_text("engine: tone\ntext: Hello there.\n")
+    jobs = [orchestrator.jobs.load(tmp_path / folder / "story.yaml") for folder in ("a", "b")]
+    assert jobs[0].id != jobs[1].id
+    (result,) = orchestrator.run(jobs[0])
+    assert result.succeeded
+    assert orchestrator.report(jobs[1]).label == "New"
+    assert (orchestrator.get_detailed_status(f"{jobs[0].id}/1") or {})["status"] == "Completed"
+    assert orchestrator.jobs.list() == []
