@@ -9,9 +9,9 @@ import gradio as gr
 from cosmos_workflow.config import Workspace, file_errors
 from cosmos_workflow.queueing import Queue
 from cosmos_workflow.sessions import Sessions
-from cosmos_workflow.ui import api, lists, markup
+from cosmos_workflow.ui import api, lists, markup, view
 from cosmos_workflow.ui.live import Refresher
-from cosmos_workflow.ui.page import Page, owner_of
+from cosmos_workflow.ui.page import Page, owner_of, tell
 from cosmos_workflow.ui.server import serve
 from cosmos_workflow.ui.tabs import prompts, queue, results
 
@@ -54,6 +54,9 @@ def _header(page: Page) -> tuple[gr.Checkbox, gr.Button]:
 def _open(demo: gr.Blocks, page: Page, token: gr.BrowserState, refresher: Refresher) -> None:
     def find_queue(known: str, request: gr.Request) -> tuple[Queue, str]:
         session = page.sessions.open(known if isinstance(known, str) else "", owner_of(request))
+        picture = page.picture(session.queue)
+        if picture.came_back and not picture.is_running:
+            tell(view.state_text(picture))
         return session.queue, session.token
 
     found = page.on(demo.load, find_queue, [token], [page.queue, token])

@@ -14,7 +14,7 @@ class Ask:
     """Hidden until asked; `yes` is wired by whoever asks, `no` only hides it. `also` is an optional third button."""
 
     def __init__(self, page: Page, name: str, yes: str, also: str = "") -> None:
-        with gr.Group(visible=False, elem_classes="cw-ask") as self.group:
+        with gr.Column(visible=False, elem_classes="cw-ask") as self.group:
             self.question = gr.HTML(apply_default_css=False)
             with gr.Row(elem_classes="cw-buttons"):
                 self.yes = gr.Button(yes, variant="stop", size="sm", elem_id=f"{name}-yes")
@@ -25,8 +25,8 @@ class Ask:
 
     def shown(self, question: str, *, also: bool = False) -> list[Any]:
         """Values for `outputs` that ask."""
-        return [gr.Group(visible=True), markup.note(question), gr.Button(visible=also)]
+        return [gr.Column(visible=True), markup.note(question), gr.Button(visible=also)]
 
     def hidden(self) -> Any:
         """A value for `group` that hides it."""
-        return gr.Group(visible=False)
+        return gr.Column(visible=False)

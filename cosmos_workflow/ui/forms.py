@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -10,6 +11,7 @@ import gradio as gr
 from cosmos_workflow.catalog import EngineSpec, find_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.params import ParamField, param_fields
+from cosmos_workflow.ui.page import Page
 
 Configuration = tuple[dict[str, Any], dict[str, float]]
 """Params and weights."""
@@ -40,6 +42,24 @@ class EngineForm:
         params = {name: _typed(self.fields[name], value) for name, value in given.items() if not self.fields[name].unused}
         return self.spec.complete_params(params), self.spec.complete_weights(weights)
 
+    def deciding(self) -> dict[str, list[dict[str, Any]]]:
+        """Menus that other fields' defaults depend on, such as a model's variant, with the defaults of each choice."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for field in self.fields.values():
+            if field.choices and not field.open_choices:
+                defaults = [self.spec.complete_params({field.name: choice}) for choice in field.choices]
+                rests = [{name: value for name, value in entry.items() if name != field.name} for entry in defaults]
+                if any(rest != rests[0] for rest in rests):
+                    found[field.name] = rests
+        return found
+
+    def decide(self, menu: str, rests: Sequence[Mapping[str, Any]], values: Sequence[Any]) -> list[Any]:
+        """Updates for the params after a choice in `menu`: a field at the default of another choice goes to this one's."""
+        given = dict(zip(self.params, values, strict=True))
+        chosen = self.spec.complete_params({menu: given[menu]})
+        untouched = {name for name in given if name != menu and any(rest[name] == given[name] for rest in rests)}
+        return [chosen[name] if name in untouched and chosen[name] != given[name] else gr.skip() for name in given]
+
     def fill(self, params: Mapping[str, Any], weights: Mapping[str, float]) -> list[Any]:
         """Values for `components`; what isn't given is at its default."""
         complete, stated = self.spec.complete_params(_known(params, self.fields)), self.spec.complete_weights(weights)
@@ -62,6 +82,14 @@ class EngineForms:
         """What is shown or hidden."""
         return [form.group for form in self.forms.values()]
 
+    def wire(self, page: Page) -> None:
+        """Wire the menus that other fields' defaults depend on."""
+        for form in self.forms.values():
+            fields = list(form.params.values())
+            for menu, rests in form.deciding().items():
+                handler = partial(_decide, form, menu, rests)
+                page.on(form.params[menu].input, handler, fields, fields)
+
     def read(self, engine: str, values: Sequence[Any]) -> Configuration:
         """Params and weights of one engine from the values of `components`."""
         start = 0
@@ -82,6 +110,10 @@ class EngineForms:
     def show(self, engine: str) -> list[Any]:
         """Updates for `groups`."""
         return [gr.Column(visible=name == engine) for name in self.forms]
+
+
+def _decide(form: EngineForm, menu: str, rests: Sequence[Mapping[str, Any]], *values: Any) -> list[Any]:
+    return form.decide(menu, rests, values)
 
 
 def engine_choices(specs: Sequence[EngineSpec]) -> list[tuple[str, str]]:

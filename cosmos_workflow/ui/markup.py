@@ -148,12 +148,12 @@ def _prompt_row(prompt: Prompt, names: Mapping[str, str]) -> Row:
 
 def input_chips(inputs: Mapping[str, str], names: Mapping[str, str]) -> str:
     """The input files of a prompt."""
-    files = ((name, path.rsplit("/", 1)[-1]) for name, path in inputs.items())
-    return "".join(
-        f'<span class="cw-file" title="{escape(names.get(file, file))}">'
-        f"{escape(name)}: {escape(view.shorten_text(names.get(file, file), 28))}</span>"
+    files = [(name, names.get(file, file)) for name, file in ((name, path.rsplit("/", 1)[-1]) for name, path in inputs.items())]
+    chips = "".join(
+        f'<span class="cw-file" title="{escape(file)}">{escape(name)}: {escape(view.shorten_text(file, 28))}</span>'
         for name, file in files
     )
+    return f'<span class="cw-line-of-files">{chips}</span>' if chips else ""
 
 
 def run_card(run: RunRecord, *, actions: bool = False) -> Row:

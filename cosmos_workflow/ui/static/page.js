@@ -65,6 +65,8 @@ window.cosmos = (() => {
     node.classList.remove("cw-flash");
     void node.offsetWidth;
     node.classList.add("cw-flash");
+    // Left on, it would flash again whenever its tab is opened.
+    setTimeout(() => node.classList.remove("cw-flash"), 1300);
   }
 
   function makeRow(id) {

@@ -35,6 +35,7 @@ class Configuration:
         selection = gr.JSON([], visible=False)
 
         page.follow(beside, lambda picture, _visit: picture.snapshot.version, lambda picture, _visit: markup.counter(picture))
+        self.forms.wire(page)
         page.on(self.engine.change, self._choose, [self.engine], [self.note, *self.forms.groups])
         page.on(clear.click, self._clear, [self.engine], self.forms.components)
         page.on(

@@ -25,7 +25,7 @@ class Editor:
         self._page = page
         kinds = input_kinds()
         uses = [("as its kind says", AUTOMATIC), *((f"{name} ({kind})", name) for name, kind in kinds.items())]
-        with gr.Group(visible=False, elem_classes="cw-ask") as self.group:
+        with gr.Column(visible=False, elem_classes="cw-ask") as self.group:
             self.heading = gr.HTML(apply_default_css=False)
             self.name = gr.Textbox(label="Name (optional)", max_lines=1, elem_id="prompt-name")
             self.text = gr.Textbox(label="Text", lines=4, max_lines=14, elem_id="prompt-text")
@@ -66,7 +66,7 @@ class Editor:
 
     def closed(self) -> list[Any]:
         """The form, hidden and empty."""
-        return [gr.Group(visible=False), "", "", "", "", {}, ""]
+        return [gr.Column(visible=False), "", "", "", "", {}, ""]
 
     def keep(self, prompt_id: str, name: str, text: str, attached: dict[str, str], request: gr.Request) -> list[Any]:
         """Save the prompt; returns the closed form and the prompt's id, to be selected."""
@@ -99,7 +99,7 @@ class Editor:
     def _shown(self, heading: str, prompt: Prompt, names: dict[str, str]) -> list[Any]:
         inputs = dict(prompt.inputs)
         title = f"<h3>{heading}</h3>"
-        return [gr.Group(visible=True), title, prompt.id, prompt.name, prompt.text, inputs, markup.input_chips(inputs, names)]
+        return [gr.Column(visible=True), title, prompt.id, prompt.name, prompt.text, inputs, markup.input_chips(inputs, names)]
 
     def _names(self, owner: str) -> dict[str, str]:
         return {known.file: known.name for known in self._page.store.list_inputs(owner)}

@@ -18,7 +18,7 @@ class ItemEditor:
 
     def __init__(self, page: Page) -> None:
         self._page = page
-        with gr.Group(visible=False, elem_classes="cw-ask") as self.group:
+        with gr.Column(visible=False, elem_classes="cw-ask") as self.group:
             gr.HTML("<h3>Edit queued item</h3>", apply_default_css=False)
             self.text = gr.Textbox(label="Text", lines=3, max_lines=10, elem_id="item-text")
             self.forms = EngineForms(all_engines(), "")
@@ -30,7 +30,7 @@ class ItemEditor:
         self.outputs = [self.group, self.item_id, self.engine, self.text, *self.forms.groups, *self.forms.components]
         inputs = [page.queue, self.item_id, self.engine, self.text, *self.forms.components]
         page.on(save.click, self.save, inputs, [self.group], changes_queue=True)
-        page.on(close.click, lambda: gr.Group(visible=False), None, [self.group])
+        page.on(close.click, lambda: gr.Column(visible=False), None, [self.group])
 
     def open(self, ids: list[str], queue: Queue) -> list[Any]:
         """The one item that is selected, if it still waits."""
@@ -40,11 +40,11 @@ class ItemEditor:
             raise InputError(f"One waiting item can be edited at a time, and {number} of the selected ones waits; tick just one.")
         item = waiting[0]
         forms = [*self.forms.show(item.engine), *self.forms.fill(item.engine, item.params, item.weights)]
-        return [gr.Group(visible=True), item.id, item.engine, item.prompt_text, *forms]
+        return [gr.Column(visible=True), item.id, item.engine, item.prompt_text, *forms]
 
     def save(self, queue: Queue, item_id: str, engine: str, text: str, *values: Any) -> Any:
         """Change the item; raises InputError where it began to run meanwhile."""
         params, weights = self.forms.read(engine, values)
         self._page.session(queue).queue.edit(item_id, text=text, params=params, weights=weights)
         tell("Changed.")
-        return gr.Group(visible=False)
+        return gr.Column(visible=False)

@@ -41,7 +41,7 @@ class Results:
                 statuses, value="", label="Status", scale=1, min_width=150, filterable=False, elem_id="result-status"
             )
         self.ask = Ask(page, "delete-run", "Delete")
-        with gr.Group(visible=False, elem_classes="cw-ask") as self.panel:
+        with gr.Column(visible=False, elem_classes="cw-ask") as self.panel:
             self.details = gr.HTML(elem_id="run-details", apply_default_css=False)
             with gr.Row(elem_classes="cw-buttons"):
                 self.close = gr.Button("Close details", size="sm", elem_id="close-run")
@@ -74,7 +74,7 @@ class Results:
 
     def open_run(self, event: gr.EventData, request: gr.Request) -> list[Any]:
         """Show everything known of a run."""
-        return [gr.Group(visible=True), markup.run_details(self._run(event, request))]
+        return [gr.Column(visible=True), markup.run_details(self._run(event, request))]
 
     def make_again(self, queue: Queue, event: gr.EventData, request: gr.Request) -> None:
         """Queue what a run was made of once more, as it was."""
@@ -100,7 +100,7 @@ class Results:
         """Delete a run with its files."""
         self._page.store.delete_runs([run_id], owner_of(request))
         tell("Deleted.")
-        return [self.ask.hidden(), gr.Group(visible=False), *self.show(visit, request)]
+        return [self.ask.hidden(), gr.Column(visible=False), *self.show(visit, request)]
 
     def _run(self, event: gr.EventData, request: gr.Request) -> RunRecord:
         run = self._page.store.get_run(lists.opened_id(event), owner_of(request))
@@ -130,7 +130,7 @@ class Results:
         page.on(self.previous.click, self.turn_back, [page.visit], shown)
         page.on(self.following.click, self.turn_on, [page.visit], shown)
         page.on(self.gallery.open, self.open_run, None, [self.panel, self.details])
-        page.on(self.close.click, lambda: gr.Group(visible=False), None, [self.panel])
+        page.on(self.close.click, lambda: gr.Column(visible=False), None, [self.panel])
         page.on(self.gallery.again, self.make_again, [page.queue], None, changes_queue=True)
         loaded = [tabs, *self._prompts.editor.outputs, *self._prompts.configuration.outputs]
         page.on(self.gallery.reuse, self.reuse, None, loaded)
