@@ -71,9 +71,11 @@ AuthOption = Annotated[str | None, typer.Option(help="user:password, or a file w
 def main() -> None:
     """Entry point: an error is one sentence on stderr and an exit code, never a traceback."""
     try:
-        app(standalone_mode=False)
-    except typer.Exit as end:
-        sys.exit(end.exit_code)
+        # typer turns `raise Exit` and an interrupt into the value it returns.
+        code = app(standalone_mode=False)
+        if code == ExitCode.INTERRUPTED:
+            raise KeyboardInterrupt
+        sys.exit(code)
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("Interrupted; what was finished is kept, and the next run goes on from there.\n")
         sys.exit(ExitCode.INTERRUPTED)
