@@ -42,6 +42,11 @@ class ChatterboxEngine(Engine):
         """Most lines at once; None lets device and free memory decide."""
         self.flow_rows: int | None = None
 
+    @property
+    def model(self) -> Model | None:
+        """What is loaded."""
+        return self._model
+
     def load(self, device: Device) -> None:
         """Import the package, and check that there are weights; the variant's own are loaded with the first batch."""
         available = SPEC.availability()

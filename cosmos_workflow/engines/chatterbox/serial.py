@@ -7,6 +7,7 @@ multilingual tokenizer that doesn't fetch a word list while it is built.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -40,16 +41,22 @@ class _Seen:
 
 
 class SerialModel:
-    """The package's object of a variant, loaded by its own `from_local`."""
+    """The package's object of a variant, and its built-in voice as `from_local` leaves it there."""
 
-    def __init__(self, variant: str, folder: Path, device: str = "cpu") -> None:
+    def __init__(self, variant: str, upstream: Any, clock: Callable[[], float] = time.perf_counter) -> None:
         self._variant = variant
+        self._clock = clock
         self._max_tokens = 1000
         self._seen = _Seen()
-        with sized(folder):
-            self.upstream = _load(variant, folder, device)
+        self.upstream = upstream
         self._built_in = self._voice()
         self._listen()
+
+    @classmethod
+    def load(cls, variant: str, folder: Path, device: str = "cpu", clock: Callable[[], float] = time.perf_counter) -> SerialModel:
+        """Load it by the package's own `from_local`."""
+        with sized(folder):
+            return cls(variant, _load(variant, folder, device), clock)
 
     def generate(
         self, text: str, params: ChatterboxParams, voice: Path | None = None, speech: Path | None = None
@@ -60,9 +67,9 @@ class SerialModel:
         # What an earlier call left behind would be used again: the package keeps the last voice.
         self._set_voice(self._built_in)
         torch.manual_seed(params.seed)
-        begun = time.perf_counter()
+        begun = self._clock()
         marked = self._call(text, params, str(voice) if voice else None, speech)
-        seconds = time.perf_counter() - begun
+        seconds = self._clock() - begun
         seen = self._seen
         return SerialResult(seen.tokens, seen.wave, marked[0].numpy(), seen.t3_seconds, seconds)
 
@@ -110,10 +117,10 @@ class SerialModel:
         def noted(**arguments: Any) -> Any:
             # Turbo's loop makes one token before it counts.
             cap = {"max_gen_len": self._max_tokens - 1} if turbo else {"max_new_tokens": self._max_tokens}
-            begun = time.perf_counter()
+            begun = self._clock()
             tokens = inference(**{**arguments, **cap})
             self._seen.tokens = tokens[0].tolist()
-            self._seen.t3_seconds = time.perf_counter() - begun
+            self._seen.t3_seconds = self._clock() - begun
             return tokens
 
         return noted

@@ -143,7 +143,7 @@ class Bench:
         from cosmos_workflow.engines.chatterbox.serial import SerialModel
 
         if variant not in self._models:
-            self._models[variant] = SerialModel(variant, self.folder_of(variant))
+            self._models[variant] = SerialModel.load(variant, self.folder_of(variant))
         return self._models[variant]
 
     def serial(self, variant: str, case: Case) -> Any:

@@ -115,7 +115,7 @@ def test_a_voice_is_prepared_once_a_content(bench: Any, tmp_path: Path, monkeypa
 
 def test_the_multilingual_variant_leaves_no_hooks_and_no_changed_attention(bench: Any, tmp_path: Path) -> None:
     bench.make(bench.requests("multilingual", bench.cases_of("multilingual")[:2], tmp_path), tokens_only=True)
-    transformer = bench.engine._model.upstream.t3.tfmr
+    transformer = bench.engine.model.upstream.t3.tfmr
     assert not any(layer.self_attn._forward_hooks for layer in transformer.layers)
     assert transformer.config._attn_implementation == "sdpa"
 
@@ -198,7 +198,7 @@ def test_the_fast_mode_speaks_in_bfloat16_and_says_so(bench: Any, tmp_path: Path
     case = bench.case("A quick one.", "anna", {"seed": 1, "max_tokens": 25, "mode": "fast"})
     made = bench.make(bench.requests("english", [case, case], tmp_path))
     assert all(outcome.metadata["mode"] == "fast" for outcome in made.outcomes.values())
-    assert bench.engine._model.upstream.t3.speech_head.weight.dtype == torch.bfloat16
+    assert bench.engine.model.upstream.t3.speech_head.weight.dtype == torch.bfloat16
 
 
 def test_out_of_memory_leaves_the_engine_and_the_next_batch_is_made(

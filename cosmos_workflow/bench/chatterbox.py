@@ -1,0 +1,296 @@
+"""Chatterbox in batches beside the package's own serial way, alternated in one run, and the device's limit beside both.
+
+Random weights at full or toy size that never end by themselves, so that every item has the same number of tokens. The serial
+rate of a line is that of the two items made just before and just after the batch, so that a busy machine slows both. With one
+thread on the CPU the seconds are those that this process was given, which other programs don't lengthen.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from unittest.mock import patch
+
+from rich.table import Table
+
+from cosmos_workflow.engines.base import Device, Output
+from cosmos_workflow.engines.chatterbox import SPEC
+from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
+from cosmos_workflow.engines.chatterbox.variants import TOKENS_PER_SECOND
+from cosmos_workflow.engines.testing import RecordingContext, make_request
+from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.weights import FOLDER_VARIABLE
+
+if TYPE_CHECKING:
+    from cosmos_workflow.engines.chatterbox.engine import ChatterboxEngine
+    from cosmos_workflow.engines.chatterbox.serial import SerialModel
+
+CPU_BATCHES = (1, 2, 4, 8, 16)
+GPU_BATCHES = (*CPU_BATCHES, 32, 64)
+TEXTS = (
+    "The train to the coast leaves at a quarter past nine.",
+    "Please bring a coat, it may rain in the afternoon.",
+    "We had soup, bread, and a little cheese for lunch.",
+    "Nobody expected the lights to go out at the very end.",
+)
+Size = Literal["tiny", "full"]
+Mode = Literal["reproducible", "fast"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatterboxFigure:
+    """One batch size: tokens a second of T3 and end to end, the package's serial way and ours, and their ratios.
+
+    `t3_limit` is what memory bandwidth and arithmetic of this device, as measured in this run, allow. `times_real_time` is
+    seconds of sound a second. `peak_mb` is the greatest memory in use during our batch: of the process, or of the GPU.
+    """
+
+    batch: int
+    tokens_an_item: int
+    t3_serial: float
+    t3_ours: float
+    t3_ratio: float
+    t3_limit: float
+    all_serial: float
+    all_ours: float
+    all_ratio: float
+    times_real_time: float
+    peak_mb: float
+    size: str
+    mode: str
+    device: str
+    threads: int
+
+
+def bench_chatterbox(
+    size: Size = "tiny",
+    device: str = "cpu",
+    tokens: int = 60,
+    mode: Mode = "reproducible",
+    batches: Sequence[int] | None = None,
+    threads: int | None = None,
+) -> list[ChatterboxFigure]:
+    """A figure for each batch size; raises UnavailableError for a device that isn't there.
+
+    At full size it writes 3.2 GB of weights into the temporary folder, and takes a quarter of an hour on two CPU cores. Both
+    ways share one loaded model, except in the fast mode, where the package's own stays in float32.
+    """
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UnavailableError("There is no CUDA device here; use --device cpu.")
+    torch.set_num_threads(threads or torch.get_num_threads())
+    with tempfile.TemporaryDirectory(prefix="bench-chatterbox-") as temporary:
+        bench = _Bench(Path(temporary), size, device, tokens, mode)
+        return [bench.figure(batch) for batch in batches or (GPU_BATCHES if device == "cuda" else CPU_BATCHES)]
+
+
+class _Bench:
+    """Both ways loaded on the same weights."""
+
+    def __init__(self, folder: Path, size: Size, device: str, tokens: int, mode: Mode) -> None:
+        import torch
+
+        from cosmos_workflow.engines.chatterbox.engine import ChatterboxEngine, import_package
+        from cosmos_workflow.engines.chatterbox.toy import write_toy_weights
+
+        import_package()
+        alone = device == "cpu" and torch.get_num_threads() == 1
+        self._clock = time.process_time if alone else time.perf_counter
+        self._folder, self._size, self._device, self._tokens, self._mode = folder, size, device, tokens, mode
+        weights = write_toy_weights(folder / "weights" / "chatterbox", "english", ends=False, tiny=size == "tiny")
+        self._engine: ChatterboxEngine = ChatterboxEngine()
+        with patch.dict(os.environ, {FOLDER_VARIABLE: str(weights.parent)}):
+            self._engine.load(Device(0 if device == "cuda" else None, device))
+            self._engine.max_lines = 64
+            self._ours(1, "warm-up")
+        self._serial = _serial_model(self._engine, weights, device, self._clock)
+        self._serial_item(0)
+        self._bandwidth, self._flops = measure_device(device)
+
+    def figure(self, batch: int) -> ChatterboxFigure:
+        import torch
+
+        before = self._serial_item(2 * batch)
+        t3_seconds, seconds, peak = self._ours(batch, f"batch-{batch}")
+        after = self._serial_item(2 * batch + 1)
+        made = batch * self._tokens
+        t3_serial = 2 * self._tokens / (before[0] + after[0])
+        all_serial = 2 * self._tokens / (before[1] + after[1])
+        return ChatterboxFigure(
+            batch=batch,
+            tokens_an_item=self._tokens,
+            t3_serial=t3_serial,
+            t3_ours=made / t3_seconds,
+            t3_ratio=made / t3_seconds / t3_serial,
+            t3_limit=self._limit(batch),
+            all_serial=all_serial,
+            all_ours=made / seconds,
+            all_ratio=made / seconds / all_serial,
+            times_real_time=made / seconds / TOKENS_PER_SECOND,
+            peak_mb=peak / 1e6,
+            size=self._size,
+            mode=self._mode,
+            device=torch.cuda.get_device_name() if self._device == "cuda" else "CPU",
+            threads=torch.get_num_threads(),
+        )
+
+    def _serial_item(self, number: int) -> tuple[float, float]:
+        """Seconds of T3, and of all, for one item the package's own way."""
+        params = ChatterboxParams(seed=number, max_tokens=self._tokens)
+        result = self._serial.generate(TEXTS[number % len(TEXTS)], params)
+        if len(result.tokens) != self._tokens:
+            raise AssertionError(f"an item has {len(result.tokens)} tokens instead of {self._tokens}")
+        return result.t3_seconds, result.seconds
+
+    def _ours(self, batch: int, name: str) -> tuple[float, float, float]:
+        """Seconds of T3, and of all, for a batch of ours, and the greatest memory in use meanwhile, in bytes."""
+        values = {"max_tokens": self._tokens, "mode": self._mode}
+        requests = [
+            make_request(SPEC, self._folder / name, TEXTS[seed % len(TEXTS)], {"seed": seed, **values}, item_id=f"item-{seed}")
+            for seed in range(batch)
+        ]
+        with _timed_decoder(self._clock) as decoding, _peak_memory(self._device) as peak:
+            begun = self._clock()
+            outcomes = list(self._engine.generate(requests, RecordingContext(SPEC)))
+            seconds = self._clock() - begun
+        if not all(isinstance(outcome, Output) and outcome.metadata["tokens"] == self._tokens for outcome in outcomes):
+            raise AssertionError(f"not every item became {self._tokens} tokens: {outcomes}")
+        return decoding[0], seconds, peak[0]
+
+    def _limit(self, batch: int) -> float:
+        """Tokens a second: each step reads the weights once, and multiplies them with two rows an item."""
+        t3 = self._serial.upstream.t3
+        weights = sum(part.numel() for module in (t3.tfmr.layers, t3.speech_head) for part in module.parameters())
+        size = 2 if self._mode == "fast" else 4
+        return batch / max(weights * size / self._bandwidth, 2 * weights * 2 * batch / self._flops)
+
+
+def _serial_model(engine: ChatterboxEngine, weights: Path, device: str, clock: Callable[[], float]) -> SerialModel:
+    """The package's own way on the engine's model, whose built-in voice is put back where the package has it."""
+    from chatterbox.tts import Conditionals
+
+    from cosmos_workflow.engines.chatterbox.serial import SerialModel
+
+    model = engine.model
+    if model is None or model.mode == "fast":
+        return SerialModel.load("english", weights, device, clock)
+    voice = model.voices.find(None)
+    model.upstream.conds = Conditionals(voice.speech, dict(voice.sound))
+    return SerialModel("english", model.upstream, clock)
+
+
+def measure_device(device: str) -> tuple[float, float]:
+    """Bytes a second that it reads, and operations a second of a large float32 product."""
+    import torch
+
+    values = torch.ones(64 * 2**20, device=device)
+    bandwidth = values.numel() * 4 / _fastest(values.sum, device)
+    left, right = torch.ones(1024, 1024, device=device), torch.ones(1024, 4096, device=device)
+    return bandwidth, 2 * 1024 * 1024 * 4096 / _fastest(lambda: left @ right, device)
+
+
+def table(figures: Sequence[ChatterboxFigure]) -> Table:
+    """The figures as a table for a terminal."""
+    first = figures[0]
+    about = f"{first.size} size, {first.mode}, {first.device}, {first.threads} threads, {first.tokens_an_item} tokens an item"
+    shown = Table(title=f"Chatterbox, serial and batched ({about})")
+    for column in ("batch", "T3 serial", "T3 ours", "x", "T3 limit", "all serial", "all ours", "x", "x real time", "peak MB"):
+        shown.add_column(column, justify="right")
+    for figure in figures:
+        shown.add_row(
+            str(figure.batch),
+            f"{figure.t3_serial:.2f}",
+            f"{figure.t3_ours:.2f}",
+            f"{figure.t3_ratio:.2f}",
+            f"{figure.t3_limit:.1f}",
+            f"{figure.all_serial:.2f}",
+            f"{figure.all_ours:.2f}",
+            f"{figure.all_ratio:.2f}",
+            f"{figure.times_real_time:.2f}",
+            f"{figure.peak_mb:,.0f}",
+        )
+    return shown
+
+
+def plot(figures: Sequence[ChatterboxFigure], path: Path) -> None:
+    """Tokens a second over the batch size, both ways, as a picture; needs matplotlib (the group `bench`)."""
+    from matplotlib.figure import Figure
+
+    picture = Figure(figsize=(9, 4), layout="constrained")
+    batches = [figure.batch for figure in figures]
+    parts = (
+        ("T3", [figure.t3_serial for figure in figures], [figure.t3_ours for figure in figures]),
+        ("end to end", [figure.all_serial for figure in figures], [figure.all_ours for figure in figures]),
+    )
+    for axes, (title, serial, ours) in zip(picture.subplots(1, 2), parts, strict=True):
+        axes.plot(batches, ours, marker="o", label="batched")
+        axes.plot(batches, serial, marker="o", label="serial")
+        if title == "T3":
+            axes.plot(batches, [figure.t3_limit for figure in figures], linestyle=":", label="limit of the device")
+        axes.set(title=title, xlabel="items in a batch", ylabel="speech tokens a second", xscale="log", yscale="log")
+        axes.set_xticks(batches, [str(batch) for batch in batches])
+        axes.legend()
+    picture.savefig(path)
+
+
+@contextmanager
+def _timed_decoder(clock: Callable[[], float]) -> Iterator[list[float]]:
+    """The seconds spent in the decoder's steps meanwhile."""
+    from cosmos_workflow.engines.chatterbox import production
+
+    spent = [0.0]
+    decode = production.decode
+
+    def timed(*args: Any) -> Iterator[Any]:
+        steps = decode(*args)
+        while True:
+            begun = clock()
+            step = next(steps, None)
+            spent[0] += clock() - begun
+            if step is None:
+                return
+            yield step
+
+    with patch.object(production, "decode", timed):
+        yield spent
+
+
+@contextmanager
+def _peak_memory(device: str) -> Iterator[list[float]]:
+    """The greatest memory in use meanwhile, in bytes: of the GPU, or of this process (0 where the system doesn't tell)."""
+    peak = [0.0]
+    if device == "cuda":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+        yield peak
+        peak[0] = torch.cuda.max_memory_allocated()
+        return
+    reset, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+    if reset.exists():
+        reset.write_text("5", encoding="ascii")
+    yield peak
+    if status.exists():
+        lines = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines() if ":" in line)
+        peak[0] = int(lines["VmHWM"].split()[0]) * 1024
+
+
+def _fastest(work: Any, device: str, rounds: int = 5) -> float:
+    import torch
+
+    def once() -> float:
+        begun = time.perf_counter()
+        work()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - begun
+
+    return min(once() for _ in range(rounds))
