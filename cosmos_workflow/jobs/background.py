@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from cosmos_workflow.errors import WorkflowError
+from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, JobWaiting, OnEvent, TaskResult
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.plan import Mode
@@ -49,7 +49,7 @@ class JobBackground:
         self._on_event = on_event
         self._file = orchestrator.jobs.folder / STATE
         self._changed = threading.Condition()
-        self._asked: OrderedDict[str, Mode] = OrderedDict()
+        self._asked: OrderedDict[tuple[str, bool], tuple[Mode, tuple[str, ...]]] = OrderedDict()
         self._tried: set[str] = set()
         self._on = False
         self._asks = False
@@ -85,22 +85,36 @@ class JobBackground:
         """Run a job before everything else that waits, whether it is enabled or not."""
         self._orchestrator.jobs.get(job_id)
         with self._changed:
-            self._asked[job_id] = mode
+            self._asked[job_id, False] = mode, ()
+            self._message = ""
+            self._begin()
+
+    def make_again(self, job_id: str, key: str, piece: int) -> None:
+        """Make one more take of a piece (counted from 0) in its turn; see TaskOrchestrator.want_again."""
+        stored = self._orchestrator.jobs.get(job_id)
+        if stored.job is None:
+            raise InputError(stored.problem)
+        take = self._orchestrator.want_again(stored.job, key, piece)
+        with self._changed:
+            _, takes = self._asked.get((job_id, True), ("all", ()))
+            self._asked[job_id, True] = "all", tuple(dict.fromkeys((*takes, take)))
+            self._message = ""
             self._begin()
 
     def stop(self, job_id: str) -> None:
         """Stop a job after the batch that runs, or forget that it was asked for; what is made stays."""
         with self._changed:
-            self._asked.pop(job_id, None)
+            for single in (False, True):
+                self._asked.pop((job_id, single), None)
             if self._running == job_id:
                 self._stop.set()
 
     def state(self) -> BackgroundState:
         """What it does at this moment."""
         with self._changed:
-            return BackgroundState(
-                self._on, self._asks, self._running, tuple(self._asked), self._message, self._snapshot if self._running else None
-            )
+            waiting = tuple(dict.fromkeys(job_id for job_id, _ in self._asked))
+            snapshot = self._snapshot if self._running else None
+            return BackgroundState(self._on, self._asks, self._running, waiting, self._message, snapshot)
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until it has nothing to do; False where `timeout` seconds passed first."""
@@ -123,9 +137,9 @@ class JobBackground:
 
     def _work(self) -> None:
         while (chosen := self._next()) is not None:
-            job, mode = chosen
+            job, mode, takes = chosen
             try:
-                results = self._orchestrator.run(job, mode, self._see, self._stop)
+                results = self._orchestrator.run(job, mode, self._see, self._stop, takes)
                 self._after(results)
             except WorkflowError as error:
                 self._give_up(str(error))
@@ -133,17 +147,17 @@ class JobBackground:
                 log.exception("the job %s broke", job.id)
                 self._give_up(f"Something went wrong in Cosmos Workflow itself: {type(error).__name__}: {error}")
 
-    def _next(self) -> tuple[JobFile, Mode] | None:
+    def _next(self) -> tuple[JobFile, Mode, tuple[str, ...]] | None:
         """The job to run now; None, and the thread ends, where there is none."""
         with self._changed:
             self._running, self._snapshot = "", None
             self._stop.clear()
             while self._asked and not self._closing:
-                job_id, mode = self._asked.popitem(last=False)
+                (job_id, _), (mode, takes) = self._asked.popitem(last=False)
                 stored = self._orchestrator.jobs.find(job_id)
                 if stored and stored.job:
                     self._running, self._by_hand = job_id, True
-                    return stored.job, mode
+                    return stored.job, mode, takes
                 self._message = stored.problem if stored else f"The job {job_id} was deleted."
         try:
             job = self._next_of_run_mode()
@@ -161,7 +175,7 @@ class JobBackground:
                 return None
             if job is not None and not self._asked and self._on:
                 self._running, self._by_hand = job.id, False
-                return job, "resume"
+                return job, "resume", ()
         return self._next()
 
     def _next_of_run_mode(self) -> JobFile | None:

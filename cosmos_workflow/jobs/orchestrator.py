@@ -98,14 +98,18 @@ class TaskOrchestrator:
 
         Which take is used then is picked as always, unless a person chose; without seeds, the newest one is used.
         """
+        return self.run(job, "all", on_event, takes=[self.want_again(job, key, piece)])
+
+    def want_again(self, job: JobFile, key: str, piece: int) -> str:
+        """Note that one more take of a piece (counted from 0) is wanted; returns its digest, for `run`."""
         task = self._task(job, key)
         state = self._piece(task, piece)
         choice = self.jobs.choices(task.id).get(state.digest, Choice())
         if state.takes[0].seed is None:
             self.jobs.set_choice(task.id, state.digest, replace(choice, run_id=""))
-            return self.run(job, "all", on_event, takes=[state.digest])
+            return state.digest
         self.jobs.set_choice(task.id, state.digest, replace(choice, extra=choice.extra + 1))
-        return self.run(job, "all", on_event, takes=[self._piece(task, piece).takes[-1].digest])
+        return self._piece(task, piece).takes[-1].digest
 
     def choose(self, job: JobFile, key: str, piece: int, run_id: str = "") -> TaskReport:
         """Use this take of a piece (counted from 0), or with an empty id the best one again; `assemble` makes it heard."""

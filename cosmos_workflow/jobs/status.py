@@ -145,6 +145,13 @@ class JobReader:
             scores.put(run.id, score)
         return score
 
+    def scores(self, task: TaskConfig, runs: Sequence[RunRecord]) -> list[Score]:
+        """How good each of these takes of a task is; measured once, then remembered."""
+        kept = _ScoreFile(self.jobs.task_folder(task.id) / SCORES, self.jobs)
+        found = [self.score(run, kept) for run in runs]
+        kept.save()
+        return found
+
     def to_join(self, pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None]) -> list[Piece]:
         """The pieces as assembly takes them; only for a task all of whose pieces can be heard."""
         joined: list[Piece] = []
