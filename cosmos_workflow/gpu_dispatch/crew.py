@@ -187,7 +187,7 @@ class Crew:
         slot.process, slot.setup, slot.state = None, None, "empty"
         slot.verdict, slot.deadline, slot.leaving = None, None, False
         slot.hands.clear()
-        sent_home = verdict is not None and verdict.kind == "shutdown" and not tasks
+        sent_home = verdict is not None and verdict.kind in ("shutdown", "unneeded") and not tasks
         if sent_home or (state == "retiring" and slot.farewell and verdict is None):
             self._emit(WorkerExited(slot.worker_id, slot.gpu_id, process.pid))
         else:

@@ -25,6 +25,7 @@ from cosmos_workflow.gpu_dispatch.slots import ANY, Backlog, Pin, Slot, Task, Ve
 from cosmos_workflow.gpu_dispatch.worker import BaseWorker
 
 _AHEAD = 0.005  # seconds of work that may be sent ahead to a worker: what a slower task would wait
+_UNNEEDED = Verdict("unneeded", "nobody waits for what it was loading")
 _SMALL = 1 << 16  # bytes: and only tasks that its socket takes at once
 
 
@@ -123,8 +124,9 @@ class WorkerPool:
         """Queue a task and return its id (a number, unless one is given).
 
         `setup` holds the keyword arguments of `BaseWorker.setup` that the task needs; two are the
-        same if they are equal. The task goes to an idle worker with that setup, else to a slot
-        without a process, else an idle worker with another setup leaves and a new one comes.
+        same if they are equal. The task goes to an idle worker with that setup, else to one that
+        loads it for nobody yet, else to a slot without a process; else an idle worker with another
+        setup leaves, or one that loads another for nobody is ended, and a new one comes.
         `timeout` counts from the task's start, in seconds. Data that can't be pickled is reported
         as an event, like every other failure; arrays in it must not be changed until the outcome.
         """
@@ -195,12 +197,15 @@ class WorkerPool:
             self._stir()
 
     def unload(self, gpu_id: Pin = ANY) -> None:
-        """Let the workers (of one GPU) leave and hand their memory back: idle ones now, busy ones
-        after their task, loading ones once loaded unless a task waits for them."""
+        """Let the workers (of one GPU) leave and hand their memory back: idle ones and those that
+        load for nobody now, busy ones after their task."""
         with self._lock:
             for slot in self._slots:
-                if slot.process is not None and gpu_id in (ANY, slot.gpu_id):
-                    slot.leaving = True
+                if slot.process is None or gpu_id not in (ANY, slot.gpu_id):
+                    continue
+                slot.leaving = True
+                if slot.state == "starting" and slot.reserved is None:
+                    self._crew.kill(slot, _UNNEEDED)
             self._stir()
 
     def slots(self) -> list[SlotStatus]:
@@ -349,14 +354,17 @@ class WorkerPool:
         while self._backlog and (pick := self._pick()):
             slot, task = pick
             self._backlog.pop(task)
-            if slot.state == "idle" and slot.setup == task.setup:
+            fits = slot.setup == task.setup
+            if slot.state == "idle" and fits:
                 self._crew.hand(slot, task)
                 continue
             slot.reserved = task
-            if slot.state == "idle":
-                self._crew.retire(slot)
-            else:
+            if slot.state == "empty":
                 self._crew.start(slot, task.setup)
+            elif slot.state == "idle":
+                self._crew.retire(slot)
+            elif not fits:
+                self._crew.kill(slot, _UNNEEDED)
         for depth in range(1, self._prefetch if self._backlog else 0):
             for slot in self._slots:
                 if len(slot.hands) == depth < self._depth(slot):
@@ -370,7 +378,7 @@ class WorkerPool:
         for task in self._backlog.heads():
             fitting = [slot for slot in free if slot.accepts(task)]
             if fitting:
-                return min(fitting, key=lambda slot: _effort(slot, task)), task
+                return min(fitting, key=lambda slot: (slot.effort(task), slot.idle_since)), task
         return None
 
     def _reclaim(self) -> None:
@@ -473,12 +481,6 @@ class WorkerPool:
             os.close(self._wake_r)
             os.close(self._wake_w)
             self._wake_w = -1
-
-
-def _effort(slot: Slot, task: Task) -> tuple[int, float]:
-    if slot.state == "empty":
-        return 1, slot.idle_since
-    return (0 if slot.setup == task.setup else 2), slot.idle_since
 
 
 def _number(gpu_ids: Sequence[int | None]) -> dict[int, int | None]:

@@ -40,7 +40,7 @@ class Task:
 class Verdict:
     """Why the pool killed a worker. `at_fault`: the task that made it, if one did."""
 
-    kind: Literal["timeout", "cancelled", "setup", "cleanup", "shutdown", "channel"]
+    kind: Literal["timeout", "cancelled", "setup", "cleanup", "shutdown", "unneeded", "channel"]
     reason: str
     at_fault: Task | None = None
 
@@ -77,8 +77,23 @@ class Slot:
 
     @property
     def free(self) -> bool:
-        """A task could be given to this slot now."""
-        return self.state in ("idle", "empty") and self.reserved is None and self.broken is None and self.verdict is None
+        """A task could be given to this slot now, or reserved for its worker."""
+        return (
+            self.state in ("idle", "empty", "starting")
+            and self.reserved is None
+            and self.broken is None
+            and self.verdict is None
+            and not (self.process and self.process.channel.eof)
+        )
+
+    def effort(self, task: Task) -> int:
+        """How far this slot, being free, is from running `task`; the pool takes the least."""
+        fits = self.setup == task.setup
+        if self.state == "idle":
+            return 0 if fits else 3
+        if self.state == "starting":
+            return 1 if fits else 4
+        return 2
 
     def accepts(self, task: Task) -> bool:
         return task.pin in (ANY, self.gpu_id)

@@ -6,9 +6,11 @@ from typing import Any
 
 import pynvml
 import pytest
+from rich.console import Console
 
-from cosmos_workflow.gpu_dispatch import default_gpu_ids, discover_gpus
+from cosmos_workflow.gpu_dispatch import WorkerStarted, default_gpu_ids, discover_gpus
 from cosmos_workflow.gpu_dispatch.devices import worker_environ
+from cosmos_workflow.gpu_dispatch.ui import DispatchView
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ class Nvml:
         return f"GPU {'ab'[handle]}"
 
     def nvmlDeviceGetMemoryInfo(self, handle: int) -> Any:  # noqa: N802
-        return SimpleNamespace(used=handle, total=100)
+        return SimpleNamespace(used=(handle + 1) << 30, total=80 << 30)
 
     def nvmlDeviceGetUtilizationRates(self, handle: int) -> Any:  # noqa: N802
         if handle == 1:
@@ -90,7 +92,7 @@ def nvml(monkeypatch: pytest.MonkeyPatch) -> Nvml:
 
 def test_gpus_are_found_with_their_load(nvml: Nvml):
     first, second = discover_gpus()
-    assert (first.id, first.name, first.memory_used, first.memory_total, first.utilisation) == (0, "GPU a", 0, 100, 37)
+    assert (first.id, first.name, first.memory_used, first.memory_total, first.utilisation) == (0, "GPU a", 1 << 30, 80 << 30, 37)
     assert second.utilisation is None
     assert nvml.open == 0
     assert default_gpu_ids() == [0, 1]
@@ -105,3 +107,17 @@ def test_only_the_visible_gpus_count_and_are_numbered_from_0(
 ):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert [(gpu.id, gpu.name) for gpu in discover_gpus()] == list(enumerate(names))
+
+
+def test_the_picture_shows_memory_and_load_where_the_driver_tells_them(nvml: Nvml):
+    view = DispatchView(show_ui=False)
+    for worker in (0, 1):
+        view.handle(WorkerStarted(worker, worker, 100 + worker))
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(view.render())
+    first, second = (line for line in capture.get().splitlines() if "initializing" in line)
+    assert "1.0/80 GiB" in first
+    assert "37 %" in first
+    assert "2.0/80 GiB" in second
+    assert "%" not in second

@@ -52,6 +52,20 @@ def test_a_task_prefers_the_worker_that_has_its_setup(watch):
     assert len(pool.of(WorkerStarted)) == 2
 
 
+def test_a_worker_that_still_loads_is_waited_for_if_it_fits_and_replaced_if_not(watch):
+    pool = watch("hangs_in_setup", base_seed=10)
+    pool.pool.cancel(pool.pool.submit("never", setup={"failing": (10,)}))
+    pool.pool.warm({"failing": (10,)})
+    stuck = pool.pids()
+    fitting = pool.pool.submit(1, setup={"failing": (10,)})
+    pool.until(lambda: pool.pool.slots()[0].task_id == fitting)
+    assert pool.pids() == stuck
+    pool.pool.cancel(fitting)
+    other = pool.pool.submit(2)
+    assert pool.finish([other])[other].data == 2
+    assert pool.of(WorkerExited)[0].pid == stuck[0]
+
+
 def test_a_cpu_worker_sees_no_gpu_and_gets_its_own_seed(watch):
     pool = watch("echo", 2, base_seed=7)
     pool.pool.warm()
@@ -113,6 +127,14 @@ def test_unload_sends_idle_workers_away_and_busy_ones_after_their_task(watch, tm
     pool.finish([task])
     pool.until(lambda: bool(pool.of(WorkerExited)))
     assert (tmp_path / "log").read_text() == f"{pid}\n"
+    assert pool.pool.slots()[0].state == "empty"
+
+
+def test_unload_ends_a_worker_that_loads_for_nobody(watch):
+    pool = watch("hangs_in_setup", base_seed=10)
+    pool.pool.warm({"failing": (10,)})
+    pool.pool.unload()
+    pool.until(lambda: bool(pool.of(WorkerExited)))
     assert pool.pool.slots()[0].state == "empty"
 
 

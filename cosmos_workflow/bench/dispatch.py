@@ -1,0 +1,327 @@
+"""How fast tasks go through a pool of two processes: ours, other libraries', and a bare pipe as the limit.
+
+All run in turn in one process, round after round, with spawned workers that return what they are given. The medians of
+the rounds count. Which of them get through the death of a worker is tried out as well, each in a program of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.table import Table
+
+from cosmos_workflow.gpu_dispatch import BaseWorker, Dispatcher, Outcome, TaskSuccess, WorkerPool
+
+WORKERS = 2
+ARRAY_MB = 1
+ARRAYS = 200
+LATENCIES = 300
+REST_SECONDS = 0.002
+"""Before each task of the latency's measurement, so that it meets an idle pool."""
+TRIAL_TASKS = 20
+TRIAL_SECONDS = 20.0
+DEADLY = -7
+
+OURS = "ours"
+_DISPATCHER = "ours, Dispatcher.map"
+PIPE = "bare pipe (the limit)"
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchFigure:
+    """One contender; None where it has no such thing.
+
+    `survives`: when a worker was killed, all other tasks came back and the run ended.
+    """
+
+    name: str
+    tasks_per_second: float
+    array_mb_per_second: float
+    latency_p50_us: float | None
+    latency_p99_us: float | None
+    first_result_ms: float
+    survives: bool | None
+
+
+class Contender(NamedTuple):
+    """An open pool: `many` gives the results as they come, `one` waits for one."""
+
+    many: Callable[[Iterable[Any]], Iterable[Any]]
+    one: Callable[[Any], Any] | None
+
+
+class EchoWorker(BaseWorker):
+    """Our side's worker."""
+
+    def process(self, data: Any) -> Any:
+        """Do what `echo` does."""
+        return echo(data)
+
+
+def echo(data: Any) -> Any:
+    """The task: give back what came, and die of one number."""
+    if isinstance(data, int) and data == DEADLY:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return data
+
+
+def bench_dispatch(tasks: int = 10_000, rounds: int = 3, only: Collection[str] = ()) -> list[DispatchFigure]:
+    """Measure every contender that is installed, or those in `only`. Tasks are numbers, then arrays of 1 MB both ways."""
+    contenders = {name: opened for name, opened in _contenders().items() if not only or name in only}
+    seen: dict[str, list[tuple[float | None, ...]]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, opened in contenders.items():
+            seen[name].append(_measure(opened, tasks))
+    figures = []
+    for name, measured in seen.items():
+        tasks_s, mb_s, p50, p99, first = (_median(column) for column in zip(*measured, strict=True))
+        survives = None if name == PIPE else _survives(name)
+        figures.append(DispatchFigure(name, tasks_s or 0.0, mb_s or 0.0, p50, p99, first or 0.0, survives))
+    return figures
+
+
+def table(figures: Sequence[DispatchFigure]) -> Table:
+    """The figures as a table for a terminal."""
+    shown = Table(title=f"Dispatch: {WORKERS} workers, {os.cpu_count()} cores")
+    for column in ("", "tasks/s", "1 MB arrays MB/s", "latency p50 us", "p99 us", "first result ms", "survives a kill"):
+        shown.add_column(column, justify="right" if column else "left")
+    for figure in figures:
+        shown.add_row(
+            figure.name,
+            f"{figure.tasks_per_second:,.0f}",
+            f"{figure.array_mb_per_second:,.0f}",
+            _number(figure.latency_p50_us),
+            _number(figure.latency_p99_us),
+            f"{figure.first_result_ms:,.0f}",
+            "" if figure.survives is None else "yes" if figure.survives else "no",
+        )
+    return shown
+
+
+def plot(figures: Sequence[DispatchFigure], path: Path) -> None:
+    """The figures as bars, one panel a measure, ours in colour; the file's ending names its format."""
+    from matplotlib.figure import Figure
+
+    panels = [
+        ("tasks/s", [figure.tasks_per_second for figure in figures]),
+        ("1 MB arrays, MB/s", [figure.array_mb_per_second for figure in figures]),
+        ("idle latency p50, us", [figure.latency_p50_us or 0.0 for figure in figures]),
+        ("time to first result, ms", [figure.first_result_ms for figure in figures]),
+    ]
+    picture = Figure(figsize=(10, 5.5), layout="constrained")
+    names = [figure.name for figure in figures]
+    colours = ["tab:green" if name.startswith(OURS) else "tab:gray" if name == PIPE else "tab:blue" for name in names]
+    for axes, (title, values) in zip(picture.subplots(2, 2).flat, panels, strict=True):
+        axes.barh(names, values, color=colours)
+        axes.set_title(title)
+        axes.invert_yaxis()
+    picture.savefig(path)
+
+
+def trial(name: str) -> None:
+    """Print how many of the tasks beside a deadly one have come back so far, line by line."""
+    numbers = [DEADLY if number == TRIAL_TASKS // 2 else number for number in range(TRIAL_TASKS + 1)]
+    with _contenders()[name]() as contender:
+        for count, _ in enumerate(contender.many(numbers), start=1):
+            print(count, flush=True)  # noqa: T201 - its parent reads this
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
+
+
+def _measure(opened: Callable[[], AbstractContextManager[Contender]], tasks: int) -> tuple[float | None, ...]:
+    import numpy as np
+
+    started = time.perf_counter()
+    with opened() as contender:
+        next(iter(contender.many([0])))
+        first = time.perf_counter() - started
+        if contender.one is not None:
+            _rate(contender, range(10 * WORKERS))  # every process is up, and warm
+        tasks_s = _rate(contender, range(tasks))
+        array = np.ones(ARRAY_MB << 17)
+        _rate(contender, [array] * (ARRAYS // 10))
+        mb_s = 2 * ARRAY_MB * _rate(contender, [array] * ARRAYS)
+        p50, p99 = _latency(contender.one) if contender.one is not None else (None, None)
+    return tasks_s, mb_s, p50, p99, first * 1e3
+
+
+def _rate(contender: Contender, items: Sequence[Any]) -> float:
+    """Tasks a second; from the first result on where the contender has to start for it."""
+    started = time.perf_counter()
+    count = 0
+    for _ in contender.many(items):
+        if count == 0 and contender.one is None:
+            started = time.perf_counter()
+        count += 1
+    if count != len(items):
+        raise RuntimeError(f"{len(items) - count} of {len(items)} results are missing")
+    return (count - (contender.one is None)) / (time.perf_counter() - started)
+
+
+def _latency(one: Callable[[Any], Any]) -> tuple[float, float]:
+    seconds = []
+    for number in range(LATENCIES):
+        time.sleep(REST_SECONDS)
+        started = time.perf_counter()
+        one(number)
+        seconds.append(time.perf_counter() - started)
+    cuts = statistics.quantiles(seconds, n=100)
+    return cuts[49] * 1e6, cuts[98] * 1e6
+
+
+def _survives(name: str) -> bool:
+    code = f"from cosmos_workflow.bench.dispatch import trial; trial({name!r})"
+    program = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    )
+    try:
+        output = program.communicate(timeout=TRIAL_SECONDS)[0]
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
+        program.communicate()
+    return program.returncode == 0 and output.split()[-1:] == [str(TRIAL_TASKS)]
+
+
+def _contenders() -> dict[str, Callable[[], AbstractContextManager[Contender]]]:
+    found: dict[str, Callable[[], AbstractContextManager[Contender]]] = {
+        OURS: _ours,
+        _DISPATCHER: _our_dispatcher,
+        "ProcessPoolExecutor": _executor,
+        "multiprocessing.Pool": _pool,
+    }
+    if find_spec("mpire"):
+        found["mpire"] = _mpire
+    if find_spec("pebble"):
+        found["pebble"] = _pebble
+    found[PIPE] = _pipe
+    return found
+
+
+@contextmanager
+def _ours() -> Iterator[Contender]:
+    with WorkerPool(f"{__name__}:EchoWorker", [None] * WORKERS, prefetch=16, max_retries=0) as pool:
+        pool.warm()
+
+        def many(items: Iterable[Any]) -> Iterator[Any]:
+            left = {pool.submit(item) for item in items}
+            while left:
+                for event in pool.events():
+                    if isinstance(event, Outcome):
+                        left.discard(event.task_id)
+                    if isinstance(event, TaskSuccess):
+                        yield event.data
+
+        def one(item: Any) -> Any:
+            return next(iter(many([item])))
+
+        yield Contender(many, one)
+
+
+@contextmanager
+def _our_dispatcher() -> Iterator[Contender]:
+    def many(items: Iterable[Any]) -> Iterator[Any]:
+        dispatcher = Dispatcher(f"{__name__}:EchoWorker", [None] * WORKERS, max_retries=0)
+        for outcome in dispatcher.map(items):
+            if isinstance(outcome, TaskSuccess):
+                yield outcome.data
+
+    yield Contender(many, None)
+
+
+@contextmanager
+def _executor() -> Iterator[Contender]:
+    with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
+        yield Contender(lambda items: pool.map(echo, items), lambda item: pool.submit(echo, item).result())
+
+
+@contextmanager
+def _pool() -> Iterator[Contender]:
+    with get_context("spawn").Pool(WORKERS) as pool:
+        yield Contender(lambda items: pool.imap_unordered(echo, items), lambda item: pool.apply(echo, (item,)))
+
+
+@contextmanager
+def _mpire() -> Iterator[Contender]:
+    from mpire.pool import WorkerPool as MpirePool
+
+    with MpirePool(WORKERS, start_method="spawn", keep_alive=True) as pool:
+        yield Contender(
+            lambda items: pool.imap_unordered(echo, list(items), chunk_size=1), lambda item: pool.apply(echo, (item,))
+        )
+
+
+@contextmanager
+def _pebble() -> Iterator[Contender]:
+    from pebble import ProcessPool
+
+    def many(items: Iterable[Any]) -> Iterator[Any]:
+        for future in [pool.schedule(echo, args=[item]) for item in items]:
+            if future.exception() is None:
+                yield future.result()
+
+    with ProcessPool(WORKERS, context=get_context("spawn")) as pool:
+        yield Contender(many, lambda item: pool.schedule(echo, args=[item]).result())
+
+
+@contextmanager
+def _pipe() -> Iterator[Contender]:
+    context = get_context("spawn")
+    pairs = [context.Pipe() for _ in range(WORKERS)]
+    processes = [context.Process(target=_answer, args=(theirs,)) for _, theirs in pairs]
+    for process in processes:
+        process.start()
+    pipes = [ours for ours, _ in pairs]
+
+    def many(items: Iterable[Any]) -> Iterator[Any]:
+        waiting: list[Connection[Any, Any]] = []
+        for number, item in enumerate(items):
+            if len(waiting) == WORKERS:
+                yield waiting.pop(0).recv()
+            pipe = pipes[number % WORKERS]
+            pipe.send(item)
+            waiting.append(pipe)
+        for pipe in waiting:
+            yield pipe.recv()
+
+    def one(item: Any) -> Any:
+        pipes[0].send(item)
+        return pipes[0].recv()
+
+    yield Contender(many, one)
+    for pipe in pipes:
+        pipe.send(None)
+    for process in processes:
+        process.join()
+        process.close()
+    for ours, theirs in pairs:
+        ours.close()
+        theirs.close()
+
+
+def _answer(pipe: Connection[Any, Any]) -> None:
+    while (item := pipe.recv()) is not None:
+        pipe.send(echo(item))

@@ -1,0 +1,30 @@
+"""The bench measures what it says, for us and the limit; how fast that is, is not asserted."""
+
+from multiprocessing import resource_tracker
+from pathlib import Path
+
+from rich.console import Console
+
+from cosmos_workflow.bench.dispatch import OURS, PIPE, bench_dispatch, plot, table
+
+# The bare pipe's processes are multiprocessing's, which keeps a helper until the program ends.
+resource_tracker.ensure_running()
+
+
+def test_it_measures_and_shows_the_contenders(tmp_path: Path):
+    ours, pipe = figures = bench_dispatch(50, 1, only=(OURS, PIPE))
+    assert (ours.name, pipe.name) == (OURS, PIPE)
+    assert ours.survives
+    assert pipe.survives is None
+    for figure in figures:
+        assert figure.tasks_per_second > 0
+        assert figure.array_mb_per_second > 0
+        assert figure.latency_p50_us
+        assert figure.latency_p99_us
+        assert figure.latency_p50_us <= figure.latency_p99_us
+    console = Console(width=160)
+    with console.capture() as capture:
+        console.print(table(figures))
+    assert PIPE in capture.get()
+    plot(figures, tmp_path / "dispatch.png")
+    assert (tmp_path / "dispatch.png").stat().st_size > 1000
