@@ -101,7 +101,7 @@ def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, dis
         subtitles=folder / f"{stem}.srt",
         seconds=round(frames / shape.rate, 4),
         state=final_state(pieces, audio),
-        starts=tuple(round(start, 4) for start in starts),
+        starts=tuple(round(start, 6) for start in starts),
         runs=tuple(piece.run_id for piece in pieces),
         note=note,
         created_at=time.time(),

@@ -66,7 +66,7 @@ class JobManager:
         job_id = self.jobs.new_id(name)
         text = set_values(text, {("job",): name})
         self.jobs.check(text, job_id)
-        self.jobs.write(job_id, text)
+        self._add(job_id, text)
         return self.jobs.get(job_id)
 
     def read(self, job_id: str) -> str:
@@ -138,7 +138,7 @@ class JobManager:
             stem = PurePath(name).stem
             job_id = self.jobs.new_id(stem)
             self.jobs.check(text, job_id)
-            self.jobs.write(job_id, text)
+            self._add(job_id, text)
             return self.jobs.get(job_id)
         self._take_in(path, name)
         return None
@@ -149,6 +149,11 @@ class JobManager:
         if stored.job is None:
             raise InputError(stored.problem)
         return self.orchestrator.report(stored.job)
+
+    def _add(self, job_id: str, text: str) -> None:
+        before = self.jobs.ids()
+        self.jobs.write(job_id, text)
+        self.jobs.set_order([*before, job_id])
 
     def _entry(self, stored: StoredJob) -> JobEntry:
         report = self.orchestrator.report(stored.job) if stored.job else None

@@ -61,7 +61,7 @@ class JobStore:
 
     def ids(self) -> list[str]:
         """The jobs in their order: as `set_order` left it, new ones behind."""
-        paths = {self._id_in_folder(path): path for path in sorted(self.folder.iterdir()) if path.suffix in ENDINGS}
+        paths = {self._id_in_folder(path): path for path in sorted(self.folder.iterdir(), key=_by_name) if path.suffix in ENDINGS}
         order = [job_id for job_id in self._order() if job_id in paths]
         return [*order, *(job_id for job_id in paths if job_id not in order)]
 
@@ -199,6 +199,10 @@ class JobStore:
         except (FileNotFoundError, ValueError):
             return []  # without an order they are sorted by name
         return [job_id for job_id in order if isinstance(job_id, str)] if isinstance(order, list) else []
+
+
+def _by_name(path: Path) -> tuple[str, str]:
+    return path.stem.lower(), path.name
 
 
 def _folder_of(owner: str) -> str:
