@@ -122,14 +122,17 @@ def weight_state(weights: WeightSet) -> WeightState:
     return WeightState(weights, folder, sum(path.stat().st_size for path in present))
 
 
-def plan_fetch(weights: WeightSet, endpoint: str | None = None) -> FetchPlan:
-    """Ask the hub what a fetch would do; raises UnavailableError where the hub or the repository can't be reached."""
+def _cache_folder(weights: WeightSet) -> Path:
     from huggingface_hub import constants
 
+    return Path(constants.HF_HUB_CACHE) / f"models--{weights.repo.replace('/', '--')}"
+
+
+def plan_fetch(weights: WeightSet, endpoint: str | None = None) -> FetchPlan:
+    """Ask the hub what a fetch would do; raises UnavailableError where the hub or the repository can't be reached."""
     sizes = _sizes_on_hub(weights, endpoint)
     missing = sum(size for name, size in sizes.items() if _cached(weights, name) is None)
-    place = Path(constants.HF_HUB_CACHE) / f"models--{weights.repo.replace('/', '--')}"
-    return FetchPlan(sum(sizes.values()), missing, place, tuple(sizes))
+    return FetchPlan(sum(sizes.values()), missing, _cache_folder(weights), tuple(sizes))
 
 
 def fetch_weights(
@@ -149,6 +152,7 @@ def fetch_weights(
         report = _Report(name, before, total, on_progress)
         report.say(0)
         with _hub_errors(weights):
+            _fetch_blob(weights, name, report, endpoint)
             path = Path(
                 hf_hub_download(
                     weights.repo,
@@ -179,10 +183,7 @@ def check_weights(weights: WeightSet, folder: Path) -> None:
         if not path.is_file() or digest is None or known.has(path, digest):
             continue
         if _digest(path, digest) != digest:
-            raise UnavailableError(
-                f"{name} of {weights.title} is damaged: its content isn't what its digest says; delete {path.resolve()} and "
-                f"run `cosmos-workflow weights fetch {weights.name}`."
-            )
+            raise UnavailableError(_damaged(weights, name, f"delete {path.resolve()} and "))
         known.add(path, digest)
     known.write()
 
@@ -217,6 +218,29 @@ def _sizes_on_hub(weights: WeightSet, endpoint: str | None) -> dict[str, int]:
     if gone:
         raise UnavailableError(f"The hub's repository {weights.repo} has no {gone[0]}; this version can't use its weights.")
     return {name: sizes[name] for name in (*weights.files, *weights.optional) if name in sizes}
+
+
+def _fetch_blob(weights: WeightSet, name: str, report: _Report, endpoint: str | None) -> None:
+    """Bring a large file to its place in the cache, going on with what an earlier fetch left; small ones are left to the hub's
+    client, which begins a broken file anew."""
+    from filelock import FileLock
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.file_download import http_get
+
+    url = hf_hub_url(weights.repo, name, revision=weights.revision, endpoint=endpoint)
+    known = get_hf_file_metadata(url, timeout=ANSWER_SECONDS, endpoint=endpoint)
+    blob = _cache_folder(weights) / "blobs" / str(known.etag)
+    if known.size is None or not _is_digest(blob.name, 64) or blob.exists():
+        return
+    blob.parent.mkdir(parents=True, exist_ok=True)
+    partial = blob.with_name(f"{blob.name}.partial")
+    with FileLock(f"{partial}.lock"):
+        with partial.open("ab") as file:
+            http_get(known.location, file, resume_size=file.tell(), expected_size=known.size, tqdm_class=report.bar_class())
+        if _digest(partial, blob.name) != blob.name:
+            partial.unlink()
+            raise UnavailableError(_damaged(weights, name))
+        partial.replace(blob)
 
 
 @contextmanager
@@ -288,13 +312,23 @@ def _stated_digests(folder: Path) -> dict[str, str]:
     return {pair[1].lstrip("*").strip(): pair[0].lower() for pair in pairs if len(pair) == 2}
 
 
+def _damaged(weights: WeightSet, name: str, first: str = "") -> str:
+    return (
+        f"{name} of {weights.title} is damaged: its content isn't what its digest says; {first}run "
+        f"`cosmos-workflow weights fetch {weights.name}`."
+    )
+
+
+def _is_digest(name: str, length: int) -> bool:
+    return len(name) == length and all(character in "0123456789abcdef" for character in name)
+
+
 def _digest_in_cache(path: Path) -> str | None:
     """The name of the blob that a file of the hub's cache points to: SHA-256 of a large file, git's SHA-1 of a small one."""
     if not path.is_symlink():
         return None
     name = path.readlink().name
-    is_hex = all(character in "0123456789abcdef" for character in name)
-    return name if is_hex and len(name) in {40, 64} else None
+    return name if _is_digest(name, 40) or _is_digest(name, 64) else None
 
 
 def _digest(path: Path, like: str) -> str:

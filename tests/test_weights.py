@@ -1,0 +1,256 @@
+"""Weights: found in a folder or the hub's cache, fetched with progress from a hub on loopback, and checked before use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.weights import (
+    FOLDER_VARIABLE,
+    FetchProgress,
+    WeightSet,
+    check_weights,
+    fetch_weights,
+    find_weights,
+    plan_fetch,
+    require_weights,
+    weight_state,
+)
+
+TOY = WeightSet(
+    "toy", "Toy", "someone/toy-model", files=("model.safetensors", "tokenizer.json"), optional=("extra.json", "none.json")
+)
+FILES = {
+    "model.safetensors": bytes(range(256)) * 8192,
+    "tokenizer.json": b'{"a": 1}',
+    "extra.json": b"{}",
+    "unasked.bin": b"never fetched",
+}
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@dataclass
+class Hub:
+    """A hub on loopback; `requests` are (method, file, range), `cut` is a file that breaks off once after this many bytes."""
+
+    address: str
+    files: dict[str, bytes]
+    requests: list[tuple[str, str, str]] = field(default_factory=list)
+    cut: dict[str, int] = field(default_factory=dict)
+
+    def downloads(self, name: str) -> list[str]:
+        return [asked for method, file, asked in self.requests if method == "GET" and file == name]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    hub: ClassVar[Hub]
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+    def _answer(self, *, with_body: bool) -> None:
+        path = self.path.partition("?")[0]
+        if path.startswith("/api/models/someone/toy-model"):
+            self._send(json.dumps(self._info()).encode(), {"Content-Type": "application/json"}, with_body=with_body)
+        elif path.startswith("/someone/toy-model/resolve/") and path.rpartition("/")[2] in self.hub.files:
+            self._send_file(path.rpartition("/")[2], with_body=with_body)
+        else:
+            self.send_response(404)
+            self.send_header("X-Error-Code", "RepoNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    def _info(self) -> dict[str, Any]:
+        siblings = [{"rfilename": name, "size": len(content)} for name, content in self.hub.files.items()]
+        return {"id": "someone/toy-model", "sha": COMMIT, "siblings": siblings, "tags": [], "private": False, "downloads": 0}
+
+    def _send_file(self, name: str, *, with_body: bool) -> None:
+        content = FILES[name]
+        asked = self.headers.get("Range", "")
+        self.hub.requests.append((self.command, name, asked))
+        # The hub's digests are of what it should hold, whatever it sends.
+        headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+        first = int(asked.removeprefix("bytes=").partition("-")[0]) if asked else 0
+        self._send(
+            self.hub.files[name][first:],
+            headers,
+            206 if asked else 200,
+            with_body=with_body,
+            cut=self.hub.cut.pop(name, None) if with_body else None,
+        )
+
+    def _send(
+        self, content: bytes, headers: dict[str, str], status: int = 200, *, with_body: bool, cut: int | None = None
+    ) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if with_body:
+            self.wfile.write(content[:cut])
+        if cut is not None:
+            self.close_connection = True
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub on loopback that holds FILES, an empty cache of its own, and no folder of weights."""
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 64 * 1024)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    made = _Handler.hub = Hub(f"http://127.0.0.1:{server.server_port}", dict(FILES))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield made
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_fetch_says_size_and_place_first_and_progress_on_the_way(hub: Hub, tmp_path: Path) -> None:
+    plan = plan_fetch(TOY, hub.address)
+    needed = sum(len(FILES[name]) for name in ("model.safetensors", "tokenizer.json", "extra.json"))
+    assert (plan.total_bytes, plan.missing_bytes) == (needed, needed)
+    assert plan.place == tmp_path / "hub" / "models--someone--toy-model"
+    seen: list[FetchProgress] = []
+    folder = fetch_weights(TOY, seen.append, hub.address)
+    assert folder == find_weights(TOY)
+    assert folder.is_relative_to(plan.place)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        name: FILES[name] for name in ("model.safetensors", "tokenizer.json", "extra.json")
+    }
+    fractions = [progress.fraction for progress in seen]
+    assert fractions == sorted(fractions)
+    assert (fractions[0], fractions[-1]) == (0, 1)
+    assert {progress.file for progress in seen} == {"model.safetensors", "tokenizer.json", "extra.json"}
+    assert weight_state(TOY).size_bytes == needed
+    assert plan_fetch(TOY, hub.address).missing_bytes == 0
+
+
+def test_what_is_here_isnt_fetched_again(hub: Hub) -> None:
+    fetch_weights(TOY, endpoint=hub.address)
+    fetch_weights(TOY, endpoint=hub.address)
+    assert len(hub.downloads("model.safetensors")) == 1
+
+
+def test_a_fetch_that_its_user_breaks_off_goes_on_where_it_was(hub: Hub) -> None:
+    class EnoughError(Exception):
+        pass
+
+    def stop(progress: FetchProgress) -> None:
+        if progress.done_bytes > 500_000:
+            raise EnoughError
+
+    with pytest.raises(EnoughError):
+        fetch_weights(TOY, stop, hub.address)
+    assert find_weights(TOY) is None
+    folder = fetch_weights(TOY, endpoint=hub.address)
+    assert (folder / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+    again = hub.downloads("model.safetensors")[-1]
+    assert int(again.removeprefix("bytes=").partition("-")[0]) > 400_000, "what had come wasn't asked for again"
+
+
+def test_a_line_that_breaks_on_the_way_is_taken_up_again(hub: Hub) -> None:
+    hub.cut["model.safetensors"] = 1_000_000
+    folder = fetch_weights(TOY, endpoint=hub.address)
+    assert (folder / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+    assert hub.downloads("model.safetensors")[-1].startswith("bytes=")
+
+
+def test_a_file_that_isnt_what_the_hub_says_is_refused(hub: Hub) -> None:
+    content = FILES["model.safetensors"]
+    hub.files["model.safetensors"] = content[:100] + b"!" + content[101:]
+    with pytest.raises(UnavailableError, match=r"model\.safetensors of Toy is damaged.*weights fetch toy"):
+        fetch_weights(TOY, endpoint=hub.address)
+
+
+def test_damage_on_the_disk_is_found_before_the_first_use(hub: Hub) -> None:
+    folder = fetch_weights(TOY, endpoint=hub.address)
+    blob = (folder / "model.safetensors").resolve()
+    blob.write_bytes(b"!" + blob.read_bytes()[1:])
+    with pytest.raises(UnavailableError, match="is damaged"):
+        check_weights(TOY, folder)
+
+
+def test_a_checked_file_isnt_read_again(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = fetch_weights(TOY, endpoint=hub.address)
+
+    def unread(path: Path, like: str) -> str:
+        raise AssertionError(f"{path} was read again")
+
+    monkeypatch.setattr("cosmos_workflow.weights._digest", unread)
+    check_weights(TOY, folder)
+
+
+def test_a_repository_that_lacks_a_file_or_isnt_there_is_one_sentence(hub: Hub) -> None:
+    del hub.files["tokenizer.json"]
+    with pytest.raises(UnavailableError, match=r"repository someone/toy-model has no tokenizer\.json"):
+        fetch_weights(TOY, endpoint=hub.address)
+    with pytest.raises(UnavailableError, match=r"The hub didn't give someone/other \(status 404\)"):
+        fetch_weights(WeightSet("other", "Other", "someone/other", ("a",)), endpoint=hub.address)
+
+
+def test_without_a_network_a_fetch_says_so_at_once(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = time.monotonic()
+    with pytest.raises(UnavailableError, match="hub can't be reached"):
+        fetch_weights(TOY, endpoint="http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(UnavailableError, match="while HF_HUB_OFFLINE is set; unset it"):
+        fetch_weights(TOY, endpoint=hub.address)
+    assert time.monotonic() - begun < 15, "no retries for half a minute"
+
+
+def test_a_folder_of_ones_own_comes_before_the_cache(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached = fetch_weights(TOY, endpoint=hub.address)
+    own = tmp_path / "mine" / "toy-model"
+    own.mkdir(parents=True)
+    monkeypatch.setenv(FOLDER_VARIABLE, str(own.parent))
+    (own / "model.safetensors").write_bytes(b"1")
+    assert find_weights(TOY) == cached, "an incomplete folder doesn't count"
+    (own / "tokenizer.json").write_bytes(b"2")
+    assert find_weights(TOY) == own
+    assert weight_state(TOY).size_bytes == 2
+
+
+def test_digests_beside_ones_own_files_are_checked(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "mine" / "toy-model"
+    own.mkdir(parents=True)
+    for name in TOY.files:
+        (own / name).write_bytes(FILES[name])
+    sums = "".join(f"{hashlib.sha256(FILES[name]).hexdigest()}  {name}\n" for name in TOY.files)
+    (own / "SHA256SUMS").write_text(sums)
+    check_weights(TOY, own)
+    (own / "tokenizer.json").write_bytes(b"something else")
+    with pytest.raises(UnavailableError, match=r"tokenizer\.json of Toy is damaged"):
+        check_weights(TOY, own)
+
+
+def test_without_weights_one_sentence_says_what_to_do(hub: Hub) -> None:
+    with pytest.raises(UnavailableError) as raised:
+        require_weights(TOY)
+    sentence = str(raised.value)
+    assert sentence.count(". ") == 0
+    assert "cosmos-workflow weights fetch toy" in sentence
+    assert FOLDER_VARIABLE in sentence
+    assert not hub.requests, "looking asks nobody"
