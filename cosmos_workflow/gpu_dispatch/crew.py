@@ -32,7 +32,6 @@ from cosmos_workflow.gpu_dispatch.protocol import (
     WorkerStarted,
 )
 from cosmos_workflow.gpu_dispatch.slots import Slot, Task, Verdict
-from cosmos_workflow.gpu_dispatch.worker import BaseWorker
 
 _KILL_PATIENCE = 5.0  # seconds until a killed process counts as stuck in the kernel
 _EOF_PATIENCE = 1.0  # seconds between the end of a worker's channel and that of its process
@@ -293,23 +292,6 @@ def _outcome(task: Task, frame: Frame, worker_id: int) -> Outcome:
         return TaskError(task.id, "the task was cancelled", worker_id, "cancelled")
     kind = "unpicklable" if frame.kind is Kind.UNPICKLABLE else "exception"
     return TaskError(task.id, frame.load(), worker_id, kind)
-
-
-def worker_name(worker_cls: type[BaseWorker] | str) -> str:
-    """``module:Class``, by which a worker process finds its class."""
-    if isinstance(worker_cls, str):
-        module, colon, path = worker_cls.partition(":")
-        if not (module and colon and path):
-            raise ValueError(f"a worker is named 'module:Class', not {worker_cls!r}")
-        return worker_cls
-    if not (isinstance(worker_cls, type) and issubclass(worker_cls, BaseWorker)):
-        raise TypeError(f"worker_cls must be a subclass of BaseWorker, not {worker_cls!r}")
-    if "<locals>" in worker_cls.__qualname__:
-        raise TypeError(
-            f"{worker_cls.__qualname__} is defined inside a function, where a worker process can't "
-            "find it; define it at the top of a module"
-        )
-    return f"{worker_cls.__module__}:{worker_cls.__qualname__}"
 
 
 def _preparation(with_main: bool) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 The loop waits on every worker's socket and on every process at once. So the owner of each task is
 always known, a death is seen when it happens, and a limit that is overrun costs a process, never
-the pool. Which task goes where is decided in `_schedule` and nowhere else.
+the pool.
 """
 
 from __future__ import annotations
@@ -18,15 +18,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
+from cosmos_workflow.gpu_dispatch.arguments import check_setup, number_workers, worker_name
 from cosmos_workflow.gpu_dispatch.channel import NOTHING, dumps
-from cosmos_workflow.gpu_dispatch.crew import Crew, Rules, worker_name
+from cosmos_workflow.gpu_dispatch.crew import Crew, Rules
+from cosmos_workflow.gpu_dispatch.placement import Placement
 from cosmos_workflow.gpu_dispatch.protocol import Event, Outcome, SlotStatus, TaskError, TaskId
-from cosmos_workflow.gpu_dispatch.slots import ANY, Backlog, Pin, Slot, Task, Verdict
+from cosmos_workflow.gpu_dispatch.slots import ANY, UNNEEDED, Backlog, Pin, Slot, Task, Verdict
 from cosmos_workflow.gpu_dispatch.worker import BaseWorker
-
-_AHEAD = 0.005  # seconds of work that may be sent ahead to a worker: what a slower task would wait
-_UNNEEDED = Verdict("unneeded", "nobody waits for what it was loading")
-_SMALL = 1 << 16  # bytes: and only tasks that its socket takes at once
 
 
 class PoolClosedError(RuntimeError):
@@ -85,8 +83,7 @@ class WorkerPool:
             quiet=suppress_worker_output,
             env=dict(env or {}),
         )
-        self._slots = [Slot(worker_id, gpu_id, base_seed + worker_id) for worker_id, gpu_id in _number(gpu_ids).items()]
-        self._prefetch = prefetch
+        self._slots = [Slot(worker_id, gpu_id, base_seed + worker_id) for worker_id, gpu_id in number_workers(gpu_ids).items()]
         self._retire_failed_slots = retire_failed_slots
         self._backlog = Backlog()
         self._tasks: dict[TaskId, Task] = {}
@@ -102,6 +99,7 @@ class WorkerPool:
         self._stirred = False
         self._some_broken = False
         self._crew = Crew(rules, self._out_append, self._settle, self._give_back, self._setup_failed)
+        self._placement = Placement(self._slots, self._backlog, self._crew, prefetch)
         self._wake_r, self._wake_w = os.pipe()
         os.set_blocking(self._wake_r, False)
         os.set_blocking(self._wake_w, False)
@@ -130,7 +128,7 @@ class WorkerPool:
         `timeout` counts from the task's start, in seconds. Data that can't be pickled is reported
         as an event, like every other failure; arrays in it must not be changed until the outcome.
         """
-        _check_setup(setup)
+        check_setup(setup)
         if timeout is not None and not timeout > 0:
             raise ValueError(f"a timeout must be above 0 seconds, not {timeout}")
         if not any(gpu_id in (ANY, slot.gpu_id) for slot in self._slots):
@@ -187,7 +185,7 @@ class WorkerPool:
 
     def warm(self, setup: Mapping[str, Any] | None = None) -> None:
         """Start a worker with this setup in every slot that has none."""
-        _check_setup(setup)
+        check_setup(setup)
         with self._lock:
             if self._closing:
                 raise PoolClosedError("the pool is shut down and starts no more workers")
@@ -205,7 +203,7 @@ class WorkerPool:
                     continue
                 slot.leaving = True
                 if slot.state == "starting" and slot.reserved is None:
-                    self._crew.kill(slot, _UNNEEDED)
+                    self._crew.kill(slot, UNNEEDED)
             self._stir()
 
     def slots(self) -> list[SlotStatus]:
@@ -230,8 +228,7 @@ class WorkerPool:
         """How many tasks without an outcome keep every worker busy now: what it may hold and one
         more. Whoever reads tasks from a long source needs to be no further ahead than this."""
         with self._lock:
-            usable = [slot for slot in self._slots if slot.broken is None]
-            return sum(1 + self._depth(slot) for slot in usable)
+            return self._placement.capacity()
 
     def events(self, timeout: float | None = None) -> list[Event]:
         """Run the loop once: wait until something happens, at most `timeout` seconds, and return
@@ -341,73 +338,10 @@ class WorkerPool:
         if self._closing:
             self._finish_closing()
         else:
-            self._schedule()
+            self._placement.place()
         for slot in self._slots:
             if slot.process is not None and slot.process.channel.pending:
                 self._crew.flush(slot)
-
-    def _schedule(self) -> None:
-        for slot in self._slots:
-            if slot.reserved is not None:
-                self._reclaim()
-                break
-        while self._backlog and (pick := self._pick()):
-            slot, task = pick
-            self._backlog.pop(task)
-            fits = slot.setup == task.setup
-            if slot.state == "idle" and fits:
-                self._crew.hand(slot, task)
-                continue
-            slot.reserved = task
-            if slot.state == "empty":
-                self._crew.start(slot, task.setup)
-            elif slot.state == "idle":
-                self._crew.retire(slot)
-            elif not fits:
-                self._crew.kill(slot, _UNNEEDED)
-        for depth in range(1, self._prefetch if self._backlog else 0):
-            for slot in self._slots:
-                if len(slot.hands) == depth < self._depth(slot):
-                    self._send_ahead(slot)
-
-    def _pick(self) -> tuple[Slot, Task] | None:
-        """The earliest task that a slot is free for, and the slot that can start it soonest."""
-        free = [slot for slot in self._slots if slot.free]
-        if not free:
-            return None
-        for task in self._backlog.heads():
-            fitting = [slot for slot in free if slot.accepts(task)]
-            if fitting:
-                return min(fitting, key=lambda slot: (slot.effort(task), slot.idle_since)), task
-        return None
-
-    def _reclaim(self) -> None:
-        """Give an idle worker the task that waits for another one to be set up in the same way."""
-        for idle in self._slots:
-            if not (idle.free and idle.state == "idle"):
-                continue
-            waiting = [s for s in self._slots if s.reserved is not None]
-            waiting.sort(key=lambda slot: slot.reserved.seq if slot.reserved else 0)
-            for slot in waiting:
-                task = slot.reserved
-                if task is not None and task.setup == idle.setup and idle.accepts(task):
-                    slot.reserved = None
-                    self._crew.hand(idle, task)
-                    break
-
-    def _send_ahead(self, slot: Slot) -> None:
-        if slot.state != "busy" or slot.leaving or slot.verdict is not None:
-            return
-        for task in self._backlog.heads(ANY, slot.gpu_id)[:1]:
-            if task.setup == slot.setup and task.payload.size <= _SMALL:
-                self._backlog.pop(task)
-                self._crew.hand(slot, task)
-
-    def _depth(self, slot: Slot) -> int:
-        """How many tasks the worker may hold, going by the time it took for the last ones."""
-        if self._prefetch == 1 or slot.pace is None:
-            return 1
-        return min(self._prefetch, 1 + int(_AHEAD / max(slot.pace, 1e-6)))
 
     def _out_append(self, event: Event) -> None:
         self._out.append(event)
@@ -481,23 +415,3 @@ class WorkerPool:
             os.close(self._wake_r)
             os.close(self._wake_w)
             self._wake_w = -1
-
-
-def _number(gpu_ids: Sequence[int | None]) -> dict[int, int | None]:
-    """The worker ids, in the order of the slots."""
-    if not gpu_ids:
-        raise ValueError("a pool needs at least one worker; give gpu_ids, None for a CPU worker")
-    gpus = [gpu_id for gpu_id in gpu_ids if gpu_id is not None]
-    for gpu_id in gpus:
-        if isinstance(gpu_id, bool) or not isinstance(gpu_id, int) or gpu_id < 0:
-            raise ValueError(f"a GPU's id is a number from 0 on, not {gpu_id!r}")
-        if gpus.count(gpu_id) > 1:
-            raise ValueError(f"GPU {gpu_id} is listed more than once; a GPU has one worker")
-    spare = (number for number in itertools.count() if number not in gpus)
-    return {next(spare) if gpu_id is None else gpu_id: gpu_id for gpu_id in gpu_ids}
-
-
-def _check_setup(setup: Mapping[str, Any] | None) -> None:
-    for name in ("gpu_id", "seed"):
-        if setup and name in setup:
-            raise ValueError(f"setup can't have an argument {name!r} of yours: the pool gives it")

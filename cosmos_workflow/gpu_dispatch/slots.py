@@ -45,6 +45,9 @@ class Verdict:
     at_fault: Task | None = None
 
 
+UNNEEDED: Final = Verdict("unneeded", "nobody waits for what it was loading")
+
+
 @dataclass(eq=False, slots=True)
 class Slot:
     """A place for one worker. `hands` is what the worker was sent, the first one being run;

@@ -1,0 +1,46 @@
+"""What a pool is told, looked at before any process is started. Each complaint is one sentence."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cosmos_workflow.gpu_dispatch.worker import BaseWorker
+
+
+def worker_name(worker_cls: type[BaseWorker] | str) -> str:
+    """``module:Class``, by which a worker process finds its class."""
+    if isinstance(worker_cls, str):
+        module, colon, path = worker_cls.partition(":")
+        if not (module and colon and path):
+            raise ValueError(f"a worker is named 'module:Class', not {worker_cls!r}")
+        return worker_cls
+    if not (isinstance(worker_cls, type) and issubclass(worker_cls, BaseWorker)):
+        raise TypeError(f"worker_cls must be a subclass of BaseWorker, not {worker_cls!r}")
+    if "<locals>" in worker_cls.__qualname__:
+        raise TypeError(
+            f"{worker_cls.__qualname__} is defined inside a function, where a worker process can't "
+            "find it; define it at the top of a module"
+        )
+    return f"{worker_cls.__module__}:{worker_cls.__qualname__}"
+
+
+def number_workers(gpu_ids: Sequence[int | None]) -> dict[int, int | None]:
+    """The worker ids, in the order of the slots."""
+    if not gpu_ids:
+        raise ValueError("a pool needs at least one worker; give gpu_ids, None for a CPU worker")
+    gpus = [gpu_id for gpu_id in gpu_ids if gpu_id is not None]
+    for gpu_id in gpus:
+        if isinstance(gpu_id, bool) or not isinstance(gpu_id, int) or gpu_id < 0:
+            raise ValueError(f"a GPU's id is a number from 0 on, not {gpu_id!r}")
+        if gpus.count(gpu_id) > 1:
+            raise ValueError(f"GPU {gpu_id} is listed more than once; a GPU has one worker")
+    spare = (number for number in itertools.count() if number not in gpus)
+    return {next(spare) if gpu_id is None else gpu_id: gpu_id for gpu_id in gpu_ids}
+
+
+def check_setup(setup: Mapping[str, Any] | None) -> None:
+    for name in ("gpu_id", "seed"):
+        if setup and name in setup:
+            raise ValueError(f"setup can't have an argument {name!r} of yours: the pool gives it")
