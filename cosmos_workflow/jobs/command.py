@@ -57,7 +57,6 @@ def run_job_files(
     jobs: Sequence[JobFile], operations: Operations, mode: Mode = "resume", on_event: OnEvent | None = None
 ) -> list[list[TaskResult]]:
     """Run checked jobs one after another; how each job's enabled tasks ended."""
-    operations.store.sweep()
     orchestrator = TaskOrchestrator(operations, JobStore(operations.workspace))
     return [orchestrator.run(job, mode, on_event) for job in jobs]
 

@@ -98,7 +98,7 @@ class JobManager:
         stored = self.jobs.get(job_id)
         lock = self.jobs.job_lock(job_id)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=0.25)
         except Timeout:
             raise UnavailableError(f"The job {stored.name} is running; stop it first.") from None
         try:

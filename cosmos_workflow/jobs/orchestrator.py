@@ -26,6 +26,8 @@ from cosmos_workflow.store import RunRecord
 
 _TURN = 0.5
 """Seconds between two looks whether another program gave a job back."""
+_GLANCE = 0.25
+"""Seconds that somebody who only looks whether a job runs may hold its lock, at the very most."""
 
 
 class TaskOrchestrator:
@@ -74,6 +76,8 @@ class TaskOrchestrator:
         with self._held(job, on_event, stop) as held:
             if not held:
                 return []
+            # What a program that was killed left running counts as not made, from here on.
+            self.operations.store.sweep()
             executor = TaskExecutor(self.operations, self.reader, on_event)
             return executor.run(self.plan(job, mode, takes), job.id, stop)
 
@@ -197,7 +201,7 @@ class TaskOrchestrator:
         told = False
         while not stop.is_set():
             try:
-                lock.acquire(timeout=_TURN if told else 0)
+                lock.acquire(timeout=_TURN if told else _GLANCE)
             except Timeout:
                 if not told and on_event:
                     on_event(JobWaiting(job.id))
@@ -216,7 +220,7 @@ class TaskOrchestrator:
         """The job's lock at once."""
         lock = self.jobs.job_lock(job.id)
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=_GLANCE)
         except Timeout:
             raise UnavailableError(f"The job {job.name} is running; stop it first, or wait until it is done.") from None
         try:

@@ -23,7 +23,6 @@ from cosmos_workflow.store import RunRecord
 from cosmos_workflow.store.recovery import REASON as ENDED_WITH_THE_PROGRAM
 
 Mode = Literal["resume", "failed", "all"]
-MODES: tuple[Mode, ...] = ("resume", "failed", "all")
 
 
 class TaskStatus(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from cosmos_workflow.catalog import find_engine
 from cosmos_workflow.jobs.assembly import Final, Piece, final_state, finals
@@ -86,27 +86,33 @@ class JobReader:
 
     def output_of(self, run: RunRecord) -> Path | None:
         """The file of a run that is played; None where somebody deleted it."""
-        key = find_engine(run.engine).output
-        path = self.store.output_path(run, key) if key in run.outputs else None
-        return path if path is not None and path.is_file() else None
+        name = run.outputs.get(find_engine(run.engine).output, "")
+        if not name or ".." in PurePath(name).parts:
+            return None
+        # Asked for every piece at every look: the store's own, thorough way is for what is handed out.
+        path = self.store.run_folder(run.id) / name
+        return path if path.is_file() else None
 
     def read_job(self, job: JobFile, live: bool = False) -> JobReport:
-        """Where a job and each of its tasks is; `live` says that it is being worked on."""
+        """Where a job and each of its tasks is; `live` says that this program is working on it."""
         known = self.known_runs(job.id)
         reports = tuple(self.read_task(task, known, live) for task in job.tasks)
         counted = [report for report in reports if report.task.enabled] or list(reports)
         progress = sum(report.progress for report in counted) / len(counted)
-        return JobReport(job, _job_status([report.status for report in counted]), progress, reports)
+        status = TaskStatus.RUNNING if live else _job_status([report.status for report in counted])
+        return JobReport(job, status, progress, reports)
 
     def read_task(self, task: TaskConfig, known: KnownRuns, live: bool = False) -> TaskReport:
         """Where a task is."""
         pieces = self.pieces(task, known)
         chosen = self.chosen(task, pieces, known)
         made = finals(self.jobs.task_folder(task.id)) if task.joined else []
-        current = not task.joined or bool(made and made[-1].state == self._state(task, pieces, chosen))
-        current = current and all(chosen)
-        status = _status(pieces, chosen, current, live and task.enabled)
+        whole = all(chosen)
+        current = whole and (not task.joined or bool(made and made[-1].state == self._state(task, pieces, chosen)))
+        # A program that was killed leaves runs behind that seem to go on.
+        running = any(take.running for piece in pieces for take in piece.takes) and (live or self.jobs.is_held(task.job_id))
         begun = [take.last.started_at for piece in pieces for take in piece.takes if take.last and take.last.started_at]
+        status = _status(pieces, chosen, current, running or (live and task.enabled and bool(begun)))
         return TaskReport(
             task=task,
             status=status,
@@ -163,7 +169,12 @@ class JobReader:
         return joined
 
     def _state(self, task: TaskConfig, pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None]) -> str:
-        return final_state(self.to_join(pieces, chosen), task.audio) if all(chosen) else ""
+        used = [
+            Piece(run.id, self.store.run_folder(run.id), piece.chunk.text, piece.chunk.speaker, piece.chunk.break_after)
+            for piece, run in zip(pieces, chosen, strict=True)
+            if run
+        ]
+        return final_state(used, task.audio)
 
 
 class _ScoreFile:
@@ -206,10 +217,10 @@ def status_label(status: TaskStatus, progress: float) -> str:
     return f"{status} {int(progress * 100)} %" if status in (TaskStatus.RUNNING, TaskStatus.PARTIAL) else str(status)
 
 
-def _status(pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None], current: bool, live: bool) -> TaskStatus:
+def _status(pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None], current: bool, running: bool) -> TaskStatus:
     if current:
         return TaskStatus.COMPLETED
-    if live or any(take.running for piece in pieces for take in piece.takes):
+    if running:
         return TaskStatus.RUNNING
     lacking = [piece for piece, run in zip(pieces, chosen, strict=True) if run is None]
     if lacking and all(piece.failed for piece in lacking):

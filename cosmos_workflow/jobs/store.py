@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from cosmos_workflow.config import Workspace, file_errors
 from cosmos_workflow.errors import InputError, UnavailableError
@@ -174,6 +174,16 @@ class JobStore:
     def job_lock(self, job_id: str) -> FileLock:
         """A lock, not yet held, for whoever runs or assembles a job: page and command line share it."""
         return self._lock(f"job-{job_id}")
+
+    def is_held(self, job_id: str) -> bool:
+        """Whether some program is running or assembling a job at this moment."""
+        lock = self.job_lock(job_id)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        lock.release()
+        return False
 
     def _lock(self, name: str) -> FileLock:
         mark = hashlib.sha256(f"{self.owner}/{name}".encode()).hexdigest()[:12]
