@@ -82,6 +82,7 @@ class Dispatcher:
         }
         self._running = threading.Lock()
         self._pool: WorkerPool | None = None
+        self._pass: _Pass | None = None
         self._new_pool(base_seed=0).shutdown()  # what can't work is refused here; starts nothing
 
     def run(
@@ -171,9 +172,11 @@ class Dispatcher:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """No worker is left afterwards, even of a `map` that was left half read."""
+        current = self._pass
         self.shutdown(graceful=False)
-        with self._running:
-            pass
+        if current is not None:
+            current.wait()
 
     def _new_pool(self, base_seed: int) -> WorkerPool:
         return WorkerPool(self.worker_cls, self.gpu_ids, base_seed=base_seed, **self._options)
@@ -188,11 +191,12 @@ class Dispatcher:
             self._pool = pool = self._new_pool(base_seed)
             try:
                 pool.warm(setup)
-                yield from _Pass(pool, source, self.queue_size, timeout, setup).events(self._patience)
+                self._pass = _Pass(pool, source, self.queue_size, timeout, setup)
+                yield from self._pass.events(self._patience)
             finally:
                 pool.shutdown(graceful=False)
         finally:
-            self._pool = None
+            self._pool = self._pass = None
             self._running.release()
 
 
@@ -213,6 +217,7 @@ class _Pass:
         self._timeout = timeout
         self._setup = setup
         self._told: queue.SimpleQueue[list[Event] | None] = queue.SimpleQueue()
+        self._looper = threading.Thread(target=self._loop, name="gpu-dispatch-loop", daemon=True)
         self._changed = threading.Condition()
         self._allowed = min(queue_size, pool.capacity())
         self._read = 0
@@ -224,7 +229,7 @@ class _Pass:
 
     def events(self, patience: float) -> Iterator[Event]:
         """Run it. An early end leaves at most `patience` seconds to the running tasks."""
-        threading.Thread(target=self._loop, name="gpu-dispatch-loop", daemon=True).start()
+        self._looper.start()
         threading.Thread(target=self._feed, name="gpu-dispatch-source", daemon=True).start()
         try:
             yield from self._until_closed()
@@ -238,6 +243,10 @@ class _Pass:
                 pass
         if self._error is not None:
             raise self._error
+
+    def wait(self) -> None:
+        """Until the pool is closed, which needs nobody to read the events."""
+        self._looper.join()
 
     def _until_closed(self) -> Iterator[Event]:
         """What happens until the pool is closed; closes it when all is done."""

@@ -34,7 +34,8 @@ class PoolClosedError(RuntimeError):
 class WorkerPool:
     """One worker process a slot; a single-threaded loop on sockets and sentinels.
 
-    `events` is the loop, called by one thread; every other method may be called from any thread.
+    `events` is the loop, called by one thread; every other method may be called from any thread,
+    though not by a signal handler.
 
     worker_cls: a subclass of `BaseWorker`, or its name as ``"module:Class"``. A named class is
         imported in the workers only, and the main module isn't imported there; a class given as an
@@ -213,7 +214,9 @@ class WorkerPool:
 
     def cancel_all(self) -> None:
         """`cancel` for every task."""
-        for task_id in list(self._tasks):
+        with self._lock:
+            task_ids = list(self._tasks)
+        for task_id in task_ids:
             self.cancel(task_id)
 
     @property

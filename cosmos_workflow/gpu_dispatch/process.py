@@ -56,7 +56,8 @@ class WorkerProcess:
         threading.Thread(target=_watch, args=(self.pid, ended), name=name, daemon=True).start()
 
     def kill(self) -> None:
-        """SIGKILL to the process and to all of its group. Not to be called after `reap`."""
+        """SIGKILL to the process and to its descendants, but for those that started a session or a
+        group of their own. Not to be called after `reap`."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 

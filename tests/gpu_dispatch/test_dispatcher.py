@@ -177,6 +177,15 @@ def test_leaving_a_map_early_ends_it():
             break
 
 
+def test_leaving_the_block_ends_a_map_that_is_still_held():
+    before = psutil.Process().children()
+    with Dispatcher("faults.echo:Worker", [None]) as dispatcher:
+        outcomes = dispatcher.map(iter(int, 1))
+        next(outcomes)
+    assert psutil.Process().children() == before
+    assert all(outcome.task_id for outcome in outcomes), "what was known is still told"
+
+
 def test_it_runs_in_any_thread_and_twice_at_a_time():
     results: dict[int, list[int]] = {0: [], 1: []}
 
