@@ -1,0 +1,85 @@
+"""Cosmos Transfer: a clip made anew after a prompt, held by its controls. What the app knows of it without loading it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+from cosmos_workflow.catalog import Availability, EngineSpec, InputSpec, Medium
+from cosmos_workflow.engines.control_preview import CONTROLS, active_controls, given_controls
+from cosmos_workflow.engines.cosmos_transfer.available import find_reason, missing_for
+from cosmos_workflow.engines.cosmos_transfer.clips import check_clips, output_frames, usable_clip
+from cosmos_workflow.engines.cosmos_transfer.models import ANNOTATORS, BASE, CONTROL_WEIGHTS, GUARD_FACES, GUARD_TEXT
+from cosmos_workflow.engines.cosmos_transfer.params import CosmosTransferParams
+from cosmos_workflow.engines.cosmos_transfer.shapes import MODEL_CHUNK_FRAMES, MODEL_PIXELS, SIDE_MULTIPLE, count_chunks, fit_clip
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.params import Params
+from cosmos_workflow.progress import Stage
+from cosmos_workflow.weights import WeightSet
+
+
+class CosmosTransferSpec(EngineSpec):
+    """Video to video; a batch has equal parameters, but for the negative prompt, and the same active controls."""
+
+    name: ClassVar[str] = "cosmos-transfer"
+    title: ClassVar[str] = "Cosmos Transfer"
+    summary: ClassVar[str] = "Makes a clip anew after a prompt, held by its blur, edges, depth and regions; truly batched."
+    medium: ClassVar[Medium] = "video"
+    params: ClassVar[type[Params]] = CosmosTransferParams
+    implementation: ClassVar[str] = "cosmos_workflow.engines.cosmos_transfer.engine:CosmosTransferEngine"
+    stages: ClassVar[tuple[Stage, ...]] = (
+        Stage("load", 0.0, "Loading the controls"),
+        Stage("controls", 0.02, "Making the control signals"),
+        Stage("text", 0.12, "Reading the prompt"),
+        Stage("denoising", 0.15, "Making the clip"),
+        Stage("finishing", 0.98, "Writing the clip"),
+        Stage("completed", 1.0, "Completed"),
+    )
+    inputs: ClassVar[tuple[InputSpec, ...]] = (
+        InputSpec("video", "video", "Clip", required=True),
+        InputSpec("depth", "video", "Depth clip (made from the clip without it)"),
+        InputSpec("seg", "video", "Segmentation clip (made from the clip without it)"),
+    )
+    weights: ClassVar[Mapping[str, float]] = dict.fromkeys(CONTROLS, 0.25)
+    max_batch_size: ClassVar[int] = 8
+    cost_unit: ClassVar[str] = "steps"
+    output: ClassVar[str] = "video"
+
+    @property
+    def weight_sets(self) -> tuple[WeightSet, ...]:
+        return (BASE, *CONTROL_WEIGHTS.values(), *ANNOTATORS.values(), GUARD_FACES, GUARD_TEXT)
+
+    def availability(self) -> Availability:
+        """Whether the extra, the weights, the guardrail and a GPU with enough memory are here; says what is missing first."""
+        return find_reason()
+
+    def check(self, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, Path]) -> None:
+        """As every engine; also refuses weights that are all 0, clips that can't be used, and controls whose model isn't here."""
+        super().check(text, params, weights, inputs)
+        params = cast("CosmosTransferParams", params)
+        active = active_controls(weights)
+        if not active:
+            raise InputError("cosmos-transfer: all weights are 0; give vis, edge, depth or seg a weight above 0.")
+        check_clips(weights, inputs, params.fps)
+        made = [name for name in active if name in ANNOTATORS and name not in given_controls(weights, inputs)]
+        reason = missing_for(active, made if params.depth_and_seg == "model" else [])
+        if reason:
+            raise InputError(f"cosmos-transfer: {reason}")
+
+    def key_extra(self, params: Params, weights: Mapping[str, float]) -> Mapping[str, Any]:
+        """The controls that are in use: a batch holds the same for all its items."""
+        return {"controls": sorted(active_controls(weights))}
+
+    def cost(self, text: str, params: Params, inputs: Mapping[str, Path]) -> float:
+        """Steps of 93 frames in 720p; guidance doubles them, smaller pictures count for less."""
+        params = cast("CosmosTransferParams", params)
+        clip = usable_clip(inputs["video"])
+        width, height = fit_clip(clip.width, clip.height, SIDE_MULTIPLE * 240).size
+        chunks = count_chunks(output_frames(clip, params.fps), MODEL_CHUNK_FRAMES)
+        return chunks * params.num_steps * (2 if params.guidance_scale > 1 else 1) * width * height / MODEL_PIXELS
+
+
+SPEC = CosmosTransferSpec()
+
+__all__ = ["SPEC", "CosmosTransferParams", "CosmosTransferSpec"]

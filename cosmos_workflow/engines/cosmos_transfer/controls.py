@@ -1,0 +1,96 @@
+"""The control clips of an item: given ones brought to size, vis and edge computed, depth and seg by their models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from cosmos_workflow.engines.base import Context, Request
+from cosmos_workflow.engines.control_preview import active_controls, given_controls
+from cosmos_workflow.engines.control_preview.controls import fit as scale
+from cosmos_workflow.engines.control_preview.controls import label, make_control
+from cosmos_workflow.engines.cosmos_transfer.annotators import Annotators
+from cosmos_workflow.engines.cosmos_transfer.clips import MAX_FRAMES, too_long, usable_clip
+from cosmos_workflow.engines.cosmos_transfer.models import ANNOTATORS
+from cosmos_workflow.engines.cosmos_transfer.params import CosmosTransferParams
+from cosmos_workflow.engines.cosmos_transfer.sampling import Clip, Prepared
+from cosmos_workflow.engines.cosmos_transfer.shapes import Fit, fit_clip
+from cosmos_workflow.media import ClipWriter, read_frames, resample_frames
+
+READING = "reading the clip"
+
+
+def prepare(request: Request, context: Context, annotators: Annotators, max_side: int) -> Prepared:
+    """Read an item's clip and make its control clips; they are also written into its folder, to be looked at.
+
+    Raises Cancelled where the item was cancelled, and InputError or UnavailableError where it can't be made.
+    """
+    params = cast("CosmosTransferParams", request.params)
+    clip = usable_clip(request.inputs["video"])
+    fit = fit_clip(clip.width, clip.height, max_side)
+    active, given = active_controls(request.weights), given_controls(request.weights, request.inputs)
+    guessed = tuple(name for name in active if name in ANNOTATORS and name not in given and params.depth_and_seg == "approximate")
+
+    def on_frames(step: int, name: str) -> Callable[[int], None]:
+        def report(done: int) -> None:
+            share = (step + min(1.0, done / len(frames))) / len(active)
+            context.report(request.id, "controls", share, f"{name}: frame {done} of {len(frames)}")
+
+        return report
+
+    context.report(request.id, "controls", 0.0, READING)
+    frames = _read(
+        request.inputs["video"], "video", fit, params.fps, lambda _done: context.report(request.id, "controls", 0.0, READING)
+    )
+    controls: dict[str, Clip] = {}
+    for step, name in enumerate(active):
+        report = on_frames(step, name)
+        if name in given:
+            controls[name] = _as_long(_read(request.inputs[name], name, fit, params.fps, report), len(frames))
+        elif name in ANNOTATORS and name not in guessed:
+            controls[name] = annotators.make(name, frames, report)
+        else:
+            controls[name] = _computed(name, frames, params, report)
+        _write(
+            request.folder / f"control_{name}.mp4", controls[name], params.fps, f"approximate {name}" if name in guessed else name
+        )
+    return Prepared(request, fit, controls, guessed)
+
+
+def _read(path: Path, name: str, fit: Fit, fps: int, on_frame: Callable[[int], None]) -> Clip:
+    """The frames of a clip at `fps`, in the model's size; regions keep their exact colours."""
+    (scaled_width, scaled_height), (width, height) = fit.scaled, fit.size
+    left, top = (scaled_width - width) // 2, (scaled_height - height) // 2
+    frames: list[Clip] = []
+    for picture, times in resample_frames(read_frames(path), Fraction(fps)):
+        scaled = scale(name, picture, scaled_width, scaled_height)
+        frames.extend([scaled[top : top + height, left : left + width]] * times)
+        if len(frames) > MAX_FRAMES:
+            raise too_long(path, len(frames))
+        on_frame(len(frames))
+    return np.stack(frames)
+
+
+def _as_long(clip: Clip, frames: int) -> Clip:
+    """A clip of exactly `frames` frames; the last one stays on."""
+    return clip[np.minimum(np.arange(frames), len(clip) - 1)]
+
+
+def _computed(name: str, frames: Clip, params: CosmosTransferParams, on_frame: Callable[[int], None]) -> Clip:
+    made: list[Clip] = []
+    for picture in frames:
+        made.append(make_control(name, picture, params.blur_strength, params.canny_threshold))
+        on_frame(len(made))
+    return np.stack(made)
+
+
+def _write(path: Path, clip: Clip, fps: int, shows: str) -> None:
+    _, height, width, _ = clip.shape
+    guessed = shows.startswith("approximate")
+    with ClipWriter(path, width, height, fps, f"{shows} control by Cosmos Workflow") as writer:
+        for picture in clip:
+            writer.write(label(picture, shows) if guessed else picture)

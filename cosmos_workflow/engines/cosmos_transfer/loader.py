@@ -1,0 +1,163 @@
+"""Loading the pipeline: diffusers' own classes, from safetensors on this disk, with the modules at its edges that take several
+controls. Nothing is ever fetched here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from diffusers.models.controlnets.controlnet_cosmos import CosmosControlNetModel
+from diffusers.models.transformers.transformer_cosmos import CosmosTransformer3DModel
+from diffusers.pipelines.cosmos.pipeline_cosmos2_5_transfer import Cosmos2_5_TransferPipeline
+from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
+from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
+
+from cosmos_workflow.engines.cosmos_transfer.guardrail import Guardrail
+from cosmos_workflow.engines.cosmos_transfer.memory import Placement, place
+from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_WEIGHTS, find_model, part_bytes
+from cosmos_workflow.engines.cosmos_transfer.modules import ControlAutoencoder, ControlSum
+from cosmos_workflow.engines.cosmos_transfer.shapes import SIDE_MULTIPLE, chunk_frames
+from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.weights import WeightSet, check_weights, missing_sentence
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Model:
+    """The loaded pipeline. `check` is called many times within a step; what it raises ends the call."""
+
+    pipeline: Cosmos2_5_TransferPipeline
+    guardrail: Guardrail
+    device: torch.device
+    dtype: torch.dtype
+    part_sizes: list[int]
+    placement: Placement = "whole"
+    nets: dict[str, CosmosControlNetModel] = field(default_factory=dict)
+    check: Callable[[], None] = lambda: None
+
+    @property
+    def chunk(self) -> int:
+        """Frames made at a time."""
+        return chunk_frames(self.pipeline.transformer.config.max_size[0])
+
+    @property
+    def max_side(self) -> int:
+        """Largest side of a clip in pixels that the model's positions reach to."""
+        return SIDE_MULTIPLE * max(self.pipeline.transformer.config.max_size)
+
+    def use_controls(self, names: Collection[str]) -> None:
+        """Load the controlnets of these signals that aren't loaded yet."""
+        missing = [name for name in names if name not in self.nets]
+        if not missing:
+            return
+        for name in missing:
+            folder = require_model(CONTROL_WEIGHTS[name])
+            net = _load(CosmosControlNetModel, folder, self.dtype)
+            self._watch(net.control_blocks)
+            self.nets[name] = net
+        self.pipeline.register_modules(controlnet=ControlSum(self.nets))
+        self._place()
+
+    def watch(self) -> None:
+        """Have `check` called before each layer, and for each group of frames that the VAE reads or makes."""
+        pipeline: Any = self.pipeline
+        layers = [*pipeline.transformer.transformer_blocks, *pipeline.text_encoder.model.language_model.layers]
+        self._watch([*layers, pipeline.vae.encoder, pipeline.vae.decoder])
+
+    def _watch(self, modules: Any) -> None:
+        for module in modules:
+            module.register_forward_pre_hook(lambda *_: self.check())
+
+    def _place(self) -> None:
+        pipeline = self.pipeline
+        pipeline.remove_all_hooks()
+        if self.device.type != "cuda":
+            pipeline.to(self.device)
+            return
+        torch.cuda.empty_cache()
+        nets = [sum(p.numel() * p.element_size() for p in net.parameters()) for net in self.nets.values()]
+        # What is on the GPU already would be free again once it is placed anew.
+        free = torch.cuda.mem_get_info(self.device)[0] + torch.cuda.memory_allocated(self.device)
+        found = place(free, [*self.part_sizes, sum(nets)])
+        if found is None:
+            raise UnavailableError(
+                f"The GPU has {free / 1e9:.1f} GB free, too little for Cosmos Transfer; "
+                "close what else uses it, or use a larger one."
+            )
+        self.placement = found
+        if found == "whole":
+            pipeline.to(self.device)
+        elif found == "parts":
+            pipeline.enable_model_cpu_offload(device=self.device)
+        else:
+            pipeline.enable_sequential_cpu_offload(device=self.device)
+        log.info("Cosmos Transfer is placed: %s", found)
+
+
+def load_model(folder: Path, device: torch.device, guardrail: Guardrail) -> Model:
+    """The pipeline of a folder without its controlnets; bfloat16 on a GPU, float32 elsewhere."""
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    quiet_libraries()
+    pipeline = Cosmos2_5_TransferPipeline(
+        text_encoder=_load(Qwen2_5_VLForConditionalGeneration, folder / "text_encoder", dtype),
+        tokenizer=AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True),
+        transformer=_load(CosmosTransformer3DModel, folder / "transformer", dtype),
+        vae=_load(ControlAutoencoder, folder / "vae", dtype),
+        scheduler=cast("Any", UniPCMultistepScheduler.from_pretrained(folder / "scheduler", local_files_only=True)),
+        controlnet=ControlSum({}),  # pyright: ignore[reportArgumentType] - it stands in for the one that diffusers knows
+        safety_checker=guardrail,  # pyright: ignore[reportArgumentType]
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    model = Model(pipeline, guardrail, device, dtype, list(part_bytes(folder).values()))
+    model.watch()
+    return model
+
+
+def require_model(weights: WeightSet) -> Path:
+    """The folder of a set of weights, complete and undamaged; raises UnavailableError with what to do."""
+    folder = find_model(weights)
+    if folder is None:
+        raise UnavailableError(missing_sentence(weights))
+    check_weights(weights, folder)
+    return folder
+
+
+def base_folder() -> Path:
+    """The folder of the model itself."""
+    return require_model(BASE)
+
+
+def go_offline() -> None:
+    """From now on nothing in this process asks the hub: weights are fetched by a person, never during a batch."""
+    import os
+
+    from huggingface_hub import constants
+
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    constants.HF_HUB_OFFLINE = True
+
+
+def _load(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
+    """A model from a folder; every weight must be there in its shape."""
+    model, info = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True)
+    wrong = [str(name) for name in (*info["missing_keys"], *info["mismatched_keys"])]
+    if wrong:
+        raise UnavailableError(
+            f"{folder.name} doesn't hold the weights of {kind.__name__} ({wrong[0]} isn't there, with {len(wrong) - 1} others); "
+            "delete it and fetch the weights again."
+        )
+    return model.eval().requires_grad_(False)
+
+
+def quiet_libraries() -> None:
+    """No progress bars of the libraries: a worker has no terminal."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()

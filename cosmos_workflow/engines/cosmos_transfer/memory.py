@@ -1,0 +1,55 @@
+"""Where the model's parts go, and how many items fit at once. Pure, but for asking how much is free."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Literal
+
+Placement = Literal["whole", "parts", "layers"]
+"""whole: everything on the device. parts: the part that works is on the GPU, the others wait in the machine's memory.
+layers: likewise, layer by layer; the slowest, for the smallest GPUs."""
+
+RESERVE = 8_000_000_000
+"""Bytes kept for what one item needs beside the weights. An estimate for 93 frames of 720p: 84,480 tokens of 2,048 values and
+the four times as wide layer between, and the VAE's pictures of 96 channels. Not measured."""
+
+
+def place(free: int, parts: list[int]) -> Placement | None:
+    """Where a model of these `parts` (bytes each) goes on a GPU with `free` bytes; None where it can't."""
+    if sum(parts) + RESERVE <= free:
+        return "whole"
+    if max(parts) + RESERVE <= free:
+        return "parts"
+    return "layers" if free >= RESERVE else None
+
+
+class FittingBatches:
+    """The largest batch that fits, for each kind of item: found once, when a larger one ran out of memory."""
+
+    def __init__(self) -> None:
+        self._most: dict[Hashable, int] = {}
+
+    def size(self, kind: Hashable, wanted: int) -> int:
+        """How many of `wanted` items of this kind to make at once."""
+        return min(wanted, self._most.get(kind, wanted))
+
+    def ran_out(self, kind: Hashable, tried: int) -> bool:
+        """Remember that `tried` items at once were too many; False where that was a single one."""
+        self._most[kind] = max(1, tried // 2)
+        return tried > 1
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the device, or the machine, has no memory left."""
+    out = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return out or "can't allocate memory" in str(error)
+
+
+def machine_memory() -> int | None:
+    """Bytes of this machine's memory, or None where that can't be told."""
+    meminfo = Path("/proc/meminfo")
+    if not meminfo.exists():
+        return None
+    lines = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
+    return int(lines["MemTotal"].split()[0]) * 1024

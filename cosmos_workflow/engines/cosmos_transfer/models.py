@@ -1,0 +1,167 @@
+"""The weights of Cosmos Transfer: which there are, where they come from, and how large they are. Looks only at the disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from cosmos_workflow.weights import WeightSet, find_weights
+
+REPO = "nvidia/Cosmos-Transfer2.5-2B"
+
+SHARDED_UP_TO = 8
+"""diffusers and transformers cut large weights into numbered files; of how many there are, only the hub knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class BranchWeights(WeightSet):
+    """Weights on one branch of a repository that holds several sets; each has a folder of its own."""
+
+    folder: str = ""
+
+    @property
+    def folder_name(self) -> str:
+        return self.folder
+
+
+def _sharded(stem: str, suffix: str = "safetensors") -> tuple[str, ...]:
+    """Every name that a model's weights may have: one file, or an index and numbered files."""
+    numbered = [
+        f"{stem}-{number:05d}-of-{count:05d}.{suffix}" for count in range(2, SHARDED_UP_TO + 1) for number in range(1, count + 1)
+    ]
+    return (f"{stem}.{suffix}", f"{stem}.{suffix}.index.json", *numbered)
+
+
+PARTS: Mapping[str, str] = MappingProxyType(
+    {
+        "text_encoder": "model",
+        "transformer": "diffusion_pytorch_model",
+        "vae": "diffusion_pytorch_model",
+    }
+)
+"""Folders of the model that hold weights, each with the stem of its files."""
+
+BASE = BranchWeights(
+    name="cosmos-transfer",
+    title="Cosmos Transfer 2.5",
+    repo=REPO,
+    revision="diffusers/general",
+    folder="Cosmos-Transfer2.5-2B",
+    files=(
+        "scheduler/scheduler_config.json",
+        "text_encoder/config.json",
+        "tokenizer/tokenizer_config.json",
+        "transformer/config.json",
+        "vae/config.json",
+    ),
+    optional=(
+        "model_index.json",
+        "text_encoder/generation_config.json",
+        "tokenizer/added_tokens.json",
+        "tokenizer/chat_template.jinja",
+        "tokenizer/merges.txt",
+        "tokenizer/special_tokens_map.json",
+        "tokenizer/tokenizer.json",
+        "tokenizer/vocab.json",
+        *(f"{part}/{name}" for part, stem in PARTS.items() for name in _sharded(stem)),
+    ),
+)
+
+BASE_SIZE = "about 22 GB"
+"""Computed from the published configurations in bfloat16: text encoder 16.6 GB, transformer 4.8 GB, VAE 0.3 GB."""
+
+CONTROL_SIZE = "about 1 GB"
+"""Likewise: 0.94 GB."""
+
+
+def _control(name: str, branch: str) -> BranchWeights:
+    return BranchWeights(
+        name=f"cosmos-transfer-{name}",
+        title=f"Cosmos Transfer 2.5, {name} control",
+        repo=REPO,
+        revision=f"diffusers/controlnet/general/{branch}",
+        folder=f"Cosmos-Transfer2.5-2B-{name}",
+        files=("config.json",),
+        optional=_sharded("diffusion_pytorch_model"),
+    )
+
+
+CONTROL_WEIGHTS: Mapping[str, BranchWeights] = MappingProxyType(
+    {
+        "vis": _control("vis", "blur"),
+        "edge": _control("edge", "edge"),
+        "depth": _control("depth", "depth"),
+        "seg": _control("seg", "seg"),
+    }
+)
+"""The controlnets by signal; NVIDIA calls the branch of `vis` blur."""
+
+DEPTH = WeightSet(
+    name="depth-anything",
+    title="Depth Anything V2 (small)",
+    repo="depth-anything/Depth-Anything-V2-Small-hf",
+    files=("config.json", "model.safetensors", "preprocessor_config.json"),
+)
+SEG = WeightSet(
+    name="sam2",
+    title="SAM 2.1 (small)",
+    repo="facebook/sam2.1-hiera-small",
+    files=("config.json", "model.safetensors"),
+    optional=("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json"),
+)
+ANNOTATORS: Mapping[str, WeightSet] = MappingProxyType({"depth": DEPTH, "seg": SEG})
+"""The models that make a control signal that can't be computed."""
+
+GUARD_FACES = WeightSet(
+    name="cosmos-guardrail",
+    title="Cosmos guardrail",
+    repo="nvidia/Cosmos-1.0-Guardrail",
+    files=("face_blur_filter/Resnet50_Final.pth",),
+)
+GUARD_TEXT = WeightSet(
+    name="cosmos-guardrail-text",
+    title="Cosmos guardrail, prompts",
+    repo="Qwen/Qwen3Guard-Gen-0.6B",
+    files=("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
+    optional=("generation_config.json", "vocab.json", "merges.txt", "chat_template.jinja", "special_tokens_map.json"),
+)
+GUARDRAIL_FETCH = (
+    "hf download nvidia/Cosmos-1.0-Guardrail --include 'blocklist/*' 'face_blur_filter/*' && hf download Qwen/Qwen3Guard-Gen-0.6B"
+)
+
+REAL_TRANSFORMER_BYTES = 500_000_000
+"""No transformer of NVIDIA's is as small as this, however it is stored: the smallest has 2.4 billion parameters."""
+
+
+def find_model(weights: WeightSet = BASE) -> Path | None:
+    """The folder of the model or of a controlnet with every file of its weights, or None."""
+    folder = find_weights(weights)
+    if folder is None:
+        return None
+    places = [(folder / part, stem) for part, stem in PARTS.items()] if weights == BASE else [(folder, "diffusion_pytorch_model")]
+    return folder if all(weight_files(place, stem) for place, stem in places) else None
+
+
+def weight_files(folder: Path, stem: str) -> list[Path]:
+    """The files with a model's weights; empty where one is missing."""
+    single = folder / f"{stem}.safetensors"
+    if single.is_file():
+        return [single]
+    index = folder / f"{stem}.safetensors.index.json"
+    if not index.is_file():
+        return []
+    named = {folder / name for name in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
+    return sorted(named) if all(path.is_file() for path in named) else []
+
+
+def part_bytes(folder: Path) -> dict[str, int]:
+    """Bytes of each part of the model, as stored."""
+    return {part: sum(path.stat().st_size for path in weight_files(folder / part, stem)) for part, stem in PARTS.items()}
+
+
+def is_toy(folder: Path) -> bool:
+    """Whether the weights are too few to be NVIDIA's: toy weights run anywhere, and need no guardrail."""
+    return part_bytes(folder)["transformer"] < REAL_TRANSFORMER_BYTES

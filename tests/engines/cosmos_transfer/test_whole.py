@@ -1,0 +1,95 @@
+"""The engine in its worker, with toy weights in a folder: what a person gets to see, and the bench."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+from typing import cast
+
+import pytest
+from playwright.sync_api import sync_playwright
+from rich.console import Console
+
+from cosmos_workflow.bench.cosmos import bench_cosmos, table
+from cosmos_workflow.engines.base import Device
+from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
+from cosmos_workflow.engines.cosmos_transfer.guardrail import load_checker
+from cosmos_workflow.engines.cosmos_transfer.models import REAL_TRANSFORMER_BYTES
+from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.operations import Operations
+from cosmos_workflow.queueing import Prompt, Queue
+from cosmos_workflow.runner import QueueRunner
+from cosmos_workflow.weights import FOLDER_VARIABLE
+from tests.engines.cosmos_transfer.support import Studio, write_clip
+
+CONTROLS = {"vis": 0.5, "edge": 0.5, "depth": 0.0, "seg": 0.0}
+
+
+def test_two_weights_are_one_batch_and_two_seeds_are_two(
+    operations: Operations, toy_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(toy_weights))
+    clip = write_clip(tmp_path / "clip.mp4")
+    queue = Queue()
+    params = {"num_steps": 1, "fps": 6}
+    for seed, vis in ((1, 0.2), (1, 0.9), (2, 0.2)):
+        prompt = Prompt(f"a fox, {seed}, {vis}", inputs={"video": str(clip)})
+        queue.add_to_queue([prompt], "cosmos-transfer", {**params, "seed": seed}, {**CONTROLS, "vis": vis})
+    runner = QueueRunner(queue, operations)
+    runner.start()
+    assert runner.join(120)
+    runs = operations.store.list_runs()
+    assert [run.status for run in runs] == ["succeeded"] * 3, [run.error for run in runs]
+    assert sorted(run.metadata["made_at_once"] for run in runs) == [1, 2, 2]
+    for run in runs:
+        assert set(run.outputs) >= {"video", "control_vis", "control_edge"}
+        assert all(operations.store.output_path(run, key).stat().st_size for key in ("video", "control_vis", "control_edge"))
+
+
+@pytest.mark.browser
+def test_everything_plays_in_chromium(studio: Studio) -> None:
+    request = studio.request(weights=CONTROLS, num_steps=1)
+    studio.make(request)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else None,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        page = browser.new_page()
+        for name in ("video", "control_vis", "control_edge"):
+            site = request.folder / "page.html"
+            site.write_text(f"<video src='{name}.mp4' muted autoplay></video>")
+            page.goto(site.as_uri())
+            page.wait_for_function("document.querySelector('video').currentTime > 0.2")
+            video = "document.querySelector('video')"
+            shown = cast("list[float]", page.evaluate(f"[{video}.duration, {video}.videoWidth, {video}.videoHeight]"))
+            assert shown == [pytest.approx(1.0, abs=0.05), 48, 32]
+        browser.close()
+
+
+def test_the_program_does_not_run_real_weights_without_the_guardrail(toy_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(toy_weights))
+    monkeypatch.setattr("cosmos_workflow.engines.cosmos_transfer.models.REAL_TRANSFORMER_BYTES", 0)
+    assert REAL_TRANSFORMER_BYTES > 0
+    with pytest.raises(UnavailableError, match=r"guardrail|GPU"):
+        CosmosTransferEngine().load(Device())
+
+
+def test_a_guardrail_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "cosmos_guardrail", None)
+    with pytest.raises(UnavailableError, match=r"The guardrail, which NVIDIA's licence asks for, can't be loaded"):
+        load_checker()
+
+
+def test_the_bench_says_what_each_batch_costs_an_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, "/nowhere")
+    figures = bench_cosmos(batches=(1, 2), rounds=1, steps=1)
+    assert [figure.items for figure in figures] == [1, 2]
+    assert all(figure.seconds_per_item for figure in figures)
+    assert figures[0].gain == 1.0
+    assert figures[0].device == "CPU, toy weights"
+    console = Console(width=100, record=True, file=StringIO())
+    console.print(table(figures))
+    shown = console.export_text()
+    assert "Cosmos Transfer, CPU, toy weights" in shown
+    assert "seconds per item" in shown
