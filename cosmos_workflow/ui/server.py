@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from cosmos_workflow.config import Workspace
@@ -107,6 +109,12 @@ def _run(app: FastAPI, listener: socket.socket, url: str, on_ready: Callable[[st
             if on_ready:
                 on_ready(url)
 
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            # Streams to open pages are cut off now; that is no error to tell.
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+            super().handle_exit(sig, frame)
+
     # Streams to open pages never end by themselves.
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, ws="none")
-    Server(config).run(sockets=[listener])
+    with contextlib.suppress(KeyboardInterrupt):  # the usual way to end it
+        Server(config).run(sockets=[listener])

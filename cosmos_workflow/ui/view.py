@@ -24,7 +24,7 @@ NAMED_FAILURES = 3
 STATES: Mapping[RunnerState, str] = {
     RunnerState.IDLE: "Ready",
     RunnerState.RUNNING: "Running",
-    RunnerState.PAUSING: "Pausing after this batch",
+    RunnerState.PAUSING: "Pausing",
     RunnerState.PAUSED: "Paused",
     RunnerState.HELD: "On hold",
 }
@@ -112,9 +112,9 @@ def state_text(picture: Picture) -> str:
     snapshot = picture.snapshot
     queue = snapshot.queue
     if snapshot.state is RunnerState.HELD:
-        return f"On hold: {snapshot.reason}"
+        return snapshot.reason
     if snapshot.state is RunnerState.PAUSING:
-        return "Pausing: the batch that is running is finished first."
+        return "The batch that is running is finished first."
     if snapshot.state is RunnerState.RUNNING:
         return f"{count(len(queue.items), 'item')} to go, {left_text(snapshot.left)}."
     if not queue.items:

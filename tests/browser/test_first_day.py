@@ -1,0 +1,112 @@
+"""What a stranger does on the first day: queue speech and clips, run, pause, resume, reload, play."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from page_support import Server, add, choose_engine, go, open_tab, tick
+from playwright.sync_api import Locator, Page, expect
+
+pytestmark = pytest.mark.browser
+
+SPEECH = ("Welcome", "Good morning", "Good night")
+CLIPS = ("Street, rain", "Street, snow")
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_speech_and_clips_are_queued_grouped_paused_resumed_and_played(
+    serve: Callable[..., Server], visit: Callable[..., Page], size: str
+) -> None:
+    url = serve().url
+    page = visit(url, size)
+    queue_speech_and_clips(page)
+    fits(page)
+
+    open_tab(page, "Queue")
+    rows = page.locator("#queue-table tbody tr")
+    expect(rows).to_have_count(7)
+    batches = page.locator("#batch-preview li")
+    expect(batches).to_have_count(3)
+    expect(batches.nth(0)).to_contain_text("3 items")
+    expect(batches.nth(1)).to_contain_text("2 items")
+    expect(batches.nth(1)).to_contain_text("engine differs")
+    expect(batches.nth(2)).to_contain_text("fps differs: 24, 6")
+    expect(rows.locator(".cw-group")).to_have_text([*"AAABBCC"])
+    expect(page.locator("#cancel-running")).to_be_hidden()
+    fits(page)
+
+    # Paused while the first clips are made: they are finished, the next batch waits.
+    page.locator("#start-queue").click()
+    expect(page.locator("#queue-results audio")).to_have_count(3)
+    expect(page.locator("#queue-progress")).to_contain_text("frame")
+    expect(page.locator("#cancel-running")).to_be_visible()
+    page.locator("#pause-queue").click()
+    expect(page.locator("#queue-progress")).to_contain_text("Paused")
+    expect(page.locator("#queue-results video")).to_have_count(2)
+    expect(page.locator("#queue-counter")).to_have_text("2 queued, 5 of 7 done")
+    expect(page.locator("#cancel-running")).to_be_hidden()
+
+    # A reload while it is paused, and one while it runs, lose nothing.
+    go(page, url)
+    open_tab(page, "Queue")
+    expect(rows).to_have_count(2)
+    page.locator("#start-queue").click()
+    expect(page.locator("#queue-progress")).to_contain_text("frame")
+    go(page, url)
+    expect(page.locator("#queue-counter")).to_contain_text("running")
+    open_tab(page, "Queue")
+    expect(page.locator("#queue-progress")).to_contain_text("frame")
+    assert "/7" in page.title()
+    fits(page)
+    expect(page.locator("#queue-results article")).to_have_count(7)
+    expect(page.locator("#queue-counter")).to_have_text("Queue empty")
+    expect(page.get_by_text("Done: 7 succeeded.")).to_be_visible()
+    assert page.title() == "Cosmos Workflow"
+
+    for player in ("audio", "video"):
+        plays(page.locator(f"#queue-results {player}").first)
+    open_tab(page, "Results")
+    expect(page.locator("#results-gallery article")).to_have_count(7)
+    expect(page.locator("#results-gallery .cw-succeeded")).to_have_count(7)
+    plays(page.locator("#results-gallery video").first)
+    fits(page)
+
+
+def queue_speech_and_clips(page: Page) -> None:
+    tick(page, *SPEECH)
+    add(page, 3)
+    tick(page, *CLIPS)
+    choose_engine(page, "Control preview")
+    depth = page.get_by_label("number input for Weight: depth").first
+    expect(depth).to_have_value("0.25")
+    add(page, 5)
+    for name, value in (("Weight: depth", "0"), ("Frames per second", "6")):
+        field = page.get_by_label(f"number input for {name}").first
+        field.fill(value)
+        field.press("Tab")
+    add(page, 7)
+    # Clear Config puts the weights back, and leaves the selection.
+    page.locator("#clear-config").click()
+    expect(depth).to_have_value("0.25")
+    expect(page.locator("#prompts-table .cw-count")).to_have_text("2 selected")
+
+
+def plays(player: Locator) -> None:
+    """It has a length, and gets further when it is played."""
+    player.scroll_into_view_if_needed()
+    length = player.evaluate(
+        """async (media) => {
+            media.muted = true;
+            await media.play();
+            while (media.currentTime < 0.2) await new Promise(requestAnimationFrame);
+            media.pause();
+            return media.duration;
+        }"""
+    )
+    assert 0.5 < length < 60
+
+
+def fits(page: Page) -> None:
+    """Nothing makes the page itself scroll sideways."""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

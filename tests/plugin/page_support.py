@@ -1,0 +1,129 @@
+"""A page in a process of its own, on a workspace and a port of its own, and what a visitor does with it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+PLUGIN = Path(__file__).parent
+SERVE = """
+import sys
+from cosmos_workflow.config import Workspace
+from cosmos_workflow.ui.app import serve
+
+if __name__ == "__main__":
+    serve(Workspace.open(sys.argv[1]), port=int(sys.argv[2]), auth=sys.argv[3] or None)
+"""
+READY = re.compile(r"at (http://\S+)")
+
+
+@dataclass
+class Server:
+    """A running page; `log` grows with what it prints."""
+
+    process: subprocess.Popen[str]
+    url: str
+    workspace: Path
+    log: list[str]
+
+    def kill(self) -> None:
+        """End it as a power cut would, with its workers."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        """End it as Ctrl+C does."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(20)
+            finally:
+                if self.process.poll() is None:
+                    self.kill()
+
+
+def start_server(folder: Path, port: int = 0, auth: str = "") -> Server:
+    """Start the page and wait until it says where it is."""
+    script = folder.parent / f"{folder.name}-serve.py"
+    script.write_text(SERVE, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(PLUGIN), "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(folder), str(port), auth],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
+    log: list[str] = []
+    ready = threading.Event()
+
+    def read() -> None:
+        assert process.stdout is not None
+        with process.stdout:
+            for line in process.stdout:
+                log.append(line)
+                if READY.search(line):
+                    ready.set()
+        ready.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    ready.wait(90)
+    found = next((match[1] for line in log if (match := READY.search(line))), None)
+    if found is None:
+        process.kill()
+        process.wait()
+        pytest.fail(f"the page never came up: {''.join(log)}")
+    return Server(process, found, folder, log)
+
+
+def go(page: Page, url: str) -> None:
+    """Open or reload the page, and wait until it has found its queue."""
+    page.goto(url, wait_until="commit")
+    expect(page.locator("#queue-counter")).not_to_be_empty()
+
+
+def open_tab(page: Page, name: str) -> None:
+    """Open a tab."""
+    page.get_by_role("tab", name=name, exact=True).click()
+    expect(page.get_by_role("tab", name=name, exact=True)).to_have_attribute("aria-selected", "true")
+
+
+def tick(page: Page, *names: str) -> None:
+    """Select these prompts of the library, and no others."""
+    open_tab(page, "Prompts")
+    nothing = page.locator("#prompts-table .cw-none")
+    if nothing.is_visible():
+        nothing.click()
+    for name in names:
+        page.get_by_label(f"Select {name}", exact=True).first.check()
+
+
+def choose_engine(page: Page, title: str) -> None:
+    """Choose an engine in the form."""
+    page.locator("#engine input").click()
+    page.get_by_role("option", name=title).click()
+
+
+def write_prompt(page: Page, text: str) -> None:
+    """Write a prompt; it is selected then, beside what was selected before."""
+    open_tab(page, "Prompts")
+    page.locator("#new-prompt").click()
+    page.locator("#prompt-text textarea").fill(text)
+    page.locator("#save-prompt").click()
+    expect(page.locator("#prompt-text textarea")).to_be_hidden()
+
+
+def add(page: Page, queued: int) -> None:
+    """Press Add to Queue, and wait until that many wait."""
+    page.locator("#add-to-queue").click()
+    expect(page.locator("#queue-counter")).to_contain_text(f"{queued} queued")

@@ -1,0 +1,93 @@
+"""Files of runs are served in parts, to their owner, and nothing else is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from cosmos_workflow.operations import Operations
+from cosmos_workflow.queueing import ItemStatus
+from cosmos_workflow.store import RunRecord, Store
+from cosmos_workflow.ui import media
+from cosmos_workflow.ui.access import Guard
+
+SOUND = b"RIFF" + bytes(range(256)) * 8
+
+
+def published(store: Store, name: str = "sound.wav", content: bytes = SOUND, owner: str = "local") -> RunRecord:
+    """A succeeded run with one output."""
+    run = store.begin_run(RunRecord("qi_1", "hello", "espeak", {}, owner=owner))
+    folder = store.open_run_folder(run.id)
+    (folder / name).write_bytes(content)
+    return store.publish_run(run.id, {"audio": name}, {})
+
+
+def client(store: Store, users: dict[str, str] | None = None) -> TestClient:
+    app = FastAPI()
+    app.include_router(media.router(store))
+    app.add_middleware(Guard, users=users or {}, host="127.0.0.1")
+    return TestClient(app, base_url="http://127.0.0.1:7860")
+
+
+def test_a_sound_is_served_whole_and_in_parts(operations: Operations) -> None:
+    run = published(operations.store)
+    visitor = client(operations.store)
+    whole = visitor.get(f"/media/{run.id}/audio")
+    assert (whole.status_code, whole.content, whole.headers["content-type"]) == (200, SOUND, "audio/wav")
+    assert whole.headers["x-content-type-options"] == "nosniff"
+    assert whole.headers["accept-ranges"] == "bytes"
+    part = visitor.get(f"/media/{run.id}/audio", headers={"range": "bytes=4-9"})
+    assert (part.status_code, part.content) == (206, SOUND[4:10])
+    assert part.headers["content-range"] == f"bytes 4-9/{len(SOUND)}"
+    assert visitor.head(f"/media/{run.id}/audio").headers["content-length"] == str(len(SOUND))
+
+
+def test_a_download_has_a_name(operations: Operations) -> None:
+    run = published(operations.store)
+    answer = client(operations.store).get(f"/media/{run.id}/audio?download=1")
+    assert answer.headers["content-disposition"] == f'attachment; filename="{run.id}-sound.wav"'
+
+
+def test_what_a_browser_might_execute_is_only_handed_out(operations: Operations) -> None:
+    run = published(operations.store, "page.html", b"<script>alert(1)</script>")
+    answer = client(operations.store).get(f"/media/{run.id}/audio")
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"].startswith("attachment")
+
+
+OUTSIDE = ["audio/../run.json", "..", "%2e%2e", "..%2frun.json", quote("../../database", safe=""), "C:%5Cx", "/etc/passwd"]
+
+
+@pytest.mark.parametrize("path", ["sound.wav", "run.json", *OUTSIDE])
+def test_only_outputs_are_served(operations: Operations, path: str) -> None:
+    run = published(operations.store)
+    assert client(operations.store).get(f"/media/{run.id}/{path}").status_code == 404
+
+
+def test_an_output_that_leads_out_of_its_folder_is_not_served(operations: Operations, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.wav"
+    secret.write_bytes(b"RIFF secret")
+    run = published(operations.store)
+    file = operations.store.output_path(run, "audio")
+    file.unlink()
+    file.symlink_to(secret)
+    assert client(operations.store).get(f"/media/{run.id}/audio").status_code == 404
+
+
+def test_a_file_that_is_gone_is_not_found(operations: Operations) -> None:
+    run = published(operations.store)
+    operations.store.output_path(run, "audio").unlink()
+    assert client(operations.store).get(f"/media/{run.id}/audio").status_code == 404
+
+
+def test_only_its_owner_gets_a_file(operations: Operations) -> None:
+    run = published(operations.store, owner="ann")
+    assert run.status is ItemStatus.SUCCEEDED
+    visitor = client(operations.store, {"ann": "one", "bob": "two"})
+    assert visitor.get(f"/media/{run.id}/audio", auth=("ann", "one")).content == SOUND
+    assert visitor.get(f"/media/{run.id}/audio", auth=("bob", "two")).status_code == 404
+    assert client(operations.store).get(f"/media/{run.id}/audio").status_code == 404
