@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from rich.table import Table
@@ -24,7 +24,7 @@ from cosmos_workflow.engines.chatterbox import SPEC
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.variants import TOKENS_PER_SECOND
 from cosmos_workflow.engines.testing import RecordingContext, make_request
-from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.weights import FOLDER_VARIABLE
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ TEXTS = (
     "We had soup, bread, and a little cheese for lunch.",
     "Nobody expected the lights to go out at the very end.",
 )
-Size = Literal["tiny", "full"]
-Mode = Literal["reproducible", "fast"]
+SIZES = ("tiny", "full")
+DEVICES = ("cpu", "cuda")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +69,23 @@ class ChatterboxFigure:
 
 
 def bench_chatterbox(
-    size: Size = "tiny",
+    size: str = "tiny",
     device: str = "cpu",
     tokens: int = 60,
-    mode: Mode = "reproducible",
+    mode: str = "reproducible",
     batches: Sequence[int] | None = None,
     threads: int | None = None,
 ) -> list[ChatterboxFigure]:
-    """A figure for each batch size; raises UnavailableError for a device that isn't there.
+    """A figure for each batch size; raises InputError for a wrong size, device or mode, UnavailableError for a device that isn't
+    there.
 
     At full size it writes 3.2 GB of weights into the temporary folder, and takes a quarter of an hour on two CPU cores. Both
     ways share one loaded model, except in the fast mode, where the package's own stays in float32.
     """
+    for name, value, choices in (("size", size, SIZES), ("device", device, DEVICES)):
+        if value not in choices:
+            raise InputError(f"bench chatterbox: {name} {value!r} isn't right; use {' or '.join(choices)}.")
+    SPEC.complete_params({"mode": mode, "max_tokens": tokens}, "bench chatterbox")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     import torch
 
@@ -95,7 +100,7 @@ def bench_chatterbox(
 class _Bench:
     """Both ways loaded on the same weights."""
 
-    def __init__(self, folder: Path, size: Size, device: str, tokens: int, mode: Mode) -> None:
+    def __init__(self, folder: Path, size: str, device: str, tokens: int, mode: str) -> None:
         import torch
 
         from cosmos_workflow.engines.chatterbox.engine import ChatterboxEngine, import_package

@@ -39,3 +39,23 @@ def bench_eta(workspace: WorkspaceOption = None, as_json: JsonOption = False) ->
     figures = eta.bench_eta(store)
     store.close()
     show_figures(figures, eta.table(figures), as_json)
+
+
+@bench_app.command("chatterbox")
+def bench_chatterbox(
+    size: Annotated[str, typer.Option(help="tiny or full; random weights either way.")] = "tiny",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    mode: Annotated[str, typer.Option(help="reproducible (float32) or fast (bfloat16).")] = "reproducible",
+    tokens: Annotated[int, typer.Option(help="Speech tokens an item; 25 are a second.", min=25, max=1000)] = 60,
+    batch: Annotated[list[int] | None, typer.Option(help="Batch sizes; give it once for each.", min=1)] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads of torch; with 1 on the CPU, CPU seconds count.", min=1)] = None,
+    plot: Annotated[Path | None, typer.Option(help="A picture to write (.png, .svg); needs matplotlib.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Chatterbox in batches beside the package's own serial way, alternated in one run."""
+    from cosmos_workflow.bench import chatterbox
+
+    figures = chatterbox.bench_chatterbox(size, device, tokens, mode, batch, threads)
+    if plot is not None:
+        chatterbox.plot(figures, plot)
+    show_figures(figures, chatterbox.table(figures), as_json)

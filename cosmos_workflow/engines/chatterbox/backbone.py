@@ -49,15 +49,17 @@ class Backbone:
         weight = t3.speech_head.weight
         self.shape = Shape(int(config.num_hidden_layers), heads, dim, weight.dtype, weight.device)
 
-    def forward(self, inputs: Tensor, starts: Tensor, cache: KeyValueCache, first_row: int = 0, spy: Spy | None = None) -> Tensor:
+    def forward(
+        self, inputs: Tensor, starts: Sequence[int], cache: KeyValueCache, first_row: int = 0, spy: Spy | None = None
+    ) -> Tensor:
         """Hidden states [rows, steps, width] of `inputs` of that shape.
 
         Row i is row `first_row + i` of the cache, its first step stands at position `starts[i]`, and it attends to all of its
         own positions up to each step's.
         """
         rows, steps, _ = inputs.shape
-        positions = starts[:, None] + torch.arange(steps, device=inputs.device)
-        end = int(starts.max()) + steps
+        positions = torch.tensor(starts, device=inputs.device)[:, None] + torch.arange(steps, device=inputs.device)
+        end = max(starts) + steps
         cache.reserve(end)
         places = ((torch.arange(rows, device=inputs.device) + first_row)[:, None] * cache.positions + positions).reshape(-1)
         unseen = torch.arange(end, device=inputs.device) > positions[:, None, :, None]

@@ -179,7 +179,7 @@ class Batch:
                 scores[index] = line.alignment.check(scores[index], last, seen, first=not line.tokens)
 
     def _forward(self, inputs: Tensor, starts: Sequence[int], first: int, spy: Spy | None) -> Tensor:
-        return self._model.backbone.forward(inputs, torch.tensor(list(starts), device=self._device), self._cache, first, spy)
+        return self._model.backbone.forward(inputs, starts, self._cache, first, spy)
 
     def _make_room(self, lines: Sequence[Line]) -> None:
         """Rows for more lines; a line's positions come in steps, as it gets longer."""
@@ -200,7 +200,7 @@ class Batch:
         parts = [line.conditioning] if longest is None else [line.conditioning, self._model.embed_text(longest, blank=True)]
         inputs = torch.cat(parts)[None]
         cache = KeyValueCache(self._model.backbone.shape, 1, inputs.shape[1])
-        self._model.backbone.forward(inputs, torch.zeros(1, dtype=torch.long, device=self._device), cache)
+        self._model.backbone.forward(inputs, [0], cache)
         return cache
 
     def _drop_prefix(self, line: Line) -> None:

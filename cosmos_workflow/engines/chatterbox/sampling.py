@@ -26,7 +26,10 @@ class Sampling:
 
 @dataclass(slots=True)
 class Sampler:
-    """The sampling parameters of a batch as columns, `rest` being 1 - top_p; rebuilt when the batch's members change."""
+    """The sampling parameters of a batch as columns, `rest` being 1 - top_p; rebuilt when the batch's members change.
+
+    `filters` are those that any row needs, known without asking the device.
+    """
 
     temperature: Tensor
     min_p: Tensor
@@ -34,6 +37,7 @@ class Sampler:
     top_k: Tensor
     penalty: Tensor
     turbo: bool
+    filters: frozenset[str]
 
     @classmethod
     def of(cls, rows: Sequence[Sampling], device: torch.device, *, turbo: bool) -> Sampler:
@@ -47,6 +51,15 @@ class Sampler:
             top_k=torch.tensor([row.top_k for row in rows], device=device)[:, None],
             penalty=column([row.repetition_penalty for row in rows]),
             turbo=turbo,
+            filters=frozenset(
+                name
+                for name, needed in (
+                    ("min_p", any(row.min_p > 0 for row in rows)),
+                    ("top_p", any(row.top_p < 1 for row in rows)),
+                    ("top_k", any(row.top_k > 0 for row in rows)),
+                )
+                if needed
+            ),
         )
 
     def choose(self, scores: Tensor, seen: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
@@ -64,15 +77,15 @@ class Sampler:
 
     def _llama_scores(self, scores: Tensor, seen: Tensor) -> Tensor:
         scores = penalise(scores, seen, self.penalty) / self.temperature
-        if bool((self.min_p > 0).any()):
+        if "min_p" in self.filters:
             scores = keep_min_p(scores, self.min_p)
-        return keep_top_p(scores, self.rest) if bool((self.rest > 0).any()) else scores
+        return keep_top_p(scores, self.rest) if "top_p" in self.filters else scores
 
     def _turbo_scores(self, scores: Tensor, seen: Tensor) -> Tensor:
         scores = scores / self.temperature
-        if bool((self.top_k > 0).any()):
+        if "top_k" in self.filters:
             scores = keep_top_k(scores, self.top_k)
-        if bool((self.rest > 0).any()):
+        if "top_p" in self.filters:
             scores = keep_top_p(scores, self.rest)
         return penalise(scores, seen, self.penalty)
 
