@@ -10,31 +10,40 @@ from cosmos_workflow.config import Workspace, file_errors
 from cosmos_workflow.queueing import Queue
 from cosmos_workflow.sessions import Sessions
 from cosmos_workflow.ui import api, lists, markup, view
+from cosmos_workflow.ui.ask import Ask
+from cosmos_workflow.ui.jobs_desk import Desks
 from cosmos_workflow.ui.live import Refresher
 from cosmos_workflow.ui.page import Page, owner_of, tell
 from cosmos_workflow.ui.server import serve
-from cosmos_workflow.ui.tabs import prompts, queue, results
+from cosmos_workflow.ui.tabs import jobs, prompts, queue, results
 
 __all__ = ["build", "serve"]
 
 NAME = "Cosmos Workflow"
+UPLOADS_KEPT = (3600, 86400)
+"""Seconds between two looks for uploads that nobody used, and after which they are deleted; what is used was copied."""
 STORAGE_KEY = "cosmos-workflow-queue"
 SECRET_FILE = "browser-secret"  # noqa: S105 - the name of a file
 
 
-def build(sessions: Sessions) -> gr.Blocks:
-    """The page over these sessions; the caller serves it."""
-    with gr.Blocks(title=NAME, analytics_enabled=False, fill_width=True) as demo:
+def build(sessions: Sessions, desks: Desks | None = None) -> gr.Blocks:
+    """The page over these sessions and jobs; the caller serves it."""
+    with gr.Blocks(title=NAME, analytics_enabled=False, fill_width=True, delete_cache=UPLOADS_KEPT) as demo:
         page = Page(sessions)
         token = gr.BrowserState("", storage_key=STORAGE_KEY, secret=browser_secret(sessions.operations.workspace))
         enabled, wake = _header(page)
+        comeback = Ask(page, "come-back", "Start", no="Not now", harmless=True)
         with gr.Tabs(elem_id="tabs") as tabs:
-            with gr.Tab("Prompts", id="prompts"):
+            with gr.Tab("Prompts", id="prompts") as prompts_tab:
                 library = prompts.build(page)
-            with gr.Tab("Queue", id="queue"):
-                queue.build(page)
-            with gr.Tab("Results", id="results"):
+            with gr.Tab("Queue", id="queue") as queue_tab:
+                queue.build(page, comeback)
+            with gr.Tab("Jobs", id="jobs") as jobs_tab:
+                pass
+            with gr.Tab("Results", id="results") as results_tab:
                 results.build(page, tabs, library)
+        with jobs_tab:
+            jobs.build(page, desks or Desks(sessions.operations), jobs_tab, [prompts_tab, queue_tab, results_tab])
         api.build(page)
         # Outside the tabs: a timer in a tab that was never opened doesn't tick.
         _open(demo, page, token, Refresher(page, gr.Timer(1, active=False), enabled, wake))
@@ -55,7 +64,7 @@ def _open(demo: gr.Blocks, page: Page, token: gr.BrowserState, refresher: Refres
     def find_queue(known: str, request: gr.Request) -> tuple[Queue, str]:
         session = page.sessions.open(known if isinstance(known, str) else "", owner_of(request))
         picture = page.picture(session.queue)
-        if picture.came_back and not picture.is_running:
+        if picture.came_back and not picture.is_running and page.operations.workspace.settings.startup != "ask":
             tell(view.state_text(picture))
         return session.queue, session.token
 

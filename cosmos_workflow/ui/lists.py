@@ -25,6 +25,16 @@ def bars(elem_id: str) -> gr.HTML:
     return _drawn("progress(element, props, watch)", elem_id)
 
 
+def states(elem_id: str, table_id: str) -> gr.HTML:
+    """Draws nothing of its own: fills the status cells of a table, so that its rows stay as they are."""
+    return _drawn(f"states(element, props, watch, '{table_id}')", elem_id)
+
+
+def problems(elem_id: str, editor_id: str) -> gr.HTML:
+    """What is wrong in a text, a line each, marked in the editor too; a click goes there."""
+    return _drawn(f"problems(element, props, watch, '{editor_id}')", elem_id)
+
+
 def counter(elem_id: str) -> gr.HTML:
     """The queue in a few words, and the tab's title."""
     return _drawn("counter(element, props, watch)", elem_id)
@@ -32,8 +42,13 @@ def counter(elem_id: str) -> gr.HTML:
 
 def opened_id(event: gr.EventData) -> str:
     """The id that an event of a table or of cards brought along."""
+    return sent_by(event)[0]
+
+
+def sent_by(event: gr.EventData) -> tuple[str, str]:
+    """The id that an event of a table or of cards brought along, and the value of the button that was clicked."""
     data: dict[str, object] = event._data
-    return str(data.get("id", ""))
+    return str(data.get("id", "")), str(data.get("value", ""))
 
 
 def selected_in(table_id: str) -> str:

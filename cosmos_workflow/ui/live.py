@@ -52,7 +52,7 @@ class Refresher:
             else:
                 updates.append(part.render(picture, visit))
                 visit.seen[number] = key
-        state = self._timer_state(queue, live, picture.is_running)
+        state = self._timer_state(queue, visit, live, picture.is_running)
         updates.append(gr.skip() if visit.seen.get(TIMER) == state else gr.Timer(state[0], active=state[1]))
         visit.seen[TIMER] = state
         return updates
@@ -62,13 +62,16 @@ class Refresher:
         visit.seen.clear()
         return self.refresh(queue, visit, live)
 
-    def _timer_state(self, queue: Queue, live: bool, running: bool) -> tuple[float, bool]:
+    def _timer_state(self, queue: Queue, visit: Visit, live: bool, running: bool) -> tuple[float, bool]:
         if running:
             return RUNNING_INTERVAL, live
         others = any(
             session.queue.owner == queue.owner and session.runner.snapshot().active for session in self._page.sessions.all()
         )
-        return self._page.operations.workspace.settings.live_interval, live and others
+        wanted = [pace for ask in self._page.paces if (pace := ask(queue.owner, visit)) is not None]
+        if others:
+            wanted.append(self._page.operations.workspace.settings.live_interval)
+        return min(wanted, default=RUNNING_INTERVAL), live and bool(wanted)
 
 
 async def follow(session: Session, progress: Callable[..., Any]) -> AsyncIterator[RunnerSnapshot]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal
+
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import FileResponse
 
 from cosmos_workflow.errors import InputError
+from cosmos_workflow.jobs.assembly import finals
 from cosmos_workflow.store import LOCAL, Store
+from cosmos_workflow.ui.jobs_desk import Desks
 
 TYPES = {
     ".wav": "audio/wav",
@@ -40,13 +45,47 @@ def router(store: Store) -> APIRouter:
             raise HTTPException(404, "There is no such file.") from error
         if not path.is_file():
             raise HTTPException(404, "There is no such file.")
-        kind = TYPES.get(path.suffix.lower())
-        headers = {
-            "X-Content-Type-Options": "nosniff",
-            "Content-Security-Policy": "default-src 'none'; sandbox",
-            "Cache-Control": "private, max-age=31536000, immutable",
-        }
-        name = f"{run.id}-{path.name}" if download or kind is None else None
-        return FileResponse(path, media_type=kind or "application/octet-stream", filename=name, headers=headers)
+        return send(path, f"{run.id}-{path.name}", download)
 
     return routes
+
+
+def job_router(desks: Desks) -> APIRouter:
+    """GET and HEAD of a job's file, and of the finals of its tasks."""
+    routes = APIRouter()
+
+    @routes.api_route("/job-files/{job_id}", methods=["GET", "HEAD"])
+    def source(job_id: str, request: Request) -> FileResponse:
+        stored = desks.of(request.scope.get("user_name") or LOCAL).jobs.find(job_id)
+        if stored is None:
+            raise HTTPException(404, "There is no such job.")
+        return send(stored.path, stored.path.name, True, fixed=False)
+
+    @routes.api_route("/job-files/{job_id}/{key}/{number}/{kind}", methods=["GET", "HEAD"])
+    def final(
+        job_id: str, key: str, number: int, kind: Literal["sound", "subtitles"], request: Request, download: bool = False
+    ) -> FileResponse:
+        jobs = desks.of(request.scope.get("user_name") or LOCAL).jobs
+        try:
+            made = finals(jobs.task_folder(f"{job_id}/{key}"))
+        except InputError as error:
+            raise HTTPException(404, "There is no such task.") from error
+        found = next((one for one in made if one.number == number), None)
+        path = (found.path if kind == "sound" else found.subtitles) if found else None
+        if path is None or not path.is_file():
+            raise HTTPException(404, "There is no such file.")
+        return send(path, path.name, download)
+
+    return routes
+
+
+def send(path: Path, name: str, download: bool, *, fixed: bool = True) -> FileResponse:
+    """A file, to be saved under `name` where it is a download or nothing that a browser shows; `fixed` ones never change."""
+    kind = TYPES.get(path.suffix.lower())
+    headers = {
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Cache-Control": "private, max-age=31536000, immutable" if fixed else "private, no-cache",
+    }
+    shown = name if download or kind is None else None
+    return FileResponse(path, media_type=kind or "application/octet-stream", filename=shown, headers=headers)

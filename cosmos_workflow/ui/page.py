@@ -18,6 +18,7 @@ from cosmos_workflow.queueing import Queue
 from cosmos_workflow.runner import QueueRunner
 from cosmos_workflow.sessions import Session, Sessions
 from cosmos_workflow.store import LOCAL, Store
+from cosmos_workflow.ui.jobs_view import JobsVisit
 from cosmos_workflow.ui.view import Picture
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Visit:
     item_id: str = ""
     results: ResultFilter = field(default_factory=ResultFilter)
     was_running: bool = False
+    jobs: JobsVisit = field(default_factory=JobsVisit)
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> Visit:
         return Visit()
@@ -78,6 +80,7 @@ class Page:
         self.changing: list[tuple[Any, Wiring | None]] = []
         self.loading: list[Wiring] = []
         self.opening: list[Wiring] = []
+        self.paces: list[Callable[[str, Visit], float | None]] = []
 
     @property
     def operations(self) -> Operations:
@@ -113,6 +116,10 @@ class Page:
     ) -> None:
         """Have a component follow the queue; it is sent only when its key changes."""
         self.live.append(LivePart(component, key, render))
+
+    def pace(self, wanted: Callable[[str, Visit], float | None]) -> None:
+        """Have the page updated every so many seconds, as `wanted` says for an owner and a visit; None for no need."""
+        self.paces.append(wanted)
 
     def on_load(self, fn: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Have a handler run when a page is opened, after it found its queue."""

@@ -14,7 +14,9 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import UnavailableError
 from cosmos_workflow.operations import Operations
 from cosmos_workflow.sessions import Sessions
+from cosmos_workflow.store import LOCAL
 from cosmos_workflow.ui.access import Guard, is_loopback, read_users
+from cosmos_workflow.ui.jobs_desk import Desks
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -45,12 +47,14 @@ def serve(
         stack.enter_context(workspace.app_lock(url))
         sessions = Sessions(operations or stack.enter_context(Operations(workspace, gpu_ids=gpu_ids)))
         stack.callback(sessions.close)
-        app = make_app(sessions, users, host)
+        desks = Desks(sessions.operations)
+        stack.callback(desks.close)
+        app = make_app(sessions, users, host, desks)
         _run(app, listener, url, on_ready)
 
 
-def make_app(sessions: Sessions, users: dict[str, str], host: str = "127.0.0.1") -> FastAPI:
-    """The page with its media, behind the guard."""
+def make_app(sessions: Sessions, users: dict[str, str], host: str = "127.0.0.1", desks: Desks | None = None) -> FastAPI:
+    """The page with its media, behind the guard. Whoever gives `desks` closes them."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio as gr
     from fastapi import FastAPI
@@ -62,10 +66,13 @@ def make_app(sessions: Sessions, users: dict[str, str], host: str = "127.0.0.1")
     for owner in users or [None]:
         add_samples(sessions.operations.store, owner)
     sessions.restore()
-    demo = build(sessions)
+    desks = desks or Desks(sessions.operations)
+    desks.restore(users or [LOCAL])
+    demo = build(sessions, desks)
     demo.queue(default_concurrency_limit=None)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(media.router(sessions.operations.store))
+    app.include_router(media.job_router(desks))
     settings = sessions.operations.workspace.settings
     app = gr.mount_gradio_app(
         app,

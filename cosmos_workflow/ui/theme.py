@@ -45,10 +45,14 @@ def theme() -> Base:
 
 def css() -> str:
     """The page's own rules."""
-    return (STATIC / "page.css").read_text(encoding="utf-8")
+    return _joined("page.css", "jobs.css")
 
 
 def head() -> str:
     """What stands in the page's head: our script, and how wide a phone is."""
-    script = (STATIC / "page.js").read_text(encoding="utf-8")
+    script = _joined("page.js", "jobs.js")
     return f'<meta name="color-scheme" content="light dark"><script>{script}</script>'
+
+
+def _joined(*names: str) -> str:
+    return "\n".join((STATIC / name).read_text(encoding="utf-8") for name in names)

@@ -176,7 +176,7 @@ window.cosmos = (() => {
     };
     element.addEventListener("click", (event) => {
       const button = event.target.closest("button[data-action]");
-      if (button && events.includes(button.dataset.action)) trigger(button.dataset.action, { id: button.closest("article").dataset.id });
+      if (button && events.includes(button.dataset.action)) trigger(button.dataset.action, { id: button.closest("article").dataset.id, value: button.dataset.value || "" });
     });
     watch("value", draw);
     draw();

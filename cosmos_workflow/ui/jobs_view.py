@@ -1,0 +1,142 @@
+"""What jobs look like in words: a picture in, display values out. No gradio, no HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cosmos_workflow.estimates import TimeLeft
+from cosmos_workflow.jobs.background import BackgroundState
+from cosmos_workflow.jobs.manager import JobEntry
+from cosmos_workflow.jobs.plan import TaskStatus
+from cosmos_workflow.jobs.status import TaskReport
+from cosmos_workflow.jobs.yaml_tree import Problem
+from cosmos_workflow.runner import RunnerState
+from cosmos_workflow.ui import view
+
+
+@dataclass(slots=True)
+class JobsVisit:
+    """What one open page looks at in the Jobs tab. `bases` are the texts of the files as they were sent to it, by job."""
+
+    watching: bool = False
+    job_id: str = ""
+    task_id: str = ""
+    page: int = 0
+    pieces_page: int = 0
+    bases: dict[str, str] = field(default_factory=dict)
+    switched: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobsPicture:
+    """One owner's jobs at one moment.
+
+    `left` is the time left by the id of a job or task that runs, `drafts` are the jobs with unsaved changes.
+    """
+
+    number: int
+    entries: tuple[JobEntry, ...]
+    background: BackgroundState
+    left: Mapping[str, TimeLeft]
+    drafts: frozenset[str]
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs, here or in another program."""
+        reports = [entry.report for entry in self.entries if entry.report]
+        return bool(self.background.running) or any(report.status is TaskStatus.RUNNING for report in reports)
+
+    def entry(self, job_id: str) -> JobEntry | None:
+        """A job; None where there is none of that id."""
+        return next((entry for entry in self.entries if entry.stored.id == job_id), None)
+
+    def task(self, task_id: str) -> TaskReport | None:
+        """A task; None where it isn't there, or its job's file is wrong."""
+        entry = self.entry(task_id.partition("/")[0])
+        return next((task for task in (entry.report.tasks if entry and entry.report else ()) if task.task.id == task_id), None)
+
+
+def run_mode_text(picture: JobsPicture) -> tuple[str, str]:
+    """What the background does, in a word or two and in a sentence."""
+    state = picture.background
+    if state.asks:
+        return "Run mode was on", "when the program ended. Go on where it stopped?"
+    if state.running:
+        return _running_text(picture, state)
+    if state.on:
+        return "Run mode is on", "and looks for the next job."
+    # A message may have several lines: a wrong file's problems.
+    lines = state.message.splitlines()
+    message = f"{lines[0]} (and {view.count(len(lines) - 1, 'more line')})" if len(lines) > 1 else state.message
+    return "Run mode is off.", message or "Switch it on, and every enabled job is worked off in order, without any page."
+
+
+def _running_text(picture: JobsPicture, state: BackgroundState) -> tuple[str, str]:
+    entry = picture.entry(state.running)
+    name = view.shorten_text(entry.stored.name if entry else state.running, 60)
+    snapshot = state.snapshot
+    parts = [entry.report.label] if entry and entry.report else []
+    if snapshot and snapshot.state is RunnerState.HELD:
+        parts.append(f"on hold: {snapshot.reason}")
+    elif snapshot and snapshot.state is RunnerState.PAUSING:
+        parts.append("stopping after this batch")
+    elif state.running in picture.left:
+        parts.append(view.left_text(picture.left[state.running]))
+    if state.waiting:
+        parts.append(f"{view.count(len(state.waiting), 'job')} asked for")
+    if state.message:
+        parts.append(state.message)
+    mode = "run mode is on" if state.on else "run mode is off"
+    return f"Working on {name}", f"{', '.join([*parts, mode])}."
+
+
+def job_text(entry: JobEntry) -> str:
+    """A line about a job: its tasks and engines, or what is wrong with its file."""
+    if entry.report is None:
+        problem = entry.stored.problem.removeprefix(f"{entry.stored.path}:")
+        lines = problem.splitlines()
+        return f"{lines[0]} (and {len(lines) - 1} more)" if len(lines) > 1 else problem
+    tasks = entry.report.job.tasks
+    engines = dict.fromkeys(view.engine_title(task.engine) for task in tasks)
+    return " · ".join([view.count(len(tasks), "task"), *engines])
+
+
+def task_text(report: TaskReport, engine: bool) -> str:
+    """A line about a task."""
+    task = report.task
+    parts = [view.engine_title(task.engine)] if engine else []
+    if len(report.pieces) > 1:
+        parts.append(view.count(len(report.pieces), "piece"))
+    if task.candidates.count > 1:
+        parts.append(view.count(task.candidates.count, "candidate"))
+    if report.final:
+        parts.append(view.precise_seconds(report.final.seconds) + " of sound")
+    return " · ".join(parts)
+
+
+def task_note(report: TaskReport) -> str:
+    """What a person should know of a task beside its status: while it runs, not what is still missing."""
+    if report.status in (TaskStatus.NEW, TaskStatus.COMPLETED):
+        return ""
+    return report.message.partition("; missing")[0] if report.status is TaskStatus.RUNNING else report.message
+
+
+def state_note(picture: JobsPicture, row_id: str, message: str = "") -> str:
+    """What stands below a status: the time left, or what is missing."""
+    left = picture.left.get(row_id)
+    return "; ".join(part for part in (message, view.left_text(left) if left else "") if part)
+
+
+def problem_row(problem: Problem, path: Path) -> dict[str, object]:
+    """A problem for the list below the editor; one in a file that the job names has no line in the editor."""
+    own = problem.file in ("", str(path))
+    where = f"line {problem.place.line}, column {problem.place.column}"
+    return {
+        "line": problem.place.line if own else 0,
+        "column": problem.place.column,
+        "where": where if own else f"{Path(problem.file).name}, {where}",
+        "key": problem.key,
+        "message": problem.message,
+    }

@@ -1,0 +1,113 @@
+// What the Jobs tab adds: status cells that change without touching their rows, and problems marked in the editor.
+Object.assign(window.cosmos, (() => {
+  // The cells of a table's rows, by row; painted again whenever the table writes a row anew.
+  function states(element, props, watch, tableId) {
+    let last = -1;
+    let told = {};
+    const paint = () => {
+      for (const row of document.querySelectorAll(`#${tableId} tbody tr`)) {
+        const cell = row.querySelector("[data-live]");
+        const html = told[row.dataset.id] || "";
+        if (cell && cell.written !== html) {
+          cell.innerHTML = html;
+          cell.written = html;
+        }
+      }
+    };
+    const draw = () => {
+      const value = props.value || {};
+      if (!value.rows || value.version < last) return;
+      last = value.version;
+      told = value.rows;
+      paint();
+    };
+    watch("value", draw);
+    draw();
+    const table = document.querySelector(`#${tableId}`);
+    if (table) new MutationObserver(paint).observe(table, { childList: true, subtree: true });
+  }
+
+  // CodeMirror hangs its view on its elements; without it a click only scrolls to the editor.
+  function go(editor, line, column) {
+    const content = editor.querySelector(".cm-content");
+    const view = content?.cmTile?.root?.view ?? content?.cmTile?.view ?? content?.cmView?.view;
+    if (!view) {
+      editor.scrollIntoView({ block: "nearest" });
+      return;
+    }
+    const place = view.state.doc.line(Math.min(line, view.state.doc.lines));
+    view.dispatch({ selection: { anchor: Math.min(place.from + column - 1, place.to) }, scrollIntoView: true });
+    view.focus();
+  }
+
+  function problems(element, props, watch, editorId) {
+    let lines = new Set();
+    let watched = null;
+    const observer = new MutationObserver(() => mark());
+    const mark = () => {
+      const editor = document.querySelector(`#${editorId}`);
+      const gutter = editor?.querySelector(".cm-lineNumbers");
+      if (!gutter) return;
+      const scroller = editor.querySelector(".cm-scroller");
+      editor.style.setProperty("--cw-line", `${scroller.clientWidth}px`);
+      // The gutter's elements are used again for other lines when the text scrolls.
+      for (const number of gutter.children) {
+        const wrong = lines.has(number.textContent) && number.style.visibility !== "hidden";
+        if (number.classList.contains("cw-wrong") !== wrong) number.classList.toggle("cw-wrong", wrong);
+      }
+      if (watched !== gutter) {
+        observer.disconnect();
+        observer.observe(gutter, { childList: true, subtree: true, characterData: true });
+        watched = gutter;
+      }
+    };
+    const draw = () => {
+      const found = props.value?.rows || [];
+      lines = new Set(found.filter((one) => one.line).map((one) => String(one.line)));
+      element.replaceChildren(...(found.length ? [list(found)] : []));
+      mark();
+    };
+    const list = (found) => {
+      const box = document.createElement("ul");
+      box.className = "cw-problems";
+      box.setAttribute("aria-label", "What is wrong in the text");
+      for (const one of found) {
+        const entry = document.createElement("li");
+        const button = document.createElement("button");
+        const where = document.createElement("span");
+        const words = document.createElement("span");
+        button.type = "button";
+        where.className = "cw-where";
+        where.textContent = one.where;
+        words.textContent = one.key ? `${one.key}: ${one.message}` : one.message;
+        button.append(where, words);
+        if (one.line) button.addEventListener("click", () => go(document.querySelector(`#${editorId}`), one.line, one.column));
+        entry.append(button);
+        box.append(entry);
+      }
+      return box;
+    };
+    watch("value", draw);
+    draw();
+    // The editor may be built after this list, and anew when it was hidden.
+    new MutationObserver(mark).observe(document.querySelector(".gradio-container") || document.body, { childList: true, subtree: true });
+  }
+
+  // What a row opened, brought into view where it is below what one sees.
+  let clicked = "";
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest?.("#jobs-table tbody tr");
+    if (row) clicked = row.dataset.id;
+  }, true);
+
+  function showOpened() {
+    requestAnimationFrame(() => requestAnimationFrame(() => {
+      const panel = document.querySelector(clicked.includes("/") ? "#task-panel" : "#job-panel");
+      if (!panel || panel.getBoundingClientRect().top < window.innerHeight - 160) return;
+      const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+      panel.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
+    }));
+  }
+
+  return { states, problems, showOpened };
+})());
