@@ -7,8 +7,6 @@ COSMOS_WORKFLOW_WEIGHTS names (one subfolder a repository, called like its last 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,12 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cosmos_workflow.digests import Checked, digest_in_cache, digest_of, is_digest, stated_digests
 from cosmos_workflow.errors import UnavailableError
 
 FOLDER_VARIABLE = "COSMOS_WORKFLOW_WEIGHTS"
-DIGESTS_FILE = "SHA256SUMS"
-"""A folder of one's own may hold one, as `sha256sum * > SHA256SUMS` writes it; it then is checked before the first use."""
-
 ANSWER_SECONDS = 5.0
 """How long the hub may take to answer at all, before it counts as out of reach."""
 
@@ -175,14 +171,14 @@ def check_weights(weights: WeightSet, folder: Path) -> None:
 
     In the hub's cache a file's digest is its blob's name; in a folder of one's own `SHA256SUMS` holds them, if there is one.
     """
-    known = _Checked.read()
-    stated = _stated_digests(folder)
+    known = Checked.read()
+    stated = stated_digests(folder)
     for name in (*weights.files, *weights.optional):
         path = folder / name
-        digest = stated.get(name) or _digest_in_cache(path)
+        digest = stated.get(name) or digest_in_cache(path)
         if not path.is_file() or digest is None or known.has(path, digest):
             continue
-        if _digest(path, digest) != digest:
+        if digest_of(path, digest) != digest:
             raise UnavailableError(_damaged(weights, name, f"delete {path.resolve()} and "))
         known.add(path, digest)
     known.write()
@@ -230,14 +226,14 @@ def _fetch_blob(weights: WeightSet, name: str, report: _Report, endpoint: str | 
     url = hf_hub_url(weights.repo, name, revision=weights.revision, endpoint=endpoint)
     known = get_hf_file_metadata(url, timeout=ANSWER_SECONDS, endpoint=endpoint)
     blob = _cache_folder(weights) / "blobs" / str(known.etag)
-    if known.size is None or not _is_digest(blob.name, 64) or blob.exists():
+    if known.size is None or not is_digest(blob.name, 64) or blob.exists():
         return
     blob.parent.mkdir(parents=True, exist_ok=True)
     partial = blob.with_name(f"{blob.name}.partial")
     with FileLock(f"{partial}.lock"):
         with partial.open("ab") as file:
             http_get(known.location, file, resume_size=file.tell(), expected_size=known.size, tqdm_class=report.bar_class())
-        if _digest(partial, blob.name) != blob.name:
+        if digest_of(partial, blob.name) != blob.name:
             partial.unlink()
             raise UnavailableError(_damaged(weights, name))
         partial.replace(blob)
@@ -304,81 +300,8 @@ class _Report:
         return Bar
 
 
-def _stated_digests(folder: Path) -> dict[str, str]:
-    path = folder / DIGESTS_FILE
-    if not path.is_file():
-        return {}
-    pairs = [line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return {pair[1].lstrip("*").strip(): pair[0].lower() for pair in pairs if len(pair) == 2}
-
-
 def _damaged(weights: WeightSet, name: str, first: str = "") -> str:
     return (
         f"{name} of {weights.title} is damaged: its content isn't what its digest says; {first}run "
         f"`cosmos-workflow weights fetch {weights.name}`."
     )
-
-
-def _is_digest(name: str, length: int) -> bool:
-    return len(name) == length and all(character in "0123456789abcdef" for character in name)
-
-
-def _digest_in_cache(path: Path) -> str | None:
-    """The name of the blob that a file of the hub's cache points to: SHA-256 of a large file, git's SHA-1 of a small one."""
-    if not path.is_symlink():
-        return None
-    name = path.readlink().name
-    return name if _is_digest(name, 40) or _is_digest(name, 64) else None
-
-
-def _digest(path: Path, like: str) -> str:
-    """The digest of a file's content, of the same kind as `like`."""
-    with path.open("rb") as file:
-        if len(like) == 64:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-        content = file.read()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-
-
-class _Checked:
-    """Which files were checked before, in which state, in a file of the user's cache folder."""
-
-    def __init__(self, path: Path, states: dict[str, str]) -> None:
-        self._path = path
-        self._states = states
-        self._changed = False
-
-    @classmethod
-    def read(cls) -> _Checked:
-        from platformdirs import user_cache_path
-
-        path = user_cache_path("cosmos-workflow") / "checked-weights.json"
-        try:
-            states = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            states = {}
-        return cls(path, states if isinstance(states, dict) else {})
-
-    def has(self, path: Path, digest: str) -> bool:
-        return self._states.get(str(path.resolve())) == self._state(path, digest)
-
-    def add(self, path: Path, digest: str) -> None:
-        self._states[str(path.resolve())] = self._state(path, digest)
-        self._changed = True
-
-    def write(self) -> None:
-        """Best effort: without it the files are checked again next time."""
-        if not self._changed:
-            return
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-            temporary.write_text(json.dumps(self._states), encoding="utf-8")
-            temporary.replace(self._path)
-        except OSError:
-            return
-
-    @staticmethod
-    def _state(path: Path, digest: str) -> str:
-        stat = path.stat()
-        return f"{digest}:{stat.st_size}:{stat.st_mtime_ns}"

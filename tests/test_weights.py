@@ -199,7 +199,7 @@ def test_a_checked_file_isnt_read_again(hub: Hub, monkeypatch: pytest.MonkeyPatc
     def unread(path: Path, like: str) -> str:
         raise AssertionError(f"{path} was read again")
 
-    monkeypatch.setattr("cosmos_workflow.weights._digest", unread)
+    monkeypatch.setattr("cosmos_workflow.weights.digest_of", unread)
     check_weights(TOY, folder)
 
 

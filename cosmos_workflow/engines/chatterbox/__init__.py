@@ -8,10 +8,11 @@ from typing import Any, ClassVar, cast
 
 from cosmos_workflow.catalog import Availability, EngineSpec, InputSpec, Medium
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
-from cosmos_workflow.engines.chatterbox.recordings import check_speech, check_voice
+from cosmos_workflow.engines.chatterbox.recordings import check_speech, check_voice, seconds_of
 from cosmos_workflow.engines.chatterbox.variants import (
     EXPECTED_TOKENS_PER_CHARACTER,
     MAX_TEXT,
+    TOKENS_PER_SECOND,
     VARIANTS,
     Variant,
     find_variant,
@@ -49,6 +50,7 @@ class ChatterboxSpec(EngineSpec):
     max_batch_size: ClassVar[int] = 32
     max_text: ClassVar[int] = MAX_TEXT
     needs_text: ClassVar[bool] = False
+    cost_unit: ClassVar[str] = "speech tokens"
     output: ClassVar[str] = "audio"
 
     @property
@@ -80,7 +82,10 @@ class ChatterboxSpec(EngineSpec):
         _check_recordings(inputs, variant)
 
     def cost(self, text: str, params: Params, inputs: Mapping[str, Path]) -> float:
-        """Expected speech tokens of a text, 25 of them a second."""
+        """Expected speech tokens, 25 of them a second of sound."""
+        speech = inputs.get("speech")
+        if speech is not None and speech.is_file():
+            return max(1.0, TOKENS_PER_SECOND * seconds_of(speech))
         return max(1.0, EXPECTED_TOKENS_PER_CHARACTER * len(text))
 
 

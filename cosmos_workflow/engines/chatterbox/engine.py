@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -137,10 +138,9 @@ def free_memory(device: torch.device) -> int | None:
 
 
 def _say_loading(request: Request, context: Context) -> None:
-    try:
+    # The production asks before it begins an item.
+    with suppress(Cancelled):
         context.report(request.id, "load")
-    except Cancelled:
-        """The production asks before it begins an item."""
 
 
 def _torch_device(device: Device) -> str:

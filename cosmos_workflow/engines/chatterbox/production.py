@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -259,10 +260,9 @@ class Production:
                 self._report(line.id, "tokens", done, f"{len(line.tokens)} of about {item.expected:.0f} tokens")
 
     def _report(self, item_id: str, stage: str, sub_progress: float = 0.0, message: str = "") -> None:
-        try:
+        # Every loop asks for itself, between two steps: one item's end must not be the others'.
+        with suppress(Cancelled):
             self._context.report(item_id, stage, sub_progress, message)
-        except Cancelled:
-            """Every loop asks for itself, between two steps: one item's end must not be the others'."""
 
 
 def speech_tokens(tokens: Sequence[int], *, turbo: bool) -> list[int]:

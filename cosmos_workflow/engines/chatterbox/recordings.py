@@ -29,6 +29,12 @@ def check_speech(path: Path) -> None:
     _check(path, "speech", SHORTEST_SPEECH, LONGEST_SPEECH, "a recording of up to 40 seconds, or cut it into pieces")
 
 
+def seconds_of(path: Path) -> float:
+    """The length of a recording; raises InputError where it can't be read as sound."""
+    stat = path.stat()
+    return _measure(path, (stat.st_mtime_ns, stat.st_size))[0]
+
+
 def _check(path: Path, name: str, shortest: float, longest: float, right: str) -> None:
     stat = path.stat()
     seconds, peak = _measure(path, (stat.st_mtime_ns, stat.st_size))

@@ -114,6 +114,12 @@ def test_voice_conversion_takes_a_recording_and_no_text(tmp_path: Path) -> None:
         _check(inputs={"speech": recording})
 
 
+def test_cost_is_what_the_models_have_to_make(tmp_path: Path) -> None:
+    params = ChatterboxParams()
+    assert SPEC.cost("a" * 100, params, {}) == 2 * SPEC.cost("a" * 50, params, {}) == 175
+    assert SPEC.cost("", params, {"speech": _write(tmp_path / "speech.wav", 3)}) == 75
+
+
 def test_availability_is_honest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
