@@ -1,0 +1,254 @@
+"""The work of the explainer engine: from a topic or an outline to a video, stage by stage, keeping what it makes on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache, partial
+from importlib import metadata as packages
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+
+from cosmos_workflow.engines.base import Context, Device, Output, Request, SerialEngine
+from cosmos_workflow.engines.explainer import SIZES, SPEC, ExplainerParams, given_outline, given_sounds
+from cosmos_workflow.engines.explainer.asking import Wish, ask_outline, check_model
+from cosmos_workflow.engines.explainer.cache import Cache, cache_folder, clip_problem, outline_problem
+from cosmos_workflow.engines.explainer.endpoint import Endpoint
+from cosmos_workflow.engines.explainer.film import join, snapshot
+from cosmos_workflow.engines.explainer.formulas import check_formulas
+from cosmos_workflow.engines.explainer.narration import RATE, speak, take_sound
+from cosmos_workflow.engines.explainer.outline import Outline, Scene, parse_outline, write_outline
+from cosmos_workflow.engines.explainer.rendering import draw_scenes
+from cosmos_workflow.engines.explainer.storyboard import Shot, digest, plan_shot, subtitles
+from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError
+
+OUTLINE, STORYBOARD, VIDEO = "outline.yaml", "storyboard.json", "video.mp4"
+SUBTITLES, THUMBNAIL = "subtitles.srt", "thumbnail.jpg"
+
+# Whoever changes one of these draws other pictures.
+_DRAWN_BY = ("draw.py", "scenes.py", "themes.py", "timeline.py")
+
+
+class ExplainerEngine(SerialEngine):
+    """Makes videos one after another; Manim runs in a process of its own."""
+
+    def load(self, device: Device) -> None:
+        available = SPEC.availability()
+        if not available.available:
+            raise UnavailableError(str(available))
+
+    def generate_one(self, request: Request, context: Context) -> Output:
+        with TemporaryDirectory(dir=request.folder) as scratch:
+            return _Video(request, context, Path(scratch)).make()
+
+
+class _Video:
+    """One video on its way."""
+
+    def __init__(self, request: Request, context: Context, scratch: Path) -> None:
+        self.request, self.context, self.scratch = request, context, scratch
+        self.params = cast("ExplainerParams", request.params)
+        self.cache = Cache(cache_folder())
+        # What is made goes to the request's folder at the end, all of it: a video that fails leaves nothing there.
+        self.made = scratch / "made"
+        self.made.mkdir()
+        self.files: dict[str, str] = {}
+
+    def make(self) -> Output:
+        """Every stage in its order; with `plan_only` those that draw are left out."""
+        self.report("initializing")
+        given, endpoint = self.initialize()
+        self.report("planning")
+        outline = given or self.ask(cast("Endpoint", endpoint))
+        self.report("implementation_planning")
+        sounds = [self.narrate(number, scene, outline) for number, scene in enumerate(outline.scenes, 1)]
+        shots = [
+            plan_shot(number, scene, _seconds(sound), self.params.fps, self.params.pause)
+            for number, (scene, sound) in enumerate(zip(outline.scenes, sounds, strict=True), 1)
+        ]
+        self.write_plan(outline, shots)
+        drawn = 0
+        if not self.params.plan_only:
+            clips, drawn = self.draw(shots)
+            self.combine(outline, shots, clips, sounds)
+        else:
+            self.report("finalizing", 0.0, "Only the plan was asked for")
+        self.cache.prune()
+        for name in self.files.values():
+            (self.made / name).replace(self.request.folder / name)
+        self.report("completed")
+        return Output(self.request.id, self.files, self.describe(outline, shots, drawn, given is None, any(sounds)))
+
+    def initialize(self) -> tuple[Outline | None, Endpoint | None]:
+        """The given outline, checked down to its formulas; or the endpoint, which offers its model."""
+        outline = given_outline(self.request.text, self.request.inputs)
+        if outline is not None:
+            check_formulas(outline)
+            return outline, None
+        endpoint = Endpoint.from_environment()
+        if self.kept_outline(endpoint) is None:
+            check_model(endpoint, lambda: self.report("initializing", 0.5, "Checking the model"))
+        return None, endpoint
+
+    def ask(self, endpoint: Endpoint) -> Outline:
+        """The outline of the topic: the kept one, else a model's."""
+        kept = self.kept_outline(endpoint)
+        if kept is not None:
+            return kept
+        outline = ask_outline(
+            endpoint, self.wish(), lambda doing: self.report("planning", 0.1, doing), partial(check_formulas, where="the outline")
+        )
+        for number in given_sounds(self.request.inputs):
+            if number > len(outline.scenes):
+                raise InputError(f"explainer: scene_{number} has a sound, but the model planned {len(outline.scenes)} scenes.")
+        made = self.scratch / "outline.json"
+        made.write_text(outline.model_dump_json(), encoding="utf-8")
+        self.cache.keep("outline", self.outline_key(endpoint), made)
+        return outline
+
+    def kept_outline(self, endpoint: Endpoint) -> Outline | None:
+        """The outline that a model made of this topic before, if it is sound."""
+        kept = self.scratch / "kept.json"
+        kept.unlink(missing_ok=True)
+        if not self.cache.take("outline", self.outline_key(endpoint), kept, "outline", outline_problem):
+            return None
+        return parse_outline(kept.read_text(encoding="utf-8"), "explainer")
+
+    def wish(self) -> Wish:
+        params = self.params
+        return Wish(self.request.text.strip(), params.scenes, params.language.strip(), params.seed)
+
+    def outline_key(self, endpoint: Endpoint) -> str:
+        wish = self.wish()
+        return digest({"wish": str(wish), "seed": wish.seed, "model": endpoint.model, "url": endpoint.url})
+
+    def narrate(self, number: int, scene: Scene, outline: Outline) -> Path | None:
+        """The sound of a scene: the given one, else speech; None where it is silent."""
+        total = len(outline.scenes)
+        given = given_sounds(self.request.inputs).get(number)
+        if given is None and not (self.params.narration and scene.narration):
+            return None
+        share = (number - 1) / total
+        look = partial(self.report, "implementation_planning", share, f"Scene {number} of {total}: the narration")
+        if given is not None:
+            return take_sound(given, self.scratch / f"sound_{number}.wav", look)
+        folder = self.scratch / f"speech_{number}"
+        folder.mkdir()
+        try:
+            return speak(scene.narration, self.params, folder, look)
+        except InputError as error:
+            raise InputError(f"explainer: scenes[{number}].narration: {str(error).removeprefix('espeak: ')}") from error
+
+    def write_plan(self, outline: Outline, shots: list[Shot]) -> None:
+        """Outline, timing and subtitles, as files of the result."""
+        plan = {"title": outline.title, "fps": self.params.fps, "scenes": [shot.described() for shot in shots]}
+        self.write("outline", OUTLINE, write_outline(outline))
+        self.write("storyboard", STORYBOARD, json.dumps(plan, ensure_ascii=False, indent=1))
+        cues = subtitles(shots)
+        if self.params.subtitles and cues:
+            self.write("subtitles", SUBTITLES, cues)
+
+    def write(self, key: str, name: str, text: str) -> None:
+        (self.made / name).write_text(text, encoding="utf-8")
+        self.files[key] = name
+
+    def draw(self, shots: list[Shot]) -> tuple[list[Path], int]:
+        """A clip for each shot, and how many of them were drawn now; the others were kept."""
+        self.report("code_generation")
+        clips = [self.scratch / f"scene_{shot.number}.mp4" for shot in shots]
+        keys = [self.clip_key(shot) for shot in shots]
+        missing: list[tuple[Shot, Path]] = []
+        for shot, clip, key in zip(shots, clips, keys, strict=True):
+            self.report("code_generation", (shot.number - 1) / len(shots), f"Scene {shot.number} of {len(shots)}")
+            problem_of = partial(clip_problem, frames=shot.frames)
+            if not self.cache.take("scene", key, clip, f"clip of scene {shot.number}", problem_of):
+                missing.append((shot, clip))
+        self.report(
+            "scene_rendering", 0.0, f"{len(missing)} of {len(shots)} scenes to draw" if missing else "All scenes are there"
+        )
+        if missing:
+            self.render(missing, dict(zip(clips, keys, strict=True)), len(shots))
+        return clips, len(missing)
+
+    def render(self, missing: list[tuple[Shot, Path]], keys: dict[Path, str], total: int) -> None:
+        """Draw the missing scenes, keeping each as soon as it is whole."""
+        frames = sum(shot.frames for shot, _ in missing)
+        before: dict[int, int] = {}
+        for shot, _ in missing:
+            before[shot.number] = sum(earlier.frames for earlier, _ in missing if earlier.number < shot.number)
+
+        def on_frames(number: int, done: int) -> None:
+            self.report("scene_rendering", (before[number] + done) / frames, f"Scene {number} of {total}")
+
+        def on_made(shot: Shot, clip: Path) -> None:
+            problem = clip_problem(clip, shot.frames)
+            if problem:
+                raise WorkflowError(f"explainer: scene {shot.number} was drawn, but {problem}; try again.")
+            self.cache.keep("scene", keys[clip], clip)
+
+        params = self.params
+        draw_scenes(missing, params.theme, SIZES[params.quality], float(params.scene_limit), self.scratch, on_frames, on_made)
+
+    def clip_key(self, shot: Shot) -> str:
+        params = self.params
+        look = {"theme": params.theme, "quality": params.quality, "drawn_by": _drawn_by()}
+        return digest({**look, "picture": shot.picture()})
+
+    def combine(self, outline: Outline, shots: list[Shot], clips: list[Path], sounds: list[Path | None]) -> None:
+        """The video, and the pictures taken from it."""
+        self.report("video_combining")
+        join(
+            shots,
+            clips,
+            sounds,
+            self.made / VIDEO,
+            outline.title,
+            lambda done: self.report("video_combining", done),
+        )
+        self.files["video"] = VIDEO
+        self.report("finalizing")
+        for shot, clip in zip(shots, clips, strict=True):
+            self.report("finalizing", (shot.number - 1) / len(shots), f"Snapshot {shot.number} of {len(shots)}")
+            name = f"scene_{shot.number:02d}.jpg"
+            thumbnail = self.made / THUMBNAIL if shot.number == 1 else None
+            snapshot(clip, shot, self.made / name, thumbnail)
+            self.files[f"scene_{shot.number:02d}"] = name
+        self.files["thumbnail"] = THUMBNAIL
+
+    def describe(self, outline: Outline, shots: list[Shot], drawn: int, by_model: bool, spoken: bool) -> dict[str, Any]:
+        width, height = SIZES[self.params.quality]
+        frames = sum(shot.frames for shot in shots)
+        return {
+            "title": outline.title,
+            "outline_by": "model" if by_model else "given",
+            "scenes": len(shots),
+            "scenes_drawn": drawn,
+            "seconds": round(frames / self.params.fps, 3),
+            "frames": 0 if self.params.plan_only else frames,
+            "fps": self.params.fps,
+            "width": width,
+            "height": height,
+            "narrated": spoken,
+            "plan_only": self.params.plan_only,
+            "notes": self.cache.notes,
+        }
+
+    def report(self, stage: str, share: float = 0.0, message: str = "") -> None:
+        self.context.report(self.request.id, stage, share, message)
+
+
+def _seconds(sound: Path | None) -> float:
+    if sound is None:
+        return 0.0
+    import soundfile
+
+    return soundfile.info(str(sound)).frames / RATE
+
+
+@cache
+def _drawn_by() -> dict[str, str]:
+    """What decides how a picture looks beside what it shows: our templates, and the libraries that draw."""
+    folder = Path(__file__).parent
+    ours = hashlib.sha256(b"".join((folder / name).read_bytes() for name in _DRAWN_BY)).hexdigest()[:32]
+    return {"templates": ours, **{name: packages.version(name) for name in ("manim", "typst", "av")}}

@@ -1,0 +1,148 @@
+"""Clips and narration joined into one video, and pictures taken from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from cosmos_workflow.engines.explainer.narration import RATE
+from cosmos_workflow.engines.explainer.storyboard import FADE, LEAD, Shot
+from cosmos_workflow.media import _writing as writing
+from cosmos_workflow.media import read_frames
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.int16]
+
+THUMBNAIL_WIDTH = 320
+SNAPSHOT_WIDTH = 1280
+_BIT_RATE = 96_000
+_AAC_FRAME = 1024
+
+
+def join(
+    shots: Sequence[Shot],
+    clips: Sequence[Path],
+    sounds: Sequence[Path | None],
+    target: Path,
+    title: str,
+    look: Callable[[float], None],
+) -> None:
+    """Write the clips one after another, as they are, with their narration as AAC, as an MP4 that plays in browsers.
+
+    The clips have one size, rate and encoder. Without any sound there is no audio track. `look` hears the share done.
+    """
+    import av
+
+    with (
+        writing(target),
+        av.open(str(target), "w", format="mp4", options={"movflags": "+faststart"}) as film,
+        av.open(str(clips[0])) as first,
+    ):
+        film.metadata["title"] = title
+        picture = film.add_stream_from_template(first.streams.video[0])
+        voice = _Voice(film) if any(sounds) else None
+        frames = 0
+        for number, (shot, clip, sound) in enumerate(zip(shots, clips, sounds, strict=True)):
+            look(number / len(shots))
+            _copy_pictures(clip, film, picture, Fraction(frames, shot.fps))
+            frames += shot.frames
+            if voice:
+                voice.write(sound, round(frames * RATE / shot.fps))
+        if voice:
+            voice.close()
+
+
+def _copy_pictures(clip: Path, film: Any, target: Any, begin: Fraction) -> None:
+    import av
+
+    with av.open(str(clip)) as source:
+        stream = source.streams.video[0]
+        offset = round(begin / cast("Fraction", stream.time_base))
+        for packet in source.demux(stream):
+            if packet.dts is None or packet.pts is None:
+                continue  # the empty packet at the end
+            packet.pts += offset
+            packet.dts += offset
+            packet.stream = target
+            film.mux(packet)
+
+
+class _Voice:
+    """The audio track, filled with quiet wherever nobody speaks."""
+
+    def __init__(self, film: Any) -> None:
+        import av
+
+        self._film = film
+        self._stream = film.add_stream("aac", rate=RATE, layout="mono", bit_rate=_BIT_RATE)
+        self._fifo = av.AudioFifo()
+        self._samples = 0
+
+    def write(self, sound: Path | None, until: int) -> None:
+        """The narration of a scene, after its lead; the track then ends at sample `until`."""
+        if sound is not None:
+            self._quiet(self._samples + round(LEAD * RATE))
+            for block in _read(sound):
+                self._push(block[: until - self._samples])
+        self._quiet(until)
+
+    def close(self) -> None:
+        """What is left."""
+        self._encode(flush=True)
+        for packet in self._stream.encode(None):
+            self._film.mux(packet)
+
+    def _quiet(self, until: int) -> None:
+        import numpy as np
+
+        while self._samples < until:
+            self._push(np.zeros(min(RATE, until - self._samples), np.int16))
+
+    def _push(self, block: Samples) -> None:
+        import av
+
+        if not len(block):
+            return
+        frame = av.AudioFrame.from_ndarray(block[None, :], format="s16", layout="mono")
+        frame.sample_rate = RATE
+        frame.pts = self._samples
+        self._samples += len(block)
+        self._fifo.write(frame)
+        self._encode()
+
+    def _encode(self, flush: bool = False) -> None:
+        while (frame := self._fifo.read(_AAC_FRAME, partial=flush)) is not None:
+            for packet in self._stream.encode(frame):
+                self._film.mux(packet)
+
+
+def _read(sound: Path) -> Iterator[Samples]:
+    import soundfile
+
+    with soundfile.SoundFile(str(sound)) as file:
+        yield from cast("Iterator[Samples]", file.blocks(RATE, dtype="int16"))
+
+
+def snapshot(clip: Path, shot: Shot, target: Path, thumbnail: Path | None = None) -> None:
+    """A JPEG of a scene when everything in it is there, and a small one where `thumbnail` is given."""
+    from PIL import Image
+
+    wanted = max(0, shot.frames - round(FADE * shot.fps) - 2)
+    frame = None
+    for number, (frame, _, _) in enumerate(read_frames(clip)):  # noqa: B007 - the last one is used
+        if number >= wanted:
+            break
+    if frame is None:
+        raise ValueError(f"{clip.name} has no frame")
+    picture = Image.fromarray(frame)
+    for path, width in ((target, SNAPSHOT_WIDTH), (thumbnail, THUMBNAIL_WIDTH)):
+        if path is not None:
+            small = picture.copy()
+            small.thumbnail((width, width * 4))
+            with writing(path):
+                small.save(path, "JPEG", quality=88)
