@@ -200,7 +200,8 @@ class JobBackground:
     def _give_up(self, message: str) -> None:
         with self._changed:
             self._message = message
-            self._set_on(False)
+            if not self._closing:  # what broke because the program ends is no reason to stay off
+                self._set_on(False)
 
     def _see(self, event: JobEvent) -> None:
         with self._changed:

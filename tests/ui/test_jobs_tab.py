@@ -1,0 +1,406 @@
+"""The Jobs tab without a browser: its handlers, its pictures, and the files it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import gradio as gr
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+from support import wait_for
+
+from cosmos_workflow.config import Settings, Workspace
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.operations import Operations
+from cosmos_workflow.sessions import Session, Sessions
+from cosmos_workflow.ui import jobs_markup, jobs_view, media
+from cosmos_workflow.ui.access import Guard
+from cosmos_workflow.ui.jobs_desk import Desk, Desks
+from cosmos_workflow.ui.page import Page, Visit
+from cosmos_workflow.ui.tabs.job_editor import CHANGED, GONE, JobEditor
+from cosmos_workflow.ui.tabs.job_files import JobFiles
+from cosmos_workflow.ui.tabs.job_table import JobTable
+from cosmos_workflow.ui.tabs.job_task import JobTask
+from cosmos_workflow.ui.tabs.jobs import Jobs
+from cosmos_workflow.ui.tabs.run_mode import RunMode
+
+NOBODY = cast("gr.Request", SimpleNamespace(username=None))
+TEXT = "# mine\nengine: espeak\ntasks:\n  - text: One.  # first\n  - text: Two.\n"
+SPOKEN = "engine: espeak\ntasks:\n  - name: both\n    text: |\n      One.\n\n      Two.\n"
+
+
+def clicked(row_id: str, value: str = "") -> gr.EventData:
+    return cast("gr.EventData", SimpleNamespace(_data={"id": row_id, "value": value}))
+
+
+class Tab:
+    """The parts of the tab on a page of their own, with one visit."""
+
+    def __init__(self, sessions: Sessions, session: Session, desks: Desks) -> None:
+        self.page = Page(sessions)
+        self.visit = Visit()
+        self.desks = desks
+        self.queue = session.queue
+        self.files = JobFiles(self.page, desks)
+        self.table = JobTable(self.page, desks)
+        self.editor = JobEditor(self.page, desks)
+        self.task = JobTask(self.page, desks)
+        self.files.wire(self.editor, self.table.selection)
+        self.table.wire(self.editor)
+
+    @property
+    def desk(self) -> Desk:
+        return self.desks.of("local")
+
+    def open(self, job_id: str) -> str:
+        """Open a job; the text that the editor shows then."""
+        return self.editor.shown(self.desk, self.visit.jobs, job_id)[2]
+
+    def type(self, job_id: str, text: str) -> dict[str, Any]:
+        """Write a text; what the page says of it."""
+        heading, problems, save, discard, plan = self.editor.type(job_id, text, self.visit, NOBODY)
+        shown = {"heading": heading, "problems": problems["rows"], "plan": plan}
+        return {**shown, "save": save.interactive, "discard": discard.interactive}
+
+    def live(self, component: Any) -> Any:
+        """What a component that follows shows now."""
+        part = next(part for part in self.page.live if part.component is component)
+        self.desk.touch()
+        now = self.page.picture(self.queue)
+        part.key(now, self.visit)
+        return part.render(now, self.visit)
+
+    def rows(self) -> dict[str, str]:
+        return {row["id"]: row["html"] for row in self.live(self.table.table)["rows"]}
+
+    def states(self) -> dict[str, str]:
+        return self.live(self.table.states)["rows"]
+
+
+@pytest.fixture
+def desks(operations: Operations) -> Iterator[Desks]:
+    """The desks of a server that just started."""
+    made = Desks(operations)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def tab(sessions: Sessions, session: Session, desks: Desks) -> Iterator[Tab]:
+    """The tab on a page."""
+    with gr.Blocks(analytics_enabled=False):
+        yield Tab(sessions, session, desks)
+
+
+@pytest.fixture(autouse=True)
+def toasts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Toasts need a browser; here they are a list."""
+    said: list[str] = []
+    for name in ("Info", "Warning"):
+        monkeypatch.setattr(gr, name, lambda text, **_options: said.append(text))
+    return said
+
+
+# --- the table ---
+
+
+def test_a_job_from_a_template_opens_and_stands_in_the_table_with_its_tasks(tab: Tab) -> None:
+    *_, opened, text, _heading, _problems, _save, _discard = tab.files.make("Short texts", "", "", "", tab.visit, NOBODY)
+    assert (opened, "Good morning." in text) == ("short-texts", True)
+    assert list(tab.rows()) == ["short-texts", "short-texts/1", "short-texts/2"]
+    assert all("New" in state for state in tab.states().values())
+    assert 'aria-current="true"' in tab.rows()["short-texts"]
+
+
+def test_the_picture_keeps_its_number_while_nothing_changes(tab: Tab) -> None:
+    tab.desk.manager.create("Night", TEXT)
+    tab.desk.touch()
+    first = tab.desk.picture()
+    tab.desk.touch()
+    assert tab.desk.picture() is first
+    tab.desk.manager.enable("night", False)
+    tab.desk.touch()
+    assert tab.desk.picture().number > first.number
+
+
+def test_what_a_person_wrote_is_never_html(tab: Tab) -> None:
+    nasty = "<img src=x onerror=alert(1)>"
+    tab.desk.manager.create(nasty, f'engine: espeak\ntasks:\n  - name: "{nasty}"\n    text: "{nasty}"\n')
+    (job_id,) = tab.desk.jobs.ids()
+    tab.open(job_id)
+    tab.visit.jobs.task_id = f"{job_id}/{tab.desk.job(job_id).tasks[0].key}"
+    heading = tab.editor.type(job_id, tab.desk.manager.read(job_id), tab.visit, NOBODY)[0]
+    cards = "".join(row["html"] for row in tab.live(tab.task.pieces)["rows"])
+    for html in (*tab.rows().values(), heading, tab.live(tab.task.heading), cards):
+        assert "<img" not in html
+    assert "&lt;img" in cards
+
+
+def test_a_wrong_file_and_damaged_choices_stay_their_own_jobs_trouble(tab: Tab, workspace: Workspace) -> None:
+    (workspace.jobs / "a.yaml").write_text("engine: nothing\n")
+    tab.desk.manager.create("b", TEXT)
+    tab.desk.manager.create("c", TEXT)
+    folder = tab.desk.jobs.task_folder("b/1")
+    folder.mkdir(parents=True)
+    (folder / "choices.json").write_text("{")
+    rows, states = tab.rows(), tab.states()
+    assert "1:9: engine" in rows["a"]
+    assert "isn&#x27;t installed" in rows["a"]
+    assert "can&#x27;t be read" in rows["b"]
+    assert ["wrong" in states[job_id] for job_id in ("a", "b", "c")] == [True, True, False]
+
+
+def test_many_rows_are_shown_a_page_at_a_time(tab: Tab) -> None:
+    tab.desk.manager.create("Many", "engine: espeak\ntasks:\n" + "".join(f"  - text: Number {n}.\n" for n in range(250)))
+    assert len(tab.rows()) == 200
+    tab.table.turn_on(tab.visit)
+    assert list(tab.rows())[-1] == "many/250"
+    tab.table.turn_on(tab.visit)
+    assert len(tab.rows()) == 51
+
+
+def test_jobs_are_ordered_copied_and_deleted(tab: Tab) -> None:
+    for name in ("one", "two", "three"):
+        tab.desk.manager.create(name, TEXT)
+    tab.table.move_up(["three"], "", NOBODY)
+    tab.table.move_down(["one/1"], "", NOBODY)
+    assert tab.desk.jobs.ids() == ["three", "one", "two"]
+    tab.files.copy([], "one", tab.open("one"), tab.visit, NOBODY)
+    assert tab.desk.jobs.ids() == ["three", "one", "two", "one-copy"]
+    tab.type("one", TEXT.replace("Two", "Three"))
+    *_, doomed = tab.files.ask_delete(["one", "two", "three/1"], "", "", tab.visit, NOBODY)
+    assert doomed == ("one", "two")
+    assert "Delete one, two, with the finals?" in str(tab.files.ask_delete(["one", "two"], "", "", tab.visit, NOBODY)[1])
+    tab.files.really_delete(doomed, "two", "", tab.visit, NOBODY)
+    assert tab.desk.jobs.ids() == ["three", "one-copy"]
+    assert tab.desk.drafts.ids() == []
+    with pytest.raises(InputError, match="tick one in the table"):
+        tab.files.ask_delete([], "", "", tab.visit, NOBODY)
+
+
+def test_switching_off_changes_file_and_unsaved_text_and_keeps_comments(tab: Tab) -> None:
+    tab.desk.manager.create("Night", TEXT)
+    text = tab.open("night")
+    tab.table.switch_off(["night/2"], "night", text.replace("One.", "Uno."), tab.visit, NOBODY)
+    saved, draft = tab.desk.manager.read("night"), tab.desk.drafts.get("night")
+    assert draft is not None
+    assert "# first" in saved
+    assert saved.count("enabled: false") == draft.text.count("enabled: false") == 1
+    assert ("Uno." in draft.text, "Uno." in saved) == (True, False)
+    assert tab.live(tab.editor.note) == ""
+    assert "off" in tab.rows()["night/2"]
+    tab.table.switch_on(["night/2"], "night", draft.text, tab.visit, NOBODY)
+    assert "enabled" not in tab.desk.manager.read("night")
+
+
+# --- the editor ---
+
+
+def test_unsaved_changes_survive_another_job_a_reload_and_a_restart(tab: Tab, operations: Operations) -> None:
+    for name in ("Night", "Day"):
+        tab.desk.manager.create(name, TEXT)
+    mine = tab.open("night").replace("One.", "Uno.")
+    jobs = Jobs(tab.page, tab.desks)
+    # The last letters come with the click on another job.
+    jobs.open_row("night", mine, tab.visit, clicked("day"), NOBODY)
+    assert "unsaved changes" in tab.rows()["night"]
+    assert "unsaved changes" not in tab.rows()["day"]
+    assert tab.open("night") == mine
+    later = Desks(operations).of("local")
+    assert tab.editor.shown(later, Visit().jobs, "night")[2] == mine
+    assert "Uno" not in tab.desk.manager.read("night")
+    assert tab.editor.reload("night", tab.visit, NOBODY)[2] == tab.desk.manager.read("night")
+    assert tab.desk.drafts.ids() == []
+
+
+def test_a_wrong_text_is_told_by_line_and_never_saved(tab: Tab) -> None:
+    tab.desk.manager.create("Night", TEXT)
+    before = tab.desk.manager.read("night")
+    text = tab.open("night")
+    wrong = text.replace("text: Two.", "text: Two.\n    pramas: {}\n    rate: 1")
+    told = tab.type("night", wrong)
+    assert [(row["line"], row["column"], row["key"]) for row in told["problems"]] == [
+        (7, 5, "tasks[2].pramas"),
+        (8, 5, "tasks[2].rate"),
+    ]
+    assert "did you mean 'params'" in str(told["problems"][0]["message"])
+    assert (told["save"], told["discard"], told["plan"]) == (False, True, "")
+    with pytest.raises(InputError):
+        tab.editor.store("night", wrong, tab.visit, NOBODY)
+    assert tab.desk.manager.read("night") == before
+    right = text.replace("Two.", "Two and three.")
+    told = tab.type("night", right)
+    assert (told["save"], told["problems"]) == (True, [])
+    assert "2 to make in 1 batch" in told["plan"]
+    tab.editor.store("night", right, tab.visit, NOBODY)
+    assert tab.desk.manager.read("night") == right
+    assert "# first" in right
+    assert tab.type("night", right)["save"] is False
+
+
+def test_a_problem_in_a_file_that_the_job_names_is_told_with_its_name(tab: Tab, workspace: Workspace) -> None:
+    (workspace.jobs / "song.txt").write_text("One.\n\n<speaker:nobody> Two.\n")
+    tab.desk.manager.create("Song", TEXT)
+    tab.open("song")
+    (problem,) = tab.type("song", "engine: espeak\ntext_file: song.txt\nspeakers: {anna: {}}\n")["problems"]
+    assert (problem["line"], problem["where"]) == (0, "song.txt, line 3, column 1")
+
+
+def test_a_file_that_was_changed_meanwhile_is_told_and_not_overwritten(tab: Tab) -> None:
+    tab.desk.manager.create("Night", TEXT)
+    mine = tab.open("night").replace("One.", "Uno.")
+    tab.type("night", mine)
+    theirs = tab.desk.manager.read("night").replace("Two.", "Due.")
+    tab.desk.manager.update("night", theirs)
+    assert CHANGED in tab.live(tab.editor.note)
+    with pytest.raises(InputError, match="changed meanwhile"):
+        tab.editor.store("night", mine, tab.visit, NOBODY)
+    assert tab.desk.manager.read("night") == theirs
+    tab.editor.store_over("night", mine, tab.visit, NOBODY)
+    assert tab.desk.manager.read("night") == mine
+    assert tab.live(tab.editor.note) == ""
+    tab.desk.manager.delete("night")
+    assert GONE.split(".")[0] in tab.live(tab.editor.note)
+
+
+def test_text_of_one_job_is_never_kept_as_anothers(tab: Tab) -> None:
+    tab.desk.manager.create("Night", TEXT)
+    tab.type("night", "engine: espeak\ntext: never sent to this page\n")
+    assert tab.desk.drafts.ids() == []
+
+
+# --- running ---
+
+
+def test_a_job_is_run_heard_made_again_chosen_and_put_together(tab: Tab, toasts: list[str]) -> None:
+    tab.desk.manager.create("Night", SPOKEN)
+    tab.table.run_now(["night"], "", "resume", NOBODY)
+    assert tab.desk.background.join(60)
+    assert "Completed" in tab.states()["night"]
+    tab.visit.jobs.task_id = "night/both"
+    cards = tab.live(tab.task.pieces)["rows"]
+    assert [row["html"].count("<audio") for row in cards] == [1, 1]
+    assert "score 1.00" in cards[0]["html"]
+    assert len(tab.live(tab.task.finals)["rows"]) == 1
+
+    tab.task.make_again(tab.visit, clicked("1"), NOBODY)
+    assert tab.desk.background.join(60)
+    first, second = tab.live(tab.task.pieces)["rows"]
+    assert (first["html"], second["html"].count("<audio")) == (cards[0]["html"], 2)
+    runs = tab.desk.orchestrator.candidates(tab.desk.job("night"), "both", 1)
+    older = runs[-1][0].id
+    assert f'data-value="{older}"' in second["html"]
+    tab.task.use(tab.visit, clicked("1", older), NOBODY)
+    assert toasts[-1] == "Chosen, and put together again."
+    shown = tab.live(tab.task.pieces)["rows"][1]["html"]
+    assert 'data-action="auto"' in shown
+    assert f'data-value="{older}"' not in shown
+    assert len(tab.live(tab.task.finals)["rows"]) == 3
+    tab.task.use_best(tab.visit, clicked("1"), NOBODY)
+    assert 'data-action="auto"' not in tab.live(tab.task.pieces)["rows"][1]["html"]
+    tab.table.assemble(["night"], "", NOBODY)
+    assert toasts[-1] == "Put 1 task together again; the earlier finals stay."
+
+
+def test_stop_and_put_together_say_why_they_cannot(tab: Tab) -> None:
+    tab.desk.manager.create("Night", SPOKEN)
+    with pytest.raises(InputError, match="Night doesn't run"):
+        tab.table.stop_now(["night"], "", NOBODY)
+    with pytest.raises(InputError, match="run the job first"):
+        tab.table.assemble([], "night", NOBODY)
+    with pytest.raises(InputError, match="open its task again"):
+        tab.task.make_again(tab.visit, clicked("0"), NOBODY)
+
+
+def test_run_mode_works_everything_off_and_says_so(tab: Tab) -> None:
+    switch = RunMode(tab.page, tab.desks)
+    tab.desk.manager.create("Night", TEXT)
+    switch.turn(True, tab.visit, NOBODY)
+    wait_for(lambda: tab.desk.background.join(0) or tab.desk.background.state().running == "night", "it begins")
+    assert tab.desk.background.join(60)
+    assert tab.live(switch.switch).value is False
+    assert "Completed" in tab.states()["night"]
+    word, sentence = jobs_view.run_mode_text(tab.desk.picture())
+    assert (word, sentence) == ("Run mode is off.", "Everything is done; run mode switched itself off.")
+
+
+def test_run_mode_that_was_on_asks(tab: Tab, workspace: Workspace, operations: Operations) -> None:
+    tab.desk.manager.create("Night", TEXT)
+    (workspace.jobs / ".run-mode.json").write_text('{"on": true}')
+    later = Desks(operations)
+    later.restore(["local"])
+    assert "Go on where it stopped?" in jobs_markup.run_mode(later.of("local").picture())
+    assert not later.of("local").background.state().running
+    later.close()
+
+
+def test_the_page_is_kept_up_to_date_while_somebody_looks_or_something_runs(
+    sessions: Sessions, desks: Desks, workspace: Workspace
+) -> None:
+    from cosmos_workflow.ui.tabs import jobs
+
+    with gr.Blocks(analytics_enabled=False):
+        page = Page(sessions)
+        with gr.Tab("Jobs") as here:
+            jobs.build(page, desks, here, [])
+    (pace,) = page.paces
+    visit = Visit()
+    assert pace("local", visit) is None
+    visit.jobs.watching = True
+    assert pace("local", visit) == Settings().live_interval == 5
+    desk = desks.of("local")
+    desk.manager.create("Night", TEXT)
+    desk.background.run_now("night")
+    desk.touch()
+    wait_for(lambda: desk.background.join(0) or pace("local", visit) == 1, "it is looked at every second")
+    assert desk.background.join(60)
+
+
+# --- whose is what ---
+
+
+@pytest.fixture
+def visitor(desks: Desks) -> Callable[..., TestClient]:
+    """A browser of a server with two users, or with none."""
+
+    def make(user: str = "") -> TestClient:
+        app = FastAPI()
+        app.include_router(media.job_router(desks))
+        users = {"ann": "one", "bob": "two"}
+        app.add_middleware(Guard, users=users if user else {}, host="127.0.0.1")
+        client = TestClient(app, base_url="http://127.0.0.1:7860")
+        if user:
+            client.auth = (user, users[user])
+        return client
+
+    return make
+
+
+def test_finals_are_served_in_parts_and_to_their_owner_alone(desks: Desks, visitor: Callable[..., TestClient]) -> None:
+    desk = desks.of("ann")
+    desk.manager.create("Night", SPOKEN)
+    desk.background.run_now("night")
+    assert desk.background.join(60)
+    task = desk.picture().task("night/both")
+    assert task is not None
+    assert task.final is not None
+    sound, words = (f"/{jobs_markup.final_url('night/both', task.final, kind)}" for kind in ("sound", "subtitles"))
+    ann, bob = visitor("ann"), visitor("bob")
+    whole = ann.get(sound)
+    assert (whole.status_code, whole.content) == (200, task.final.path.read_bytes())
+    assert ann.get(sound, headers={"range": "bytes=0-3"}).content == b"RIFF"
+    assert "-->" in ann.get(words).text
+    assert "filename" in ann.get(f"{sound}&download=1").headers["content-disposition"]
+    assert ann.get("/job-files/night").text == desk.manager.read("night")
+    for path in (sound, words, "/job-files/night"):
+        assert bob.get(path).status_code == 404
+    assert desks.of("bob").picture().entries == ()
+
+
+@pytest.mark.parametrize("path", ["x", "..", "%2e%2e%2fx", "night/both/9/sound", "night/..%2f/1/sound", "_ann"])
+def test_nothing_else_is_served(desks: Desks, visitor: Callable[..., TestClient], path: str) -> None:
+    desks.of("local").manager.create("Night", SPOKEN)
+    assert visitor().get(f"/job-files/{path}").status_code == 404
