@@ -58,9 +58,7 @@ class Guardrail:
 def load_checker() -> SafetyChecker:
     """NVIDIA's checker with its models, from the hub's cache; raises UnavailableError with what to do."""
     try:
-        from cosmos_guardrail.cosmos_guardrail import (  # pyright: ignore[reportMissingImports]
-            CosmosSafetyChecker,
-        )
+        from cosmos_guardrail import CosmosSafetyChecker  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise UnavailableError(
             f"The guardrail, which NVIDIA's licence asks for, can't be loaded ({error}); "

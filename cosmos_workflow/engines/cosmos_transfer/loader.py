@@ -81,8 +81,7 @@ class Model:
             return
         torch.cuda.empty_cache()
         nets = [sum(p.numel() * p.element_size() for p in net.parameters()) for net in self.nets.values()]
-        # What is on the GPU already would be free again once it is placed anew.
-        free = torch.cuda.mem_get_info(self.device)[0] + torch.cuda.memory_allocated(self.device)
+        free = torch.cuda.mem_get_info(self.device)[0] + self._bytes_on_gpu()
         found = place(free, [*self.part_sizes, sum(nets)])
         if found is None:
             raise UnavailableError(
@@ -97,6 +96,11 @@ class Model:
         else:
             pipeline.enable_sequential_cpu_offload(device=self.device)
         log.info("Cosmos Transfer is placed: %s", found)
+
+    def _bytes_on_gpu(self) -> int:
+        """What the pipeline takes there now, and would give back by being placed anew."""
+        parts = [part for part in self.pipeline.components.values() if isinstance(part, torch.nn.Module)]
+        return sum(p.numel() * p.element_size() for part in parts for p in part.parameters() if p.is_cuda)
 
 
 def load_model(folder: Path, device: torch.device, guardrail: Guardrail) -> Model:
@@ -115,6 +119,7 @@ def load_model(folder: Path, device: torch.device, guardrail: Guardrail) -> Mode
     pipeline.set_progress_bar_config(disable=True)
     model = Model(pipeline, guardrail, device, dtype, list(part_bytes(folder).values()))
     model.watch()
+    guardrail.to(device)
     return model
 
 

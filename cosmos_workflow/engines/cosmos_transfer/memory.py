@@ -1,9 +1,8 @@
-"""Where the model's parts go, and how many items fit at once. Pure, but for asking how much is free."""
+"""Where the model's parts go, and how many items fit at once. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from pathlib import Path
 from typing import Literal
 
 Placement = Literal["whole", "parts", "layers"]
@@ -44,12 +43,3 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that the device, or the machine, has no memory left."""
     out = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     return out or "can't allocate memory" in str(error)
-
-
-def machine_memory() -> int | None:
-    """Bytes of this machine's memory, or None where that can't be told."""
-    meminfo = Path("/proc/meminfo")
-    if not meminfo.exists():
-        return None
-    lines = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
-    return int(lines["MemTotal"].split()[0]) * 1024
