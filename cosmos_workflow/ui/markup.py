@@ -105,7 +105,8 @@ def batch_preview(picture: Picture) -> str:
         return '<p class="cw-empty">Batches show here as soon as something is queued.</p>'
     running = {batch.id for batch in picture.snapshot.batches}
     rows = []
-    for batch, reason in list(zip(batches, view.batch_reasons(batches), strict=True))[:PAGE_SIZE]:
+    shown = batches[:PAGE_SIZE]
+    for batch, reason in zip(shown, view.batch_reasons(shown), strict=True):
         left = picture.batch_left(batch)
         notes = [
             view.engine_title(batch.engine),

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import gradio as gr
 import pytest
 from support import wait_for
 
+from cosmos_workflow.config import Settings
 from cosmos_workflow.errors import InputError
+from cosmos_workflow.operations import Operations
 from cosmos_workflow.queueing import Prompt, Queue
 from cosmos_workflow.runner import RunnerState
 from cosmos_workflow.sessions import Session, Sessions
 from cosmos_workflow.ui import app, live
+from cosmos_workflow.ui.ask import Ask
 from cosmos_workflow.ui.live import TIMER, Refresher
 from cosmos_workflow.ui.page import Page, Visit, guard, owner_of
 from cosmos_workflow.ui.tabs.configuration import Configuration
@@ -44,6 +48,10 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in ("Info", "Warning"):
         monkeypatch.setattr(gr, name, lambda text, **_options: toasts.append(text))
     return toasts
+
+
+def controls_of(page: Page) -> QueueControls:
+    return QueueControls(page, Ask(page, "come-back", "Start"))
 
 
 def values_of(form: Configuration) -> list[Any]:
@@ -142,7 +150,7 @@ def sent(updates: list[Any]) -> int:
 
 
 def test_only_what_changed_is_sent(page: Page, session: Session) -> None:
-    QueueControls(page)
+    controls_of(page)
     QueueTable(page)
     refresh, visit = refresher(page), Visit()
     assert sent(refresh.refresh(session.queue, visit, True)) == len(page.live) + 1
@@ -153,7 +161,7 @@ def test_only_what_changed_is_sent(page: Page, session: Session) -> None:
 
 
 def test_the_timer_runs_only_while_something_does(page: Page, session: Session, sessions: Sessions, tmp_path: Path) -> None:
-    QueueControls(page)
+    controls_of(page)
     refresh, visit = refresher(page), Visit()
     interval = page.operations.workspace.settings.live_interval
     refresh.refresh(session.queue, visit, True)
@@ -174,8 +182,25 @@ def test_the_timer_runs_only_while_something_does(page: Page, session: Session, 
     assert visit.seen[TIMER] == (live.RUNNING_INTERVAL, False)
 
 
+@pytest.mark.parametrize("startup", ["ask", "stay_paused"])
+def test_what_came_back_is_asked_about_only_where_the_settings_say_so(
+    operations: Operations, session: Session, startup: Literal["ask", "stay_paused"]
+) -> None:
+    session.queue.add_to_queue([Prompt("ok")], "probe", {})
+    operations.workspace = replace(operations.workspace, settings=Settings(startup=startup))
+    with gr.Blocks(analytics_enabled=False):
+        later = Page(Sessions(operations))
+        controls = controls_of(later)
+    queue = later.sessions.open(session.token).queue
+    asked = controls.ask_comeback(queue)
+    assert ("1 item came back from before." in str(asked[1])) is (startup == "ask")
+    controls.begin_again(queue)
+    assert later.runner(queue).join(60)
+    assert later.picture(queue).snapshot.queue.done == {"succeeded": 1}
+
+
 def test_process_queue_starts_reports_and_says_how_it_ended(page: Page, session: Session, quiet: list[str]) -> None:
-    controls = QueueControls(page)
+    controls = controls_of(page)
     session.queue.add_to_queue([Prompt("ok"), Prompt("fail")], "probe", {})
     told: list[float] = []
 
@@ -208,7 +233,7 @@ def test_a_follower_that_is_dropped_stops_nothing(page: Page, session: Session, 
 
 
 def test_cancel_takes_the_selected_ones_or_all(page: Page, session: Session, tmp_path: Path) -> None:
-    controls = QueueControls(page)
+    controls = controls_of(page)
     (item,) = session.queue.add_to_queue([Prompt(f"wait {tmp_path / 'never'}")], "probe", {})
     session.runner.start()
     wait_for((tmp_path / "never.waiting").exists, "the item runs")

@@ -98,7 +98,7 @@ class Editor:
 
     def _shown(self, heading: str, prompt: Prompt, names: dict[str, str]) -> list[Any]:
         inputs = dict(prompt.inputs)
-        title = f"<h3>{heading}</h3>"
+        title = f"<h2>{heading}</h2>"
         return [gr.Column(visible=True), title, prompt.id, prompt.name, prompt.text, inputs, markup.input_chips(inputs, names)]
 
     def _names(self, owner: str) -> dict[str, str]:

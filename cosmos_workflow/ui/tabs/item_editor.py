@@ -19,7 +19,7 @@ class ItemEditor:
     def __init__(self, page: Page) -> None:
         self._page = page
         with gr.Column(visible=False, elem_classes="cw-ask") as self.group:
-            gr.HTML("<h3>Edit queued item</h3>", apply_default_css=False)
+            gr.HTML("<h2>Edit queued item</h2>", apply_default_css=False)
             self.text = gr.Textbox(label="Text", lines=3, max_lines=10, elem_id="item-text")
             self.forms = EngineForms(all_engines(), "")
             with gr.Row(elem_classes="cw-buttons"):

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from cosmos_workflow.ui import lists, markup
+from cosmos_workflow.ui.ask import Ask
 from cosmos_workflow.ui.page import Page
 from cosmos_workflow.ui.tabs.queue_controls import QueueControls
 from cosmos_workflow.ui.tabs.queue_table import QueueTable
@@ -16,16 +17,16 @@ SHOWN_RESULTS = 24
 """Results of this round that are shown with a player; all are in Results."""
 
 
-def build(page: Page) -> None:
-    """Components and wiring."""
-    QueueControls(page)
+def build(page: Page, comeback: Ask) -> None:
+    """Components and wiring; `comeback` asks, outside the tabs, whether to go on with what an earlier life left behind."""
+    QueueControls(page, comeback)
     with gr.Row(elem_classes="cw-columns"):
         with gr.Column(scale=3, min_width=320):
             QueueTable(page)
         with gr.Column(scale=2, min_width=320):
-            gr.HTML("<h3>Batches</h3>", apply_default_css=False)
+            gr.HTML("<h2>Batches</h2>", apply_default_css=False)
             preview = gr.HTML(elem_id="batch-preview", apply_default_css=False)
-            gr.HTML("<h3>Done in this round</h3>", apply_default_css=False)
+            gr.HTML("<h2>Done in this round</h2>", apply_default_css=False)
             results = lists.cards("queue-results")
     page.follow(preview, lambda picture, _visit: _preview_key(picture), lambda picture, _visit: markup.batch_preview(picture))
     page.follow(results, lambda picture, _visit: _finished_ids(picture), lambda picture, _visit: _finished(page, picture))

@@ -21,8 +21,9 @@ TABLE = "queue-table"
 class QueueControls:
     """The row of buttons, and the bars below it."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, comeback: Ask) -> None:
         self._page = page
+        self.comeback = comeback
         with gr.Row(elem_classes="cw-buttons"):
             self.start = gr.Button("Start", variant="primary", size="sm", elem_id="start-queue")
             self.pause = gr.Button("Pause", size="sm", elem_id="pause-queue")
@@ -56,6 +57,18 @@ class QueueControls:
         if not len(session.queue):
             raise InputError("Nothing is queued; add prompts to the queue first.")
         session.runner.start()
+
+    def begin_again(self, queue: Queue) -> Any:
+        """Start what came back."""
+        self.begin(queue)
+        return self.comeback.hidden()
+
+    def ask_comeback(self, queue: Queue) -> list[Any]:
+        """Ask about what came back, where the workspace's settings say so."""
+        now = self._page.picture(queue)
+        if self._page.operations.workspace.settings.startup != "ask" or not now.came_back or now.is_running:
+            return [gr.skip()] * len(self.comeback.outputs)
+        return self.comeback.shown(f"{view.count(now.came_back, 'item')} came back from before. Go on with them?")
 
     def rest(self, queue: Queue) -> None:
         """Stop after the running batch."""
@@ -106,6 +119,8 @@ class QueueControls:
         chosen = {"js": lists.selected_in(TABLE), "changes_queue": True}
         report = Wiring(self.process_queue, [queue], [self.note], {"show_progress": "full"})
         page.on(self.start.click, self.begin, [queue], None, changes_queue=True, then=report)
+        page.on(self.comeback.yes.click, self.begin_again, [queue], [self.comeback.group], changes_queue=True, then=report)
+        page.on_load(self.ask_comeback, [queue], self.comeback.outputs)
         page.on_open(self.attach, [queue], [self.note], show_progress="full")
         page.on(self.pause.click, self.rest, [queue], None, changes_queue=True)
         page.on(self.free.click, self.rest_and_free, [queue], None, changes_queue=True)
