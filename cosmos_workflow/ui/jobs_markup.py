@@ -120,7 +120,7 @@ def run_mode(picture: JobsPicture) -> str:
 def editor_heading(job_id: str, name: str, unsaved: bool) -> str:
     """The name of the job in the editor, and its file."""
     link = f'<a class="cw-download" href="{escape(job_url(job_id))}" download>Download {escape(job_id)}.yaml</a>'
-    return f'<div class="cw-job-head"><h3>{escape(name)}{_chip("unsaved changes", unsaved)}</h3>{link}</div>'
+    return f'<div class="cw-job-head"><h2>{escape(name)}{_chip("unsaved changes", unsaved)}</h2>{link}</div>'
 
 
 def plan(checked: CheckedJob) -> str:
@@ -153,7 +153,7 @@ def task_heading(report: TaskReport) -> str:
     chip = f'<span class="cw-chip cw-{TONES[report.status]}">{escape(report.label)}</span>'
     stale = "" if report.current or not report.final else " The final below is from before the last change."
     return (
-        f'<div class="cw-job-head"><h3>{escape(view.shorten_text(report.task.title, 120))}</h3>{chip}</div>'
+        f'<div class="cw-job-head"><h2>{escape(view.shorten_text(report.task.title, 120))}</h2>{chip}</div>'
         f'<p class="cw-line cw-calm">{escape(report.message)}.{stale}</p>'
     )
 

@@ -29,7 +29,7 @@ class JobTask:
         with gr.Column(visible=False, elem_id="task-panel") as self.group:
             self.heading = gr.HTML(elem_id="task-heading", apply_default_css=False)
             self.finals = lists.cards("task-finals")
-            gr.HTML("<h3>Pieces</h3>", apply_default_css=False)
+            gr.HTML("<h2>Pieces</h2>", apply_default_css=False)
             self.pieces = lists.cards("task-pieces", ("again", "use", "auto"))
             with gr.Row(elem_classes="cw-buttons"):
                 self.previous = gr.Button("Previous", size="sm", visible=False)
