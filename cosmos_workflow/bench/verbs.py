@@ -12,6 +12,7 @@ from cosmos_workflow.terminal import show_figures
 bench_app = typer.Typer(help="Measure how fast things are here, beside a peer or the limit.", no_args_is_help=True)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+PlotOption = Annotated[Path | None, typer.Option(help="A picture to write (.png, .svg); needs matplotlib.")]
 WorkspaceOption = Annotated[Path | None, typer.Option("--workspace", help="The workspace whose runs are replayed.")]
 
 
@@ -49,7 +50,7 @@ def bench_chatterbox(
     tokens: Annotated[int, typer.Option(help="Speech tokens an item; 25 are a second.", min=25, max=1000)] = 60,
     batch: Annotated[list[int] | None, typer.Option(help="Batch sizes; give it once for each.", min=1)] = None,
     threads: Annotated[int | None, typer.Option(help="Threads of torch; with 1 on the CPU, CPU seconds count.", min=1)] = None,
-    plot: Annotated[Path | None, typer.Option(help="A picture to write (.png, .svg); needs matplotlib.")] = None,
+    plot: PlotOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Chatterbox in batches beside the package's own serial way, alternated in one run."""
@@ -59,3 +60,36 @@ def bench_chatterbox(
     if plot is not None:
         chatterbox.plot(figures, plot)
     show_figures(figures, chatterbox.table(figures), as_json)
+
+
+@bench_app.command("dispatch")
+def bench_dispatch(
+    tasks: Annotated[int, typer.Option(help="Empty tasks.", min=10)] = 10_000,
+    rounds: Annotated[int, typer.Option(help="Rounds; the median counts.", min=1)] = 3,
+    only: Annotated[list[str] | None, typer.Option(help="Only this one; give it once for each.")] = None,
+    plot: PlotOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Our dispatcher beside other pools and a bare pipe, in turn."""
+    from cosmos_workflow.bench import dispatch
+
+    figures = dispatch.bench_dispatch(tasks, rounds, only or ())
+    if plot is not None:
+        dispatch.plot(figures, plot)
+    show_figures(figures, dispatch.table(figures), as_json)
+
+
+@bench_app.command("cosmos")
+def bench_cosmos(
+    weights: Annotated[Path | None, typer.Option(help="A folder as COSMOS_WORKFLOW_WEIGHTS; without it, toy weights.")] = None,
+    gpu: Annotated[int | None, typer.Option(help="The GPU's number; without it, the CPU.", min=0)] = None,
+    batch: Annotated[list[int] | None, typer.Option(help="Batch sizes; give it once for each.", min=1)] = None,
+    rounds: Annotated[int, typer.Option(help="Rounds; the median counts.", min=1)] = 3,
+    steps: Annotated[int, typer.Option(help="Denoising steps.", min=1)] = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """Cosmos Transfer: the time an item takes alone and in batches."""
+    from cosmos_workflow.bench import cosmos
+
+    figures = cosmos.bench_cosmos(weights, batches=batch or cosmos.BATCHES, rounds=rounds, steps=steps, gpu=gpu)
+    show_figures(figures, cosmos.table(figures), as_json)
