@@ -27,7 +27,7 @@ OUTLINE, STORYBOARD, VIDEO = "outline.yaml", "storyboard.json", "video.mp4"
 SUBTITLES, THUMBNAIL = "subtitles.srt", "thumbnail.jpg"
 
 # Whoever changes one of these draws other pictures.
-_DRAWN_BY = ("draw.py", "scenes.py", "themes.py", "timeline.py")
+_DRAWN_BY = ("charts.py", "draw.py", "figures.py", "scenes.py", "themes.py", "timeline.py", "typesetting.py")
 
 
 class ExplainerEngine(SerialEngine):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from cosmos_workflow.engines.explainer.narration import RATE
 from cosmos_workflow.engines.explainer.storyboard import FADE, LEAD, Shot
 from cosmos_workflow.media import _writing as writing
-from cosmos_workflow.media import read_frames
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from PIL import Image
 
     Samples = NDArray[np.int16]
 
@@ -48,11 +49,12 @@ def join(
         voice = _Voice(film) if any(sounds) else None
         frames = 0
         for number, (shot, clip, sound) in enumerate(zip(shots, clips, sounds, strict=True)):
-            look(number / len(shots))
+            step = partial(look, number / len(shots))
+            step()
             _copy_pictures(clip, film, picture, Fraction(frames, shot.fps))
             frames += shot.frames
             if voice:
-                voice.write(sound, round(frames * RATE / shot.fps))
+                voice.write(sound, round(frames * RATE / shot.fps), step)
         if voice:
             voice.close()
 
@@ -83,11 +85,12 @@ class _Voice:
         self._fifo = av.AudioFifo()
         self._samples = 0
 
-    def write(self, sound: Path | None, until: int) -> None:
-        """The narration of a scene, after its lead; the track then ends at sample `until`."""
+    def write(self, sound: Path | None, until: int, look: Callable[[], None]) -> None:
+        """The narration of a scene, after its lead; the track then ends at sample `until`. `look` is called each second."""
         if sound is not None:
             self._quiet(self._samples + round(LEAD * RATE))
             for block in _read(sound):
+                look()
                 self._push(block[: until - self._samples])
         self._quiet(until)
 
@@ -130,19 +133,26 @@ def _read(sound: Path) -> Iterator[Samples]:
 
 def snapshot(clip: Path, shot: Shot, target: Path, thumbnail: Path | None = None) -> None:
     """A JPEG of a scene when everything in it is there, and a small one where `thumbnail` is given."""
-    from PIL import Image
-
-    wanted = max(0, shot.frames - round(FADE * shot.fps) - 2)
-    frame = None
-    for number, (frame, _, _) in enumerate(read_frames(clip)):  # noqa: B007 - the last one is used
-        if number >= wanted:
-            break
-    if frame is None:
-        raise ValueError(f"{clip.name} has no frame")
-    picture = Image.fromarray(frame)
+    picture = _picture_at(clip, shot.seconds - FADE - 1.5 / shot.fps)
     for path, width in ((target, SNAPSHOT_WIDTH), (thumbnail, THUMBNAIL_WIDTH)):
         if path is not None:
             small = picture.copy()
             small.thumbnail((width, width * 4))
             with writing(path):
                 small.save(path, "JPEG", quality=88)
+
+
+def _picture_at(clip: Path, seconds: float) -> Image.Image:
+    """The frame shown at a time; the last one where the clip ends before."""
+    import av
+
+    frame = None
+    with av.open(str(clip)) as source:
+        stream = source.streams.video[0]
+        source.seek(int(seconds / cast("Fraction", stream.time_base)), stream=stream)  # to the last whole picture before
+        for frame in source.decode(stream):
+            if frame.time is not None and frame.time >= seconds:
+                break
+    if frame is None:
+        raise ValueError(f"{clip.name} has no frame")
+    return frame.to_image()
