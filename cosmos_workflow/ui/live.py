@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing import ItemStatus, Queue
 from cosmos_workflow.runner import RunnerSnapshot
 from cosmos_workflow.sessions import Session
@@ -38,8 +39,11 @@ class Refresher:
                 page.on(refreshed.then, then.fn, then.inputs, then.outputs, **then.options)
 
     def refresh(self, queue: Queue, visit: Visit, live: bool) -> list[Any]:
-        """What changed since this page was sent something; the rest is skipped."""
-        picture = self._page.picture(queue)
+        """What changed since this page was sent something; the rest is skipped, and all of it until it has found its queue."""
+        try:
+            picture = self._page.picture(queue)
+        except InputError:
+            return [gr.skip()] * len(self.outputs)
         if visit.was_running and not picture.is_running:
             # Two answers may have overtaken one another: the last one says everything again.
             visit.seen.clear()

@@ -90,6 +90,7 @@ def go(page: Page, url: str) -> None:
     """Open or reload the page, and wait until it has found its queue."""
     page.goto(url, wait_until="commit")
     expect(page.locator("#queue-counter")).not_to_be_empty()
+    expect(page.locator(".toast-body.error")).to_have_count(0)
 
 
 def open_tab(page: Page, name: str) -> None:

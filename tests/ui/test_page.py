@@ -160,6 +160,11 @@ def test_only_what_changed_is_sent(page: Page, session: Session) -> None:
     assert sent(refresh.refresh_all(session.queue, visit, True)) == len(page.live) + 1
 
 
+def test_a_page_that_has_not_found_its_queue_yet_is_sent_nothing(page: Page) -> None:
+    controls_of(page)
+    assert sent(refresher(page).refresh(Queue(), Visit(), True)) == 0
+
+
 def test_the_timer_runs_only_while_something_does(page: Page, session: Session, sessions: Sessions, tmp_path: Path) -> None:
     controls_of(page)
     refresh, visit = refresher(page), Visit()
