@@ -11,6 +11,7 @@ import pytest
 
 from cosmos_workflow.catalog import engine_names
 from cosmos_workflow.cli import app
+from cosmos_workflow.config import Settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -44,6 +45,11 @@ def test_every_verb_in_a_command_exists_and_every_verb_is_mentioned() -> None:
 
 def test_every_engine_is_in_the_table() -> None:
     for name in set(engine_names()) - {"probe"}:
+        assert f"| `{name}` |" in README
+
+
+def test_every_setting_is_documented() -> None:
+    for name in Settings.model_fields:
         assert f"| `{name}` |" in README
 
 
