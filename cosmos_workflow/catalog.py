@@ -117,6 +117,10 @@ class EngineSpec:
         """How many items of these params a batch may hold."""
         return self.max_batch_size
 
+    def repair(self, apply: bool) -> list[tuple[str, str]]:
+        """What is broken in files the engine keeps between runs, name and problem; with `apply`, made good."""
+        return []
+
     def complete_params(self, values: Mapping[str, Any], where: str = "") -> dict[str, Any]:
         """Every parameter with its value, checked; raises InputError."""
         return validate_params(self.params, values, where).model_dump()

@@ -229,9 +229,14 @@ def repair(
     as_json: JsonOption = False,
 ) -> None:
     """Find records and files that don't agree, and put them right or aside. Deletes nothing."""
+    from cosmos_workflow.catalog import all_engines
+    from cosmos_workflow.store import Finding
     from cosmos_workflow.store.store import repair_workspace
 
     found = repair_workspace(_open(workspace), apply=not dry_run)
+    action = "It was taken out of the cache; it is made again when needed."
+    for spec in all_engines():
+        found += [Finding(name, problem, action, "put right", not dry_run) for name, problem in spec.repair(not dry_run)]
     show([asdict(finding) for finding in found], as_json, "Repair", "Everything agrees; nothing had to be repaired.")
 
 

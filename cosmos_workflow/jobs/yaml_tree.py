@@ -115,7 +115,7 @@ def read_yaml(text: str, file: str = "") -> YamlTree:
     if len(text.encode("utf-8", "replace")) > MAX_YAML_BYTES:
         raise JobFileError([Problem(Place(1, 1), "", f"the file has more than {MAX_YAML_BYTES:,} bytes; use text_file.", file)])
     try:
-        node = YAML(typ="rt", pure=True).compose(text)
+        node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)

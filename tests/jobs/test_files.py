@@ -253,3 +253,8 @@ def test_a_job_knows_its_tasks() -> None:
     assert [task.key for task in job.tasks][:2] == ["ber-nacht", "2"]
     assert job.task("2") is job.tasks[1]
     assert job.task("nothing") is None
+
+
+def test_folded_text_has_no_marks_of_its_own() -> None:
+    job = parse_job("job: x\nengine: espeak\ntasks:\n  - text: >-\n      hello\n      there\n", Path("x.yaml"))
+    assert [chunk.text for task in job.tasks for chunk in task.chunks] == ["hello there"]

@@ -110,6 +110,12 @@ class ExplainerSpec(EngineSpec):
             "On Debian run: apt install libcairo2-dev libpango1.0-dev pkg-config; then: pip install 'cosmos-workflow[explainer]'",
         )
 
+    def repair(self, apply: bool) -> list[tuple[str, str]]:
+        """Kept scenes and outlines that can't be used; with `apply` they are deleted, and made again when needed."""
+        from cosmos_workflow.engines.explainer.cache import cache_folder, check_cache
+
+        return [(damage.name, damage.problem) for damage in check_cache(cache_folder(), apply)]
+
     def check(self, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, Path]) -> None:
         """As every engine; also refuses an outline that breaks the schema, a topic without a model, and unusable sounds."""
         super().check(text, params, weights, inputs)
