@@ -45,7 +45,10 @@ def run_jobs(
     Raises InputError with what is wrong in any of the files, before anything starts.
     """
     jobs = load_jobs(files, workspace)
-    with Operations(workspace, gpu_ids=gpu_ids) as operations, _view(as_json) as view:
+    with (
+        _view(as_json) as view,
+        Operations(workspace, gpu_ids=gpu_ids, on_dispatch_event=view.watch if view else None) as operations,
+    ):
         results = run_job_files(jobs, operations, mode, view.see if view else None)
     told = [_result_row(job, result) for job, ended in zip(jobs, results, strict=True) for result in ended]
     if as_json:

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from cosmos_workflow.gpu_dispatch.protocol import Event
+from cosmos_workflow.gpu_dispatch.ui import DispatchView
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, JobStarted, JobWaiting, TakeMade, TaskEnded, TaskResult
 from cosmos_workflow.runner import RunnerSnapshot
 
@@ -19,31 +22,44 @@ if TYPE_CHECKING:
 
 
 class RunView:
-    """A bar a task and a line for the runner; the last state stays. Where nobody watches, a line for each task that ended."""
+    """A bar a task, a line for the runner, and the dispatcher's table of devices, whose tasks are batches; the last state stays.
+
+    Where nobody watches, a line for each task that ended. Both `see` and `watch` may be called from any thread.
+    """
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console()
+        self._devices = DispatchView(show_ui=False, label=lambda _task: "a batch")
         self._bars = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
             TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("{task.fields[note]}", markup=False),
             console=self._console,
-            refresh_per_second=4,
-            disable=not self._console.is_terminal,
         )
+        self._live: Live | None = None
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, get_renderable=self._picture, refresh_per_second=4)
         self._rows: dict[str, TaskID] = {}
         self._done: dict[str, int] = {}
         self._runner: TaskID | None = None
 
     def __enter__(self) -> RunView:
-        self._bars.start()
+        if self._live is not None:
+            self._live.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._runner is not None:
             self._bars.remove_task(self._runner)
-        self._bars.stop()
+        with self._devices:
+            pass  # its workers are done
+        if self._live is not None:
+            self._live.stop()
+
+    def watch(self, event: Event) -> None:
+        """Take in what the dispatcher says of its workers."""
+        self._devices.handle(event)
 
     def see(self, event: JobEvent) -> None:
         """Show an event."""
@@ -59,6 +75,9 @@ class RunView:
             case TaskEnded():
                 self._end(event.result)
 
+    def _picture(self) -> Group:
+        return Group(self._bars.get_renderable(), self._devices.table())
+
     def _start(self, event: JobStarted) -> None:
         for plan in event.plan.tasks:
             total = max(1, len(plan.wanted))
@@ -69,7 +88,7 @@ class RunView:
 
     def _take(self, event: TakeMade) -> None:
         self._done[event.task_id] = self._done.get(event.task_id, 0) + 1
-        if row := self._rows.get(event.task_id):
+        if (row := self._rows.get(event.task_id)) is not None:
             self._bars.update(row, completed=self._done[event.task_id])
         if event.run_error:
             self._say(f"failed: {event.text[:60]!r}: {event.run_error}")

@@ -106,6 +106,11 @@ class DispatchView:
         with self._lock:
             return Group(self._panel(), self._table())
 
+    def table(self) -> Table:
+        """The devices alone, for who shows the progress in a way of their own."""
+        with self._lock:
+            return self._table()
+
     def progress_line(self) -> str:
         """``Progress: 847/1000 (820 ok, 15 failed, 12 timed out)``"""
         stats = self.stats
