@@ -93,3 +93,15 @@ def bench_cosmos(
 
     figures = cosmos.bench_cosmos(weights, batches=batch or cosmos.BATCHES, rounds=rounds, steps=steps, gpu=gpu)
     show_figures(figures, cosmos.table(figures), as_json)
+
+
+@bench_app.command("page")
+def bench_page(
+    items: Annotated[int, typer.Option(help="Items in the queue.", min=10)] = 1000,
+    as_json: JsonOption = False,
+) -> None:
+    """The time a click takes, and the memory of app and worker, while a long queue runs."""
+    from cosmos_workflow.bench import page
+
+    figures = page.bench_page(items)
+    show_figures(figures, page.table(figures), as_json)

@@ -1,0 +1,152 @@
+"""How the page holds up while a long queue runs: the time a click takes, and the memory of app and worker.
+
+A real server in a process of its own, on a temporary workspace, driven through its endpoints. Linux only: memory is read
+from /proc.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.table import Table
+
+from cosmos_workflow.errors import UnavailableError
+
+EARLY, MEGABYTE = 0.1, 1e6
+"""Memory at this share of the items is compared with that at the end: by then everything was imported."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageFigure:
+    """Milliseconds a click takes while nothing runs and while the queue runs; resident memory, early and at the end, in MB."""
+
+    items: int
+    seconds: float
+    idle_p50: float
+    idle_p95: float
+    busy_p50: float
+    busy_p95: float
+    app_early: float
+    app_late: float
+    worker_early: float
+    worker_late: float
+
+
+def bench_page(items: int = 1000, clicks: int = 50) -> list[PageFigure]:
+    """Queue `items` short speech items, start, and click all the while."""
+    memory: dict[bool, tuple[float, float]] = {}
+    busy: list[float] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="cosmos-bench-") as folder,
+        _server(Path(folder)) as (process, url),
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
+        token = call(client, "add_to_queue", "", [f"Item number {n}." for n in range(items)], "espeak", {}, {})["token"]
+        idle = [_click(client, token)[0] for _ in range(clicks)]
+        started = time.perf_counter()
+        call(client, "process_queue", token, wait=False)
+        while True:
+            milliseconds, answer = _click(client, token)
+            done = sum(answer["done"].values())
+            if done >= items:
+                break
+            busy.append(milliseconds)
+            late = done > items / 2
+            if done >= items * EARLY and (late or late not in memory):
+                memory[late] = _memory(process.pid)
+        seconds = time.perf_counter() - started
+    early, late_memory = memory.get(False, (0.0, 0.0)), memory.get(True, (0.0, 0.0))
+    return [
+        PageFigure(
+            items,
+            seconds,
+            *_quantiles(idle),
+            *_quantiles(busy),
+            early[0],
+            late_memory[0],
+            early[1],
+            late_memory[1],
+        )
+    ]
+
+
+def table(figures: list[PageFigure]) -> Table:
+    """The figures as a table for a terminal."""
+    shown = Table(title="The page while a queue runs")
+    for column in ("items", "seconds", "click, idle p50/p95 ms", "click, busy p50/p95 ms", "app MB", "worker MB"):
+        shown.add_column(column, justify="right")
+    for figure in figures:
+        shown.add_row(
+            f"{figure.items:,}",
+            f"{figure.seconds:.1f}",
+            f"{figure.idle_p50:.0f} / {figure.idle_p95:.0f}",
+            f"{figure.busy_p50:.0f} / {figure.busy_p95:.0f}",
+            f"{figure.app_early:.0f} to {figure.app_late:.0f}",
+            f"{figure.worker_early:.0f} to {figure.worker_late:.0f}",
+        )
+    return shown
+
+
+def call(client: httpx.Client, name: str, *arguments: object, wait: bool = True) -> dict[str, Any]:
+    """Call an endpoint of the page as curl does; with `wait`, its first answer."""
+    event = client.post(f"/gradio_api/call/{name}", json={"data": arguments}).raise_for_status().json()["event_id"]
+    if not wait:
+        return {}
+    with client.stream("GET", f"/gradio_api/call/{name}/{event}") as stream:
+        data = next(line for line in stream.iter_lines() if line.startswith("data: "))
+    return json.loads(data.removeprefix("data: "))[0]
+
+
+def _click(client: httpx.Client, token: str) -> tuple[float, dict[str, Any]]:
+    started = time.perf_counter()
+    answer = call(client, "remove_from_queue", token, [])
+    return (time.perf_counter() - started) * 1000, answer
+
+
+def _quantiles(values: list[float]) -> tuple[float, float]:
+    if len(values) < 2:
+        return (values or [0.0])[0], (values or [0.0])[0]
+    return statistics.median(values), statistics.quantiles(values, n=20)[-1]
+
+
+def _memory(pid: int) -> tuple[float, float]:
+    # A child belongs to the thread that started it.
+    listed = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    children = [int(child) for line in listed for child in line.split()]
+    workers = [_resident(child) for child in children]
+    return _resident(pid), max(workers, default=0.0)
+
+
+def _resident(pid: int) -> float:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / MEGABYTE
+
+
+@contextmanager
+def _server(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    command = [sys.executable, "-m", "cosmos_workflow", "--port", "0", "--workspace", str(folder / "workspace")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        url = next((found[1] for line in process.stdout or () if (found := re.search(r"at (http://\S+)", line))), None)
+        if url is None:
+            raise UnavailableError("The page didn't come up; start `cosmos-workflow` to see why.")
+        yield process, url
+    finally:
+        process.terminate()
+        process.wait(30)
