@@ -34,7 +34,9 @@ class Refresher:
         page.on(enabled.change, self.refresh, self.inputs, self.outputs)
         page.on(wake.click, self.refresh_all, self.inputs, self.outputs)
         for dependency, then in page.changing:
-            refreshed = page.on(dependency.then, self.refresh, self.inputs, self.outputs)
+            # Not queued: gradio's browser side closes its stream when an event ends, and one that is queued at that very
+            # moment may have its answer sent into the closed stream.
+            refreshed = page.on(dependency.then, self.refresh, self.inputs, self.outputs, queue=False)
             if then is not None:
                 page.on(refreshed.then, then.fn, then.inputs, then.outputs, **then.options)
 

@@ -71,6 +71,6 @@ def build(page: Page, desks: Desks, tab: gr.Tab, others: list[gr.Tab]) -> None:
         return page.operations.workspace.settings.live_interval if visit.jobs.watching else None
 
     page.pace(pace)
-    page.on(tab.select, watch, [page.visit], None, changes_queue=True)
+    page.on(tab.select, watch, [page.visit], None, queue=False, changes_queue=True)
     for other in others:
-        page.on(other.select, look_away, [page.visit], None, changes_queue=True)
+        page.on(other.select, look_away, [page.visit], None, queue=False)
