@@ -280,10 +280,10 @@ def test_cancel_in_the_middle_of_a_batch_ends_that_item_only(engine: EspeakEngin
     kinds = {name: type(outcome) for name, outcome in outcomes.items()}
     assert kinds == {"qi_1": Output, "qi_2": Dropped, "qi_3": Output, "qi_4": Dropped}
     assert list(requests[1].folder.iterdir()) == []
-    assert voices() == []
+    assert speakers() == []
 
 
-def voices() -> list[psutil.Process]:
+def speakers() -> list[psutil.Process]:
     """The processes that speak now; other tests may have children of their own."""
     return [child for child in psutil.Process().children() if any("espeak" in word for word in child.cmdline())]
 
@@ -298,7 +298,7 @@ def test_a_voice_that_dies_or_hangs_fails_its_item_only(
     def hit_the_voice(context: RecordingContext, item_id: str) -> None:
         if item_id == "qi_1" and context.stages_of("qi_1")[-1] == "speaking" and not hit:
             hit.append(item_id)
-            (voice,) = voices()
+            (voice,) = speakers()
             getattr(voice, what)()
 
     requests = [make_request(SPEC, tmp_path, SENTENCE * 100, item_id=name) for name in ("qi_1", "qi_2")]
@@ -307,7 +307,7 @@ def test_a_voice_that_dies_or_hangs_fails_its_item_only(
     assert isinstance(first, Failure)
     assert says in first.error
     assert isinstance(outcomes["qi_2"], Output)
-    assert voices() == []
+    assert speakers() == []
 
 
 def test_endless_sound_is_stopped(
