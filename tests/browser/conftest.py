@@ -40,9 +40,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert not [line for line in started.log if "Traceback" in line], "".join(started.log)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """A headless Chromium; without one the test is skipped, but never in CI."""
+    """A headless Chromium; without one the test is skipped, but never in CI.
+
+    Not for longer than a file: while Playwright runs, its event loop is that of the thread, and no other test can have one.
+    """
     names = ("chromium", "chromium-browser", "google-chrome")
     found = next((path for name in names if (path := shutil.which(name))), None)
     quiet = ["--disable-background-networking", "--disable-component-update", "--no-first-run"]
