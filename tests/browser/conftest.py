@@ -17,6 +17,17 @@ SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "hei
 expect.set_options(timeout=60_000)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Once more for a click whose answer got lost.
+
+    Gradio's browser side closes its event stream when an event ends, and the answer to one that is queued at that very
+    moment may go into the closed stream (see `cosmos_workflow.ui.live`). A test that fails twice has another reason.
+    """
+    for item in items:
+        if "browser" in item.path.parts:
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Starts pages; those that still run are stopped at the end."""
