@@ -252,7 +252,8 @@ def _hub_errors(weights: WeightSet) -> Iterator[None]:
         raise _unreachable(weights) from error
     except HfHubHTTPError as error:
         status = getattr(error.response, "status_code", "no answer")
-        raise UnavailableError(f"The hub didn't give {weights.repo} (status {status}); try again later.") from error
+        todo = "accept its licence on the hub and run `hf auth login`" if status in (401, 403) else "try again later"
+        raise UnavailableError(f"The hub didn't give {weights.repo} (status {status}); {todo}.") from error
     except OSError as error:
         if error.errno is None:
             raise _unreachable(weights) from error

@@ -47,6 +47,7 @@ class Hub:
     files: dict[str, bytes]
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     cut: dict[str, int] = field(default_factory=dict)
+    gated: bool = False
 
     def downloads(self, name: str) -> list[str]:
         return [asked for method, file, asked in self.requests if method == "GET" and file == name]
@@ -67,7 +68,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, with_body: bool) -> None:
         path = self.path.partition("?")[0]
-        if path.startswith("/api/models/someone/toy-model"):
+        if self.hub.gated:
+            self.send_response(403)
+            self.send_header("X-Error-Code", "GatedRepo")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        elif path.startswith("/api/models/someone/toy-model"):
             self._send(json.dumps(self._info()).encode(), {"Content-Type": "application/json"}, with_body=with_body)
         elif path.startswith("/someone/toy-model/resolve/") and path.rpartition("/")[2] in self.hub.files:
             self._send_file(path.rpartition("/")[2], with_body=with_body)
@@ -209,6 +215,12 @@ def test_a_repository_that_lacks_a_file_or_isnt_there_is_one_sentence(hub: Hub) 
         fetch_weights(TOY, endpoint=hub.address)
     with pytest.raises(UnavailableError, match=r"The hub didn't give someone/other \(status 404\)"):
         fetch_weights(WeightSet("other", "Other", "someone/other", ("a",)), endpoint=hub.address)
+
+
+def test_a_gated_repository_says_whose_licence_to_accept(hub: Hub) -> None:
+    hub.gated = True
+    with pytest.raises(UnavailableError, match="accept its licence on the hub and run `hf auth login`"):
+        plan_fetch(TOY, hub.address)
 
 
 def test_without_a_network_a_fetch_says_so_at_once(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from cosmos_workflow.ui.library import chosen_prompts, input_kinds
 from cosmos_workflow.ui.page import Page, owner_of, tell
 
 AUTOMATIC = ""
-FILE_TYPES = ["audio", "video", ".mkv", ".flac", ".opus"]
+FILE_TYPES = ["audio", "video", ".mkv", ".flac", ".opus", ".yaml", ".yml"]
 
 
 class Editor:
@@ -32,7 +32,7 @@ class Editor:
             self.files = gr.HTML(apply_default_css=False)
             with gr.Row(elem_classes="cw-buttons"):
                 use = gr.Dropdown(uses, value=AUTOMATIC, label="Use the file as", min_width=150, elem_id="file-use")
-                upload = gr.UploadButton("Add a clip or a sound", size="sm", file_types=FILE_TYPES, elem_id="prompt-file")
+                upload = gr.UploadButton("Add a file", size="sm", file_types=FILE_TYPES, elem_id="prompt-file")
                 drop = gr.Button("Remove files", size="sm", elem_id="prompt-no-files")
             with gr.Row(elem_classes="cw-buttons"):
                 self.save = gr.Button("Save", variant="primary", size="sm", elem_id="save-prompt")
