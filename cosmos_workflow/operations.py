@@ -48,6 +48,7 @@ class Operations:
         self._lock = threading.Lock()
         self._running: dict[str, RunningBatch] = {}
         self._rates: dict[str, Rate | None] = {}
+        self._gains: dict[str, BatchingGain | None] = {}
 
     def batch_inference(
         self,
@@ -92,7 +93,9 @@ class Operations:
 
     def gain(self, engine: str) -> BatchingGain | None:
         """What batching gains on an engine here; None before it was measured."""
-        return batching_gain(self.samples(engine))
+        if engine not in self._gains:
+            self._gains[engine] = batching_gain(self.samples(engine))
+        return self._gains[engine]
 
     def samples(self, engine: str) -> list[CostSample]:
         """The finished batches of an engine, newest first."""
@@ -137,6 +140,7 @@ class Operations:
                 for item in batch.items:
                     self._running.pop(item.id, None)
                 self._rates.pop(batch.engine, None)
+                self._gains.pop(batch.engine, None)
 
 
 def batch_samples(rows: Iterable[RunSample]) -> list[CostSample]:

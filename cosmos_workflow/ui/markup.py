@@ -120,7 +120,9 @@ def batch_preview(picture: Picture) -> str:
             f"<span>{escape(' · '.join(note for note in notes if note))}{why}</span></li>"
         )
     more = f'<p class="cw-sub">and {len(batches) - PAGE_SIZE:,} more batches</p>' if len(batches) > PAGE_SIZE else ""
-    return f'<ol class="cw-batches">{"".join(rows)}</ol>{more}'
+    gains = {engine: picture.gain(engine) for engine in dict.fromkeys(batch.engine for batch in shown)}
+    told = [f'<p class="cw-sub">{escape(view.gain_text(engine, gain))}</p>' for engine, gain in gains.items() if gain]
+    return f'<ol class="cw-batches">{"".join(rows)}</ol>{more}{"".join(told)}'
 
 
 def prompts_table(

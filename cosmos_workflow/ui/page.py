@@ -106,7 +106,8 @@ class Page:
     def picture(self, queue: Queue) -> Picture:
         """The queue as it is now."""
         session = self.session(queue)
-        return Picture(session.runner.snapshot(), session.queue.plan, self.operations.rate, self.since, queue.owner)
+        operations = self.operations
+        return Picture(session.runner.snapshot(), session.queue.plan, operations.rate, self.since, queue.owner, operations.gain)
 
     def follow(
         self,

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from cosmos_workflow.catalog import find_engine
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.estimates import Rate, TimeLeft, format_seconds, time_left
+from cosmos_workflow.estimates import BatchingGain, Rate, TimeLeft, format_seconds, time_left
 from cosmos_workflow.params import param_fields
 from cosmos_workflow.queueing import Batch, ItemStatus, QueueItem, QueueSnapshot, explain_groups
 from cosmos_workflow.queueing.display import describe_params, describe_weights, group_labels
@@ -32,7 +32,8 @@ STATES: Mapping[RunnerState, str] = {
 
 @dataclass(frozen=True)
 class Picture:
-    """What the page shows of one queue at one moment. `plan` gives the batches of what is queued, `rate` an engine's speed.
+    """What the page shows of one queue at one moment. `plan` gives the batches of what is queued, `rate` an engine's speed,
+    `gain` what batching gains on it.
 
     `since` is when this server started: older items came back from an earlier life.
     """
@@ -42,6 +43,7 @@ class Picture:
     rate: Callable[[str], Rate | None]
     since: float = 0.0
     owner: str = LOCAL
+    gain: Callable[[str], BatchingGain | None] = lambda _engine: None
 
     @cached_property
     def planned(self) -> tuple[Batch, ...]:
@@ -265,3 +267,11 @@ def _plain(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_plain(member) for member in value)
     return f"{value:g}" if isinstance(value, float) else shorten_text(str(value), 200)
+
+
+def gain_text(engine: str, gain: BatchingGain) -> str:
+    """What batching was measured to gain on an engine."""
+    return (
+        f"{engine_title(engine)} in batches: {gain.batched:.3g} items a minute instead of {gain.alone:.3g} one at a time "
+        f"({gain.factor:.1f} times as fast), measured on finished runs."
+    )
