@@ -93,6 +93,8 @@ class JobEditor:
         if not job_id:
             return [gr.skip()] * (len(self._verdict) + 1)
         desk = self._desks.of(owner_of(request))
+        # Who writes here looks at this tab, whatever order the browser told of the tabs in.
+        visit.jobs.watching = True
         self.keep(desk, visit.jobs, job_id, text or "")
         return [*self._judge(desk, visit.jobs, job_id, text or ""), plan_of(desk, job_id, text or "")]
 
@@ -144,7 +146,8 @@ class JobEditor:
     def _wire(self) -> None:
         page = self._page
         saved = [self.heading, self.problems, self.save, self.discard]
-        page.on(self.code.input, self.type, self.inputs, [*self._verdict, self.plan], trigger_mode="always_last")
+        typed = [*self._verdict, self.plan]
+        page.on(self.code.input, self.type, self.inputs, typed, trigger_mode="always_last", changes_queue=True)
         page.on(self.save.click, self.store, self.inputs, saved, changes_queue=True)
         page.on(self.over.click, self.store_over, self.inputs, saved, changes_queue=True)
         page.on(self.discard.click, self.reload, [self.opened, page.visit], self.outputs, changes_queue=True)
