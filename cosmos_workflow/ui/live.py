@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -17,6 +18,8 @@ from cosmos_workflow.ui.page import Page, Visit
 
 RUNNING_INTERVAL = 1.0
 """Seconds between two updates while the queue runs."""
+FULL_INTERVAL = 5.0
+"""Seconds after which an update says everything, not only what changed."""
 FOLLOW_INTERVAL = 0.25
 """Seconds between two looks of a follower; it holds no thread while it waits."""
 TIMER = -1
@@ -36,7 +39,8 @@ class Refresher:
         for dependency, then in page.changing:
             # Not queued: gradio's browser side closes its stream when an event ends, and one that is queued at that very
             # moment may have its answer sent into the closed stream.
-            refreshed = page.on(dependency.then, self.refresh, self.inputs, self.outputs, queue=False)
+            # And everything: an answer that got lost before, the timer's start among it, is made good by the next action.
+            refreshed = page.on(dependency.then, self.refresh_all, self.inputs, self.outputs, queue=False)
             if then is not None:
                 page.on(refreshed.then, then.fn, then.inputs, then.outputs, **then.options)
 
@@ -46,9 +50,11 @@ class Refresher:
             picture = self._page.picture(queue)
         except InputError:
             return [gr.skip()] * len(self.outputs)
-        if visit.was_running and not picture.is_running:
-            # Two answers may have overtaken one another: the last one says everything again.
+        now = time.monotonic()
+        if (visit.was_running and not picture.is_running) or now - visit.told_all_at >= FULL_INTERVAL:
+            # An answer may have been lost, or two have overtaken one another: now and then everything is said again.
             visit.seen.clear()
+            visit.told_all_at = now
         visit.was_running = picture.is_running
         updates: list[Any] = []
         for number, part in enumerate(self._page.live):

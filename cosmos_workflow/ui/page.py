@@ -43,6 +43,7 @@ class Visit:
     item_id: str = ""
     results: ResultFilter = field(default_factory=ResultFilter)
     was_running: bool = False
+    told_all_at: float = 0.0
     jobs: JobsVisit = field(default_factory=JobsVisit)
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> Visit:

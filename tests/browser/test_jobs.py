@@ -52,7 +52,8 @@ def made(server: Server) -> int:
 
 
 @pytest.mark.parametrize("size", ["desktop", "phone"])
-def test_a_template_is_broken_mended_saved_and_run(server: Server, visit: Callable[..., Page], size: str) -> None:
+def test_a_template_is_broken_mended_saved_and_run(serve: Callable[..., Server], visit: Callable[..., Page], size: str) -> None:
+    server = serve()
     page = visit(server.url, size)
     open_tab(page, "Jobs")
     page.locator("#new-job").click()
