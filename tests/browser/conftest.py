@@ -18,14 +18,14 @@ expect.set_options(timeout=60_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Once more for a click whose answer got lost.
+    """Twice more for a click whose answer got lost.
 
     Gradio's browser side closes its event stream when an event ends, and the answer to one that is queued at that very
-    moment may go into the closed stream (see `cosmos_workflow.ui.live`). A test that fails twice has another reason.
+    moment may go into the closed stream (see `cosmos_workflow.ui.live`). A test that fails three times has another reason.
     """
     for item in items:
         if "browser" in item.path.parts:
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture
