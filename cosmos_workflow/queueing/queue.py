@@ -209,7 +209,7 @@ class Queue:
     def put_back(self, item_ids: Collection[str]) -> list[QueueItem]:
         """Items that were claimed but not begun are queued again, in their old places."""
         with self._changed:
-            back = [replace(self._items[item_id].to(ItemStatus.QUEUED)) for item_id in item_ids if item_id in self._items]
+            back = [self._items[item_id].to(ItemStatus.QUEUED) for item_id in item_ids if item_id in self._items]
             self._write(back)
             return back
 
