@@ -7,7 +7,7 @@ imported only in the worker that runs it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.params import Params, invariant_names, list_choices, shorten, validate_params
+from cosmos_workflow.params import ParamField, Params, list_choices, param_fields, shorten, validate_params
 from cosmos_workflow.progress import Stage
 from cosmos_workflow.weights import WeightSet
 
@@ -84,18 +84,34 @@ class EngineSpec:
 
     def check(self, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, Path]) -> None:
         """Raise InputError where this engine can't make this item: called before anything is queued, and before a batch."""
-        label = f"{self.name}: "
+        self._check_text(text)
+        self._check_inputs(inputs)
+
+    def check_ahead(
+        self, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, Path], later: Collection[str]
+    ) -> None:
+        """As `check`, while the inputs named in `later` are still to be made by other tasks of a job.
+
+        `check` sees the whole item before its batch; an engine that can tell more mistakes beforehand overrides this.
+        """
+        self._check_text(text)
+        self._check_inputs(inputs, later)
+
+    def _check_text(self, text: str) -> None:
         if self.needs_text and not text.strip():
-            raise InputError(f"{label}the prompt is empty; write some text.")
+            raise InputError(f"{self.name}: the prompt is empty; write some text.")
         if len(text) > self.max_text:
             raise InputError(
-                f"{label}the prompt has {len(text):,} characters; use at most {self.max_text:,}, or a job with text_file, "
+                f"{self.name}: the prompt has {len(text):,} characters; use at most {self.max_text:,}, or a job with text_file, "
                 "which cuts long text into pieces."
             )
+
+    def _check_inputs(self, inputs: Mapping[str, Path], later: Collection[str] = ()) -> None:
+        label = f"{self.name}: "
         unknown = set(inputs) - {spec.name for spec in self.inputs}
         for spec in self.inputs:
             path = inputs.get(spec.name)
-            if path is None and spec.required:
+            if path is None and spec.required and spec.name not in later:
                 raise InputError(f"{label}the input {spec.name!r} is missing; give the prompt a {spec.kind} file.")
             if path is not None and not Path(path).is_file():
                 raise InputError(f"{label}the input {spec.name!r} ({Path(path).name}) isn't there; choose the file again.")
@@ -113,17 +129,29 @@ class EngineSpec:
         """What drives the time an item takes, in `cost_unit`; above 0."""
         return float(max(1, len(text)))
 
+    def cost_ahead(self, text: str, params: Params, inputs: Mapping[str, Path], later: Collection[str]) -> float | None:
+        """As `cost`, while the inputs named in `later` are still to be made; None where it can't be told without them."""
+        return None
+
     def batch_size(self, params: Params) -> int:
         """How many items of these params a batch may hold."""
         return self.max_batch_size
 
-    def repair(self, apply: bool) -> list[tuple[str, str]]:
-        """What is broken in files the engine keeps between runs, name and problem; with `apply`, made good."""
+    def repair(self, apply: bool) -> list[tuple[str, str, str]]:
+        """What is broken in files the engine keeps between runs: name, problem, and where it goes to, or went with `apply`."""
         return []
 
+    def fields(self, values: Mapping[str, Any]) -> tuple[ParamField, ...]:
+        """The parameters as they are beside these values, which may be incomplete and wrong.
+
+        Override it where a choice, such as a model's variant, changes another parameter's default or range, or leaves it unused.
+        """
+        return param_fields(self.params)
+
     def complete_params(self, values: Mapping[str, Any], where: str = "") -> dict[str, Any]:
-        """Every parameter with its value, checked; raises InputError."""
-        return validate_params(self.params, values, where).model_dump()
+        """Every parameter with its value, checked; what isn't given has the default of its field. Raises InputError."""
+        defaults = {field.name: field.default for field in self.fields(values)}
+        return validate_params(self.params, {**defaults, **values}, where).model_dump()
 
     def complete_weights(self, values: Mapping[str, float] | None, where: str = "") -> dict[str, float]:
         """Every weight of this engine with its value, checked; raises InputError."""
@@ -139,10 +167,10 @@ class EngineSpec:
 
     def batch_parts(self, params: Mapping[str, Any], weights: Mapping[str, float] | None = None) -> dict[str, Any]:
         """What the batch key is made of, by name: the engine, its invariant params, and what the engine adds."""
-        checked = validate_params(self.params, params)
-        complete = self.complete_weights(weights)
-        invariants = {name: getattr(checked, name) for name in sorted(invariant_names(self.params))}
-        return {"engine": self.name, **invariants, **self.key_extra(checked, complete)}
+        complete = self.complete_params(params)
+        names = sorted(field.name for field in self.fields(complete) if field.invariant and not field.unused)
+        extra = self.key_extra(validate_params(self.params, complete), self.complete_weights(weights))
+        return {"engine": self.name, **{name: complete[name] for name in names}, **extra}
 
 
 @cache
@@ -166,3 +194,8 @@ def find_engine(name: str) -> EngineSpec:
 def all_engines() -> list[EngineSpec]:
     """The specs of all installed engines, by name."""
     return [find_engine(name) for name in engine_names()]
+
+
+def all_weight_sets() -> dict[str, WeightSet]:
+    """Every set of weights that an installed engine has, by its name."""
+    return {weights.name: weights for spec in all_engines() for weights in spec.weight_sets}

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
+from hub_support import Hub, open_hub, own_cache
 
 from cosmos_workflow.errors import UnavailableError
-from cosmos_workflow.weights import (
-    FOLDER_VARIABLE,
-    FetchProgress,
-    WeightSet,
-    check_weights,
-    fetch_weights,
-    find_weights,
-    plan_fetch,
-    require_weights,
-    weight_state,
-)
+from cosmos_workflow.fetching import FetchProgress, fetch_weights, plan_fetch
+from cosmos_workflow.weights import FOLDER_VARIABLE, WeightSet, check_weights, find_weights, require_weights, weight_state
 
 TOY = WeightSet(
     "toy", "Toy", "someone/toy-model", files=("model.safetensors", "tokenizer.json"), optional=("extra.json", "none.json")
@@ -36,102 +23,14 @@ FILES = {
     "extra.json": b"{}",
     "unasked.bin": b"never fetched",
 }
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-
-@dataclass
-class Hub:
-    """A hub on loopback; `requests` are (method, file, range), `cut` is a file that breaks off once after this many bytes."""
-
-    address: str
-    files: dict[str, bytes]
-    requests: list[tuple[str, str, str]] = field(default_factory=list)
-    cut: dict[str, int] = field(default_factory=dict)
-    gated: bool = False
-
-    def downloads(self, name: str) -> list[str]:
-        return [asked for method, file, asked in self.requests if method == "GET" and file == name]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    hub: ClassVar[Hub]
-    protocol_version = "HTTP/1.1"
-
-    def do_HEAD(self) -> None:
-        self._answer(with_body=False)
-
-    def do_GET(self) -> None:
-        self._answer(with_body=True)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Quiet."""
-
-    def _answer(self, *, with_body: bool) -> None:
-        path = self.path.partition("?")[0]
-        if self.hub.gated:
-            self.send_response(403)
-            self.send_header("X-Error-Code", "GatedRepo")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-        elif path.startswith("/api/models/someone/toy-model"):
-            self._send(json.dumps(self._info()).encode(), {"Content-Type": "application/json"}, with_body=with_body)
-        elif path.startswith("/someone/toy-model/resolve/") and path.rpartition("/")[2] in self.hub.files:
-            self._send_file(path.rpartition("/")[2], with_body=with_body)
-        else:
-            self.send_response(404)
-            self.send_header("X-Error-Code", "RepoNotFound")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-    def _info(self) -> dict[str, Any]:
-        siblings = [{"rfilename": name, "size": len(content)} for name, content in self.hub.files.items()]
-        return {"id": "someone/toy-model", "sha": COMMIT, "siblings": siblings, "tags": [], "private": False, "downloads": 0}
-
-    def _send_file(self, name: str, *, with_body: bool) -> None:
-        content = FILES[name]
-        asked = self.headers.get("Range", "")
-        self.hub.requests.append((self.command, name, asked))
-        # The hub's digests are of what it should hold, whatever it sends.
-        headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
-        first = int(asked.removeprefix("bytes=").partition("-")[0]) if asked else 0
-        self._send(
-            self.hub.files[name][first:],
-            headers,
-            206 if asked else 200,
-            with_body=with_body,
-            cut=self.hub.cut.pop(name, None) if with_body else None,
-        )
-
-    def _send(
-        self, content: bytes, headers: dict[str, str], status: int = 200, *, with_body: bool, cut: int | None = None
-    ) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(content))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if with_body:
-            self.wfile.write(content[:cut])
-        if cut is not None:
-            self.close_connection = True
 
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A hub on loopback that holds FILES, an empty cache of its own, and no folder of weights."""
-    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 64 * 1024)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    made = _Handler.hub = Hub(f"http://127.0.0.1:{server.server_port}", dict(FILES))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    own_cache(tmp_path, monkeypatch)
+    with open_hub(TOY.repo, FILES) as made:
+        yield made
 
 
 def test_a_fetch_says_size_and_place_first_and_progress_on_the_way(hub: Hub, tmp_path: Path) -> None:
@@ -171,6 +70,8 @@ def test_a_fetch_that_its_user_breaks_off_goes_on_where_it_was(hub: Hub) -> None
     with pytest.raises(EnoughError):
         fetch_weights(TOY, stop, hub.address)
     assert find_weights(TOY) is None
+    plan = plan_fetch(TOY, hub.address)
+    assert plan.missing_bytes < plan.total_bytes - 400_000, "what has come isn't missing"
     folder = fetch_weights(TOY, endpoint=hub.address)
     assert (folder / "model.safetensors").read_bytes() == FILES["model.safetensors"]
     again = hub.downloads("model.safetensors")[-1]
@@ -231,6 +132,39 @@ def test_without_a_network_a_fetch_says_so_at_once(hub: Hub, monkeypatch: pytest
     with pytest.raises(UnavailableError, match="while HF_HUB_OFFLINE is set; unset it"):
         fetch_weights(TOY, endpoint=hub.address)
     assert time.monotonic() - begun < 15, "no retries for half a minute"
+
+
+PATTERNED = WeightSet(
+    "branch", "Branch", TOY.repo, ("tokenizer.json", "lists/*"), ("part-*-of-*.bin",), revision="some/branch", folder="toy-branch"
+)
+
+
+def test_a_pattern_stands_for_every_file_that_it_fits(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = {"lists/words": b"one", "lists/deep/er": b"two", "part-1-of-2.bin": b"3" * 1000, "part-2-of-2.bin": b"4" * 1000}
+    hub.files |= more
+    hub.stated = dict(hub.files)
+    hub.files["../lists/outside"] = b"never fetched"
+    assert plan_fetch(PATTERNED, hub.address).files[-1] == "tokenizer.json", "what a broken fetch is known by comes last"
+    folder = fetch_weights(PATTERNED, endpoint=hub.address)
+    here = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert here == {*more, "tokenizer.json"}
+    assert find_weights(PATTERNED) == folder
+    assert weight_state(PATTERNED).size_bytes == 2006 + len(FILES["tokenizer.json"])
+    (folder / "lists/deep/er").resolve().write_bytes(b"owt")
+    with pytest.raises(UnavailableError, match="lists/deep/er of Branch is damaged"):
+        check_weights(PATTERNED, folder)
+    own = tmp_path / "mine" / "toy-branch"
+    (own / "lists").mkdir(parents=True)
+    (own / "tokenizer.json").write_bytes(b"{}")
+    monkeypatch.setenv(FOLDER_VARIABLE, str(own.parent))
+    assert find_weights(PATTERNED) == folder, "a list is needed"
+    (own / "lists/words").write_bytes(b"one")
+    assert find_weights(PATTERNED) == own, "its folder is named by itself, not by the repository"
+
+
+def test_a_repository_without_a_file_for_a_needed_pattern_is_one_sentence(hub: Hub) -> None:
+    with pytest.raises(UnavailableError, match=r"has no lists/\*"):
+        plan_fetch(PATTERNED, hub.address)
 
 
 def test_a_folder_of_ones_own_comes_before_the_cache(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
