@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,26 @@ class BatchTask:
     batch_id: str
     requests: tuple[Request, ...]
     lock_dir: Path | None = None
+
+    def reads(self) -> list[Path]:
+        """The input files; with `writes` and `moved` what a batch needs to travel (`gpu_dispatch.files`)."""
+        return [path for request in self.requests for path in request.inputs.values()]
+
+    def writes(self) -> list[Path]:
+        """The folders of the outputs."""
+        return [request.folder for request in self.requests]
+
+    def moved(self, places: Mapping[Path, Path]) -> BatchTask:
+        """The batch on another machine: its files are elsewhere, and our programs can't be using the device there."""
+        requests = tuple(
+            replace(
+                request,
+                inputs={name: places[path] for name, path in request.inputs.items()},
+                folder=places[request.folder],
+            )
+            for request in self.requests
+        )
+        return BatchTask(self.batch_id, requests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +79,15 @@ class ItemReported:
 
 @dataclass(frozen=True, slots=True)
 class ItemMade:
-    """Worker to app: an item's outcome, and the seconds since it was first reported on."""
+    """Worker to app: an item's outcome, its files, and the seconds since it was first reported on."""
 
     outcome: ItemOutcome
     seconds: float
+    paths: tuple[Path, ...] = ()
+
+    def written(self) -> tuple[Path, ...]:
+        """The files, which travel with the report (`gpu_dispatch.files`)."""
+        return self.paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +122,8 @@ class EngineWorker(BaseWorker):
             self.load_seconds = 0.0
             try:
                 for outcome in self.engine.generate(data.requests, context):
-                    self.report(ItemMade(_checked(outcome, data), context.seconds(outcome.id)))
+                    made = _checked(outcome, data)
+                    self.report(ItemMade(made, context.seconds(outcome.id), _files(made, data)))
             except Cancelled:
                 return BatchMade()
             except Exception as error:
@@ -157,12 +183,23 @@ def _checked(outcome: ItemOutcome, data: BatchTask) -> ItemOutcome:
     """An output whose files aren't there, or are empty, is a failure: what is called done must be playable."""
     if not isinstance(outcome, Output):
         return outcome
-    folder = next(request.folder for request in data.requests if request.id == outcome.id)
+    folder = _folder(outcome, data)
     for key, name in outcome.files.items():
         path = folder / name
         if Path(name).name != name or not path.is_file() or path.stat().st_size == 0:
             return Failure(outcome.id, f"The engine said that it wrote {key} ({name}), but there is no such file.")
     return outcome
+
+
+def _files(outcome: ItemOutcome, data: BatchTask) -> tuple[Path, ...]:
+    if not isinstance(outcome, Output):
+        return ()
+    folder = _folder(outcome, data)
+    return tuple(folder / name for name in outcome.files.values())
+
+
+def _folder(outcome: ItemOutcome, data: BatchTask) -> Path:
+    return next(request.folder for request in data.requests if request.id == outcome.id)
 
 
 def _broken(error: Exception) -> BatchMade:

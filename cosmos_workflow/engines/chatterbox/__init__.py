@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -18,9 +19,9 @@ from cosmos_workflow.engines.chatterbox.variants import (
     find_variant,
 )
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.params import Params, param_fields, shorten
+from cosmos_workflow.params import ParamField, Params, param_fields, shorten
 from cosmos_workflow.progress import Stage
-from cosmos_workflow.weights import WeightSet, find_weights, remedy
+from cosmos_workflow.weights import WeightSet, find_weights, missing_sentence, remedy
 
 STAGES = (
     Stage("load", 0.0, "Loading the model"),
@@ -66,20 +67,30 @@ class ChatterboxSpec(EngineSpec):
             False, "The weights of Chatterbox aren't on this machine.", f"To get them, {remedy(self.weight_sets[0])}."
         )
 
+    def fields(self, values: Mapping[str, Any]) -> tuple[ParamField, ...]:
+        """The parameters with the defaults and ranges of the variant that `values` name."""
+        return _fields_of(find_variant(str(values.get("variant", ""))))
+
     def complete_params(self, values: Mapping[str, Any], where: str = "") -> dict[str, Any]:
-        """Every parameter with its value; what isn't given has the variant's own default. Raises InputError."""
-        own = find_variant(str(values.get("variant", ""))).defaults
-        complete = super().complete_params({**own, **values}, where)
+        """Every parameter with its value; what isn't given has the variant's own default, as has a number of steps of 0."""
+        complete = super().complete_params(values, where)
+        variant = find_variant(complete["variant"])
         _check_ranges(ChatterboxParams(**complete), where)
-        return complete
+        return {**complete, "cfm_steps": complete["cfm_steps"] or variant.cfm_steps}
 
     def check(self, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, Path]) -> None:
         params = cast("ChatterboxParams", params)
         _check_ranges(params, self.name)
         variant = find_variant(params.variant)
+        self._check_weights(variant)
         _check_text(text, variant)
         super().check(text, params, weights, inputs)
         _check_recordings(inputs, variant)
+
+    def _check_weights(self, variant: Variant) -> None:
+        """Refuse a variant whose weights are missing; where none are here, `availability` says so."""
+        if find_weights(variant.weights) is None and self.availability().available:
+            raise InputError(f"chatterbox: {missing_sentence(variant.weights)}")
 
     def cost(self, text: str, params: Params, inputs: Mapping[str, Path]) -> float:
         """Expected speech tokens, 25 of them a second of sound."""
@@ -89,11 +100,22 @@ class ChatterboxSpec(EngineSpec):
         return max(1.0, EXPECTED_TOKENS_PER_CHARACTER * len(text))
 
 
+def _fields_of(variant: Variant) -> tuple[ParamField, ...]:
+    return tuple(_narrowed(field, variant) for field in param_fields(ChatterboxParams))
+
+
+def _narrowed(field: ParamField, variant: Variant) -> ParamField:
+    default = {**variant.defaults, "cfm_steps": variant.cfm_steps}.get(field.name, field.default)
+    low, high = variant.ranges.get(field.name, (field.minimum, field.maximum))
+    unused = f"The variant {variant.name} takes no notice of it." if field.name in variant.unused else ""
+    return replace(field, default=default, minimum=low, maximum=high, unused=unused)
+
+
 def _check_ranges(params: ChatterboxParams, where: str) -> None:
-    """Raise InputError where a value is in the form's range, and out of the variant's."""
+    """Raise InputError where a value is in the widest range, and out of the variant's."""
     variant = find_variant(params.variant)
-    for field in param_fields(ChatterboxParams):
-        low, high = variant.ranges.get(field.name, (field.minimum, field.maximum))
+    for field in _fields_of(variant):
+        low, high = field.minimum, field.maximum
         value = getattr(params, field.name)
         if low is not None and high is not None and not low <= value <= high:
             prefix = f"{where}: " if where else ""

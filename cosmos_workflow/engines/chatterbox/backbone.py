@@ -61,12 +61,22 @@ class Backbone:
         positions = torch.tensor(starts, device=inputs.device)[:, None] + torch.arange(steps, device=inputs.device)
         end = max(starts) + steps
         cache.reserve(end)
-        places = ((torch.arange(rows, device=inputs.device) + first_row)[:, None] * cache.positions + positions).reshape(-1)
+        return self.run(inputs, positions, cache, slice(first_row, first_row + rows), end, spy)
+
+    def run(
+        self, inputs: Tensor, positions: Tensor, cache: KeyValueCache, rows: slice, end: int, spy: Spy | None = None
+    ) -> Tensor:
+        """As `forward`, with positions [rows, steps] that the cache has room for; attends to those before `end`.
+
+        Asks the device for nothing, so that it can be captured.
+        """
+        first = torch.arange(rows.start, rows.stop, device=inputs.device)[:, None]
+        places = (first * cache.positions + positions).reshape(-1)
         unseen = torch.arange(end, device=inputs.device) > positions[:, None, :, None]
         bias = torch.zeros(unseen.shape, dtype=inputs.dtype, device=inputs.device).masked_fill_(unseen, float("-inf"))
         if spy is not None:
             spy.seen = [inputs] * len(spy.heads)
-        attend = _Attend(cache, places, slice(first_row, first_row + rows), end, bias, spy)
+        attend = _Attend(cache, places, rows, end, bias, spy)
         return self._gpt2(inputs, positions, attend) if self._gpt else self._llama(inputs, positions, attend)
 
     def _llama(self, x: Tensor, positions: Tensor, attend: _Attend) -> Tensor:

@@ -19,6 +19,7 @@ from cosmos_workflow.engines.chatterbox.backbone import Spy
 from cosmos_workflow.engines.chatterbox.cache import KeyValueCache
 from cosmos_workflow.engines.chatterbox.sampling import Sampler
 from cosmos_workflow.engines.chatterbox.speech_model import Line, SpeechModel
+from cosmos_workflow.engines.chatterbox.static import POSITIONS, StaticStep, row_bucket
 
 SIMILAR = 0.75
 """Lines are read in one pass when the shortest text has at least this share of the longest one's tokens."""
@@ -42,27 +43,29 @@ class _Prefix:
 class Batch:
     """The lines that are being spoken, their rows, and the next token's scores."""
 
-    def __init__(self, model: SpeechModel, lines: Sequence[Line]) -> None:
+    def __init__(self, model: SpeechModel, lines: Sequence[Line], max_lines: int) -> None:
         self._model = model
         self._device = model.backbone.shape.device
         self.members: list[_Member] = []
         self._lengths: list[int] = []
         self._seen = model.new_seen(0)
-        self._cache = KeyValueCache(model.backbone.shape, 0, 0)
+        self._cache = _static_cache(model, lines, max_lines) if model.static else KeyValueCache(model.backbone.shape, 0, 0)
+        self._static: StaticStep | None = None
         self._sampler: Sampler | None = None
         self._prefixes: dict[Hashable, _Prefix] = {}
-        self._voices = Counter(line.voice for line in lines)
+        self._voices = Counter(self._prefix_name(line) for line in lines)
         self._longest: dict[Hashable, Line] = {}
         for line in lines:
-            known = self._longest.get(line.voice)
+            name = self._prefix_name(line)
+            known = self._longest.get(name)
             if line.guided and (known is None or len(line.text) > len(known.text)):
-                self._longest[line.voice] = line
+                self._longest[name] = line
 
     @torch.inference_mode()
     def step(self, new: Sequence[Line]) -> None:
         """One more token for every member, and the first for each new line."""
         scores = [self._advance()] if self.members else []
-        scores.extend(self._admit(group) for group in _similar(new))
+        scores.extend(self._admit(group) for group in self._groups(new))
         if not scores:
             return
         lines = [member.line for member in self.members]
@@ -112,11 +115,23 @@ class Batch:
                 owners[member.plain] = index
         embedded = self._model.embed_tokens(tokens, places)[owners][:, None]
         spy = self._model.spy([member.row for member in self.members])
-        states = self._forward(embedded, self._lengths, 0, spy)
+        if self._model.static:
+            scores = self._static_step(embedded.shape[-1]).scores(embedded, self._lengths)
+        else:
+            scores = self._model.scores(self._forward(embedded, self._lengths, 0, spy)[:, 0])
         self._lengths = [length + 1 for length in self._lengths]
-        scores = self._model.scores(states[:, 0])
         plain = [scores[member.plain] if member.plain >= 0 else None for member in self.members]
         return self._combine(self.members, scores[[member.row for member in self.members]], plain, spy)
+
+    def _static_step(self, width: int) -> StaticStep:
+        self._cache.reserve(max(self._lengths) + 1)
+        if self._static is None or not self._static.fits():
+            self._static = StaticStep(self._model, self._cache, width)
+        return self._static
+
+    def _groups(self, lines: Sequence[Line]) -> Iterator[list[Line]]:
+        """Lines that are read in one pass: with fixed shapes each alone, so that none depends on another's length."""
+        return ([line] for line in lines) if self._model.static else _similar(lines)
 
     def _admit(self, lines: Sequence[Line]) -> Tensor:
         """Read the texts of new lines; scores [lines, ids] of their first token."""
@@ -190,13 +205,14 @@ class Batch:
 
     def _put_prefix(self, line: Line, row: int, length: int) -> None:
         """Copy what the voice alone decides into a row."""
-        prefix = self._prefixes.get(line.voice)
+        name = self._prefix_name(line)
+        prefix = self._prefixes.get(name)
         if prefix is None:
-            prefix = self._prefixes[line.voice] = _Prefix(self._read_prefix(line), self._voices[line.voice])
+            prefix = self._prefixes[name] = _Prefix(self._read_prefix(line), self._voices[name])
         self._cache.put(row, prefix.cache, length)
 
     def _read_prefix(self, line: Line) -> KeyValueCache:
-        longest = self._longest.get(line.voice)
+        longest = self._longest.get(self._prefix_name(line))
         parts = [line.conditioning] if longest is None else [line.conditioning, self._model.embed_text(longest, blank=True)]
         inputs = torch.cat(parts)[None]
         cache = KeyValueCache(self._model.backbone.shape, 1, inputs.shape[1])
@@ -204,10 +220,21 @@ class Batch:
         return cache
 
     def _drop_prefix(self, line: Line) -> None:
-        prefix = self._prefixes[line.voice]
+        name = self._prefix_name(line)
+        prefix = self._prefixes[name]
         prefix.waiting -= 1
         if prefix.waiting <= 0:
-            del self._prefixes[line.voice]
+            del self._prefixes[name]
+
+    def _prefix_name(self, line: Line) -> Hashable:
+        """Lines of one name share what their voice alone decides."""
+        return (line.voice, len(line.text)) if self._model.static else line.voice
+
+
+def _static_cache(model: SpeechModel, lines: Sequence[Line], max_lines: int) -> KeyValueCache:
+    """Room for as many lines as there will be at once, each with all of its rows."""
+    rows = sorted((2 if line.guided else 1 for line in lines), reverse=True)[:max_lines]
+    return KeyValueCache(model.backbone.shape, row_bucket(sum(rows)), 1, growth=POSITIONS)
 
 
 def _similar(lines: Sequence[Line]) -> Iterator[list[Line]]:

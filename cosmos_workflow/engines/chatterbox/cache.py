@@ -28,13 +28,14 @@ class Shape:
 class KeyValueCache:
     """Rows of keys and values; row r is valid up to its own length, which the caller keeps.
 
-    `keys[layer]` and `values[layer]` have the shape [rows, positions, heads, head_dim].
+    `keys[layer]` and `values[layer]` have the shape [rows, positions, heads, head_dim]; positions come in steps of `growth`.
     """
 
-    def __init__(self, shape: Shape, rows: int, positions: int) -> None:
+    def __init__(self, shape: Shape, rows: int, positions: int, growth: int = GROWTH) -> None:
         self.shape = shape
         self.rows = rows
-        self.positions = _rounded(positions)
+        self._growth = growth
+        self.positions = self._rounded(positions)
         size = (rows, self.positions, shape.heads, shape.head_dim)
         self.keys = [torch.zeros(size, dtype=shape.dtype, device=shape.device) for _ in range(shape.layers)]
         self.values = [torch.zeros(size, dtype=shape.dtype, device=shape.device) for _ in range(shape.layers)]
@@ -43,7 +44,7 @@ class KeyValueCache:
         """Make room for `positions` in every row, keeping what is there; one layer at a time, to need little beside it."""
         if positions <= self.positions:
             return
-        self.positions = _rounded(positions)
+        self.positions = self._rounded(positions)
         for blocks in (self.keys, self.values):
             for layer, block in enumerate(blocks):
                 larger = block.new_zeros(self.rows, self.positions, *block.shape[2:])
@@ -71,6 +72,5 @@ class KeyValueCache:
         for own, other in zip((*self.keys, *self.values), (*prefix.keys, *prefix.values), strict=True):
             own[row, :length] = other[0, :length]
 
-
-def _rounded(positions: int) -> int:
-    return -(-positions // GROWTH) * GROWTH
+    def _rounded(self, positions: int) -> int:
+        return -(-positions // self._growth) * self._growth

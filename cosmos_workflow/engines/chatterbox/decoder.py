@@ -33,7 +33,7 @@ def decode(
 
     A cancelled line leaves within a step. What was taken is given back when the iterator is closed.
     """
-    batch = Batch(model, lines)
+    batch = Batch(model, lines, max_lines)
     waiting = list(lines)
     while waiting or batch.members:
         left = [line for line in waiting if is_cancelled(line)]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import math
 import os
+import platform
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +20,7 @@ from cosmos_workflow.engines.chatterbox import SPEC
 from cosmos_workflow.engines.chatterbox.loader import Model, load_model
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.production import Production, is_out_of_memory
+from cosmos_workflow.engines.chatterbox.static import POSITIONS, row_bucket
 from cosmos_workflow.engines.chatterbox.variants import EXPECTED_TOKENS_PER_CHARACTER, find_variant
 from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.weights import check_weights, require_weights
@@ -85,6 +90,8 @@ class ChatterboxEngine(Engine):
         flow_rows = self.flow_rows or (GPU_FLOW_ROWS if gpu else CPU_FLOW_ROWS)
         production = Production(model, requests, context, self.max_lines or self._fitting_lines(model, requests), flow_rows)
         yield from production.outcomes()
+        del production
+        give_back_memory()
 
     def close(self) -> None:
         self._model = None
@@ -108,11 +115,15 @@ class ChatterboxEngine(Engine):
             return most
         expected = max(EXPECTED_TOKENS_PER_CHARACTER * len(request.text) for request in requests)
         capped = min(expected, max(cast("ChatterboxParams", request.params).max_tokens for request in requests))
-        line = 2 * (READ_POSITIONS + capped) * model.speech.backbone.shape.bytes_a_position
-        return max(1, min(most, int(FREE_SHARE * free / line)))
+        positions = READ_POSITIONS + capped
+        if model.speech.static:
+            positions = POSITIONS * math.ceil(positions / POSITIONS)
+        fitting = max(1, min(most, int(FREE_SHARE * free / (2 * positions * model.speech.backbone.shape.bytes_a_position))))
+        # With fixed shapes the rows that aren't needed take their memory too, so they come in powers of two.
+        return row_bucket(fitting + 1) // 2 if model.speech.static else fitting
 
     def _free(self) -> None:
-        gc.collect()
+        give_back_memory()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
@@ -124,6 +135,13 @@ def import_package() -> None:
 
     for name in ("chatterbox.tts", "chatterbox.tts_turbo", "chatterbox.mtl_tts", "chatterbox.vc"):
         import_module(name)
+
+
+def give_back_memory() -> None:
+    """Have the C library return what it holds in reserve: items of ever new lengths leave holes that would add up."""
+    gc.collect()
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def free_memory(device: torch.device) -> int | None:

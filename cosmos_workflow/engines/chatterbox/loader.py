@@ -51,7 +51,7 @@ def load_model(variant: Variant, mode: str, folder: Path, device: torch.device) 
     t3 = getattr(upstream, "t3", None)
     if t3 is not None and mode == "fast":
         t3.to(torch.bfloat16)
-    speech = None if t3 is None else SpeechModel(t3)
+    speech = None if t3 is None else SpeechModel(t3, static=mode == "fast" and device.type == "cuda")
     voices = Voices(upstream, speaks=variant.speaks, turbo=variant.name == "turbo")
     return Model(variant, mode, device, upstream, speech, voices)
 

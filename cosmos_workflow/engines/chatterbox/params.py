@@ -18,17 +18,17 @@ class ChatterboxParams(Params):
         invariant=True,
         choices=tuple(VARIANTS),
     )
-    language_id: str = param("en", label="Language", help="For the multilingual variant only.", choices=tuple(LANGUAGES))
+    language_id: str = param("en", label="Language", help="The language of the text.", choices=tuple(LANGUAGES))
     seed: int = param(0, label="Seed", help="The same seed, text and voice give the same sound.", ge=0, le=MAX_SEED)
-    exaggeration: float = param(0.5, label="Exaggeration", help="How much feeling; Turbo ignores it.", ge=0.25, le=2, step=0.05)
+    exaggeration: float = param(0.5, label="Exaggeration", help="How much feeling.", ge=0.25, le=2, step=0.05)
     cfg_weight: float = param(
-        0.5, label="CFG weight", help="How closely it keeps to the text; 0 is faster. Turbo ignores it.", ge=0, le=1, step=0.05
+        0.5, label="CFG weight", help="How closely it keeps to the text; 0 is faster.", ge=0, le=1, step=0.05
     )
     temperature: float = param(0.8, label="Temperature", help="How freely it chooses.", ge=0.05, le=5, step=0.05)
     min_p: float = param(
         0.05,
         label="Min p",
-        help="Leaves out what is less likely than this share of the best; Turbo ignores it.",
+        help="Leaves out what is less likely than this share of the best.",
         ge=0,
         le=1,
         step=0.01,
@@ -36,23 +36,23 @@ class ChatterboxParams(Params):
     top_p: float = param(
         1.0,
         label="Top p",
-        help="Chooses among the likeliest that sum to this; 1 takes all. Turbo's own is 0.95.",
+        help="Chooses among the likeliest that sum to this; 1 takes all.",
         ge=0,
         le=1,
         step=0.01,
     )
-    top_k: int = param(1000, label="Top k", help="Turbo only: chooses among this many; 0 takes all.", ge=0, le=1000)
-    repetition_penalty: float = param(
-        1.2, label="Repetition penalty", help="Above 1 repeats less. The multilingual variant's own is 2.", ge=1, le=2, step=0.05
+    top_k: int = param(1000, label="Top k", help="Chooses among this many; 0 takes all.", ge=0, le=1000)
+    repetition_penalty: float = param(1.2, label="Repetition penalty", help="Above 1 repeats less.", ge=1, le=2, step=0.05)
+    norm_loudness: bool = param(
+        True, label="Even out the voice's loudness", help="Brings the recording to a usual loudness first."
     )
-    norm_loudness: bool = param(True, label="Even out the voice's loudness", help="Turbo only.")
     max_tokens: int = param(
         1000, label="Most speech tokens", help="25 tokens are a second; 1,000 is the model's cap.", ge=25, le=1000
     )
     cfm_steps: int = param(
         0,
         label="CFM steps",
-        help="Steps of the sound model; 0 takes the variant's own (10; Turbo 2).",
+        help="Steps of the sound model; 0 takes the variant's own.",
         ge=0,
         le=50,
         invariant=True,
@@ -60,7 +60,7 @@ class ChatterboxParams(Params):
     mode: str = param(
         "reproducible",
         label="Mode",
-        help="reproducible: float32, an item in a batch sounds as it would alone. fast: bfloat16 (and TF32 on a GPU).",
+        help="reproducible: float32, an item sounds as it would alone. fast: bfloat16, and on a GPU TF32 and CUDA graphs.",
         invariant=True,
         choices=("reproducible", "fast"),
     )

@@ -40,15 +40,19 @@ class Line:
 
 
 class SpeechModel:
-    """One T3: its transformer, and what goes in and comes out of it. Holds no state between two calls."""
+    """One T3: its transformer, and what goes in and comes out of it. Holds no state between two calls.
 
-    def __init__(self, t3: Any) -> None:
+    `static`: steps have fixed shapes; not for the multilingual variant, whose attention is looked at after each step.
+    """
+
+    def __init__(self, t3: Any, *, static: bool = False) -> None:
         self._t3 = t3
         self._hp = t3.hp
         self._turbo = bool(t3.is_gpt)
         self.backbone = Backbone(t3)
         self._device = self.backbone.shape.device
         self._aligned = bool(t3.hp.is_multilingual) and not self._turbo
+        self.static = static and not self._aligned
 
     def condition(self, conditioning: Any) -> Tensor:
         """The voice as T3 sees it, [positions, width], from the package's T3Cond."""

@@ -80,7 +80,8 @@ TURBO_WEIGHTS = WeightSet(
 class Variant:
     """One model of the family.
 
-    `ranges` are where a parameter's range is narrower than the form's, `defaults` where its default differs.
+    `ranges` are where a parameter's range is narrower than the widest, `defaults` where its default differs, `unused` the
+    parameters that it takes no notice of.
     `speaks`: it takes text (voice conversion takes a recording). `shortest_voice` and `longest_voice` in seconds.
     """
 
@@ -90,17 +91,22 @@ class Variant:
     speaks: bool = True
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     defaults: Mapping[str, float] = field(default_factory=dict)
+    unused: frozenset[str] = frozenset()
     shortest_voice: float = 1.0
 
 
+_TURBO_ONLY = frozenset({"top_k", "norm_loudness"})
+_SAMPLING = frozenset({"exaggeration", "cfg_weight", "temperature", "min_p", "top_p", "repetition_penalty", "max_tokens"})
+
 _ALL = (
-    Variant("english", ENGLISH_WEIGHTS, cfm_steps=10),
+    Variant("english", ENGLISH_WEIGHTS, cfm_steps=10, unused=_TURBO_ONLY | {"language_id"}),
     Variant(
         "multilingual",
         MULTILINGUAL_WEIGHTS,
         cfm_steps=10,
         ranges={"cfg_weight": (0.2, 1.0)},
         defaults={"repetition_penalty": 2.0},
+        unused=_TURBO_ONLY,
     ),
     Variant(
         "turbo",
@@ -108,9 +114,16 @@ _ALL = (
         cfm_steps=2,
         ranges={"temperature": (0.05, 2.0)},
         defaults={"top_p": 0.95},
+        unused=frozenset({"language_id", "exaggeration", "cfg_weight", "min_p"}),
         shortest_voice=5.05,
     ),
-    Variant("voice-conversion", ENGLISH_WEIGHTS, cfm_steps=10, speaks=False),
+    Variant(
+        "voice-conversion",
+        ENGLISH_WEIGHTS,
+        cfm_steps=10,
+        speaks=False,
+        unused=_TURBO_ONLY | _SAMPLING | {"language_id"},
+    ),
 )
 
 VARIANTS: Mapping[str, Variant] = MappingProxyType({variant.name: variant for variant in _ALL})

@@ -30,10 +30,12 @@ THIRD_PARTY_WARNINGS = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Warnings of the package and what it stands on, none of them about what we do; only for the tests of this folder."""
+    """Warnings of the package and what it stands on, none of them about what we do; and what runs a model is slow."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
+            if "toy_root" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.slow)
             for warning in reversed(THIRD_PARTY_WARNINGS):
                 item.add_marker(pytest.mark.filterwarnings(warning), append=False)
 
@@ -223,9 +225,16 @@ def toy_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture
+def toy_weights(toy_root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The toy weights are where the engine looks for them."""
+    monkeypatch.setenv(FOLDER_VARIABLE, str(toy_root))
+    return toy_root
+
+
 @pytest.fixture(scope="session")
-def bench(toy_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """Upstream and the engine on the same toy weights, loaded once a session."""
+def loaded_bench(toy_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """What `bench` is, kept for the whole session."""
     import torch
 
     threads = torch.get_num_threads()
@@ -233,13 +242,12 @@ def bench(toy_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(FOLDER_VARIABLE, str(toy_root))
         made = Bench(toy_root, tmp_path_factory.mktemp("voices"))
-        yield made
-        made.engine.close()
+    yield made
+    made.engine.close()
     torch.set_num_threads(threads)
 
 
 @pytest.fixture
-def toy_weights(toy_root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The toy weights are where the engine looks for them."""
-    monkeypatch.setenv(FOLDER_VARIABLE, str(toy_root))
-    return toy_root
+def bench(loaded_bench: Bench, toy_weights: Path) -> Bench:
+    """Upstream and the engine on the same toy weights, loaded once a session."""
+    return loaded_bench

@@ -1,16 +1,21 @@
-"""Chatterbox through the whole app: a queue, its runner, and a worker process of its own that loads toy weights."""
+"""Chatterbox through the whole app: a queue or a job, its runner, and a worker process of its own that loads toy weights."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 
 from cosmos_workflow.engines.chatterbox.toy import write_toy_weights
+from cosmos_workflow.jobs.manager import JobManager
+from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
+from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.operations import Operations
 from cosmos_workflow.queueing import Prompt
 from cosmos_workflow.sessions import Session
@@ -36,9 +41,9 @@ def _sounds(operations: Operations) -> dict[str, Any]:
     return {item: soundfile.read(path)[0] for item, path in files.items() if path is not None}
 
 
-def _run(session: Session) -> Counter[str]:
+def _run(session: Session, deadline: float = DEADLINE) -> Counter[str]:
     session.runner.start()
-    assert session.runner.join(DEADLINE), "the runner never came to rest"
+    assert session.runner.join(deadline), "the runner never came to rest"
     return Counter(str(item.status) for item in session.queue.snapshot().finished)
 
 
@@ -79,3 +84,56 @@ def test_a_queue_of_two_variants_and_three_voices_runs_grouped_by_variant_and_su
     assert session.runner.join(DEADLINE)
     difference = np.abs(_sounds(operations)[alone] - together[english[3]]).max()
     assert difference <= 1.5 / 2**15, "in the batch, beside a cancelled one, it is what it is alone"
+
+
+@pytest.mark.slow
+def test_the_pieces_of_a_long_text_fill_one_batch(toy_weights: Path, operations: Operations) -> None:
+    paragraphs = [
+        f"Paragraph {number} of a long text, which a job cuts into pieces that the model reads." for number in range(12)
+    ]
+    text = "\n\n".join(paragraphs)
+    source = "\n".join(
+        ["job: long", "engine: chatterbox", "params: {max_tokens: 25}", "tasks:", "  - name: one", "    text: |"]
+        + [f"      {line}" if line else "" for line in text.splitlines()]
+    )
+    orchestrator = TaskOrchestrator(operations, JobStore(operations.workspace))
+    job = JobManager(orchestrator).create("long", source).job
+    assert job is not None
+    (result,) = orchestrator.run(job)
+    assert (result.succeeded, result.made, result.pieces) == (True, 12, 12), result.error
+    assert result.files["audio"].is_file()
+    runs = operations.store.list_runs()
+    assert len(runs) == 12
+    assert len({run.batch_id for run in runs}) == 1
+
+
+@pytest.fixture
+def worker_memory() -> Callable[[], int]:
+    """Bytes that the one worker process holds."""
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+
+    def measure() -> int:
+        own = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
+        return max(child.memory_info().rss for child in own)
+
+    return measure
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_memory_is_flat_over_five_hundred_items(
+    toy_weights: Path, bench: Any, session: Session, worker_memory: Callable[[], int], record_property: Any
+) -> None:
+    voices = [{}, *({"voice": str(path)} for path in bench.voices.values())]
+
+    def run(first: int, last: int) -> int:
+        for number in range(first, last):
+            prompt = Prompt(f"Number {number} of many{', with more to say' * (number % 3)}.", voices[number % 3])
+            values = {"seed": number, "max_tokens": 25 + number % 7, "cfm_steps": 1}
+            session.queue.add_to_queue([prompt], "chatterbox", values)
+        assert _run(session, 900)["succeeded"] == last
+        return worker_memory()
+
+    after_50, after_500 = run(0, 50), run(50, 500)
+    record_property("worker_rss_mb", (after_50 / 1e6, after_500 / 1e6))
+    assert after_500 <= 1.05 * after_50, f"{after_50 / 1e6:.0f} MB after 50 items, {after_500 / 1e6:.0f} MB after 500"

@@ -15,6 +15,7 @@ from cosmos_workflow.engines.chatterbox import SPEC
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.params import invariant_names
+from cosmos_workflow.queueing import calculate_batch_key
 from cosmos_workflow.weights import FOLDER_VARIABLE
 
 
@@ -37,6 +38,16 @@ def test_a_variant_has_its_own_defaults() -> None:
     assert SPEC.complete_params({"variant": "multilingual"})["repetition_penalty"] == 2.0
     assert SPEC.complete_params({"variant": "turbo"})["top_p"] == 0.95
     assert SPEC.complete_params({"variant": "turbo", "top_p": 0.5})["top_p"] == 0.5
+
+
+@pytest.mark.parametrize(("variant", "steps"), [("english", 10), ("multilingual", 10), ("turbo", 2), ("voice-conversion", 10)])
+def test_no_number_of_steps_zero_and_the_variants_own_share_a_batch(variant: str, steps: int) -> None:
+    ways: list[dict[str, Any]] = [{}, {"cfm_steps": 0}, {"cfm_steps": steps}]
+    assert len({calculate_batch_key("chatterbox", {"variant": variant, **way}) for way in ways}) == 1
+    assert {SPEC.complete_params({"variant": variant, **way})["cfm_steps"] for way in ways} == {steps}
+    assert calculate_batch_key("chatterbox", {"variant": variant, "cfm_steps": steps + 1}) != calculate_batch_key(
+        "chatterbox", {"variant": variant}
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,6 +141,9 @@ def test_availability_is_honest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for name in SPEC.weight_sets[0].files:
         (tmp_path / "chatterbox" / name).write_bytes(b"")
     assert SPEC.availability().available
+    _check()
+    with pytest.raises(InputError, match=r"Chatterbox Turbo .* aren't on this machine; run `cosmos-workflow weights fetch"):
+        _check(variant="turbo")
 
 
 def test_the_spec_loads_without_the_models_libraries() -> None:
