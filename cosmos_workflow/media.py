@@ -5,6 +5,7 @@ PyAV, numpy and soundfile are imported where they are used, so that importing th
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from cosmos_workflow.errors import InputError, UnavailableError
 if TYPE_CHECKING:
     import av
     import numpy as np
+    from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
@@ -82,9 +84,7 @@ def probe_sound(path: Path) -> SoundInfo:
     from av.error import FFmpegError
 
     with _open(path, "sound") as container:
-        if not container.streams.audio:
-            raise InputError(f"{path.name} holds no sound; choose a WAV, FLAC, MP3, OGG or M4A file.")
-        stream = container.streams.audio[0]
+        stream = _audio_stream(container, path)
         try:
             first = next(container.decode(stream), None)
         except FFmpegError as error:
@@ -173,7 +173,7 @@ class ClipWriter:
         picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
         picture.pts = self.frames
         picture.time_base = 1 / self._stream.codec_context.framerate
-        with _writing(self.path):
+        with writing(self.path):
             self._container.mux(self._stream.encode(picture))
         self.frames += 1
 
@@ -183,7 +183,7 @@ class ClipWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         whole = False
         try:
-            with _writing(self.path), self._container:
+            with writing(self.path), self._container:
                 if kind is None:
                     self._container.mux(self._stream.encode(None))
             whole = kind is None
@@ -209,7 +209,7 @@ def write_sound(path: Path, blocks: Iterable[Samples], sample_rate: int, format:
     samples = 0
     try:
         with (
-            _writing(path),
+            writing(path),
             soundfile.SoundFile(path, "w", samplerate=sample_rate, channels=1, subtype="PCM_16", format=format.upper()) as sound,
         ):
             for block in blocks:
@@ -238,8 +238,32 @@ def resample_sound(blocks: Iterable[Samples], source_rate: int, target_rate: int
         yield made.to_ndarray()[0]
 
 
+def read_sound(path: Path, sample_rate: int, most_seconds: float | None = None) -> Iterator[Samples]:
+    """A sound, or that of a clip, as mono 16-bit blocks at this rate; memory doesn't grow with it.
+
+    Raises InputError for what isn't a sound, can't be decoded, or lasts longer than `most_seconds`, whatever its header says.
+    """
+    import av
+    from av.error import FFmpegError
+
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=sample_rate)
+    samples = 0
+    with _open(path, "sound") as container:
+        stream = _audio_stream(container, path)
+        try:
+            for frame in itertools.chain(container.decode(stream), (None,)):
+                for made in resampler.resample(frame):
+                    samples += made.samples
+                    if most_seconds is not None and samples > most_seconds * sample_rate:
+                        raise InputError(f"{path.name} lasts longer than {most_seconds:g} s; choose a shorter one.")
+                    yield made.to_ndarray()[0]
+        except FFmpegError as error:
+            raise InputError(f"{path.name} can't be decoded ({error.strerror}); choose another file.") from error
+
+
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """A file is written inside: what the libraries raise then becomes UnavailableError that says what to do."""
     from av.error import FFmpegError
     from soundfile import LibsndfileError
 
@@ -251,7 +275,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _open(path: Path, kind: str) -> Iterator[InputContainer]:
+def _open(path: Path, kind: Literal["clip", "sound"]) -> Iterator[InputContainer]:
     import av
     from av.error import FFmpegError
 
@@ -273,6 +297,12 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     if not streams:
         raise InputError(f"{path.name} holds no moving picture; choose an MP4, WebM, MOV, MKV or AVI file.")
     return streams[0]
+
+
+def _audio_stream(container: InputContainer, path: Path) -> AudioStream:
+    if not container.streams.audio:
+        raise InputError(f"{path.name} holds no sound; choose a WAV, FLAC, MP3, OGG or M4A file.")
+    return container.streams.audio[0]
 
 
 def _decode(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:

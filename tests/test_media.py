@@ -25,6 +25,7 @@ from cosmos_workflow.media import (
     probe_clip,
     probe_sound,
     read_frames,
+    read_sound,
     resample_frames,
     resample_sound,
     write_sound,
@@ -278,3 +279,21 @@ def test_what_is_no_sound_is_refused_in_one_sentence(tmp_path: Path) -> None:
             probe_sound(_no_clips(tmp_path)[what])
     with pytest.raises(InputError, match="holds no sound"):
         probe_sound(write_clip(tmp_path / "silent.mp4"))
+
+
+def test_a_sound_is_read_as_mono_at_the_wanted_rate(tmp_path: Path) -> None:
+    time = np.arange(44_100) / 44_100
+    soundfile.write(tmp_path / "tone.flac", 0.5 * np.sin(2 * np.pi * 440 * np.stack([time, time], 1)), 44_100)
+    samples = np.concatenate(list(read_sound(tmp_path / "tone.flac", 48_000)))
+    assert samples.dtype == np.int16
+    assert len(samples) == pytest.approx(48_000, abs=2)
+    assert np.argmax(np.abs(np.fft.rfft(samples))) == pytest.approx(440, abs=1)
+    assert len(list(read_sound(tmp_path / "tone.flac", 48_000, 1.1))) > 1
+    with pytest.raises(InputError, match=r"tone\.flac lasts longer than 0\.5 s"):
+        list(read_sound(tmp_path / "tone.flac", 48_000, 0.5))
+
+
+def test_what_is_no_sound_is_told_when_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_text("no sound")
+    with pytest.raises(InputError, match=r"a\.wav isn't a sound that can be read"):
+        list(read_sound(tmp_path / "a.wav", 48_000))

@@ -16,6 +16,7 @@ from cosmos_workflow.ui import view
 from cosmos_workflow.ui.view import PAGE_SIZE, Picture
 
 GROUP_COLOURS = 8
+VIDEO_FILES = (".mp4", ".webm")
 """Colours of batch groups in page.css; the ninth group has the first one's again."""
 
 Row = dict[str, Any]
@@ -77,7 +78,8 @@ def queue_progress(picture: Picture) -> dict[str, Any]:
     tone = "held" if state is RunnerState.HELD else "active" if picture.is_running else "calm"
     line = (
         f'<p class="cw-line cw-{tone}"><strong>{escape(view.state_word(picture))}</strong> '
-        f"<span>{escape(view.state_text(picture))}</span></p>"
+        f"<span>{escape(view.state_text(picture))}</span>"
+        f"{f' <span>on {escape(snapshot.machines)}</span>' if snapshot.machines else ''}</p>"
     )
     return {"version": snapshot.version, "html": line + "".join(bars), "rows": rows}
 
@@ -111,7 +113,7 @@ def batch_preview(picture: Picture) -> str:
         notes = [
             view.engine_title(batch.engine),
             "running" if batch.id in running else "",
-            view.duration_text(left) if left else "",
+            str(left) if left else "",
         ]
         why = f'<span class="cw-sub">apart: {escape(reason)}</span>' if reason else ""
         rows.append(
@@ -166,7 +168,8 @@ def run_card(run: RunRecord, *, actions: bool = False) -> Row:
     sub = escape(f"{view.engine_title(run.engine)} · {view.clock(run.finished_at or run.queued_at)}{took}")
     error = f'<p class="cw-error">{escape(run.error)}</p>' if run.error else ""
     head = f'<div class="cw-card-head"><span class="cw-title">{title}</span>{status_chip(run.status)}</div>'
-    html = f'{head}<span class="cw-sub">{sub}</span>{error}{player(run)}{_actions(run) if actions else _traceback(run)}'
+    foot = _actions(run) if actions else _traceback(run)
+    html = f'{head}<span class="cw-sub">{sub}</span>{error}{player(run)}{previews(run)}{foot}'
     return {"id": run.id, "html": html}
 
 
@@ -194,6 +197,18 @@ def player(run: RunRecord) -> str:
     )
 
 
+def previews(run: RunRecord) -> str:
+    """The other clips of a run, the control signals say, small and side by side; they follow its player."""
+    main, _kind = main_output(run)
+    clips = [key for key, file in run.outputs.items() if key != main and file.endswith(VIDEO_FILES)] if main else []
+    figures = "".join(
+        f'<figure><video preload="metadata" playsinline muted loop aria-label="{escape(key.replace("_", " "))}" '
+        f'src="{escape(media_url(run.id, key))}"></video><figcaption>{escape(key.replace("_", " "))}</figcaption></figure>'
+        for key in clips
+    )
+    return f'<div class="cw-previews">{figures}</div>' if figures else ""
+
+
 def main_output(run: RunRecord) -> tuple[str, str]:
     """Key and medium of the output that a person plays; empty strings where the run has none."""
     if run.status is not ItemStatus.SUCCEEDED or not run.outputs:
@@ -202,7 +217,7 @@ def main_output(run: RunRecord) -> tuple[str, str]:
         spec = find_engine(run.engine)
     except InputError:
         key = next(iter(run.outputs))
-        return key, "video" if run.outputs[key].endswith((".mp4", ".webm")) else "audio"
+        return key, "video" if run.outputs[key].endswith(VIDEO_FILES) else "audio"
     key = spec.output if spec.output in run.outputs else next(iter(run.outputs))
     return key, spec.medium
 

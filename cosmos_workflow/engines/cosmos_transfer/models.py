@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,27 +11,10 @@ from cosmos_workflow.weights import WeightSet, find_weights
 
 REPO = "nvidia/Cosmos-Transfer2.5-2B"
 
-SHARDED_UP_TO = 8
-"""diffusers and transformers cut large weights into numbered files; of how many there are, only the hub knows."""
 
-
-@dataclass(frozen=True, slots=True)
-class BranchWeights(WeightSet):
-    """Weights on one branch of a repository that holds several sets; each has a folder of its own."""
-
-    folder: str = ""
-
-    @property
-    def folder_name(self) -> str:
-        return self.folder
-
-
-def _sharded(stem: str, suffix: str = "safetensors") -> tuple[str, ...]:
-    """Every name that a model's weights may have: one file, or an index and numbered files."""
-    numbered = [
-        f"{stem}-{number:05d}-of-{count:05d}.{suffix}" for count in range(2, SHARDED_UP_TO + 1) for number in range(1, count + 1)
-    ]
-    return (f"{stem}.{suffix}", f"{stem}.{suffix}.index.json", *numbered)
+def _sharded(stem: str) -> tuple[str, ...]:
+    """Every name that a model's weights may have: one file, or an index and numbered ones."""
+    return (f"{stem}.safetensors", f"{stem}.safetensors.index.json", f"{stem}-*-of-*.safetensors")
 
 
 PARTS: Mapping[str, str] = MappingProxyType(
@@ -44,7 +26,7 @@ PARTS: Mapping[str, str] = MappingProxyType(
 )
 """Folders of the model that hold weights, each with the stem of its files."""
 
-BASE = BranchWeights(
+BASE = WeightSet(
     name="cosmos-transfer",
     title="Cosmos Transfer 2.5",
     repo=REPO,
@@ -77,8 +59,8 @@ CONTROL_SIZE = "about 1 GB"
 """Likewise: 0.94 GB."""
 
 
-def _control(name: str, branch: str) -> BranchWeights:
-    return BranchWeights(
+def _control(name: str, branch: str) -> WeightSet:
+    return WeightSet(
         name=f"cosmos-transfer-{name}",
         title=f"Cosmos Transfer 2.5, {name} control",
         repo=REPO,
@@ -89,7 +71,7 @@ def _control(name: str, branch: str) -> BranchWeights:
     )
 
 
-CONTROL_WEIGHTS: Mapping[str, BranchWeights] = MappingProxyType(
+CONTROL_WEIGHTS: Mapping[str, WeightSet] = MappingProxyType(
     {
         "vis": _control("vis", "blur"),
         "edge": _control("edge", "edge"),
@@ -119,7 +101,7 @@ GUARD_FACES = WeightSet(
     name="cosmos-guardrail",
     title="Cosmos guardrail",
     repo="nvidia/Cosmos-1.0-Guardrail",
-    files=("face_blur_filter/Resnet50_Final.pth",),
+    files=("face_blur_filter/Resnet50_Final.pth", "blocklist/*"),
 )
 GUARD_TEXT = WeightSet(
     name="cosmos-guardrail-text",
@@ -128,9 +110,7 @@ GUARD_TEXT = WeightSet(
     files=("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
     optional=("generation_config.json", "vocab.json", "merges.txt", "chat_template.jinja", "special_tokens_map.json"),
 )
-GUARDRAIL_FETCH = (
-    "hf download nvidia/Cosmos-1.0-Guardrail --include 'blocklist/*' 'face_blur_filter/*' && hf download Qwen/Qwen3Guard-Gen-0.6B"
-)
+GUARDRAIL_FETCH = f"cosmos-workflow weights fetch {GUARD_FACES.name} && cosmos-workflow weights fetch {GUARD_TEXT.name}"
 
 REAL_TRANSFORMER_BYTES = 500_000_000
 """No transformer of NVIDIA's is as small as this, however it is stored: the smallest has 2.4 billion parameters."""

@@ -210,6 +210,18 @@ window.cosmos = (() => {
     draw();
   }
 
+  // The small clips of a card do what its player does.
+  for (const happened of ["play", "pause", "seeked"]) {
+    document.addEventListener(happened, ({ target }) => {
+      if (!target.controls) return;
+      for (const clip of target.closest(".cw-card")?.querySelectorAll(".cw-previews video") ?? []) {
+        clip.currentTime = target.currentTime;
+        if (target.paused) clip.pause();
+        else clip.play().catch(() => {}); // one that was removed meanwhile
+      }
+    }, true);
+  }
+
   // A page that was in the background asks for what it missed.
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "visible") document.querySelector("#wake-up")?.click();

@@ -18,10 +18,12 @@ UPSTREAM = "ignore:__array__ implementation doesn't accept a copy keyword:Deprec
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The upstream warning is no error in this folder."""
+    """The upstream warning is no error in this folder, and what runs a model is slow."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
+            if "loaded" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.filterwarnings(UPSTREAM))
 
 
@@ -38,7 +40,7 @@ def loaded(toy_weights: Path) -> Iterator[CosmosTransferEngine]:
         patch.setenv(FOLDER_VARIABLE, str(toy_weights))
         engine = CosmosTransferEngine()
         engine.load(Device())
-        yield engine
+    yield engine
     engine.close()
 
 

@@ -111,7 +111,7 @@ def test_real_weights_need_the_guardrail(weights: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(available, "find_spec", lambda name: name)
     found = SPEC.availability()
     assert found.reason == "The guardrail's weights aren't in the hub's cache."
-    assert f"hf download {GUARD_FACES.repo}" in found.remedy
+    assert f"cosmos-workflow weights fetch {GUARD_FACES.name}" in found.remedy
 
 
 @pytest.mark.parametrize(

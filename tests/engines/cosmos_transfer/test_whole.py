@@ -25,6 +25,7 @@ from tests.engines.cosmos_transfer.support import Studio, write_clip
 CONTROLS = {"vis": 0.5, "edge": 0.5, "depth": 0.0, "seg": 0.0}
 
 
+@pytest.mark.slow
 def test_two_weights_are_one_batch_and_two_seeds_are_two(
     operations: Operations, toy_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
