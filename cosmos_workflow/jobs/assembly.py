@@ -166,7 +166,7 @@ def _read(path: Path) -> Final | None:
             created_at=float(content["created_at"]),
         )
     except OSError as error:
-        raise WorkflowError(f"{path} can't be read: {error.strerror}.") from error
+        raise WorkflowError(f"{path.parent.name}/{path.name} can't be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError):
         return None  # not one of ours: its owner may keep other files here
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, JobWaiting, OnEvent, TaskResult
@@ -41,6 +41,26 @@ class BackgroundState:
     snapshot: RunnerSnapshot | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """Something that was asked for: a job in a mode, or only these takes, or only the tasks of these keys."""
+
+    job_id: str
+    mode: Mode = "resume"
+    takes: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> tuple[str, Mode, bool, bool]:
+        """Wishes of one kind become one."""
+        return self.job_id, self.mode, bool(self.takes), bool(self.tasks)
+
+    def joined(self, other: _Wish) -> _Wish:
+        """This wish with another of its kind."""
+        takes, tasks = ((*own, *more) for own, more in ((self.takes, other.takes), (self.tasks, other.tasks)))
+        return replace(self, takes=tuple(dict.fromkeys(takes)), tasks=tuple(dict.fromkeys(tasks)))
+
+
 class JobBackground:
     """The one background runner of a program; every method may be called from any thread, and none waits for a job."""
 
@@ -49,7 +69,7 @@ class JobBackground:
         self._on_event = on_event
         self._file = orchestrator.jobs.folder / STATE
         self._changed = threading.Condition()
-        self._asked: OrderedDict[tuple[str, bool], tuple[Mode, tuple[str, ...]]] = OrderedDict()
+        self._asked: list[_Wish] = []
         self._tried: set[str] = set()
         self._on = False
         self._asks = False
@@ -81,38 +101,30 @@ class JobBackground:
             self._set_on(on)
             self._begin()
 
-    def run_now(self, job_id: str, mode: Mode = "resume") -> None:
-        """Run a job before everything else that waits, whether it is enabled or not."""
-        self._orchestrator.jobs.get(job_id)
-        with self._changed:
-            self._asked[job_id, False] = mode, ()
-            self._message = ""
-            self._begin()
+    def run_now(self, job_id: str, mode: Mode = "resume", tasks: Collection[str] = ()) -> None:
+        """Run a job before everything else that waits, whether it is enabled or not; with `tasks`, only those of these keys.
+
+        What these need of other tasks, and isn't there, is made as well.
+        """
+        self._job(job_id, tasks)
+        self._ask(_Wish(job_id, mode, tasks=tuple(tasks)))
 
     def make_again(self, job_id: str, key: str, piece: int) -> None:
         """Make one more take of a piece (counted from 0) in its turn; see TaskOrchestrator.want_again."""
-        stored = self._orchestrator.jobs.get(job_id)
-        if stored.job is None:
-            raise InputError(stored.problem)
-        take = self._orchestrator.want_again(stored.job, key, piece)
-        with self._changed:
-            _, takes = self._asked.get((job_id, True), ("all", ()))
-            self._asked[job_id, True] = "all", tuple(dict.fromkeys((*takes, take)))
-            self._message = ""
-            self._begin()
+        take = self._orchestrator.want_again(self._job(job_id), key, piece)
+        self._ask(_Wish(job_id, "all", takes=(take,)))
 
     def stop(self, job_id: str) -> None:
         """Stop a job after the batch that runs, or forget that it was asked for; what is made stays."""
         with self._changed:
-            for single in (False, True):
-                self._asked.pop((job_id, single), None)
+            self._asked = [wish for wish in self._asked if wish.job_id != job_id]
             if self._running == job_id:
                 self._stop.set()
 
     def state(self) -> BackgroundState:
         """What it does at this moment."""
         with self._changed:
-            waiting = tuple(dict.fromkeys(job_id for job_id, _ in self._asked))
+            waiting = tuple(dict.fromkeys(wish.job_id for wish in self._asked))
             snapshot = self._snapshot if self._running else None
             return BackgroundState(self._on, self._asks, self._running, waiting, self._message, snapshot)
 
@@ -128,6 +140,25 @@ class JobBackground:
             self._stop.set()
         self.join(timeout=10)
 
+    def _job(self, job_id: str, tasks: Collection[str] = ()) -> JobFile:
+        """A job as its file has it; raises InputError for one that is wrong, isn't there, or has no task of such a key."""
+        stored = self._orchestrator.jobs.get(job_id)
+        if stored.job is None:
+            raise InputError(stored.problem)
+        for key in tasks:
+            self._orchestrator.task(stored.job, key)
+        return stored.job
+
+    def _ask(self, wish: _Wish) -> None:
+        with self._changed:
+            earlier = [known for known in self._asked if known.kind == wish.kind]
+            if earlier:
+                self._asked[self._asked.index(earlier[0])] = earlier[0].joined(wish)
+            else:
+                self._asked.append(wish)
+            self._message = ""
+            self._begin()
+
     # --- the thread ---
 
     def _begin(self) -> None:
@@ -137,9 +168,9 @@ class JobBackground:
 
     def _work(self) -> None:
         while (chosen := self._next()) is not None:
-            job, mode, takes = chosen
+            job, wish = chosen
             try:
-                results = self._orchestrator.run(job, mode, self._see, self._stop, takes)
+                results = self._orchestrator.run(job, wish.mode, self._see, self._stop, wish.takes, wish.tasks)
                 self._after(results)
             except WorkflowError as error:
                 self._give_up(str(error))
@@ -147,18 +178,18 @@ class JobBackground:
                 log.exception("the job %s broke", job.id)
                 self._give_up(f"Something went wrong in Cosmos Workflow itself: {type(error).__name__}: {error}")
 
-    def _next(self) -> tuple[JobFile, Mode, tuple[str, ...]] | None:
+    def _next(self) -> tuple[JobFile, _Wish] | None:
         """The job to run now; None, and the thread ends, where there is none."""
         with self._changed:
             self._running, self._snapshot = "", None
             self._stop.clear()
             while self._asked and not self._closing:
-                (job_id, _), (mode, takes) = self._asked.popitem(last=False)
-                stored = self._orchestrator.jobs.find(job_id)
+                wish = self._asked.pop(0)
+                stored = self._orchestrator.jobs.find(wish.job_id)
                 if stored and stored.job:
-                    self._running, self._by_hand = job_id, True
-                    return stored.job, mode, takes
-                self._message = stored.problem if stored else f"The job {job_id} was deleted."
+                    self._running, self._by_hand = wish.job_id, True
+                    return stored.job, wish
+                self._message = stored.problem if stored else f"The job {wish.job_id} was deleted."
         try:
             job = self._next_of_run_mode()
         except WorkflowError as error:
@@ -175,7 +206,7 @@ class JobBackground:
                 return None
             if job is not None and not self._asked and self._on:
                 self._running, self._by_hand = job.id, False
-                return job, "resume", ()
+                return job, _Wish(job.id)
         return self._next()
 
     def _next_of_run_mode(self) -> JobFile | None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from cosmos_workflow.config import inside
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.schema import Level
+from cosmos_workflow.jobs.sources import EarlierTasks
 from cosmos_workflow.jobs.yaml_tree import Location, Place, Problem, YamlTree
 from cosmos_workflow.params import shorten
 
@@ -39,7 +40,8 @@ class Cascade:
     """The levels of one task, from the farthest to the nearest.
 
     `engine_levels` are those that speak to this task's engine: what a job says to its own engine means nothing to the engine
-    of a task that names another one. `folder` is the job file's; with `root`, every file has to lie below it.
+    of a task that names another one. `folder` is the job file's; with `root`, every file has to lie below it. `earlier` are the
+    tasks that an input may name.
     """
 
     tree: YamlTree
@@ -47,6 +49,7 @@ class Cascade:
     engine_levels: Sequence[At]
     folder: Path
     root: Path | None = None
+    earlier: EarlierTasks | None = None
 
     @property
     def own(self) -> At:
@@ -80,7 +83,7 @@ class Cascade:
             self.note(location, str(error))
             return None
         if not path.is_file():
-            self.note(location, f"there is no file {shorten(value)} in {path.parent}; check the name.")
+            self.note(location, f"there is no file {shorten(value)} in {self.tree.shown(path.parent)}; check the name.")
             return None
         self.tree.files.append(path)
         return path

@@ -4,41 +4,37 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.catalog import find_engine
 from cosmos_workflow.config import Workspace
+from cosmos_workflow.devices import Pool
+from cosmos_workflow.gpu_dispatch.pool import WorkerPool
+from cosmos_workflow.jobs.check import CheckedJob, check_job, work_of
 from cosmos_workflow.jobs.executor import OnEvent, TaskResult
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-from cosmos_workflow.jobs.plan import ExecutionPlan, Mode, TaskPlan, queue_items
+from cosmos_workflow.jobs.plan import Mode, TaskPlan
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.jobs.tasks import JobFile
 from cosmos_workflow.jobs.yaml_tree import JobFileError, Problem
 from cosmos_workflow.operations import Operations
-from cosmos_workflow.params import validate_params
-from cosmos_workflow.queueing import Batch, QueueItem, explain_groups, plan_batches
 
 if TYPE_CHECKING:
     from cosmos_workflow.jobs.view import RunView
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedJob:
-    """What a job file would do: its plan, the batches of what is to be made with why each is apart, and the time in words."""
-
-    job: JobFile
-    plan: ExecutionPlan
-    batches: tuple[tuple[Batch, str], ...]
-    time: str
-
-
 def run_jobs(
-    files: Sequence[Path], workspace: Workspace, gpu_ids: Sequence[int | None], *, mode: Mode = "resume", as_json: bool = False
+    files: Sequence[Path],
+    workspace: Workspace,
+    gpu_ids: Sequence[int | None] | None,
+    *,
+    mode: Mode = "resume",
+    as_json: bool = False,
+    pool: Callable[..., Pool] = WorkerPool,
 ) -> bool:
     """Run job files one after another, and show how it goes; whether every enabled task is completed.
 
@@ -47,7 +43,7 @@ def run_jobs(
     jobs = load_jobs(files, workspace)
     with (
         _view(as_json) as view,
-        Operations(workspace, gpu_ids=gpu_ids, on_dispatch_event=view.watch if view else None) as operations,
+        Operations(workspace, gpu_ids=gpu_ids, pool=pool, on_dispatch_event=view.watch if view else None) as operations,
     ):
         results = run_job_files(jobs, operations, mode, view.see if view else None)
     told = [_result_row(job, result) for job, ended in zip(jobs, results, strict=True) for result in ended]
@@ -93,21 +89,6 @@ def check_jobs(files: Sequence[Path], workspace: Workspace, *, as_json: bool = F
     print_checked(checked)
 
 
-def check_job(job: JobFile, orchestrator: TaskOrchestrator, mode: Mode = "resume") -> CheckedJob:
-    """What running this job would do now."""
-    plan = orchestrator.plan(job, mode)
-    items = [item for task in plan.tasks for item in queue_items(task)]
-    batches = plan_batches(items, _batch_size)
-    left = orchestrator.time_left(items)
-    if not items:
-        time = "nothing is left to make"
-    elif left is None:
-        time = "not known before the engine has made something here"
-    else:
-        time = str(left)
-    return CheckedJob(job, plan, tuple(zip(batches, explain_groups(batches), strict=True)), time)
-
-
 def list_jobs(workspace: Workspace) -> list[dict[str, Any]]:
     """The jobs of the workspace with their status, a row each."""
     with Operations(workspace) as operations:
@@ -125,11 +106,6 @@ def list_jobs(workspace: Workspace) -> list[dict[str, Any]]:
         }
         for entry in entries
     ]
-
-
-def _batch_size(item: QueueItem) -> int:
-    spec = find_engine(item.engine)
-    return spec.batch_size(validate_params(spec.params, item.params))
 
 
 def _as_given(path: Path) -> Path:
@@ -185,4 +161,7 @@ def _task_row(plan: TaskPlan) -> dict[str, Any]:
         "pieces": len(plan.pieces),
         "to make": len(plan.wanted),
         "characters": sum(len(piece.chunk.text) for piece in plan.pieces),
+        "work": work_of(plan),
+        "unit": find_engine(plan.task.engine).cost_unit,
+        "after": [need.key for need in plan.task.needs],
     }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.jobs.assembly import assemble
-from cosmos_workflow.jobs.plan import ExecutionPlan, TaskPlan, TaskStatus, queue_items
+from cosmos_workflow.jobs.plan import ExecutionPlan, TaskPlan, TaskStatus, plan_task, queue_items, task_of
 from cosmos_workflow.jobs.status import JobReader, TaskReport
 from cosmos_workflow.jobs.tasks import TaskConfig, slug
 from cosmos_workflow.operations import Operations
@@ -91,7 +91,10 @@ OnEvent = Callable[[JobEvent], None]
 
 
 class TaskExecutor:
-    """Runs the tasks of one job. Takes of several tasks share batches; a task is put together as soon as its takes are done."""
+    """Runs the tasks of one job. Takes of several tasks share batches; a task is put together as soon as its takes are done.
+
+    A task that needs others is planned again once these are done: only then is it known whether what it would make is there.
+    """
 
     def __init__(self, operations: Operations, reader: JobReader, on_event: OnEvent | None = None) -> None:
         self._operations = operations
@@ -108,13 +111,13 @@ class TaskExecutor:
 
     def finish(self, task: TaskConfig, made: int = 0, failed: str = "") -> TaskResult:
         """Put a task together where it is whole and its final isn't up to date, and say where it is."""
-        report = self._reader.read_task(task, self._reader.known_runs(task.job_id))
+        report = self._reader.read_task(task, self._reader.look(task.job_id))
         if task.joined and not report.current and not report.missing:
             try:
                 self.put_together(report)
             except WorkflowError as error:
                 failed = str(error)
-            report = self._reader.read_task(task, self._reader.known_runs(task.job_id))
+            report = self._reader.read_task(task, self._reader.look(task.job_id))
         return self.result(report, made, failed)
 
     def put_together(self, report: TaskReport) -> None:
@@ -132,7 +135,9 @@ class TaskExecutor:
             files = {"audio": final.path, "subtitles": final.subtitles}
         elif not task.joined and (run := report.chosen[0]) is not None:
             files = {key: self._reader.store.output_path(run, key) for key in run.outputs}
-        missing = tuple(f"piece {piece.index + 1}: {piece.error or 'not made yet'}" for piece in report.missing)
+        missing = tuple(
+            f"piece {piece.index + 1}: {piece.error or 'not made yet'}" for piece in report.missing if not piece.later
+        )
         done = report.status is TaskStatus.COMPLETED
         return TaskResult(
             task_id=task.id,
@@ -162,32 +167,35 @@ class _Run:
         stop: threading.Event,
     ) -> None:
         self._executor = TaskExecutor(operations, reader)
+        self._reader = reader
         self._notify = notify
         self._plan, self._job_id, self._stop = plan, job_id, stop
         self._queue = Queue(owner=reader.jobs.owner)
         self._runner = QueueRunner(self._queue, operations)
-        self._items = self._distinct_items()
+        self._plans = {task.task.id: task for task in plan.tasks}
+        self._held = {task_id for task_id, task in self._plans.items() if task.task.needs}
+        self._items: dict[str, QueueItem] = {}
         self._ended: set[str] = set()
         self._made: dict[str, int] = {}
         self._results: dict[str, TaskResult] = {}
 
     def results(self) -> list[TaskResult]:
         """Run to the end, and say how each task ended, in the order of the file."""
-        self._queue.extend(list(self._items.values()))
+        self._add([plan for task_id, plan in self._plans.items() if task_id not in self._held])
         self._notify(JobStarted(self._job_id, self._plan))
         try:
             reason = self._work()
         except BaseException:
             self._runner.stop()
             raise
-        for task in self._plan.tasks:
-            if task.task.id not in self._results:
-                self._end(task, reason)
-        return [self._results[task.task.id] for task in self._plan.tasks]
+        for task_id, plan in self._plans.items():
+            if task_id not in self._results:
+                self._end(plan, reason)
+        return [self._results[task_id] for task_id in self._plans]
 
     def _work(self) -> str:
         """Wait until the runner rests; returns why it stopped before everything was done, or nothing."""
-        self._finish_what_is_done()
+        self._go_on()
         if not self._items:
             return ""
         version = -1
@@ -195,45 +203,76 @@ class _Run:
         while True:
             version = self._runner.wait_for_change(version, _WAIT)
             snapshot = self._runner.snapshot()
-            self._take_in(snapshot.queue.finished)
-            self._notify(JobProgressed(self._job_id, snapshot))
+            released = self._take_in(snapshot.queue.finished)
+            # How long the tasks that are held take isn't in the queue's time.
+            self._notify(JobProgressed(self._job_id, replace(snapshot, left=None) if self._held else snapshot))
             if self._stop.is_set():
                 self._runner.pause()
-            if not snapshot.active:
+            if not snapshot.active and not released:
                 self._runner.join()
-                self._take_in(self._queue.snapshot().finished)
-                return snapshot.reason if snapshot.state is RunnerState.HELD else ""
+                if not self._take_in(self._queue.snapshot().finished):
+                    return snapshot.reason if snapshot.state is RunnerState.HELD else ""
 
-    def _take_in(self, finished: Sequence[QueueItem]) -> None:
+    def _runs_on(self) -> bool:
+        """Whether the runner goes on with what it is given."""
+        return not self._stop.is_set() and self._runner.snapshot().state in (RunnerState.IDLE, RunnerState.RUNNING)
+
+    def _take_in(self, finished: Sequence[QueueItem]) -> bool:
+        """Note what is finished; whether tasks that waited for it were queued."""
         new = [item for item in finished if item.id not in self._ended]
         for item in new:
             self._ended.add(item.id)
-            task_id = self._task_of(item)
+            task_id = task_of(item)
             if item.status is ItemStatus.SUCCEEDED:
                 self._made[task_id] = self._made.get(task_id, 0) + 1
             error = "" if item.status is ItemStatus.SUCCEEDED else item.error or str(item.status)
             self._notify(TakeMade(task_id, item.prompt_text, error, len(self._ended), len(self._items)))
-        if new:
-            self._finish_what_is_done()
+        return bool(new) and self._go_on()
 
-    def _finish_what_is_done(self) -> None:
-        for task in self._plan.tasks:
-            waits = any(self._items[take.digest].id not in self._ended for take in task.wanted)
-            if task.task.id not in self._results and not waits:
-                self._end(task)
+    def _go_on(self) -> bool:
+        """End the tasks whose takes are done, and release those that waited for them; whether these have something to make."""
+        released = False
+        for task_id in self._plans:  # in the order of the file: what a task needs stands before it
+            if task_id in self._held and self._needs_ended(task_id) and self._runs_on():
+                released = self._release(task_id) or released
+            plan = self._plans[task_id]
+            waits = task_id in self._held or any(self._items[take.digest].id not in self._ended for take in plan.wanted)
+            if task_id not in self._results and not waits:
+                self._end(plan)
+        return released
+
+    def _needs_ended(self, task_id: str) -> bool:
+        here = [need.id for need in self._plans[task_id].task.needs if need.id in self._plans]
+        return all(need in self._results for need in here)
+
+    def _release(self, task_id: str) -> bool:
+        """Plan a task anew, with what its needs have made, and queue it; where one of them made nothing, nor does this one."""
+        before = self._plans[task_id]
+        pieces = self._reader.pieces(before.task, self._reader.look(self._job_id))
+        # It was never tried, since what it needs had failed: now it is what a run of the failed ones is for.
+        mode = "resume" if before.mode == "failed" and before.waits else before.mode
+        plan = plan_task(before.task, pieces, mode, before.only)
+        plan = replace(plan, wanted=()) if plan.waits else plan
+        self._plans[task_id] = plan
+        self._held.discard(task_id)
+        if not self._add([plan]):
+            return False
+        self._runner.start()
+        return True
 
     def _end(self, plan: TaskPlan, reason: str = "") -> None:
         result = self._executor.finish(plan.task, self._made.get(plan.task.id, 0), reason)
         self._results[plan.task.id] = result
         self._notify(TaskEnded(result))
 
-    def _distinct_items(self) -> dict[str, QueueItem]:
-        """One item a take, though several tasks may want it."""
-        items: dict[str, QueueItem] = {}
-        for plan in self._plan.tasks:
+    def _add(self, plans: Iterable[TaskPlan]) -> bool:
+        """Queue the takes of these plans, one item a take though several tasks may want it; whether there was a new one."""
+        new: dict[str, QueueItem] = {}
+        for plan in plans:
             for item in queue_items(plan):
-                items.setdefault(item.source.rpartition("#")[2], item)
-        return items
-
-    def _task_of(self, item: QueueItem) -> str:
-        return item.source.rpartition("#")[0].removeprefix("job:")
+                take = item.source.rpartition("#")[2]
+                if take not in self._items:
+                    new.setdefault(take, item)
+        self._items |= new
+        self._queue.extend(list(new.values()))
+        return bool(new)

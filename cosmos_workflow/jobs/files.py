@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +28,30 @@ from cosmos_workflow.params import shorten
 __all__ = ["JobFileError", "Place", "Problem", "load_job", "parse_job"]
 
 
-def load_job(path: Path, *, job_id: str = "", root: Path | None = None) -> JobFile:
+def load_job(path: Path, *, job_id: str = "", root: Path | None = None, shown: Callable[[Path], str] = str) -> JobFile:
     """The checked job in a file; raises InputError where it can't be read, JobFileError with everything that is wrong in it.
 
-    With `root`, the files that the job names have to lie below it; without, they are its writer's own business.
+    With `root`, the files that the job names have to lie below it; without, they are its writer's own business. `shown` is how
+    messages write a path.
     """
-    text = read_text_file(path, MAX_YAML_BYTES, "job file")
-    return parse_job(text, path, job_id=job_id, root=root)
+    text = read_text_file(path, MAX_YAML_BYTES, "job file", shown)
+    return parse_job(text, path, job_id=job_id, root=root, shown=shown)
 
 
-def parse_job(text: str, origin: Path | None = None, *, job_id: str = "", root: Path | None = None) -> JobFile:
+def parse_job(
+    text: str,
+    origin: Path | None = None,
+    *,
+    job_id: str = "",
+    root: Path | None = None,
+    shown: Callable[[Path], str] = str,
+) -> JobFile:
     """The checked job in a text. `origin` names the file it is, or will be: paths in it are relative to that file's folder.
 
     Raises JobFileError with every problem.
     """
-    tree = read_yaml(text, str(origin) if origin else "")
+    tree = read_yaml(text, shown(origin) if origin else "")
+    tree.shown = shown
     if not isinstance(tree.value, dict):
         raise JobFileError([tree.problem((), "a job file is lines of `key: value`; begin with `engine:` and `tasks:`.")])
     job = _validate(tree)

@@ -33,6 +33,7 @@ TEMPLATES = {
     "Two speakers": _Template("dialogue.yaml"),
     "A chapter of a book": _Template("book.yaml", ("jobs/book.txt",)),
     "Control clips": _Template("controls.yaml", ("samples/street.mp4",), ((("inputs", "video"), "street.mp4"),)),
+    "A narrated video": _Template("sky.yaml"),
 }
 
 

@@ -18,7 +18,7 @@ from cosmos_workflow.jobs.executor import JobWaiting, OnEvent, TaskExecutor, Tas
 from cosmos_workflow.jobs.plan import Choice, ExecutionPlan, Mode, PieceState, TaskStatus, plan_task, queue_items
 from cosmos_workflow.jobs.status import JobReader, JobReport, TaskReport
 from cosmos_workflow.jobs.store import JobStore
-from cosmos_workflow.jobs.tasks import JobFile, TaskConfig
+from cosmos_workflow.jobs.tasks import JobFile, TaskConfig, all_needs
 from cosmos_workflow.operations import Operations
 from cosmos_workflow.params import shorten
 from cosmos_workflow.queueing import QueueItem
@@ -43,11 +43,23 @@ class TaskOrchestrator:
 
     # --- planning ---
 
-    def plan(self, job: JobFile, mode: Mode = "resume", takes: Collection[str] = ()) -> ExecutionPlan:
-        """What a run in this mode would do: new, partial, done or failed, task by task; disabled tasks are left out."""
-        known = self.reader.known_runs(job.id)
-        tasks = [task for task in job.tasks if task.enabled]
-        return ExecutionPlan(mode, tuple(plan_task(task, self.reader.pieces(task, known), mode, takes) for task in tasks))
+    def plan(
+        self, job: JobFile, mode: Mode = "resume", takes: Collection[str] = (), tasks: Collection[str] = ()
+    ) -> ExecutionPlan:
+        """What a run in this mode would do: new, partial, done or failed, task by task.
+
+        `tasks` names by their keys those that are run, switched on or not, with what is missing of those that they need;
+        without it, all that are switched on are.
+        """
+        chosen = [self.task(job, key) for key in tasks] or [task for task in job.tasks if task.enabled]
+        keys = {task.key for task in chosen}
+        needed = [task for task in all_needs(chosen) if task.key not in keys] if tasks else []
+        look = self.reader.look(job.id)
+        plans = [
+            plan_task(task, self.reader.pieces(task, look), mode if task.key in keys else "resume", takes)
+            for task in sorted([*chosen, *needed], key=lambda task: task.number)
+        ]
+        return ExecutionPlan(mode, tuple(plans))
 
     def time_left(self, items: Collection[QueueItem]) -> TimeLeft | None:
         """How long these items take; None where their engine has made nothing here yet."""
@@ -67,8 +79,9 @@ class TaskOrchestrator:
         on_event: OnEvent | None = None,
         stop: threading.Event | None = None,
         takes: Collection[str] = (),
+        tasks: Collection[str] = (),
     ) -> list[TaskResult]:
-        """Run a job to its end, and say how each enabled task ended.
+        """Run a job, or the tasks of these keys with those that they need, to the end, and say how each task ended; see `plan`.
 
         Waits while another program runs the same job, and plans only then: what the other made isn't made again.
         """
@@ -79,14 +92,14 @@ class TaskOrchestrator:
             # What a program that was killed left running counts as not made, from here on.
             self.operations.store.sweep()
             executor = TaskExecutor(self.operations, self.reader, on_event)
-            return executor.run(self.plan(job, mode, takes), job.id, stop)
+            return executor.run(self.plan(job, mode, takes, tasks), job.id, stop)
 
     def assemble(self, job: JobFile, key: str) -> TaskResult:
         """Put a task together anew from what is there, without making anything; the earlier finals stay.
 
         Raises InputError where a piece is missing, and says which; UnavailableError while the job runs.
         """
-        task = self._task(job, key)
+        task = self.task(job, key)
         if not task.joined:
             raise InputError(f"{task.title}: its result is one file; there is nothing to put together.")
         with self._now(job):
@@ -106,8 +119,10 @@ class TaskOrchestrator:
 
     def want_again(self, job: JobFile, key: str, piece: int) -> str:
         """Note that one more take of a piece (counted from 0) is wanted; returns its digest, for `run`."""
-        task = self._task(job, key)
+        task = self.task(job, key)
         state = self._piece(task, piece)
+        if state.later:
+            raise InputError(f"{task.title} {self._report(task).waits}; run the job first.")
         choice = self.jobs.choices(task.id).get(state.digest, Choice())
         if state.takes[0].seed is None:
             self.jobs.set_choice(task.id, state.digest, replace(choice, run_id=""))
@@ -117,7 +132,7 @@ class TaskOrchestrator:
 
     def choose(self, job: JobFile, key: str, piece: int, run_id: str = "") -> TaskReport:
         """Use this take of a piece (counted from 0), or with an empty id the best one again; `assemble` makes it heard."""
-        task = self._task(job, key)
+        task = self.task(job, key)
         state = self._piece(task, piece)
         if run_id and run_id not in [run.id for run, _ in self.candidates(job, key, piece)]:
             raise InputError(f"{shorten(run_id)} isn't a take of piece {piece + 1}; choose one of its takes.")
@@ -131,6 +146,13 @@ class TaskOrchestrator:
         """Where a job and its tasks are."""
         return self.reader.read_job(job, self.is_live(job.id))
 
+    def task(self, job: JobFile, key: str) -> TaskConfig:
+        """The task of that key; raises InputError where there is none."""
+        task = job.task(key)
+        if task is None:
+            raise InputError(f"The job {job.name} has no task {shorten(key)}; the file may have changed.")
+        return task
+
     def is_live(self, job_id: str) -> bool:
         """Whether this program is running the job now."""
         with self._guard:
@@ -138,8 +160,8 @@ class TaskOrchestrator:
 
     def candidates(self, job: JobFile, key: str, piece: int) -> list[tuple[RunRecord, Score]]:
         """The takes of a piece (counted from 0) that can be heard, the newest run of each first, with their scores."""
-        task = self._task(job, key)
-        known = self.reader.known_runs(job.id)
+        task = self.task(job, key)
+        known = self.reader.look(job.id)
         pieces = self.reader.pieces(task, known)
         if not 0 <= piece < len(pieces):
             raise InputError(f"{task.title} has no piece {piece + 1}; it has {len(pieces)}.")
@@ -160,7 +182,7 @@ class TaskOrchestrator:
         task = job.task(key) if job else None
         if job is None or task is None:
             return None
-        report = self.reader.read_task(task, self.reader.known_runs(job.id), self.is_live(job.id))
+        report = self.reader.read_task(task, self.reader.look(job.id), self.is_live(job.id))
         return {
             "task_id": task.id,
             "job_name": job.name,
@@ -178,16 +200,10 @@ class TaskOrchestrator:
         return time.time() + left.seconds if left else None
 
     def _report(self, task: TaskConfig) -> TaskReport:
-        return self.reader.read_task(task, self.reader.known_runs(task.job_id))
-
-    def _task(self, job: JobFile, key: str) -> TaskConfig:
-        task = job.task(key)
-        if task is None:
-            raise InputError(f"The job {job.name} has no task {shorten(key)}; the file may have changed.")
-        return task
+        return self.reader.read_task(task, self.reader.look(task.job_id))
 
     def _piece(self, task: TaskConfig, piece: int) -> PieceState:
-        pieces = self.reader.pieces(task, self.reader.known_runs(task.job_id))
+        pieces = self.reader.pieces(task, self.reader.look(task.job_id))
         if not 0 <= piece < len(pieces):
             raise InputError(f"{task.title} has no piece {piece + 1}; it has {len(pieces)}.")
         return pieces[piece]

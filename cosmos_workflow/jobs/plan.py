@@ -10,12 +10,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from cosmos_workflow.catalog import EngineSpec, find_engine
+from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.candidates import take_seeds
 from cosmos_workflow.jobs.chunks import Chunk
-from cosmos_workflow.jobs.tasks import TaskConfig
+from cosmos_workflow.jobs.tasks import Source, TaskConfig
 from cosmos_workflow.params import validate_params
 from cosmos_workflow.queueing import ItemStatus, QueueItem, calculate_batch_key
 from cosmos_workflow.queueing.batches import digest
@@ -68,12 +69,18 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class PieceState:
-    """A piece of a task with its takes. `digest` is that of its first take."""
+    """A piece of a task with its takes. `digest` is that of its first take.
+
+    `inputs` are the files that it is made with, `later` the inputs that earlier tasks have yet to make: until they have, it
+    can't be made, and its digest is that of no run.
+    """
 
     index: int
     chunk: Chunk
     digest: str
     takes: tuple[Take, ...]
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    later: tuple[str, ...] = ()
 
     @property
     def made(self) -> bool:
@@ -93,12 +100,22 @@ class PieceState:
 
 @dataclass(frozen=True, slots=True)
 class TaskPlan:
-    """What a run would do for a task: the takes to make, and what there is already."""
+    """What a run would do for a task: the takes to make, and what there is already.
+
+    `mode` and `only` are what it was planned with: a task that needs others is planned again once these are done.
+    """
 
     task: TaskConfig
     pieces: tuple[PieceState, ...]
     wanted: tuple[Take, ...]
     state: Literal["new", "partial", "done", "failed"]
+    mode: Mode
+    only: frozenset[str] = frozenset()
+
+    @property
+    def waits(self) -> bool:
+        """Whether an earlier task has yet to make an input of it."""
+        return any(piece.later for piece in self.pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +147,7 @@ class KnownRuns:
     last: dict[str, RunRecord] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, runs: Iterable[RunRecord], is_there: Callable[[RunRecord], bool]) -> KnownRuns:
+    def of(cls, runs: Iterable[RunRecord], is_there: Callable[[RunRecord], bool]) -> Self:
         """From runs, newest first."""
         known = cls()
         for run in runs:
@@ -146,6 +163,11 @@ def source_of(task: TaskConfig, take: str = "") -> str:
     return f"job:{task.job_id}/{task.key}#{take}"
 
 
+def task_of(item: QueueItem) -> str:
+    """The id of the task that an item belongs to."""
+    return item.source.rpartition("#")[0].removeprefix("job:")
+
+
 def job_source(job_id: str) -> str:
     """The mark that all runs of a job begin with."""
     return f"job:{job_id}/"
@@ -156,14 +178,21 @@ def pieces_of(
     known: KnownRuns,
     choices: Mapping[str, Choice],
     file_digest: Callable[[Path], str],
+    result_of: Callable[[Source], Path | None] = lambda _source: None,
 ) -> tuple[PieceState, ...]:
-    """The pieces of a task with their takes, as the runs and a person's choices have it."""
+    """The pieces of a task with their takes, as the runs and a person's choices have it.
+
+    `result_of` gives the file that an earlier task has made, None where it hasn't yet.
+    """
     pieces: list[PieceState] = []
     for index, chunk in enumerate(task.chunks):
         voice = task.voices[chunk.speaker]
-        inputs = {name: file_digest(Path(path)) for name, path in voice.inputs.items()}
+        made = {name: result_of(source) for name, source in voice.sources.items()}
+        inputs = {**voice.inputs, **{name: str(path) for name, path in made.items() if path}}
+        later = tuple(name for name, path in made.items() if path is None)
+        digests = {name: file_digest(Path(path)) for name, path in inputs.items()} | dict.fromkeys(later, "later")
 
-        def identify(params: Mapping[str, Any], text: str = chunk.text, files: Mapping[str, str] = inputs) -> str:
+        def identify(params: Mapping[str, Any], text: str = chunk.text, files: Mapping[str, str] = digests) -> str:
             parts = {"text": text, "engine": task.engine, "params": params, "weights": task.weights, "inputs": files}
             return digest(parts)
 
@@ -174,7 +203,7 @@ def pieces_of(
             count = task.candidates.count + choices.get(own, Choice()).extra
             params = [{**voice.params, "seed": seed} for seed in take_seeds(voice.params, own, count)]
             takes = [Take(identify(values), values, values["seed"]) for values in params]
-        pieces.append(PieceState(index, chunk, own, tuple(_known(take, known) for take in takes)))
+        pieces.append(PieceState(index, chunk, own, tuple(_known(take, known) for take in takes), inputs, later))
     return tuple(pieces)
 
 
@@ -188,36 +217,43 @@ def plan_task(task: TaskConfig, pieces: tuple[PieceState, ...], mode: Mode, only
         state = "failed"
     else:
         state = "new" if not any(take.last for take in takes.values()) else "partial"
-    return TaskPlan(task, pieces, wanted, state)
+    return TaskPlan(task, pieces, wanted, state, mode, frozenset(only))
 
 
 def queue_items(plan: TaskPlan) -> list[QueueItem]:
-    """The takes of a plan as items for a queue, in the order of the text."""
+    """The takes of a plan as items for a queue, in the order of the text.
+
+    Where the plan waits they can be looked at, not made; their cost is 0 then if it can't be told yet.
+    """
     task = plan.task
     spec = find_engine(task.engine)
-    chunks = {take.digest: piece.chunk for piece in reversed(plan.pieces) for take in piece.takes}
+    pieces = {take.digest: piece for piece in reversed(plan.pieces) for take in piece.takes}
     keys: dict[str, str] = {}
     items: list[QueueItem] = []
     for take in plan.wanted:
-        chunk = chunks[take.digest]
-        voice = task.voices[chunk.speaker]
+        piece = pieces[take.digest]
         shape = digest({"params": take.params})
         if shape not in keys:
             keys[shape] = calculate_batch_key(task.engine, take.params, task.weights)
         items.append(
             QueueItem(
                 prompt_id=f"ps_{take.digest}",
-                prompt_text=chunk.text,
+                prompt_text=piece.chunk.text,
                 engine=task.engine,
                 params=dict(take.params),
                 weights=dict(task.weights),
-                inputs=dict(voice.inputs),
+                inputs=dict(piece.inputs),
                 batch_key=keys[shape],
                 source=source_of(task, take.digest),
-                cost=_cost(spec, chunk.text, take.params, voice.inputs),
+                cost=_cost(spec, piece, take.params) or 0.0,
             )
         )
     return items
+
+
+def piece_cost(task: TaskConfig, piece: PieceState) -> float | None:
+    """What one take of a piece costs, in its engine's unit; None where that depends on what is still to be made."""
+    return _cost(find_engine(task.engine), piece, piece.takes[0].params)
 
 
 def choose(
@@ -236,5 +272,11 @@ def _known(take: Take, known: KnownRuns) -> Take:
     return Take(take.digest, take.params, take.seed, made[0] if made else None, known.last.get(take.digest))
 
 
-def _cost(spec: EngineSpec, text: str, params: Mapping[str, Any], inputs: Mapping[str, str]) -> float:
-    return spec.cost(text, validate_params(spec.params, params), {name: Path(path) for name, path in inputs.items()})
+def _cost(spec: EngineSpec, piece: PieceState, params: Mapping[str, Any]) -> float | None:
+    checked, inputs = validate_params(spec.params, params), {name: Path(path) for name, path in piece.inputs.items()}
+    if piece.later:
+        return spec.cost_ahead(piece.chunk.text, checked, inputs, piece.later)
+    try:
+        return spec.cost(piece.chunk.text, checked, inputs)
+    except InputError:
+        return None  # an earlier task made what can't be used here; its run says so

@@ -12,8 +12,9 @@ from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.cascade import At, Cascade, TextSource
 from cosmos_workflow.jobs.chunks import DEFAULT_SPEAKER, Chunk, Limits, cut_text, language_of
 from cosmos_workflow.jobs.schema import Audio, Candidates, Chunking, JobSection, TaskSection
+from cosmos_workflow.jobs.sources import EarlierTasks, key_of
 from cosmos_workflow.jobs.suggest import did_you_mean
-from cosmos_workflow.jobs.tasks import TaskConfig, Voice, slug
+from cosmos_workflow.jobs.tasks import TaskConfig, Voice
 from cosmos_workflow.jobs.voices import SPEAKER_ID, read_voices, read_weights
 from cosmos_workflow.jobs.yaml_tree import YamlTree, read_text_file
 from cosmos_workflow.params import list_choices, shorten, validate_params
@@ -34,13 +35,18 @@ def resolve_tasks(tree: YamlTree, job: JobSection, job_id: str, name: str, folde
         message = f"a job with {list_choices(_TO_ENGINE)} names its engine; add the key engine."
         tree.problems.append(tree.problem((), message))
     tasks: list[TaskConfig] = []
+    places: dict[str, int] = {}
+    for number, at in enumerate(sections or [top], 1):
+        places.setdefault(key_of(at.level, number), number)
+    known: dict[str, TaskConfig] = {}
     for number, at in enumerate(sections or [top], 1):
         same = at.level.engine in (None, job.engine)
         levels = [top, at] if sections else [top]
-        cascade = Cascade(tree, levels, levels if same else [at], folder, root)
+        cascade = Cascade(tree, levels, levels if same else [at], folder, root, EarlierTasks(places, number, known))
         task = _resolve(cascade, job_id, name, number)
         if task:
             tasks.append(task)
+            known.setdefault(task.key, task)
     _check_names(tree, tasks)
     return tasks
 
@@ -69,7 +75,7 @@ def _resolve(cascade: Cascade, job_id: str, job_name: str, number: int) -> TaskC
     return TaskConfig(
         job_id=job_id,
         job_name=job_name,
-        key=slug(name) if name else str(number),
+        key=key_of(own.level, number),
         number=number,
         name=name,
         enabled=own.level.enabled,
@@ -104,7 +110,8 @@ def _read_file(cascade: Cascade, file: str, source: TextSource) -> tuple[str | N
     if path is None:
         return None, source
     try:
-        return read_text_file(path, MAX_TEXT_BYTES, "text file"), TextSource(source.location, str(path))
+        shown = cascade.tree.shown
+        return read_text_file(path, MAX_TEXT_BYTES, "text file", shown), TextSource(source.location, shown(path))
     except InputError as error:
         cascade.note(source.location, str(error))
         return None, source
@@ -145,13 +152,21 @@ def _check_chunks(
     voices: Mapping[str, Voice],
     weights: Mapping[str, float],
 ) -> None:
+    written = {name for at in cascade.engine_levels for name in at.level.inputs}
     for chunk in chunks:
         voice = voices[chunk.speaker]
         inputs = {name: Path(path) for name, path in voice.inputs.items()}
+        params = validate_params(spec.params, voice.params)
         try:
-            spec.check(chunk.text, validate_params(spec.params, voice.params), weights, inputs)
+            # What is named and wrong has its own problem already; it isn't missing as well.
+            later = {*voice.sources, *(written - set(inputs))}
+            if later:
+                spec.check_ahead(chunk.text, params, weights, inputs, later)
+            else:
+                spec.check(chunk.text, params, weights, inputs)
         except InputError as error:
             named = [name for name, path in inputs.items() if path.name in str(error)]
+            named += [name for name in voice.sources if re.search(rf"\b{name}\b", str(error))]
             if named:
                 cascade.note(cascade.find("inputs", named[0]), str(error))
             else:

@@ -86,7 +86,9 @@ class Level(Section):
     engine: str | None = _field("the name of an engine")
     params: dict[str, Any] = _field("a section of the engine's parameters", {})
     weights: dict[str, Any] = _field("a section such as {vis: 0.5, edge: 0.25}", {})
-    inputs: dict[str, str] = _field("a section of files such as {video: clip.mp4}", {})
+    inputs: dict[str, str] = _field(
+        "a section of files such as {video: clip.mp4}, or of tasks above this one such as {scene_1: task:intro}", {}
+    )
     text: str | None = _field("text (in quotes, where YAML would read something else)")
     text_file: str | None = _field("the name of a text file", min_length=1)
     chunking: Chunking = _field("a section with target, max and min", Chunking())
@@ -132,8 +134,8 @@ def keys_at(location: tuple[str | int, ...]) -> list[str]:
 
 
 def words_at(location: tuple[str | int, ...]) -> str:
-    """What a value at a location has to be, in words."""
-    found = field_at(location)
+    """What a value at a location has to be, in words; inside a section of free keys, what that section has to be."""
+    found = next((found for end in range(len(location), 0, -1) if (found := field_at(location[:end]))), None)
     return found.description or "" if found else ""
 
 

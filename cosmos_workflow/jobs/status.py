@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from cosmos_workflow.catalog import find_engine
 from cosmos_workflow.jobs.assembly import Final, Piece, final_state, finals
 from cosmos_workflow.jobs.candidates import Fault, FaultScorer, Score, Scorer, best
 from cosmos_workflow.jobs.plan import Choice, KnownRuns, PieceState, TaskStatus, choose, job_source, pieces_of
+from cosmos_workflow.jobs.scores import ScoreFile
 from cosmos_workflow.jobs.store import JobStore
-from cosmos_workflow.jobs.tasks import JobFile, TaskConfig
+from cosmos_workflow.jobs.tasks import JobFile, Source, TaskConfig, all_needs
+from cosmos_workflow.params import list_choices, shorten
 from cosmos_workflow.store import RunRecord, Store
-
-SCORES = "scores.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +23,7 @@ class TaskReport:
 
     `progress` is the share of its pieces that can be heard, with what is running counted by its own progress, in [0, 1]; it
     is 1 only for a completed task. `final` is the newest one, `current` whether it is what its pieces would give now.
+    `waits` says which earlier tasks have yet to make its inputs, or that they failed; empty where all of them are there.
     """
 
     task: TaskConfig
@@ -35,6 +35,7 @@ class TaskReport:
     finals: tuple[Final, ...] = ()
     current: bool = False
     started_at: float | None = None
+    waits: str = ""
 
     @property
     def final(self) -> Final | None:
@@ -67,6 +68,13 @@ class JobReport:
         return status_label(self.status, self.progress)
 
 
+@dataclass(slots=True)
+class Look(KnownRuns):
+    """The runs of a job at one moment, and what was read of its tasks then: what one task needs of another is read once."""
+
+    reports: dict[str, TaskReport] = field(default_factory=dict)
+
+
 class JobReader:
     """Reads what a job has: its runs from the store, its finals and choices from its folder."""
 
@@ -75,14 +83,33 @@ class JobReader:
         self.jobs = jobs
         self._scorer = scorer or FaultScorer()
 
-    def known_runs(self, job_id: str) -> KnownRuns:
-        """Every run of a job, by what it made."""
+    def look(self, job_id: str) -> Look:
+        """Every run of a job as it is now, by what it made."""
         runs = self.store.list_runs(self.jobs.owner, source=f"{job_source(job_id)}*", limit=None)
-        return KnownRuns.of(runs, lambda run: self.output_of(run) is not None)
+        return Look.of(runs, lambda run: self.output_of(run) is not None)
 
-    def pieces(self, task: TaskConfig, known: KnownRuns) -> tuple[PieceState, ...]:
+    def pieces(self, task: TaskConfig, known: Look) -> tuple[PieceState, ...]:
         """The pieces of a task with what there is of them."""
-        return pieces_of(task, known, self.jobs.choices(task.id), self.store.digest)
+        for need in all_needs([task], known.reports):
+            self.read_task(need, known)
+
+        def result_of(source: Source) -> Path | None:
+            return self.result_files(known.reports[source.task.id]).get(source.output)
+
+        return pieces_of(task, known, self.jobs.choices(task.id), self.store.digest, result_of)
+
+    def result_files(self, report: TaskReport) -> dict[str, Path]:
+        """The files of a completed task's result by their keys, "" being the one that is played; empty for any other task."""
+        if not report.current:
+            return {}
+        if report.task.joined:
+            final = report.finals[-1]
+            return {"": final.path, "audio": final.path, "subtitles": final.subtitles}
+        run = report.chosen[0]
+        played = self.output_of(run) if run else None
+        if run is None or played is None:
+            return {}
+        return {"": played} | {key: self.store.run_folder(run.id) / name for key, name in run.outputs.items()}
 
     def output_of(self, run: RunRecord) -> Path | None:
         """The file of a run that is played; None where somebody deleted it."""
@@ -96,15 +123,20 @@ class JobReader:
 
     def read_job(self, job: JobFile, live: bool = False) -> JobReport:
         """Where a job and each of its tasks is; `live` says that this program is working on it."""
-        known = self.known_runs(job.id)
+        known = self.look(job.id)
         reports = tuple(self.read_task(task, known, live) for task in job.tasks)
         counted = [report for report in reports if report.task.enabled] or list(reports)
         progress = sum(report.progress for report in counted) / len(counted)
         status = TaskStatus.RUNNING if live else _job_status([report.status for report in counted])
         return JobReport(job, status, progress, reports)
 
-    def read_task(self, task: TaskConfig, known: KnownRuns, live: bool = False) -> TaskReport:
+    def read_task(self, task: TaskConfig, known: Look, live: bool = False) -> TaskReport:
         """Where a task is."""
+        report = self._read_task(task, known, live)
+        known.reports[task.id] = report
+        return report
+
+    def _read_task(self, task: TaskConfig, known: Look, live: bool) -> TaskReport:
         pieces = self.pieces(task, known)
         chosen = self.chosen(task, pieces, known)
         made = finals(self.jobs.task_folder(task.id)) if task.joined else []
@@ -113,23 +145,41 @@ class JobReader:
         # A program that was killed leaves runs behind that seem to go on.
         running = any(take.running for piece in pieces for take in piece.takes) and (live or self.jobs.is_held(task.job_id))
         begun = [take.last.started_at for piece in pieces for take in piece.takes if take.last and take.last.started_at]
-        status = _status(pieces, chosen, current, running or (live and task.enabled and bool(begun)))
+        waits, never = self._waits(task, pieces, known)
+        status = _status(pieces, chosen, current, running or (live and task.enabled and bool(begun)), never)
         return TaskReport(
             task=task,
             status=status,
             progress=1.0 if status is TaskStatus.COMPLETED else min(0.99, _progress(pieces)),
-            message=_message(task, pieces, chosen, current),
+            message=waits or _message(task, pieces, chosen, current),
             pieces=pieces,
             chosen=tuple(chosen),
             finals=tuple(made),
             current=current,
             started_at=min(begun, default=None),
+            waits=waits,
         )
+
+    def _waits(self, task: TaskConfig, pieces: Sequence[PieceState], known: Look) -> tuple[str, bool]:
+        """What earlier tasks have yet to make for this one, in words, and whether they never will as things stand."""
+        lacking = {name for piece in pieces for name in piece.later}
+        sources = [source for voice in task.voices.values() for name, source in voice.sources.items() if name in lacking]
+        titles: list[str] = []
+        for source in sources:
+            need, report = source.task, known.reports[source.task.id]
+            if report.current:
+                made = list_choices([key for key in self.result_files(report) if key])
+                return f"not run, since {need.title} made no {shorten(source.output)}; it made {made}", True
+            if report.status is TaskStatus.FAILED:
+                why = f" ({report.missing[0].error})" if not report.waits and report.missing else ""
+                return f"not run, since {need.title} {'failed' if not report.waits else 'was not run'}{why}", True
+            titles.append(need.title if need.enabled else f"{need.title}, which is switched off")
+        return f"waits for {list_choices(list(dict.fromkeys(titles)))}" if titles else "", False
 
     def chosen(self, task: TaskConfig, pieces: Sequence[PieceState], known: KnownRuns) -> list[RunRecord | None]:
         """The run of each piece that is used; None for a piece that can't be heard, or of which takes are still to be made."""
         choices = self.jobs.choices(task.id)
-        scores = _ScoreFile(self.jobs.task_folder(task.id) / SCORES, self.jobs)
+        scores = ScoreFile(self.jobs, task.id)
 
         def best_of(runs: list[RunRecord]) -> RunRecord:
             return runs[best([self.score(run, scores) for run in runs])]
@@ -141,7 +191,7 @@ class JobReader:
         scores.save()
         return picked
 
-    def score(self, run: RunRecord, scores: _ScoreFile | None = None) -> Score:
+    def score(self, run: RunRecord, scores: ScoreFile | None = None) -> Score:
         """How good a take is."""
         known = scores.get(run.id) if scores else None
         if known is not None:
@@ -154,7 +204,7 @@ class JobReader:
 
     def scores(self, task: TaskConfig, runs: Sequence[RunRecord]) -> list[Score]:
         """How good each of these takes of a task is; measured once, then remembered."""
-        kept = _ScoreFile(self.jobs.task_folder(task.id) / SCORES, self.jobs)
+        kept = ScoreFile(self.jobs, task.id)
         found = [self.score(run, kept) for run in runs]
         kept.save()
         return found
@@ -178,51 +228,20 @@ class JobReader:
         return final_state(used, task.audio)
 
 
-class _ScoreFile:
-    """Scores by run, kept beside a task's finals: a run never changes, so neither does its score."""
-
-    def __init__(self, path: Path, jobs: JobStore) -> None:
-        self._path, self._jobs = path, jobs
-        self._scores: dict[str, Score] | None = None
-        self._changed = False
-
-    def get(self, run_id: str) -> Score | None:
-        if self._scores is None:
-            self._scores = self._read()
-        return self._scores.get(run_id)
-
-    def put(self, run_id: str, score: Score) -> None:
-        self._scores = {**(self._scores or {}), run_id: score}
-        self._changed = True
-
-    def save(self) -> None:
-        if not self._changed or self._scores is None:
-            return
-        told = {
-            run_id: [[fault.name, fault.severity, fault.message] for fault in score.faults]
-            for run_id, score in self._scores.items()
-        }
-        self._jobs.disk.make_folder(self._path.parent)
-        self._jobs.disk.write(self._path, json.dumps(told).encode())
-
-    def _read(self) -> dict[str, Score]:
-        try:
-            told = json.loads(self._path.read_text(encoding="utf-8"))
-            return {run_id: Score(tuple(Fault(*fault) for fault in faults)) for run_id, faults in told.items()}
-        except (FileNotFoundError, ValueError, TypeError, AttributeError):
-            return {}  # they are measured again
-
-
 def status_label(status: TaskStatus, progress: float) -> str:
     """A status with its percentage, where it has one."""
     return f"{status} {int(progress * 100)} %" if status in (TaskStatus.RUNNING, TaskStatus.PARTIAL) else str(status)
 
 
-def _status(pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None], current: bool, running: bool) -> TaskStatus:
+def _status(
+    pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None], current: bool, running: bool, never: bool
+) -> TaskStatus:
     if current:
         return TaskStatus.COMPLETED
     if running:
         return TaskStatus.RUNNING
+    if never:
+        return TaskStatus.FAILED
     lacking = [piece for piece, run in zip(pieces, chosen, strict=True) if run is None]
     if lacking and all(piece.failed for piece in lacking):
         return TaskStatus.FAILED

@@ -78,7 +78,7 @@ class JobStore:
         if known is not None and known[0] == _state(path, known[1].job):
             return known[1]
         try:
-            stored = StoredJob(job_id, path, load_job(path, job_id=job_id, root=self.folder))
+            stored = StoredJob(job_id, path, load_job(path, job_id=job_id, root=self.folder, shown=self.shown))
         except InputError as error:
             stored = StoredJob(job_id, path, None, str(error))
         self._read[path] = (_state(path, stored.job), stored)
@@ -111,7 +111,14 @@ class JobStore:
     def check(self, text: str, job_id: str = "") -> JobFile:
         """The job that this text would be in the workspace; raises JobFileError with every problem."""
         path = self._path_of(job_id) if job_id else None
-        return parse_job(text, path or self.folder / f"{job_id or 'job'}.yaml", job_id=job_id, root=self.folder)
+        return parse_job(text, path or self.folder / f"{job_id or 'job'}.yaml", job_id=job_id, root=self.folder, shown=self.shown)
+
+    def shown(self, path: Path) -> str:
+        """A path for a person: as it is called within the workspace, where it lies in there."""
+        for root in (self.workspace.root, self.workspace.root.resolve()):
+            if path.is_relative_to(root):
+                return path.relative_to(root).as_posix()
+        return str(path)
 
     def write(self, job_id: str, text: str) -> Path:
         """Put a text into a job's file, made where it is missing; checked by whoever calls."""
@@ -160,7 +167,10 @@ class JobStore:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UnavailableError(f"{path} can't be read ({error}); delete it to let the best takes be used.") from error
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise UnavailableError(
+                f"{self.shown(path)} can't be read ({reason}); delete it to let the best takes be used."
+            ) from error
 
     def set_choice(self, task_id: str, piece: str, choice: Choice) -> None:
         """Remember a decision about a piece."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,22 @@ from cosmos_workflow.jobs.schema import Audio, Candidates
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """An input that an earlier task makes: that task, and which of its outputs ("" is the one that a person plays)."""
+
+    key: str
+    output: str
+    # Whoever compares or prints a task would go through all tasks before it, by every way there is.
+    task: TaskConfig = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Voice:
-    """What a speaker is made with: complete params, and input files as absolute paths."""
+    """What a speaker is made with: complete params, input files as absolute paths, and inputs that earlier tasks make."""
 
     params: Mapping[str, Any]
     inputs: Mapping[str, str]
+    sources: Mapping[str, Source] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,12 @@ class TaskConfig:
         return f"{self.job_id}/{self.key}"
 
     @property
+    def needs(self) -> tuple[TaskConfig, ...]:
+        """The earlier tasks that make an input of this one, in the order of the file."""
+        found = {source.key: source.task for voice in self.voices.values() for source in voice.sources.values()}
+        return tuple(sorted(found.values(), key=lambda task: task.number))
+
+    @property
     def title(self) -> str:
         """What a person reads: its name, or the beginning of its text."""
         if self.name:
@@ -73,6 +90,21 @@ class JobFile:
     def task(self, key: str) -> TaskConfig | None:
         """The task of that key."""
         return next((task for task in self.tasks if task.key == key), None)
+
+
+def all_needs(tasks: Iterable[TaskConfig], without: Container[str] = ()) -> list[TaskConfig]:
+    """The tasks that these need, and those that they need in turn, in the order of the file.
+
+    Those whose id is in `without`, and what only they need, are left out.
+    """
+    found: dict[str, TaskConfig] = {}
+    left = [need for task in tasks for need in task.needs]
+    while left:
+        task = left.pop()
+        if task.id not in found and task.id not in without:
+            found[task.id] = task
+            left.extend(task.needs)
+    return sorted(found.values(), key=lambda task: task.number)
 
 
 def slug(name: str, most: int = 48) -> str:

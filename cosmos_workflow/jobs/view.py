@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -14,11 +13,11 @@ from rich.text import Text
 
 from cosmos_workflow.gpu_dispatch.protocol import Event
 from cosmos_workflow.gpu_dispatch.ui import DispatchView
+from cosmos_workflow.jobs.check import CheckedJob, work_text
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, JobStarted, JobWaiting, TakeMade, TaskEnded, TaskResult
+from cosmos_workflow.jobs.plan import task_of
+from cosmos_workflow.params import list_choices
 from cosmos_workflow.runner import RunnerSnapshot
-
-if TYPE_CHECKING:
-    from cosmos_workflow.jobs.command import CheckedJob
 
 
 class RunView:
@@ -42,6 +41,7 @@ class RunView:
             self._live = Live(console=self._console, get_renderable=self._picture, refresh_per_second=4)
         self._rows: dict[str, TaskID] = {}
         self._done: dict[str, int] = {}
+        self._ended, self._total = 0, 0
         self._runner: TaskID | None = None
 
     def __enter__(self) -> RunView:
@@ -83,11 +83,13 @@ class RunView:
             total = max(1, len(plan.wanted))
             self._rows[plan.task.id] = self._bars.add_task(plan.task.title[:40], total=total, note="")
             self._done[plan.task.id] = 0
+        self._total += len({take.digest for plan in event.plan.tasks for take in plan.wanted})
         if self._runner is None:
             self._runner = self._bars.add_task("", total=None, note="")
 
     def _take(self, event: TakeMade) -> None:
         self._done[event.task_id] = self._done.get(event.task_id, 0) + 1
+        self._ended += 1
         if (row := self._rows.get(event.task_id)) is not None:
             self._bars.update(row, completed=self._done[event.task_id])
         if event.run_error:
@@ -96,10 +98,20 @@ class RunView:
     def _progress(self, snapshot: RunnerSnapshot) -> None:
         if self._runner is None:
             return
+        begun: dict[str, float] = {}
+        for item in snapshot.queue.running:
+            if item.id in snapshot.progress:
+                task_id = task_of(item)
+                begun[task_id] = begun.get(task_id, 0.0) + snapshot.progress[item.id].fraction
+        for task_id, share in begun.items():
+            if (row := self._rows.get(task_id)) is not None:
+                self._bars.update(row, completed=self._done.get(task_id, 0) + share)
         running = [progress.message for progress in snapshot.progress.values() if progress.message]
         left = f"{snapshot.left} left" if snapshot.left else ""
         note = ", ".join(part for part in (running[0] if running else str(snapshot.state), left, snapshot.reason) if part)
-        self._bars.update(self._runner, description="all", completed=snapshot.fraction * 100, total=100, note=note)
+        # The queue's own share begins anew when tasks follow that waited for others.
+        done = self._ended + sum(begun.values())
+        self._bars.update(self._runner, description="all", completed=done, total=self._total or None, note=note)
 
     def _end(self, result: TaskResult) -> None:
         if (row := self._rows.get(result.task_id)) is not None:
@@ -120,11 +132,12 @@ def print_checked(checked: Sequence[CheckedJob], console: Console | None = None)
     console = console or Console()
     for entry in checked:
         tasks = Table(title=f"{entry.job.name} ({entry.job.path})", title_justify="left")
-        for name in ("task", "engine", "state", "pieces", "to make", "characters"):
+        for name in ("task", "engine", "state", "pieces", "to make", "work"):
             tasks.add_column(name)
         for plan in entry.plan.tasks:
-            characters = sum(len(piece.chunk.text) for piece in plan.pieces)
-            cells = (plan.task.title, plan.task.engine, plan.state, len(plan.pieces), len(plan.wanted), f"{characters:,}")
+            after = list_choices([need.title for need in plan.task.needs])
+            state = f"{plan.state}, after {after}" if after else plan.state
+            cells = (plan.task.title, plan.task.engine, state, len(plan.pieces), len(plan.wanted), work_text(plan))
             tasks.add_row(*(Text(str(cell)) for cell in cells))
         console.print(tasks)
         for number, (batch, reason) in enumerate(entry.batches, 1):

@@ -10,8 +10,9 @@ from typing import Any
 from cosmos_workflow.catalog import EngineSpec
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.cascade import Cascade
+from cosmos_workflow.jobs.sources import MARK, UnresolvedError
 from cosmos_workflow.jobs.suggest import did_you_mean
-from cosmos_workflow.jobs.tasks import Voice
+from cosmos_workflow.jobs.tasks import Source, Voice
 from cosmos_workflow.jobs.yaml_tree import Location
 from cosmos_workflow.params import list_choices, shorten, validate_params
 
@@ -35,10 +36,14 @@ def read_voices(cascade: Cascade, spec: EngineSpec) -> dict[str, Voice]:
     for speaker in ("", *dict.fromkeys(ids)):
         layers = [*_own_layers(cascade), *(_speaker_layers(cascade, speaker) if speaker else ())]
         params = _read_params(cascade, spec, layers)
-        inputs = _read_inputs(cascade, spec, layers)
+        try:
+            inputs = _read_inputs(cascade, spec, layers)
+        except UnresolvedError:
+            return {}
         if params is None:
             return {}
-        voices[speaker] = Voice(params, inputs)
+        files = {name: value for name, value in inputs.items() if isinstance(value, str)}
+        voices[speaker] = Voice(params, files, {name: value for name, value in inputs.items() if isinstance(value, Source)})
     return voices
 
 
@@ -105,15 +110,22 @@ def _is_right(cascade: Cascade, spec: EngineSpec, key: str, value: Any, location
     return True
 
 
-def _read_inputs(cascade: Cascade, spec: EngineSpec, layers: list[_Layer]) -> dict[str, str]:
-    merged: dict[str, str] = {}
-    known = [accepted.name for accepted in spec.inputs]
+def _read_inputs(cascade: Cascade, spec: EngineSpec, layers: list[_Layer]) -> dict[str, str | Source]:
+    """The nearest file, or earlier task, of each input. Raises UnresolvedError where such a task is wrong itself."""
+    merged: dict[str, str | Source] = {}
+    accepted = {entry.name: entry for entry in spec.inputs}
+    known = list(accepted)
     for layer in layers:
         for key, value in layer.inputs.items():
             location = (*layer.inputs_location, key)
             if key not in known:
                 takes = f"use {list_choices(known)}" if known else "leave it out"
                 cascade.note(location, f"{spec.name} takes no such file{did_you_mean(key, known)}; {takes}.", of_key=True)
+            elif value.startswith(MARK) and cascade.earlier is not None:
+                try:
+                    merged[key] = cascade.earlier.find(value, accepted[key], spec.name)
+                except InputError as error:
+                    cascade.note(location, str(error))
             elif (path := cascade.path(value, location)) is not None:
                 merged[key] = str(path)
     return merged

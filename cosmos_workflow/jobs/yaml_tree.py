@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,14 @@ class JobFileError(InputError):
 
 @dataclass(slots=True)
 class YamlTree:
-    """A file's values as dict, list, str, int, float, bool and None, and where each key and value stands."""
+    """A file's values as dict, list, str, int, float, bool and None, and where each key and value stands.
+
+    `shown` is how messages write a path.
+    """
 
     value: Any
     file: str = ""
+    shown: Callable[[Path], str] = str
     keys: dict[Location, Place] = field(default_factory=dict)
     values: dict[Location, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -91,22 +95,23 @@ def spell(location: Location) -> str:
     return text
 
 
-def read_text_file(path: Path, most: int, what: str) -> str:
-    """A file's text: UTF-8, with or without its mark, at most `most` bytes; raises InputError."""
+def read_text_file(path: Path, most: int, what: str, shown: Callable[[Path], str] = str) -> str:
+    """A file's text: UTF-8, with or without its mark, at most `most` bytes; raises InputError, which names it by `shown`."""
+    name = shown(path)
     try:
         with path.open("rb") as file:
             data = file.read(most + 1)
     except OSError as error:
-        raise InputError(f"{path}: the {what} can't be read ({error.strerror}); check the name and the rights.") from error
+        raise InputError(f"{name}: the {what} can't be read ({error.strerror}); check the name and the rights.") from error
     if len(data) > most:
-        raise InputError(f"{path}: the {what} has more than {most:,} bytes; split it.")
+        raise InputError(f"{name}: the {what} has more than {most:,} bytes; split it.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise InputError(f"{path}:{line}: the {what} isn't UTF-8 text; save it as UTF-8.") from error
+        raise InputError(f"{name}:{line}: the {what} isn't UTF-8 text; save it as UTF-8.") from error
     if "\0" in text:
-        raise InputError(f"{path}: the {what} holds binary data; give a text file.")
+        raise InputError(f"{name}: the {what} holds binary data; give a text file.")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

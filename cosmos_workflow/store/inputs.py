@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import threading
 import time
@@ -23,8 +24,9 @@ _REMEMBERED = 4096
 _EXTENSIONS: dict[str, tuple[str, ...]] = {
     "audio": (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a"),
     "video": (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi"),
-    "text": (".txt", ".csv", ".yaml", ".yml", ".ssml", ".xml"),
+    "text": (".txt", ".csv", ".yaml", ".yml", ".json", ".ssml", ".xml"),
 }
+MAX_JSON_BYTES = 1_000_000
 _PLAIN_OWNER = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -139,6 +141,8 @@ def sniff(path: Path, name: str) -> Sniffed:
     if claimed is None:
         takes = list_choices([extension for kind in _EXTENSIONS.values() for extension in kind], 20)
         raise InputError(f"{shorten(name)} isn't a kind of file that is taken; use one of {takes}.")
+    if found.extension == ".json":
+        _check_json(path, name)
     return found
 
 
@@ -170,6 +174,17 @@ def _as_text(path: Path, name: str) -> Sniffed | None:
         return None
     suffix = PurePath(name).suffix.lower()
     return Sniffed(frozenset({"text"}), suffix if suffix in _EXTENSIONS["text"] else ".txt")
+
+
+def _check_json(path: Path, name: str) -> None:
+    if (size := path.stat().st_size) > MAX_JSON_BYTES:
+        raise InputError(f"{shorten(name)} has {size:,} bytes; a JSON file has at most {MAX_JSON_BYTES:,}.")
+    try:
+        json.loads(path.read_text(encoding="utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{shorten(name)} isn't JSON: line {error.lineno}: {error.msg}.") from error
+    except RecursionError as error:
+        raise InputError(f"{shorten(name)} is nested too deeply; use a flatter file.") from error
 
 
 def _claimed_kind(name: str) -> str | None:

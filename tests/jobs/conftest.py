@@ -12,6 +12,7 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.store import JobStore
+from cosmos_workflow.jobs.tasks import JobFile
 from cosmos_workflow.operations import Operations
 
 PLUGIN = Path(__file__).parent / "plugin"
@@ -41,3 +42,18 @@ def orchestrator(tone: Callable[[], list[str]], workspace: Workspace, operations
 def manager(orchestrator: TaskOrchestrator) -> JobManager:
     """The jobs of the workspace."""
     return JobManager(orchestrator)
+
+
+def job_of(manager: JobManager, text: str) -> JobFile:
+    """A new job in the workspace."""
+    job = manager.create("story", text).job
+    assert job is not None
+    return job
+
+
+def changed(manager: JobManager, job: JobFile, old: str, new: str) -> JobFile:
+    """The job after an edit of its file."""
+    assert old in job.source
+    edited = manager.update(job.id, job.source.replace(old, new)).job
+    assert edited is not None
+    return edited

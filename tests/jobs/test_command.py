@@ -72,6 +72,8 @@ def test_a_table_for_people(tmp_path: Path) -> None:
     assert code == 0, err
     assert "batch 2: 1 x control-preview; apart: canny_threshold differs: medium, high" in out
     assert "batch 1: 2 x espeak" in out
+    assert "frames" in out
+    assert "characters" in out
     assert finished(tmp_path) == 0
     code, out, err = call("run", ASSETS / "dialogue.yaml", "--workspace", tmp_path)
     assert code == 0, err
@@ -83,7 +85,8 @@ def test_check_tells_a_program(tmp_path: Path) -> None:
     (checked,) = told("check", ASSETS / "book.yaml", "--workspace", tmp_path)
     (task,) = checked["tasks"]
     assert (task["state"], task["pieces"] == task["to make"]) == ("new", True)
-    assert task["characters"] > 19_000
+    assert task["work"] == task["characters"] > 19_000
+    assert task["unit"] == "characters"
     assert sum(batch["items"] for batch in checked["batches"]) == task["pieces"]
 
 

@@ -129,6 +129,19 @@ def test_files_that_somebody_put_there_by_hand(manager: JobManager, workspace: W
     assert manager.jobs.load(workspace.jobs / "My Book.yaml").id == right.stored.id
 
 
+def test_what_is_wrong_is_told_with_paths_of_the_workspace(manager: JobManager, workspace: Workspace) -> None:
+    (workspace.jobs / "My Book.yaml").write_text("engine: tone\ntext_file: none.txt\n")
+    (workspace.jobs / "song.yaml").write_text("engine: tone\ntext_file: song.txt\nspeakers: {anna: {}}\n")
+    (workspace.jobs / "song.txt").write_text("One.\n\n<speaker:nobody> Two.\n")
+    (workspace.jobs / "wide.yaml").write_text("engine: tone\ntext_file: wide.txt\n")
+    (workspace.jobs / "wide.txt").write_bytes(b"\xff\xfe")
+    problems = [entry.stored.problem for entry in manager.list()]
+    assert problems[0] == "jobs/My Book.yaml:2:12: text_file: there is no file 'none.txt' in jobs; check the name."
+    assert problems[1].startswith("jobs/song.txt:3:1: the speaker 'nobody' isn't defined")
+    assert problems[2].startswith("jobs/wide.yaml:2:12: text_file: jobs/wide.txt:1: the text file isn't UTF-8")
+    assert not any(str(workspace.root) in problem for problem in problems)
+
+
 def test_an_edited_text_file_is_seen(manager: JobManager, workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "song.txt").write_text("One.")
     manager.upload(tmp_path / "song.txt")
@@ -225,6 +238,24 @@ def test_a_job_that_was_asked_for_comes_first(manager: JobManager, background: J
     (tmp_path / "gate").touch()
     assert background.join(60)
     assert tone() == ["7 gate", "7 three", "7 two"]
+
+
+def test_a_task_that_was_asked_for_runs_alone(manager: JobManager, background: JobBackground, tone: Log, tmp_path: Path) -> None:
+    manager.create("first", SIMPLE.format("gate"))
+    manager.create("night", "engine: tone\ntasks: [{text: a}, {text: b}, {text: c, enabled: false}, {text: d}]\n")
+    background.run_now("first")
+    wait_for(lambda: background.state().running == "first", "the first job runs")
+    background.run_now("night", tasks=["2"])
+    background.run_now("night", tasks=["3", "2"])
+    assert background.state().waiting == ("night",)
+    with pytest.raises(InputError, match="has no task '9'"):
+        background.run_now("night", tasks=["9"])
+    (tmp_path / "gate").touch()
+    assert background.join(60)
+    assert tone() == ["7 gate", "7 b", "7 c"]
+    background.run_now("night")
+    assert background.join(60)
+    assert sorted(tone()[3:]) == ["7 a", "7 d"]
 
 
 def test_switching_off_stops_after_the_batch(

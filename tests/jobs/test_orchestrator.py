@@ -18,9 +18,9 @@ from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.plan import TaskStatus
 from cosmos_workflow.jobs.store import JobStore
-from cosmos_workflow.jobs.tasks import JobFile
 from cosmos_workflow.operations import Operations
 from cosmos_workflow.queueing import ItemStatus
+from tests.jobs.conftest import changed, job_of
 
 Log = Callable[[], list[str]]
 
@@ -38,21 +38,6 @@ tasks:
 
       The last paragraph is the end.
 """
-
-
-def job_of(manager: JobManager, text: str) -> JobFile:
-    """A new job in the workspace."""
-    job = manager.create("story", text).job
-    assert job is not None
-    return job
-
-
-def changed(manager: JobManager, job: JobFile, old: str, new: str) -> JobFile:
-    """The job after an edit of its file."""
-    assert old in job.source
-    edited = manager.update(job.id, job.source.replace(old, new)).job
-    assert edited is not None
-    return edited
 
 
 def test_a_job_becomes_one_sound_with_subtitles(orchestrator: TaskOrchestrator, manager: JobManager, tone: Log) -> None:

@@ -25,6 +25,7 @@ CONTENTS = {
     ".mkv": b"\x1a\x45\xdf\xa3\x9f\x42\x82\x88matroska",
     ".txt": "Good morning, äöü.".encode(),
     ".yaml": b"job: a\n",
+    ".json": b'\xef\xbb\xbf{"title": "a"}\n',
 }
 
 
@@ -62,6 +63,15 @@ def test_the_same_content_twice_is_one_file(store: Store, tmp_path: Path) -> Non
         ("notes.txt", b"\x7fELF\2\1\1\0\0", r"isn't text in UTF-8: its content is something else"),
         ("notes.txt", "für".encode("latin-1"), r"isn't text in UTF-8"),
         ("clip.mp4", b"", r"'clip\.mp4' is empty"),
+        ("outline.json", b"title: a", r"'outline\.json' isn't JSON: line 1: Expecting value\."),
+        ("outline.json", b'{"title": "a"', r"'outline\.json' isn't JSON: line 1: Expecting ',' delimiter"),
+        ("outline.json", b"[" * 100_000, r"'outline\.json' is nested too deeply"),
+        (
+            "outline.json",
+            b'"' + b"a" * 1_000_000 + b'"',
+            r"'outline\.json' has 1,000,002 bytes; a JSON file has at most 1,000,000\.",
+        ),
+        ("outline.json", WAV, r"isn't text in UTF-8: its content is audio"),
         ("run.exe", b"text", r"'run\.exe' isn't a kind of file that is taken; use one of \.wav, "),
         ("page.html", b"<html>", r"isn't a kind of file that is taken"),
         ("model.pkl", b"\x80\x04\x95", r"isn't an audio, video or text file: its content is something else"),

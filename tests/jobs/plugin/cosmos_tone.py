@@ -1,7 +1,7 @@
 """An engine with seeds, for tests of jobs: hums a text, a twentieth of a second a letter, in a pitch that the seed decides.
 
 What a text says changes that: "broken" fails always, "flaky" until the file $COSMOS_TONE_MENDED is there, "gate" waits for the
-file $COSMOS_TONE_GATE, "mute" is silent with its first seed (the params' own).
+file $COSMOS_TONE_GATE, "mute" is silent with its first seed (the params' own). The input `before` is heard first.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from typing import cast
 import numpy as np
 import soundfile
 
-from cosmos_workflow.catalog import EngineSpec
+from cosmos_workflow.catalog import EngineSpec, InputSpec
 from cosmos_workflow.engines.base import Context, Output, Request, SerialEngine
-from cosmos_workflow.errors import WorkflowError
+from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.params import Params, param
 from cosmos_workflow.progress import Stage
 
 RATE = 16_000
 SECONDS_PER_LETTER = 0.05
+MOST_BEFORE = 5.0
 LOG, GATE, MENDED = "COSMOS_TONE_LOG", "COSMOS_TONE_GATE", "COSMOS_TONE_MENDED"
 
 
@@ -42,9 +43,15 @@ class ToneSpec(EngineSpec):
     params = ToneParams
     implementation = "cosmos_tone:ToneEngine"
     stages = (Stage("hum", 0.0, "Humming"),)
+    inputs = (InputSpec("before", "audio", "What is heard first"),)
     output = "audio"
     max_batch_size = 4
     max_text = 200
+
+    def check(self, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, Path]) -> None:
+        super().check(text, params, weights, inputs)
+        if "before" in inputs and (seconds := soundfile.info(str(inputs["before"])).duration) > MOST_BEFORE:
+            raise InputError(f"tone: {inputs['before'].name} lasts {seconds:.1f} s; give {MOST_BEFORE:g} s at most.")
 
 
 class ToneEngine(SerialEngine):
@@ -61,6 +68,8 @@ class ToneEngine(SerialEngine):
         sound = 0.2 * np.sin(2 * np.pi * (200 + params.seed % 500) * time) * np.abs(np.sin(np.pi * 4 * time))
         if "mute" in text and params.seed == ToneParams().seed:
             sound *= 0
+        if "before" in request.inputs:
+            sound = np.concatenate([soundfile.read(request.inputs["before"])[0], sound])
         soundfile.write(request.folder / "tone.wav", sound, RATE, subtype="PCM_16")
         _log(f"{params.seed} {text}")
         return Output(request.id, {"audio": "tone.wav"})
