@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, cast
@@ -34,6 +34,7 @@ SIZES: Mapping[Quality, tuple[int, int]] = {
 """Width and height in pixels."""
 
 _NEEDED = ("manim", "manimpango", "cairo", "typst")
+_TWO_OUTLINES = "explainer: there is a text and an outline file; keep one of them."
 
 
 class ExplainerParams(Params):
@@ -110,41 +111,60 @@ class ExplainerSpec(EngineSpec):
             "On Debian run: apt install libcairo2-dev libpango1.0-dev pkg-config; then: pip install 'cosmos-workflow[explainer]'",
         )
 
-    def repair(self, apply: bool) -> list[tuple[str, str]]:
-        """Kept scenes and outlines that can't be used; with `apply` they are deleted, and made again when needed."""
-        from cosmos_workflow.engines.explainer.cache import cache_folder, check_cache
+    def repair(self, apply: bool) -> list[tuple[str, str, str]]:
+        """Kept scenes and outlines that can't be used; with `apply` they are put aside, and made again when needed."""
+        from cosmos_workflow.engines.explainer.cache import ASIDE, cache_folder, check_cache
 
-        return [(damage.name, damage.problem) for damage in check_cache(cache_folder(), apply)]
+        action = f"It went to the folder {ASIDE} of the explainer's cache; it is made again when needed."
+        return [(damage.name, damage.problem, action) for damage in check_cache(cache_folder(), apply)]
 
     def check(self, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, Path]) -> None:
         """As every engine; also refuses an outline that breaks the schema, a topic without a model, and unusable sounds."""
         super().check(text, params, weights, inputs)
-        outline = given_outline(text, inputs)
-        if outline is None:
-            Endpoint.from_environment()
-        sounds = given_sounds(inputs)
-        if sounds and not cast("ExplainerParams", params).narration:
-            raise InputError(
-                f"explainer: narration is off, but {inputs[f'scene_{min(sounds)}'].name} is given; keep one of them."
-            )
-        for number, path in sounds.items():
-            if outline is not None and number > len(outline.scenes):
-                raise InputError(f"explainer: scene_{number} has a sound, but the outline has {len(outline.scenes)} scenes.")
-            if (seconds := probe_sound(path).seconds) > MAX_SOUND_SECONDS:
-                raise InputError(
-                    f"explainer: {path.name} lasts {seconds:,.0f} s; the sound of a scene lasts at most {MAX_SOUND_SECONDS} s."
-                )
+        _check_scenes(given_outline(text, inputs), cast("ExplainerParams", params), inputs, inputs)
+
+    def check_ahead(
+        self, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, Path], later: Collection[str]
+    ) -> None:
+        """As `check`, but for what is still to be made."""
+        super().check_ahead(text, params, weights, inputs, later)
+        if "outline" not in later:
+            _check_scenes(given_outline(text, inputs), cast("ExplainerParams", params), {*inputs, *later}, inputs)
+        elif text.strip():
+            raise InputError(_TWO_OUTLINES)
 
     def cost(self, text: str, params: Params, inputs: Mapping[str, Path]) -> float:
         outline = given_outline(text, inputs)
         return float(len(outline.scenes) if outline else cast("ExplainerParams", params).scenes)
+
+    def cost_ahead(self, text: str, params: Params, inputs: Mapping[str, Path], later: Collection[str]) -> float | None:
+        return None if "outline" in later else self.cost(text, params, inputs)
+
+
+def _check_scenes(outline: Outline | None, params: ExplainerParams, named: Collection[str], inputs: Mapping[str, Path]) -> None:
+    """Raise InputError where an outline, or its absence, doesn't go with the sounds: all that are named, and those there."""
+    if outline is None:
+        Endpoint.from_environment()
+    scenes = _scenes_of(named)
+    if scenes and not params.narration:
+        first = f"scene_{scenes[0]}"
+        word = inputs[first].name if first in inputs else first
+        raise InputError(f"explainer: narration is off, but {word} is given; keep one of them.")
+    for number in scenes:
+        if outline is not None and number > len(outline.scenes):
+            raise InputError(f"explainer: scene_{number} has a sound, but the outline has {len(outline.scenes)} scenes.")
+    for path in given_sounds(inputs).values():
+        if (seconds := probe_sound(path).seconds) > MAX_SOUND_SECONDS:
+            raise InputError(
+                f"explainer: {path.name} lasts {seconds:,.0f} s; the sound of a scene lasts at most {MAX_SOUND_SECONDS} s."
+            )
 
 
 def given_outline(text: str, inputs: Mapping[str, Path]) -> Outline | None:
     """The outline that the prompt holds, as its file or as its text; None for a topic. Raises InputError."""
     if "outline" in inputs:
         if text.strip():
-            raise InputError("explainer: there is a text and an outline file; keep one of them.")
+            raise InputError(_TWO_OUTLINES)
         return parse_outline(read_outline_file(inputs["outline"]), f"explainer: {inputs['outline'].name}")
     if is_outline(text):
         return parse_outline(text, "explainer")
@@ -160,7 +180,11 @@ def given_outline(text: str, inputs: Mapping[str, Path]) -> Outline | None:
 
 def given_sounds(inputs: Mapping[str, Path]) -> dict[int, Path]:
     """The sounds that were made beforehand, by the scene's number from 1."""
-    return {int(name.removeprefix("scene_")): path for name, path in inputs.items() if name.startswith("scene_")}
+    return {number: inputs[f"scene_{number}"] for number in _scenes_of(inputs)}
+
+
+def _scenes_of(names: Collection[str]) -> list[int]:
+    return sorted(int(name.removeprefix("scene_")) for name in names if name.startswith("scene_"))
 
 
 SPEC = ExplainerSpec()

@@ -29,6 +29,9 @@ MAX_BYTES = 2_000_000_000
 LEFT_BEHIND = 3600.0
 """Seconds after which a temporary file is taken for one whose writer died."""
 
+ASIDE = "aside"
+"""Folder below the cache for what `repair` found broken; it counts towards `MAX_BYTES`."""
+
 Kind = Literal["outline", "scene"]
 ENDINGS: dict[Kind, str] = {"outline": "json", "scene": "mp4"}
 
@@ -97,10 +100,11 @@ class Cache:
     def prune(self, most: int = MAX_BYTES) -> None:
         """Delete what was used longest ago, until at most `most` bytes are left."""
         kept: list[tuple[float, int, Path]] = []
-        for path in self.folder.glob("*"):
+        for path in self.folder.rglob("*"):
             with suppress(OSError):
                 state = path.stat()
-                kept.append((state.st_mtime, state.st_size, path))
+                if not path.is_dir():
+                    kept.append((state.st_mtime, state.st_size, path))
         size = sum(bytes_ for _, bytes_, _ in kept)
         for _, bytes_, path in sorted(kept):
             if size <= most:
@@ -111,14 +115,15 @@ class Cache:
 
 
 def check_cache(folder: Path, apply: bool = False, now: float | None = None) -> list[Damage]:
-    """What in the cache can't be used, for the verb `repair`; with `apply` it is deleted: it is made again when needed."""
+    """What in the cache can't be used, for the verb `repair`; with `apply` it goes to `ASIDE`, and is made again when needed."""
     found: list[Damage] = []
     for path in sorted(folder.glob("*")) if folder.is_dir() else ():
         problem = _problem(path, time.time() if now is None else now)
         if problem:
             found.append(Damage(path.name, f"{problem[0].upper()}{problem[1:]}."))
             if apply:
-                path.unlink(missing_ok=True)
+                (folder / ASIDE).mkdir(exist_ok=True, mode=0o700)
+                path.replace(folder / ASIDE / path.name)
     return found
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cosmos_workflow.engines.explainer.narration import RATE
 from cosmos_workflow.engines.explainer.storyboard import FADE, LEAD, Shot
-from cosmos_workflow.media import _writing as writing
+from cosmos_workflow.media import writing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,7 +113,8 @@ class _Voice:
             return
         frame = av.AudioFrame.from_ndarray(block[None, :], format="s16", layout="mono")
         frame.sample_rate = RATE
-        frame.pts = self._samples
+        # With a time of its own the encoder says how much its first packet is early; without, the whole track would be late.
+        frame.pts, frame.time_base = self._samples, Fraction(1, RATE)
         self._samples += len(block)
         self._fifo.write(frame)
         self._encode()

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cosmos_workflow.engines.base import Device, Request
 from cosmos_workflow.engines.espeak import EspeakParams
 from cosmos_workflow.engines.espeak.engine import EspeakEngine
 from cosmos_workflow.engines.explainer import MAX_SOUND_SECONDS, ExplainerParams
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.media import _open as open_media
-from cosmos_workflow.media import write_sound
+from cosmos_workflow.media import read_sound, write_sound
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.int16]
 
 RATE = 48_000
 
@@ -35,8 +37,17 @@ def speak(text: str, params: ExplainerParams, folder: Path, look: Look) -> Path:
 
 def take_sound(source: Path, target: Path, look: Look) -> Path:
     """Write a given sound as the WAV `target`; raises InputError where it can't be decoded or is too long."""
-    write_sound(target, _decoded(source, look), RATE, "wav")
+    try:
+        write_sound(target, _watched(read_sound(source, RATE, MAX_SOUND_SECONDS), look), RATE, "wav")
+    except InputError as error:
+        raise InputError(f"explainer: {error}") from error
     return target
+
+
+def _watched(blocks: Iterable[Samples], look: Look) -> Iterator[Samples]:
+    for block in blocks:
+        look()
+        yield block
 
 
 class _Listening:
@@ -51,26 +62,3 @@ class _Listening:
 
     def is_cancelled(self, item_id: str) -> bool:
         return False
-
-
-def _decoded(source: Path, look: Look) -> Iterator[np.ndarray[Any, np.dtype[np.int16]]]:
-    import av
-    from av.error import FFmpegError
-
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
-    samples = 0
-    with open_media(source, "sound") as container:
-        try:
-            for frame in container.decode(container.streams.audio[0]):
-                look()
-                for made in resampler.resample(frame):
-                    samples += made.samples
-                    yield made.to_ndarray()[0]
-                if samples > MAX_SOUND_SECONDS * RATE:
-                    raise InputError(
-                        f"explainer: {source.name} is longer than it says; a scene's sound lasts at most {MAX_SOUND_SECONDS} s."
-                    )
-            for made in resampler.resample(None):
-                yield made.to_ndarray()[0]
-        except FFmpegError as error:
-            raise InputError(f"explainer: {source.name} can't be decoded ({error.strerror}); choose another file.") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from explainer_support import SHORT
 
-from cosmos_workflow.engines.explainer.cache import Cache, cache_folder, check_cache, outline_problem
+from cosmos_workflow.engines.explainer.cache import ASIDE, Cache, cache_folder, check_cache, outline_problem
 from cosmos_workflow.engines.explainer.outline import parse_outline
 
 KEY = "0123456789abcdef" * 2
@@ -68,7 +68,7 @@ def test_an_error_message_kept_as_an_outline_is_found(tmp_path: Path) -> None:
     assert cache.notes == ["The kept outline was broken (it isn't an outline), so it was made again."]
 
 
-def test_repair_tells_what_is_broken_and_deletes_it_only_when_told_to(kept: Cache) -> None:
+def test_repair_tells_what_is_broken_and_puts_it_aside_only_when_told_to(kept: Cache) -> None:
     sound, now = only(kept), time.time()
     empty = kept.folder / f"scene-{KEY}-{'0' * 32}.mp4"
     empty.touch()
@@ -89,7 +89,8 @@ def test_repair_tells_what_is_broken_and_deletes_it_only_when_told_to(kept: Cach
     assert {damage.name: damage.problem for damage in check_cache(kept.folder)} == expected
     assert len(list(kept.folder.iterdir())) == 6
     assert {damage.name: damage.problem for damage in check_cache(kept.folder, apply=True)} == expected
-    assert {path.name for path in kept.folder.iterdir()} == {sound.name, being_written.name, foreign.name}
+    assert {path.name for path in kept.folder.iterdir()} == {sound.name, being_written.name, foreign.name, ASIDE}
+    assert {path.name for path in (kept.folder / ASIDE).iterdir()} == set(expected)
     assert check_cache(kept.folder) == []
     assert check_cache(kept.folder / "nowhere") == []
 

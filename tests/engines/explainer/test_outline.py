@@ -13,9 +13,11 @@ from explainer_support import SAMPLE, SHORT
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.explainer import SPEC, given_outline
 from cosmos_workflow.engines.explainer.outline import Chart, Outline, Scene, is_outline, parse_outline, write_outline
 from cosmos_workflow.errors import InputError
+from cosmos_workflow.store import Store
 
 plain = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), min_size=1, max_size=60).filter(str.strip)
 scenes = st.one_of(
@@ -169,3 +171,15 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Manim and Typst" in said
     for word in ("libcairo2-dev", "libpango1.0-dev", "pkg-config", "cosmos-workflow[explainer]"):
         assert word in said
+
+
+@pytest.mark.parametrize("ending", [".json", ".yaml"])
+def test_an_outline_file_of_either_kind_is_taken_and_used(workspace: Workspace, tmp_path: Path, ending: str) -> None:
+    outline = parse_outline(SAMPLE.read_text(encoding="utf-8"), "sample")
+    text = outline.model_dump_json() if ending == ".json" else SAMPLE.read_text(encoding="utf-8")
+    (tmp_path / "upload").write_text(text, encoding="utf-8")
+    with Store(workspace) as store:
+        kept = store.add_input(tmp_path / "upload", f"tides{ending}")
+    assert kept.suffix == ending
+    SPEC.check("", SPEC.params(), {}, {"outline": kept})
+    assert given_outline("", {"outline": kept}) == outline
