@@ -14,8 +14,10 @@ import pickle
 import socket
 import struct
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from cosmos_workflow.gpu_dispatch import tensors
@@ -45,13 +47,18 @@ class Kind(IntEnum):
     UNPICKLABLE = 16
     CLEANUP_FAILED = 17
     CLOSED = 18
+    STARTED = 19
 
 
 class Payload(NamedTuple):
-    """A pickled object: what `loads` needs, ready to be sent."""
+    """A pickled object: what `loads` needs, ready to be sent.
+
+    `files`: by digest what the other side must have first, if it shares no disk with us (see `files`).
+    """
 
     pickle: bytes
     buffers: Sequence[memoryview] = ()
+    files: Mapping[str, Path] = MappingProxyType({})
 
     @property
     def size(self) -> int:
@@ -131,7 +138,7 @@ class Channel:
 
     def put(self, kind: Kind, seq: int = 0, payload: Payload = NOTHING) -> None:
         """Queue a frame; `flush` sends it."""
-        body, buffers = payload
+        body, buffers, _ = payload
         head = _HEADER.pack(kind, len(buffers), seq, len(body))
         if not buffers and len(body) < _OUT_OF_BAND:
             self._out.append(head + body)

@@ -8,6 +8,7 @@ import io
 import multiprocessing.process
 import multiprocessing.spawn
 import os
+import resource
 import select
 import signal
 import socket
@@ -30,7 +31,26 @@ class Boot(NamedTuple):
     preparation: dict[str, Any]
 
 
-def main(channel_fd: int, lifeline_fd: int) -> None:
+def guarded_main(channel_fd: int, lifeline_fd: int) -> None:
+    """`main` in a child of this process, which ends as that one does.
+
+    For a parent that is killed by a system (Ray) which kills the parent's own children first: the lifeline would then close
+    when nobody is left to be told, and what the worker had started would stay behind. So only the guard is killed.
+    """
+    worker = os.fork()
+    if worker == 0:
+        main(channel_fd, lifeline_fd, tell_pid=True)
+        return
+    os.close(channel_fd)
+    os.close(lifeline_fd)
+    exitcode = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
+    if exitcode < 0:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.kill(os.getpid(), -exitcode)
+    os._exit(exitcode)
+
+
+def main(channel_fd: int, lifeline_fd: int, tell_pid: bool = False) -> None:
     """Serve one pool until it says EXIT, or is gone."""
     # Ctrl-C reaches the parent, which stops its workers in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -40,6 +60,8 @@ def main(channel_fd: int, lifeline_fd: int) -> None:
     channel = Channel(socket.socket(fileno=channel_fd))
     link = Link(channel)
     try:
+        if tell_pid:
+            link.send(Kind.STARTED, os.getpid())
         if _set_up_and_work(link):
             link.send(Kind.CLOSED)
     except EOFError:

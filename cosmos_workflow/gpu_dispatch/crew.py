@@ -15,7 +15,7 @@ from typing import Any
 from cosmos_workflow.gpu_dispatch.channel import Frame, Kind, Payload, dumps
 from cosmos_workflow.gpu_dispatch.child import Boot
 from cosmos_workflow.gpu_dispatch.devices import worker_environ
-from cosmos_workflow.gpu_dispatch.process import WorkerProcess, describe_exit
+from cosmos_workflow.gpu_dispatch.process import Process, WorkerProcess, describe_exit
 from cosmos_workflow.gpu_dispatch.protocol import (
     CleanupFailed,
     Event,
@@ -40,7 +40,7 @@ _PACE_WEIGHT = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How a pool treats its workers; times in seconds, None for no limit."""
+    """How a pool treats its workers; times in seconds, None for no limit. `here`: they run on this machine."""
 
     worker: str
     with_main: bool
@@ -50,6 +50,13 @@ class Rules:
     max_retries: int
     quiet: bool
     env: Mapping[str, str]
+    here: bool = True
+
+
+def launch_here(slot: Slot, rules: Rules) -> Process:
+    """A worker's process on this machine."""
+    env = {**worker_environ(slot.gpu_id), **rules.env}
+    return WorkerProcess(f"gpu-dispatch-worker-{slot.worker_id}", env, rules.quiet)
 
 
 class Crew:
@@ -62,22 +69,23 @@ class Crew:
         settle: Callable[[Task, Outcome], None],
         give_back: Callable[[Task], None],
         setup_failed: Callable[[Slot, str], None],
+        launch: Callable[[Slot, Rules], Process],
     ) -> None:
         self._rules = rules
         self._emit = emit
         self._settle = settle
         self._give_back = give_back
         self._setup_failed = setup_failed
+        self._launch = launch
         self.selector = selectors.DefaultSelector()
 
     def start(self, slot: Slot, setup: Mapping[str, Any]) -> None:
         """Start a process in an empty slot; a failure to do so is a failed setup."""
         rules = self._rules
         try:
-            boot = Boot(rules.worker, slot.gpu_id, slot.seed, _preparation(rules.with_main))
+            boot = Boot(rules.worker, slot.gpu_id, slot.seed, _preparation(rules.with_main, rules.here))
             frames = [(Kind.BOOT, dumps(boot)), (Kind.SETUP, dumps(dict(setup)))]
-            env = {**worker_environ(slot.gpu_id), **rules.env}
-            process = WorkerProcess(f"gpu-dispatch-worker-{slot.worker_id}", env, rules.quiet)
+            process = self._launch(slot, rules)
         except Exception:
             self._fail_setup(slot, traceback.format_exc())
             return
@@ -88,7 +96,8 @@ class Crew:
             process.channel.put(kind, 0, payload)
         self.selector.register(process.channel, selectors.EVENT_READ, (slot, process, False))
         self.selector.register(process.sentinel, selectors.EVENT_READ, (slot, process, True))
-        self._emit(WorkerStarted(slot.worker_id, slot.gpu_id, process.pid))
+        if process.pid:
+            self._emit(WorkerStarted(slot.worker_id, slot.gpu_id, process.pid, slot.node))
 
     def hand(self, slot: Slot, task: Task) -> None:
         """Send a task to a worker that is set up for it."""
@@ -181,8 +190,9 @@ class Crew:
             self.selector.unregister(process.channel)
         self.selector.unregister(process.sentinel)
         exitcode = process.reap()
-        reason = verdict.reason if verdict else describe_exit(exitcode)
+        reason = verdict.reason if verdict else process.reason or describe_exit(exitcode)
         state, tasks = slot.state, list(slot.hands)
+        slot.away = process.lost
         slot.process, slot.setup, slot.state = None, None, "empty"
         slot.verdict, slot.deadline, slot.leaving = None, None, False
         slot.hands.clear()
@@ -193,7 +203,10 @@ class Crew:
             if state == "retiring" and not slot.farewell:
                 self._emit(CleanupFailed(slot.gpu_id, reason, slot.worker_id))
             self._emit(WorkerDied(slot.worker_id, slot.gpu_id, process.pid, exitcode, reason))
-        if state == "starting" and not sent_home:
+        if slot.away and slot.reserved is not None:
+            task, slot.reserved = slot.reserved, None
+            self._give_back(task)
+        elif state == "starting" and not sent_home and not slot.away:
             self._fail_setup(slot, reason)
         for task in reversed(tasks[1:]):
             self._give_back(task)
@@ -219,6 +232,8 @@ class Crew:
         kind = frame.kind
         if kind is Kind.PROGRESS:
             self._on_progress(slot, frame)
+        elif kind is Kind.STARTED:
+            self._emit(WorkerStarted(slot.worker_id, slot.gpu_id, slot.worker.pid, slot.node))
         elif kind is Kind.READY:
             self._on_ready(slot)
         elif kind is Kind.SETUP_FAILED:
@@ -252,7 +267,7 @@ class Crew:
 
     def _on_outcome(self, slot: Slot, frame: Frame) -> None:
         task = slot.hands.popleft()
-        self._settle(task, _outcome(task, frame, slot.worker_id))
+        self._settle(task, _outcome(task, frame, slot))
         now = time.monotonic()
         took = now - task.started
         slot.pace = took if slot.pace is None else slot.pace + _PACE_WEIGHT * (took - slot.pace)
@@ -263,44 +278,43 @@ class Crew:
             slot.state, slot.idle_since = "idle", now
 
     def _on_lost(self, slot: Slot, task: Task, verdict: Verdict | None, reason: str) -> None:
-        worker_id = slot.worker_id
+        worker_id, node = slot.worker_id, slot.node
         if task.cancelled:
-            self._settle(task, TaskError(task.id, "the task was cancelled", worker_id, "cancelled"))
+            self._settle(task, TaskError(task.id, "the task was cancelled", worker_id, "cancelled", node))
         elif verdict is not None and verdict.kind == "shutdown":
-            self._settle(task, TaskError(task.id, verdict.reason, worker_id, "cancelled"))
+            self._settle(task, TaskError(task.id, verdict.reason, worker_id, "cancelled", node))
         elif verdict is not None and verdict.at_fault is task:
-            self._settle(task, TaskTimeout(task.id, task.timeout or 0.0, worker_id))
+            self._settle(task, TaskTimeout(task.id, task.timeout or 0.0, worker_id, node))
         elif verdict is not None and verdict.kind != "channel":
             self._give_back(task)  # killed because of the task before it, whose result came in time
         elif task.deaths < self._rules.max_retries:
             task.deaths += 1
             self._give_back(task)
         else:
-            self._settle(task, TaskError(task.id, reason, worker_id, "died"))
+            self._settle(task, TaskError(task.id, reason, worker_id, "died", node))
 
 
-def _outcome(task: Task, frame: Frame, worker_id: int) -> Outcome:
+def _outcome(task: Task, frame: Frame, slot: Slot) -> Outcome:
+    worker_id, node = slot.worker_id, slot.node
     if task.spoiled is not None:
-        return TaskError(task.id, task.spoiled, worker_id, "unpicklable")
+        return TaskError(task.id, task.spoiled, worker_id, "unpicklable", node)
     if frame.kind is Kind.SUCCESS:
         try:
-            return TaskSuccess(task.id, frame.load(), worker_id)
+            return TaskSuccess(task.id, frame.load(), worker_id, node)
         except Exception:
             error = f"the result can't be unpickled\n{traceback.format_exc()}"
-            return TaskError(task.id, error, worker_id, "unpicklable")
+            return TaskError(task.id, error, worker_id, "unpicklable", node)
     if frame.kind is Kind.CANCELLED:
-        return TaskError(task.id, "the task was cancelled", worker_id, "cancelled")
+        return TaskError(task.id, "the task was cancelled", worker_id, "cancelled", node)
     kind = "unpicklable" if frame.kind is Kind.UNPICKLABLE else "exception"
-    return TaskError(task.id, frame.load(), worker_id, kind)
+    return TaskError(task.id, frame.load(), worker_id, kind, node)
 
 
-def _preparation(with_main: bool) -> dict[str, Any]:
-    here = str(Path.cwd())
-    data: dict[str, Any] = {
-        "sys_path": [path or here for path in sys.path],
-        "sys_argv": sys.argv,
-        "dir": here,
-    }
+def _preparation(with_main: bool, same_machine: bool) -> dict[str, Any]:
+    data: dict[str, Any] = {"sys_argv": sys.argv}
+    if same_machine:
+        here = str(Path.cwd())
+        data |= {"sys_path": [path or here for path in sys.path], "dir": here}
     if with_main:
         found = spawn.get_preparation_data("")
         keys = ("init_main_from_name", "init_main_from_path")

@@ -12,7 +12,7 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from cosmos_workflow.gpu_dispatch.pool import PoolClosedError, WorkerPool
 from cosmos_workflow.gpu_dispatch.protocol import (
@@ -48,12 +48,13 @@ class Dispatcher:
     setup_timeout, cleanup_timeout, cancel_grace: seconds until a worker is killed.
     prefetch: small quick tasks that a worker may be sent at once.
     env: added to the workers' environment.
+    executor, address: "ray" for a cluster (see `ray.RayPool`, which then also says what `gpu_ids` means).
     """
 
     def __init__(
         self,
         worker_cls: type[BaseWorker] | str,
-        gpu_ids: Sequence[int | None],
+        gpu_ids: Sequence[int | None] | None,
         queue_size: int = 1024,
         suppress_worker_output: bool = False,
         *,
@@ -63,11 +64,18 @@ class Dispatcher:
         cancel_grace: float = 5.0,
         prefetch: int = 16,
         env: Mapping[str, str] | None = None,
+        executor: Literal["local", "ray"] = "local",
+        address: str | None = None,
     ) -> None:
         if queue_size < 1:
             raise ValueError(f"queue_size must be at least 1, not {queue_size}")
         self.worker_cls = worker_cls
-        self.gpu_ids = list(gpu_ids)
+        if executor not in ("local", "ray"):
+            raise ValueError(f"executor must be 'local' or 'ray', not {executor!r}")
+        if address is not None and executor != "ray":
+            raise ValueError("an address is a Ray cluster's; it needs executor='ray'")
+        self.gpu_ids = None if gpu_ids is None else list(gpu_ids)
+        self._executor, self._address = executor, address
         self.queue_size = queue_size
         self._patience = cancel_grace + cleanup_timeout
         self._options: dict[str, Any] = {
@@ -179,7 +187,11 @@ class Dispatcher:
             current.wait()
 
     def _new_pool(self, base_seed: int) -> WorkerPool:
-        return WorkerPool(self.worker_cls, self.gpu_ids, base_seed=base_seed, **self._options)
+        if self._executor == "ray":
+            from cosmos_workflow.gpu_dispatch.ray import RayPool
+
+            return RayPool(self.worker_cls, self.gpu_ids, address=self._address, base_seed=base_seed, **self._options)
+        return WorkerPool(self.worker_cls, self.gpu_ids or (), base_seed=base_seed, **self._options)
 
     def _stream(
         self, source: Iterable[Any], base_seed: int, timeout: float | None, setup: Mapping[str, Any]

@@ -25,8 +25,9 @@ class Placement:
         self._prefetch = prefetch
 
     def capacity(self) -> int:
-        """How many tasks keep every usable worker busy: what it may hold, and one more."""
-        return sum(1 + self._depth(slot) for slot in self._slots if slot.broken is None)
+        """How many tasks keep every usable worker busy: what it may hold, and one more. At least one, which makes it known
+        that there is work."""
+        return max(1, sum(1 + self._depth(slot) for slot in self._slots if slot.broken is None))
 
     def place(self) -> None:
         """Give every task a worker, or a worker to wait for, as far as there are any."""
@@ -82,7 +83,7 @@ class Placement:
         if slot.state != "busy" or slot.leaving or slot.verdict is not None:
             return
         for task in self._backlog.heads(ANY, slot.gpu_id)[:1]:
-            if task.setup == slot.setup and task.payload.size <= _SMALL:
+            if task.setup == slot.setup and task.payload.size <= _SMALL and not task.payload.files:
                 self._backlog.pop(task)
                 self._crew.hand(slot, task)
 

@@ -19,9 +19,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from cosmos_workflow.gpu_dispatch.arguments import check_setup, number_workers, worker_name
-from cosmos_workflow.gpu_dispatch.channel import NOTHING, dumps
-from cosmos_workflow.gpu_dispatch.crew import Crew, Rules
+from cosmos_workflow.gpu_dispatch.channel import NOTHING, Payload, dumps
+from cosmos_workflow.gpu_dispatch.crew import Crew, Rules, launch_here
 from cosmos_workflow.gpu_dispatch.placement import Placement
+from cosmos_workflow.gpu_dispatch.process import Process
 from cosmos_workflow.gpu_dispatch.protocol import Event, Outcome, SlotStatus, TaskError, TaskId
 from cosmos_workflow.gpu_dispatch.slots import ANY, UNNEEDED, Backlog, Pin, Slot, Task, Verdict
 from cosmos_workflow.gpu_dispatch.worker import BaseWorker
@@ -55,6 +56,8 @@ class WorkerPool:
     Raises ValueError or TypeError for what can't work, before any process is started.
     """
 
+    _here = True
+
     def __init__(
         self,
         worker_cls: type[BaseWorker] | str,
@@ -83,8 +86,9 @@ class WorkerPool:
             max_retries=max_retries,
             quiet=suppress_worker_output,
             env=dict(env or {}),
+            here=self._here,
         )
-        self._slots = [Slot(worker_id, gpu_id, base_seed + worker_id) for worker_id, gpu_id in number_workers(gpu_ids).items()]
+        self._slots = self._first_slots(gpu_ids, base_seed)
         self._retire_failed_slots = retire_failed_slots
         self._backlog = Backlog()
         self._tasks: dict[TaskId, Task] = {}
@@ -99,12 +103,21 @@ class WorkerPool:
         self._asleep = False
         self._stirred = False
         self._some_broken = False
-        self._crew = Crew(rules, self._out_append, self._settle, self._give_back, self._setup_failed)
+        self._crew = Crew(rules, self._out_append, self._settle, self._give_back, self._setup_failed, self._launch)
         self._placement = Placement(self._slots, self._backlog, self._crew, prefetch)
         self._wake_r, self._wake_w = os.pipe()
         os.set_blocking(self._wake_r, False)
         os.set_blocking(self._wake_w, False)
         self._crew.selector.register(self._wake_r, selectors.EVENT_READ, None)
+
+    def _first_slots(self, gpu_ids: Sequence[int | None], base_seed: int) -> list[Slot]:
+        return [Slot(worker_id, gpu_id, base_seed + worker_id) for worker_id, gpu_id in number_workers(gpu_ids).items()]
+
+    def _launch(self, slot: Slot, rules: Rules) -> Process:
+        return launch_here(slot, rules)
+
+    def _pack(self, data: Any) -> Payload:
+        return dumps(data)
 
     @property
     def closed(self) -> bool:
@@ -132,11 +145,11 @@ class WorkerPool:
         check_setup(setup)
         if timeout is not None and not timeout > 0:
             raise ValueError(f"a timeout must be above 0 seconds, not {timeout}")
-        if not any(gpu_id in (ANY, slot.gpu_id) for slot in self._slots):
+        if gpu_id != ANY and not any(gpu_id == slot.gpu_id for slot in self._slots):
             raise ValueError(f"this pool has no worker on GPU {gpu_id}")
         error = None
         try:
-            payload = dumps(data)
+            payload = self._pack(data)
         except Exception:
             payload, error = NOTHING, f"the task can't be pickled\n{traceback.format_exc()}"
         with self._lock:
@@ -225,7 +238,7 @@ class WorkerPool:
         be run any more: what the last one said."""
         with self._lock:
             errors = [slot.broken for slot in self._slots]
-            return None if None in errors else errors[-1]
+            return errors[-1] if errors and None not in errors else None
 
     def capacity(self) -> int:
         """How many tasks without an outcome keep every worker busy now: what it may hold and one

@@ -11,11 +11,46 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
-from cosmos_workflow.gpu_dispatch.channel import Channel
+from cosmos_workflow.gpu_dispatch.channel import Channel, Frame, Kind, Payload
 
 _ROOT = str(Path(__file__).resolve().parents[2])
 _CHILD = f"{__package__}.child"
+
+
+class Wire(Protocol):
+    """The pool's end of what it says to a worker and hears from it; see `Channel`."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def pending(self) -> bool: ...
+    def fileno(self) -> int: ...
+    def put(self, kind: Kind, seq: int = 0, payload: Payload = ...) -> None: ...
+    def flush(self) -> bool: ...
+    def receive(self) -> list[Frame]: ...
+    def drain(self) -> list[Frame]: ...
+
+
+class Process(Protocol):
+    """A worker's process as a pool needs it, on this machine (`WorkerProcess`) or on another.
+
+    `pid` is 0 until it is known; `Kind.STARTED` is heard then. `lost`: its machine is gone, and `reason` says how that showed.
+    """
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def sentinel(self) -> int: ...
+    @property
+    def channel(self) -> Wire: ...
+    @property
+    def lost(self) -> bool: ...
+    @property
+    def reason(self) -> str: ...
+    def kill(self) -> None: ...
+    def reap(self) -> int | None: ...
 
 
 class WorkerProcess:
@@ -23,16 +58,21 @@ class WorkerProcess:
 
     The environment is in place before its first import. `sentinel` becomes readable when the
     process has ended, whoever else holds its pipes; the process stays unreaped until `reap`, so
-    that its id can't have been given to another one when it is signalled.
+    that its id can't have been given to another one when it is signalled. `guarded`: the worker is a child of that process,
+    see `child.guarded_main`.
     """
 
-    def __init__(self, name: str, env: Mapping[str, str], quiet: bool) -> None:
+    lost = False
+    reason = ""
+
+    def __init__(self, name: str, env: Mapping[str, str], quiet: bool, guarded: bool = False) -> None:
         ours, theirs = socket.socketpair()
         lifeline, held = os.pipe()
         # Held open by nothing but this object and so, at the latest, as long as our process lives.
         self._lifeline = os.fdopen(held, "wb", buffering=0)
         output = subprocess.DEVNULL if quiet else None
-        code = f"import sys; sys.path.insert(0, {_ROOT!r}); from {_CHILD} import main; main({theirs.fileno()}, {lifeline})"
+        start = "guarded_main" if guarded else "main"
+        code = f"import sys; sys.path.insert(0, {_ROOT!r}); from {_CHILD} import {start}; {start}({theirs.fileno()}, {lifeline})"
         try:
             self._popen = subprocess.Popen(
                 [sys.executable, "-c", code, name],

@@ -1,4 +1,7 @@
-"""What happened, as the pool tells it: small frozen events, named in the past tense."""
+"""What happened, as the pool tells it: small frozen events, named in the past tense.
+
+`node` is the name of the worker's machine in a cluster, empty for this one.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ ErrorKind: TypeAlias = Literal["exception", "died", "cancelled", "unpicklable", 
 """Why a task has no result: `process` raised; its worker died; it was cancelled; it, its result or
 one of its messages could not be pickled; no worker with its setup could be had."""
 
-SlotState: TypeAlias = Literal["empty", "starting", "idle", "busy", "retiring", "killed"]
+SlotState: TypeAlias = Literal["empty", "starting", "idle", "busy", "retiring", "killed", "away"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class TaskSuccess:
     task_id: TaskId
     data: Any
     worker_id: int
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class TaskError:
     error: str
     worker_id: int | None
     kind: ErrorKind = "exception"
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class TaskTimeout:
     task_id: TaskId
     timeout: float
     worker_id: int
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,7 @@ class WorkerStarted:
     worker_id: int
     gpu_id: int | None
     pid: int
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +138,7 @@ class SlotStatus:
 
     `setup` and `pid` are None for a slot without a process; `task_id` and `started_at` (seconds
     since the epoch) belong to the task that is running or, while the worker loads, waiting for it.
+    A slot that is *away* belongs to a cluster's machine that isn't there, or not yet.
     """
 
     worker_id: int
@@ -140,3 +148,4 @@ class SlotStatus:
     setup: Mapping[str, Any] | None
     task_id: TaskId | None
     started_at: float | None
+    node: str = ""

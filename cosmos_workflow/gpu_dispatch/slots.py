@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from cosmos_workflow.gpu_dispatch.channel import Payload
-from cosmos_workflow.gpu_dispatch.process import WorkerProcess
+from cosmos_workflow.gpu_dispatch.process import Process
 from cosmos_workflow.gpu_dispatch.protocol import SlotState, SlotStatus, TaskId
 
 ANY: Final = "any"
@@ -52,13 +52,14 @@ UNNEEDED: Final = Verdict("unneeded", "nobody waits for what it was loading")
 class Slot:
     """A place for one worker. `hands` is what the worker was sent, the first one being run;
     `reserved` waits for the worker that is being set up, or for the one before it to leave.
-    `farewell`: the worker has said its last word; `blocked`: its socket takes no more for now."""
+    `farewell`: the worker has said its last word; `blocked`: its socket takes no more for now.
+    `node`: the machine, in a cluster; `away`: it isn't there, so that nothing can be started."""
 
     worker_id: int
     gpu_id: int | None
     seed: int
     state: SlotState = "empty"
-    process: WorkerProcess | None = None
+    process: Process | None = None
     setup: Mapping[str, Any] | None = None
     hands: deque[Task] = field(default_factory=deque)
     reserved: Task | None = None
@@ -70,9 +71,11 @@ class Slot:
     broken: str | None = None
     idle_since: float = 0.0
     pace: float | None = None
+    node: str = ""
+    away: bool = False
 
     @property
-    def worker(self) -> WorkerProcess:
+    def worker(self) -> Process:
         """The process of a slot that isn't empty."""
         if self.process is None:
             raise RuntimeError(f"slot {self.worker_id} is {self.state} and has no process")
@@ -85,6 +88,7 @@ class Slot:
             self.state in ("idle", "empty", "starting")
             and self.reserved is None
             and self.broken is None
+            and not self.away
             and self.verdict is None
             and not (self.process and self.process.channel.eof)
         )
@@ -107,11 +111,12 @@ class Slot:
         return SlotStatus(
             worker_id=self.worker_id,
             gpu_id=self.gpu_id,
-            pid=self.process.pid if self.process else None,
-            state="killed" if self.verdict else self.state,
+            pid=self.process.pid or None if self.process else None,
+            state="killed" if self.verdict else "away" if self.away else self.state,
             setup=self.setup,
             task_id=task.id if task else None,
             started_at=time.time() - time.monotonic() + task.started if task and running else None,
+            node=self.node,
         )
 
 

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from typing import Any, ClassVar
 
+from cosmos_workflow.gpu_dispatch import files
 from cosmos_workflow.gpu_dispatch.channel import Channel, Frame, Kind, dumps
 
 
@@ -84,7 +85,7 @@ class Link:
 
     def send(self, kind: Kind, obj: Any = None) -> None:
         """Send about the running task; raises what pickling `obj` raises, before anything is sent."""
-        seq, payload = self._running, dumps(obj)
+        seq, payload = self._running, dumps(files.with_files(obj) if files.landings else obj)
         with self._sending:
             self._channel.put(kind, seq, payload)
             self._channel.flush(wait=True)

@@ -2,10 +2,12 @@
 
 from multiprocessing import resource_tracker
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
+from cosmos_workflow.bench import scale
 from cosmos_workflow.bench.dispatch import OURS, PIPE, bench_dispatch, plot, table
 
 # The bare pipe's processes are multiprocessing's, which keeps a helper until the program ends.
@@ -30,3 +32,18 @@ def test_it_measures_and_shows_the_contenders(tmp_path: Path):
     pytest.importorskip("matplotlib", reason="the picture needs the group bench")
     plot(figures, tmp_path / "dispatch.png")
     assert (tmp_path / "dispatch.png").stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_a_queue_is_measured_on_more_workers_here_and_on_a_cluster(cluster: Any):
+    figures = scale.bench_scale(tasks=20, nap=0.01, workers=(1, 2), rounds=1)
+    assert [(figure.executor, figure.workers) for figure in figures] == [("local", 1), ("ray", 1), ("local", 2), ("ray", 2)]
+    for figure in figures:
+        assert 0 < figure.efficiency <= 1
+        assert figure.overhead_ms >= 0
+        assert figure.empty_per_second > 0
+        assert len(figure.mb_per_second) == len(scale.ARRAY_MB)
+    console = Console(width=160)
+    with console.capture() as capture:
+        console.print(scale.table(figures))
+    assert "overhead ms" in capture.get()

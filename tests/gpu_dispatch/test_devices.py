@@ -121,3 +121,13 @@ def test_the_picture_shows_memory_and_load_where_the_driver_tells_them(nvml: Nvm
     assert "37 %" in first
     assert "2.0/80 GiB" in second
     assert "%" not in second
+
+
+def test_a_gpu_of_another_machine_is_shown_with_that_and_not_with_our_load(nvml: Nvml):
+    view = DispatchView(show_ui=False)
+    view.handle(WorkerStarted(0, 1, 100, "node-b"))
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(view.render())
+    assert "node-b" in capture.get()
+    assert "GiB" not in capture.get()

@@ -282,12 +282,12 @@ class Point:
 
 class Worker(BaseWorker):
     def process(self, point):
-        print("working")
+        sys.stdout.write("working\\n")  # at once: two processes write into one pipe
         return Point(point.x + 1)
 
 def main():
     dispatcher = Dispatcher(Worker, [None], suppress_worker_output="quiet" in sys.argv)
-    dispatcher.run([Point(1), Point(2)], lambda task, result, worker: print(task, result))
+    dispatcher.run([Point(1), Point(2)], lambda task, result, worker: sys.stdout.write(f"{task} {result}\\n"))
 """
 
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import psutil
 import pytest
+from dispatch_support import worker_processes
 
 from cosmos_workflow.gpu_dispatch import (
     AllSetupsFailedError,
     CleanupFailed,
     Dispatcher,
-    Event,
     SetupFailed,
     TaskError,
     TaskProgress,
@@ -35,41 +35,18 @@ TASKS = 12
 BAD = 5
 
 
-class Ledger:
-    """What a run has told."""
+def run(ledger: Any, worker: str, **arguments: Any) -> Any:
+    """Twelve tasks, one of which is bad."""
+    return ledger.run(worker, ["bad" if number == BAD else number for number in range(TASKS)], **arguments)
 
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.exits = 0
 
-    def run(self, worker: str, tasks: Any = None, *, workers: int = 2, options: Any = None, **arguments: Any) -> "Ledger":
-        if tasks is None:
-            tasks = ["bad" if number == BAD else number for number in range(TASKS)]
-        dispatcher = Dispatcher(f"faults.{worker}:Worker", [None] * workers, **(options or {}))
-        dispatcher.run(tasks, on_event=self.events.append, on_exit=self._on_exit, **arguments)
-        return self
-
-    def _on_exit(self) -> None:
-        self.exits += 1
-
-    def of(self, kind: type[Any]) -> list[Any]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-    @property
-    def outcomes(self) -> dict[int, Any]:
-        found: dict[int, Any] = {}
-        for event in self.of(TaskSuccess) + self.of(TaskError) + self.of(TaskTimeout):
-            assert event.task_id not in found, f"task {event.task_id} was reported twice"
-            found[event.task_id] = event
-        return found
-
-    def bad(self) -> Any:
-        """The bad task's outcome, after a look at the others: all there, with their results."""
-        outcomes = self.outcomes
-        assert sorted(outcomes) == list(range(TASKS))
-        bad = outcomes.pop(BAD)
-        assert {task: event.data for task, event in outcomes.items()} == {n: n for n in range(TASKS) if n != BAD}
-        return bad
+def bad_one(ledger: Any) -> Any:
+    """The bad task's outcome, after a look at the others: all there, with their results."""
+    outcomes = ledger.outcomes
+    assert sorted(outcomes) == list(range(TASKS))
+    bad = outcomes.pop(BAD)
+    assert {task: event.data for task, event in outcomes.items()} == {n: n for n in range(TASKS) if n != BAD}
+    return bad
 
 
 @pytest.mark.parametrize(
@@ -84,9 +61,9 @@ class Ledger:
         ("reports_ununpicklable", "unpicklable", "not to be unpickled"),
     ],
 )
-def test_a_failing_task_is_an_error_and_its_worker_goes_on(worker: str, kind: str, said: str):
-    ledger = Ledger().run(worker)
-    bad = ledger.bad()
+def test_a_failing_task_is_an_error_and_its_worker_goes_on(ledger, worker: str, kind: str, said: str):
+    run(ledger, worker)
+    bad = bad_one(ledger)
     assert isinstance(bad, TaskError)
     assert bad.kind == kind
     assert said in bad.error
@@ -103,9 +80,9 @@ def test_a_failing_task_is_an_error_and_its_worker_goes_on(worker: str, kind: st
     ],
 )
 @pytest.mark.parametrize("retries", [0, 1])
-def test_a_dead_worker_is_replaced_and_its_task_retried_then_reported(worker: str, said: str, retries: int):
-    ledger = Ledger().run(worker, options={"max_retries": retries})
-    bad = ledger.bad()
+def test_a_dead_worker_is_replaced_and_its_task_retried_then_reported(ledger, worker: str, said: str, retries: int):
+    run(ledger, worker, options={"max_retries": retries})
+    bad = bad_one(ledger)
     assert isinstance(bad, TaskError)
     assert bad.kind == "died"
     assert said in bad.error
@@ -114,36 +91,36 @@ def test_a_dead_worker_is_replaced_and_its_task_retried_then_reported(worker: st
 
 
 @pytest.mark.parametrize("worker", ["hangs_natively", "swallows_everything"])
-def test_a_task_that_nothing_stops_overruns_its_limit_and_costs_one_worker(worker: str):
+def test_a_task_that_nothing_stops_overruns_its_limit_and_costs_one_worker(ledger, worker: str):
     started = time.monotonic()
-    ledger = Ledger().run(worker, task_timeout=0.5)
-    bad = ledger.bad()
-    assert bad == TaskTimeout(BAD, 0.5, bad.worker_id)
+    run(ledger, worker, task_timeout=0.5)
+    bad = bad_one(ledger)
+    assert bad == TaskTimeout(BAD, 0.5, bad.worker_id, bad.node)
     assert len(ledger.of(WorkerDied)) == 1
     assert time.monotonic() - started < 60, "it waited for the native call"
 
 
-def test_all_that_a_worker_said_before_it_died_is_delivered_first():
-    ledger = Ledger().run("reports_then_dies", options={"max_retries": 0})
-    ledger.bad()
+def test_all_that_a_worker_said_before_it_died_is_delivered_first(ledger):
+    run(ledger, "reports_then_dies", options={"max_retries": 0})
+    bad_one(ledger)
     assert [event.progress for event in ledger.of(TaskProgress)] == list(range(500))
     last = max(number for number, event in enumerate(ledger.events) if isinstance(event, TaskProgress))
     death = next(number for number, event in enumerate(ledger.events) if isinstance(event, WorkerDied))
     assert last < death
 
 
-def test_a_task_that_cannot_be_pickled_or_unpickled_is_an_error():
+def test_a_task_that_cannot_be_pickled_or_unpickled_is_an_error(ledger):
     from faults import returns_ununpicklable  # pyright: ignore[reportMissingImports]
 
     tasks = [0, threading.Lock(), returns_ununpicklable.Trap(), 3]
-    outcomes = Ledger().run("echo", tasks).outcomes
+    outcomes = ledger.run("echo", tasks).outcomes
     assert [type(outcomes[task]) for task in range(4)] == [TaskSuccess, TaskError, TaskError, TaskSuccess]
     assert "the task can't be pickled" in outcomes[1].error
     assert "the task can't be unpickled" in outcomes[2].error
 
 
 @pytest.mark.parametrize("worker", ["fails_in_setup", "exits_in_setup", "hangs_in_setup"])
-def test_a_worker_that_cannot_be_set_up_leaves_its_tasks_to_the_others(worker: str):
+def test_a_worker_that_cannot_be_set_up_leaves_its_tasks_to_the_others(ledger, worker: str):
     failed = threading.Event()
 
     def tasks() -> Iterator[int]:
@@ -151,7 +128,7 @@ def test_a_worker_that_cannot_be_set_up_leaves_its_tasks_to_the_others(worker: s
         assert failed.wait(30)
         yield from range(1, TASKS)
 
-    ledger = Ledger().run(
+    ledger.run(
         worker,
         tasks(),
         options={"setup_timeout": 2.0},
@@ -173,7 +150,7 @@ def test_a_worker_that_cannot_be_set_up_leaves_its_tasks_to_the_others(worker: s
         ("nowhere", "No module named"),
     ],
 )
-def test_when_no_worker_can_be_set_up_the_run_ends_with_the_reason(worker: str, said: str):
+def test_when_no_worker_can_be_set_up_the_run_ends_with_the_reason(ledger, worker: str, said: str):
     failed: list[str] = []
     read: list[int] = []
 
@@ -184,7 +161,6 @@ def test_when_no_worker_can_be_set_up_the_run_ends_with_the_reason(worker: str, 
             yield number
             number += 1
 
-    ledger = Ledger()
     with pytest.raises(AllSetupsFailedError, match=said):
         ledger.run(
             worker,
@@ -204,26 +180,25 @@ def test_when_no_worker_can_be_set_up_the_run_ends_with_the_reason(worker: str, 
 @pytest.mark.parametrize(
     ("how", "said"), [("raise", "it won't close"), ("hang", "longer than 0.5 seconds"), ("exit", "exited with code 7")]
 )
-def test_a_failing_cleanup_is_told_and_holds_nothing_up(how: str, said: str):
-    ledger = Ledger().run("fails_in_cleanup", range(TASKS), options={"cleanup_timeout": 0.5}, how=how)
+def test_a_failing_cleanup_is_told_and_holds_nothing_up(ledger, how: str, said: str):
+    ledger.run("fails_in_cleanup", range(TASKS), options={"cleanup_timeout": 0.5}, how=how)
     assert len(ledger.outcomes) == TASKS
     # The one of two workers that wasn't ready when all was done has nothing to clean up.
     assert 1 <= len(ledger.of(CleanupFailed)) <= 2
     assert all(said in event.error for event in ledger.of(CleanupFailed))
 
 
-def test_a_worker_that_cannot_end_is_killed_after_its_cleanup():
-    ledger = Ledger().run("never_ends", range(TASKS), options={"cleanup_timeout": 0.5})
+def test_a_worker_that_cannot_end_is_killed_after_its_cleanup(ledger):
+    ledger.run("never_ends", range(TASKS), options={"cleanup_timeout": 0.5})
     assert len(ledger.outcomes) == TASKS
     assert not ledger.of(CleanupFailed)
 
 
-def test_a_generator_that_raises_is_raised_after_the_running_tasks():
+def test_a_generator_that_raises_is_raised_after_the_running_tasks(ledger):
     def tasks() -> Iterator[int]:
         yield from range(4)
         raise LookupError("the list ends here")
 
-    ledger = Ledger()
     with pytest.raises(LookupError, match="the list ends here"):
         ledger.run("echo", tasks())
     assert {task: event.data for task, event in ledger.outcomes.items()} == {n: n for n in range(4)}
@@ -231,7 +206,7 @@ def test_a_generator_that_raises_is_raised_after_the_running_tasks():
 
 
 @pytest.mark.parametrize("callback", ["on_success", "on_error", "on_task_start", "on_progress", "on_timeout", "on_setup_fail"])
-def test_a_callback_that_raises_ends_the_run_in_order(callback: str):
+def test_a_callback_that_raises_ends_the_run_in_order(ledger, callback: str):
     def fail(*_: object) -> None:
         raise ZeroDivisionError(callback)
 
@@ -244,23 +219,21 @@ def test_a_callback_that_raises_ends_the_run_in_order(callback: str):
     }.get(callback, ("fails_in_setup", range(4)))
     if callback == "on_setup_fail":
         arguments["failing"] = (10, 11)
-    ledger = Ledger()
     with pytest.raises(ZeroDivisionError, match=callback):
         ledger.run(worker, tasks, options={"cancel_grace": 0.2}, **{callback: fail}, **arguments)
     assert ledger.exits == 1
 
 
-def test_an_on_exit_that_raises_is_raised_when_nothing_is_left():
-    before = psutil.Process().children(recursive=True)
-    left: list[psutil.Process] = []
+def test_an_on_exit_that_raises_is_raised_when_nothing_is_left(executor: Any):
+    left: list[set[int]] = []
 
     def on_exit() -> None:
-        left.extend(psutil.Process().children(recursive=True))
+        left.append(worker_processes())
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        Dispatcher("faults.echo:Worker", [None]).run(range(3), on_exit=on_exit)
-    assert left == before
+        Dispatcher("faults.echo:Worker", [None], executor=executor).run(range(3), on_exit=on_exit)
+    assert left == [set()]
 
 
 def test_a_worker_killed_while_idle_is_told_and_replaced(watch):
@@ -312,8 +285,8 @@ def test_a_graceful_shutdown_ends_what_outlasts_its_time(watch):
     assert {pool.outcomes[task].kind for task in tasks} == {"cancelled"}
 
 
-def test_a_thousand_tasks_with_random_kills_are_each_reported_once():
-    ledger = Ledger().run("kills_at_random", range(1000), options={"max_retries": 1})
+def test_a_thousand_tasks_with_random_kills_are_each_reported_once(ledger):
+    ledger.run("kills_at_random", range(1000), options={"max_retries": 1})
     outcomes = ledger.outcomes
     assert sorted(outcomes) == list(range(1000))
     for task, event in outcomes.items():

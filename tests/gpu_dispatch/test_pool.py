@@ -56,6 +56,7 @@ def test_a_worker_that_still_loads_is_waited_for_if_it_fits_and_replaced_if_not(
     pool = watch("hangs_in_setup", base_seed=10)
     pool.pool.cancel(pool.pool.submit("never", setup={"failing": (10,)}))
     pool.pool.warm({"failing": (10,)})
+    pool.until(lambda: bool(pool.pids()))
     stuck = pool.pids()
     fitting = pool.pool.submit(1, setup={"failing": (10,)})
     pool.until(lambda: pool.pool.slots()[0].task_id == fitting)

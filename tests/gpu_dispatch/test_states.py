@@ -3,6 +3,7 @@
 from typing import Any
 
 import psutil
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -16,6 +17,7 @@ from cosmos_workflow.gpu_dispatch import (
     TaskTimeout,
     WorkerPool,
 )
+from cosmos_workflow.gpu_dispatch.ray import RayPool
 
 ENDS = {"ok": "success", "talk": "success", "raise": "exception", "die": "died", "hang": "timeout", "hold": "cancelled"}
 setups = st.sampled_from([{}, {}, {"engine": "b"}, {"broken": True}])
@@ -24,12 +26,15 @@ setups = st.sampled_from([{}, {}, {"engine": "b"}, {"broken": True}])
 class PoolMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.pool = WorkerPool("faults.anything:Worker", [None, None], max_retries=1, cancel_grace=0.1, prefetch=4)
+        self.pool = self.new_pool("faults.anything:Worker", [None, None], max_retries=1, cancel_grace=0.1, prefetch=4)
         self.tasks: dict[Any, tuple[str, dict[str, Any]]] = {}
         self.asked: set[Any] = set()
         self.outcomes: dict[Any, Any] = {}
         self.progress: dict[Any, list[int]] = {}
         self.killed = self.closed = False
+
+    def new_pool(self, *arguments: Any, **options: Any) -> WorkerPool:
+        return WorkerPool(*arguments, **options)
 
     @precondition(lambda self: not self.closed)
     @rule(what=st.sampled_from(sorted(ENDS)), setup=setups)
@@ -123,3 +128,14 @@ class PoolMachine(RuleBasedStateMachine):
 
 TestPool = PoolMachine.TestCase
 TestPool.settings = settings(deadline=None, max_examples=12, stateful_step_count=15, suppress_health_check=[HealthCheck.too_slow])
+
+
+class RayPoolMachine(PoolMachine):
+    def new_pool(self, *arguments: Any, **options: Any) -> WorkerPool:
+        return RayPool(*arguments, **options)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+class TestRayPool(RayPoolMachine.TestCase):
+    settings = settings(TestPool.settings, max_examples=4)

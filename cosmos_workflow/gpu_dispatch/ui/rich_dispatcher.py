@@ -24,7 +24,7 @@ class RichDispatcher:
     def __init__(
         self,
         worker_cls: type[BaseWorker] | str,
-        gpu_ids: Sequence[int | None],
+        gpu_ids: Sequence[int | None] | None,
         queue_size: int = 512,
         show_ui: bool = True,
         refresh_rate: float = 2.0,

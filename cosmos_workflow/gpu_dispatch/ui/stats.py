@@ -36,6 +36,7 @@ class WorkerStats:
     failed: int = 0
     timeout: int = 0
     unusable: bool = False
+    node: str = ""
 
 
 @dataclass(slots=True)
@@ -140,7 +141,7 @@ class Stats:
         worker.gpu_id = event.gpu_id
         match event:
             case WorkerStarted():
-                worker.status, worker.unusable = "initializing", False
+                worker.status, worker.unusable, worker.node = "initializing", False, event.node
             case SetupFailed():
                 worker.status, worker.unusable = "error", True
                 self.last_error = f"setup of worker {event.worker_id}: {last_line(event.error)}"

@@ -131,19 +131,22 @@ class DispatchView:
         return Panel(Group(*lines), title="Overall")
 
     def _table(self) -> Table:
-        gpus = self._look() if any(w.gpu_id is not None for w in self.stats.workers.values()) else {}
-        names = ["GPU", "Status", "Current", "Completed", "Failed", "Time"]
+        here = any(worker.gpu_id is not None and not worker.node for worker in self.stats.workers.values())
+        gpus = self._look() if here else {}
+        nodes = any(worker.node for worker in self.stats.workers.values())
+        names = ["GPU", *(["Machine"] if nodes else []), "Status", "Current", "Completed", "Failed", "Time"]
         names += ["Memory", "Load"] if gpus else []
         table = Table(*names, expand=True)
         for worker_id, worker in sorted(self.stats.workers.items()):
-            table.add_row(*self._row(worker_id, worker), *_load(gpus, worker.gpu_id))
+            table.add_row(*self._row(worker_id, worker, nodes), *_load(gpus, worker.gpu_id if not worker.node else None))
         return table
 
-    def _row(self, worker_id: int, worker: WorkerStats) -> Sequence[Any]:
+    def _row(self, worker_id: int, worker: WorkerStats, nodes: bool) -> Sequence[Any]:
         now = time.time()
         took = worker.took if worker.started is None else now - worker.started
         return (
             f"CPU {worker_id}" if worker.gpu_id is None else str(worker.gpu_id),
+            *((worker.node,) if nodes else ()),
             Text(worker.status, style=_STYLES[worker.status]),
             Text("" if worker.current is None else self._label(worker.current)),
             str(worker.completed),

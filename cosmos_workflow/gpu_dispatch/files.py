@@ -1,0 +1,170 @@
+"""Files that travel with tasks, for workers that share no disk with their pool.
+
+Task data may say which files it reads and which folders it wants written (`Travels`), and what a worker reports may say
+which files it speaks of (`Brings`). Nothing else has to know: what is unpickled in the worker names files of its machine,
+and a report's files lie in the caller's folders before the caller sees the report.
+
+An input goes by its digest, so that each machine gets it once; an output goes with the report, as a buffer beside the pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from pickle import PickleBuffer
+from typing import Any, Protocol, Self, runtime_checkable
+
+KEPT = "GPU_DISPATCH_KEPT"
+WORK = "GPU_DISPATCH_WORK"
+"""Environment of a worker that shares no disk with its pool: where the inputs are, and where it may write."""
+
+BLOB = "blob"
+
+landings: dict[Path, Path] = {}
+"""In such a worker, for the running task: its folders here, and what they are called at the caller's."""
+
+
+@runtime_checkable
+class Travels(Protocol):
+    """Task data that names files."""
+
+    def reads(self) -> Iterable[Path]:
+        """The files it needs."""
+        ...
+
+    def writes(self) -> Iterable[Path]:
+        """The folders it wants its outputs in."""
+        ...
+
+    def moved(self, places: Mapping[Path, Path]) -> Self:
+        """The same with other paths; `places` holds one for each of `reads` and `writes`."""
+        ...
+
+
+@runtime_checkable
+class Brings(Protocol):
+    """A report that speaks of finished files."""
+
+    def written(self) -> Iterable[Path]:
+        """These files, each directly in a folder of `Travels.writes`."""
+        ...
+
+
+class Digests:
+    """SHA-256 of files, computed once as long as a file isn't changed."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int, int, int], str] = {}
+
+    def of(self, path: Path) -> str:
+        """The digest in hex; raises OSError where the file can't be read."""
+        stat = path.stat()
+        key = str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns
+        if key not in self._known:
+            with path.open("rb") as file:
+                self._known[key] = hashlib.file_digest(file, "sha256").hexdigest()
+        return self._known[key]
+
+
+class Departure:
+    """Task data on its way to another machine: unpickled there, it is the data with that machine's paths."""
+
+    def __init__(self, data: Travels, digests: Digests) -> None:
+        self._data = data
+        self._digests = {path: digests.of(path) for path in data.reads()}
+
+    @property
+    def needs(self) -> dict[str, Path]:
+        """What has to be there before it: digests, and where their files are here."""
+        return {digest: path for path, digest in self._digests.items()}
+
+    def __reduce__(self) -> Any:
+        digests = {str(path): digest for path, digest in self._digests.items()}
+        return _arrive, (self._data, digests, [str(folder) for folder in self._data.writes()])
+
+
+def _arrive(data: Travels, digests: Mapping[str, str], folders: Sequence[str]) -> Travels:
+    kept, work = Path(os.environ[KEPT]), Path(os.environ[WORK])
+    landings.clear()
+    shutil.rmtree(work, ignore_errors=True)  # what the task before left
+    places: dict[Path, Path] = {}
+    for number, folder in enumerate(folders):
+        here = work / str(number)
+        here.mkdir(parents=True)
+        landings[here], places[Path(folder)] = Path(folder), here
+    for path, digest in digests.items():
+        places[Path(path)] = _named(kept / digest, Path(path).name)
+    return data.moved(places)
+
+
+def _named(folder: Path, name: str) -> Path:
+    """A kept content under the name of its file, which a reader may go by."""
+    if name == BLOB:
+        return folder / BLOB
+    with suppress(FileExistsError):
+        os.link(folder / BLOB, folder / name)
+    return folder / name
+
+
+def keep(kept: Path, digest: str, content: memoryview | bytes) -> None:
+    """Have a content among the inputs of a machine; raises ValueError if it isn't what its digest says."""
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ValueError("an input file was changed while its task waited")
+    folder = kept / digest
+    folder.mkdir(parents=True, exist_ok=True)
+    _put(folder / BLOB, content)
+
+
+def with_files(report: Any) -> Any:
+    """What a worker says, with the files it speaks of, where these must travel."""
+    if not landings or not isinstance(report, Brings):
+        return report
+    return _Arrival(report, [(landings[path.parent] / path.name, path) for path in report.written()])
+
+
+class _Arrival:
+    """A report with its files: unpickled, it is the report, and the files are where the caller wanted them."""
+
+    def __init__(self, report: Brings, files: Sequence[tuple[Path, Path]]) -> None:
+        self._report = report
+        self._files = files
+
+    def __reduce__(self) -> Any:
+        return _land, (self._report, [(str(there), PickleBuffer(_content(here))) for there, here in self._files])
+
+
+def _content(path: Path) -> mmap.mmap | bytes:
+    with path.open("rb") as file:
+        if path.stat().st_size == 0:
+            return b""
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _land(report: Any, files: Sequence[tuple[str, Any]]) -> Any:
+    for name, content in files:
+        _put_if_wanted(Path(name), content)
+    return report
+
+
+def _put_if_wanted(path: Path, content: Any) -> None:
+    try:
+        _put(path, content)
+    except FileNotFoundError:
+        if path.parent.is_dir():
+            raise
+        # The caller took the folder away: it wants these files no more.
+
+
+def _put(path: Path, content: Any) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
