@@ -105,3 +105,19 @@ def bench_page(
 
     figures = page.bench_page(items)
     show_figures(figures, page.table(figures), as_json)
+
+
+@bench_app.command("scale")
+def bench_scale(
+    tasks: Annotated[int, typer.Option(help="Tasks that wait.", min=1)] = 400,
+    nap: Annotated[float, typer.Option(help="Seconds that each waits.", min=0.001)] = 0.02,
+    workers: Annotated[list[int] | None, typer.Option(help="Numbers of workers; give it once for each.", min=1)] = None,
+    rounds: Annotated[int, typer.Option(help="Rounds; the median counts.", min=1)] = 3,
+    address: Annotated[str | None, typer.Option(help="A Ray cluster; without it, Ray is started here.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """One queue on 1, 2 and 4 workers, on this machine and on Ray, where the extra is installed."""
+    from cosmos_workflow.bench import scale
+
+    figures = scale.bench_scale(tasks, nap, workers or scale.WORKERS, rounds, address)
+    show_figures(figures, scale.table(figures), as_json)

@@ -1,0 +1,150 @@
+"""One queue on 1, 2 and 4 workers, on this machine and on a Ray cluster: what a task costs beside its work.
+
+The tasks wait instead of computing, so that more workers than cores show how the pool scales. Local and Ray run in turn for
+each number of workers, round after round; the medians count.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from rich.table import Table
+
+from cosmos_workflow.gpu_dispatch import BaseWorker, Outcome, TaskSuccess, WorkerPool
+
+WORKERS = (1, 2, 4)
+EMPTY = 5000
+ARRAY_MB = (1, 16)
+ARRAY_TOTAL_MB = 64
+START_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleFigure:
+    """One pool. `efficiency`: the share of the workers' time that was work; `overhead_ms`: the rest, for each task of a
+    worker. `mb_per_second`: arrays of 1 and of 16 MB, there and back, both ways counted. `first_ms`: from nothing to the first
+    result, a cluster being there already."""
+
+    executor: str
+    workers: int
+    tasks_per_second: float
+    efficiency: float
+    overhead_ms: float
+    empty_per_second: float
+    mb_per_second: tuple[float, ...]
+    first_ms: float
+
+
+class NapWorker(BaseWorker):
+    """Waits for as many seconds as it is told; gives back anything else."""
+
+    def process(self, data: Any) -> Any:
+        """Wait, or give back."""
+        if isinstance(data, float):
+            time.sleep(data)
+        return data
+
+
+def bench_scale(
+    tasks: int = 400, nap: float = 0.02, workers: Sequence[int] = WORKERS, rounds: int = 3, address: str | None = None
+) -> list[ScaleFigure]:
+    """Measure every number of workers, locally and, where Ray is installed, on the cluster at `address`."""
+    with ExitStack() as stack:
+        executors = ["local"]
+        if find_spec("ray"):
+            from cosmos_workflow.gpu_dispatch.ray import joined
+
+            stack.enter_context(joined(address, max(workers)))
+            executors.append("ray")
+        seen: dict[tuple[int, str], list[tuple[float, ...]]] = {}
+        for _ in range(rounds):
+            for count in workers:
+                for executor in executors:
+                    seen.setdefault((count, executor), []).append(_measure(executor, count, tasks, nap))
+    figures = []
+    for (count, executor), measured in seen.items():
+        rate, empty, *arrays, first = (statistics.median(column) for column in zip(*measured, strict=True))
+        figures.append(
+            ScaleFigure(executor, count, rate, rate * nap / count, 1e3 * (count / rate - nap), empty, tuple(arrays), 1e3 * first)
+        )
+    return figures
+
+
+def table(figures: Sequence[ScaleFigure]) -> Table:
+    """The figures as a table for a terminal."""
+    shown = Table(title=f"Scale: {os.cpu_count()} cores")
+    sizes = [f"{size} MB MB/s" for size in ARRAY_MB]
+    for column in ("executor", "workers", "tasks/s", "efficiency", "overhead ms", "empty tasks/s", *sizes, "first ms"):
+        shown.add_column(column, justify="left" if column == "executor" else "right")
+    for figure in figures:
+        shown.add_row(
+            figure.executor,
+            str(figure.workers),
+            f"{figure.tasks_per_second:,.1f}",
+            f"{figure.efficiency:.1%}",
+            f"{figure.overhead_ms:.2f}",
+            f"{figure.empty_per_second:,.0f}",
+            *(f"{rate:,.0f}" for rate in figure.mb_per_second),
+            f"{figure.first_ms:,.0f}",
+        )
+    return shown
+
+
+def _measure(executor: str, workers: int, tasks: int, nap: float) -> tuple[float, ...]:
+    import numpy as np
+
+    started = time.perf_counter()
+    with _pool(executor, workers) as pool:
+        _rate(pool, [0])
+        first = time.perf_counter() - started
+        pool.warm()
+        deadline = time.monotonic() + START_SECONDS
+        while not all(slot.state == "idle" for slot in pool.slots()):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"there is no room for {workers} workers in the cluster")
+            pool.events(timeout=0.1)
+        _rate(pool, range(10 * workers))
+        arrays = []
+        for size in ARRAY_MB:
+            array = np.ones(size << 17)
+            _rate(pool, [array] * workers)
+            arrays.append(2 * size * _rate(pool, [array] * (ARRAY_TOTAL_MB // size)))
+        return _rate(pool, [nap] * tasks), _rate(pool, range(EMPTY)), *arrays, first
+
+
+def _pool(executor: str, workers: int) -> WorkerPool:
+    name, gpu_ids = f"{__name__}:NapWorker", [None] * workers
+    if executor == "local":
+        return WorkerPool(name, gpu_ids, prefetch=16, max_retries=0)
+    from cosmos_workflow.gpu_dispatch.ray import RayPool
+
+    return RayPool(name, gpu_ids, prefetch=16, max_retries=0)
+
+
+def _rate(pool: WorkerPool, items: Iterable[Any]) -> float:
+    """Tasks a second. No more than the pool asks for are handed in ahead."""
+    started = time.perf_counter()
+    waiting: set[Any] = set()
+    count = 0
+    source = iter(items)
+    more = True
+    while more or waiting:
+        while more and len(waiting) < pool.capacity():
+            try:
+                waiting.add(pool.submit(next(source)))
+            except StopIteration:
+                more = False
+        for event in pool.events() if waiting else ():
+            if isinstance(event, Outcome):
+                if not isinstance(event, TaskSuccess):
+                    raise RuntimeError(f"a task failed: {event}")
+                waiting.discard(event.task_id)
+                count += 1
+    return count / (time.perf_counter() - started)
