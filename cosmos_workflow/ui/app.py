@@ -14,10 +14,7 @@ from cosmos_workflow.ui.ask import Ask
 from cosmos_workflow.ui.jobs_desk import Desks
 from cosmos_workflow.ui.live import Refresher
 from cosmos_workflow.ui.page import Page, owner_of, tell
-from cosmos_workflow.ui.server import serve
 from cosmos_workflow.ui.tabs import jobs, prompts, queue, results
-
-__all__ = ["build", "serve"]
 
 NAME = "Cosmos Workflow"
 UPLOADS_KEPT = (3600, 86400)

@@ -11,7 +11,9 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from cosmos_workflow.config import Workspace
+from cosmos_workflow.devices import Pool
 from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.gpu_dispatch.pool import WorkerPool
 from cosmos_workflow.operations import Operations
 from cosmos_workflow.sessions import Sessions
 from cosmos_workflow.store import LOCAL
@@ -28,7 +30,8 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 7860,
     auth: str | None = None,
-    gpu_ids: Sequence[int | None] = (None,),
+    gpu_ids: Sequence[int | None] | None = (None,),
+    pool: Callable[..., Pool] = WorkerPool,
     operations: Operations | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
@@ -45,7 +48,7 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{listener.getsockname()[1]}"
         stack.enter_context(workspace.app_lock(url))
-        sessions = Sessions(operations or stack.enter_context(Operations(workspace, gpu_ids=gpu_ids)))
+        sessions = Sessions(operations or stack.enter_context(Operations(workspace, gpu_ids=gpu_ids, pool=pool)))
         stack.callback(sessions.close)
         desks = Desks(sessions.operations)
         stack.callback(desks.close)
@@ -59,7 +62,7 @@ def make_app(sessions: Sessions, users: dict[str, str], host: str = "127.0.0.1",
     import gradio as gr
     from fastapi import FastAPI
 
-    from cosmos_workflow.ui import media, theme
+    from cosmos_workflow.ui import media, states, theme
     from cosmos_workflow.ui.app import build
     from cosmos_workflow.ui.samples import add_samples
 
@@ -89,6 +92,7 @@ def make_app(sessions: Sessions, users: dict[str, str], host: str = "127.0.0.1",
         css=theme.css(),
         head=theme.head(),
     )
+    app.state.visits = states.remember_less(app, demo)
     app.add_middleware(Guard, users=users, host=host)
     return app
 

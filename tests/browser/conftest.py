@@ -17,17 +17,6 @@ SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "hei
 expect.set_options(timeout=60_000)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Twice more for a click whose answer got lost.
-
-    Gradio's browser side closes its event stream when an event ends, and the answer to one that is queued at that very
-    moment may go into the closed stream (see `cosmos_workflow.ui.live`). A test that fails three times has another reason.
-    """
-    for item in items:
-        if "browser" in item.path.parts:
-            item.add_marker(pytest.mark.flaky(reruns=2))
-
-
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Starts pages; those that still run are stopped at the end."""
@@ -76,9 +65,10 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Page]]:
     contexts: list[BrowserContext] = []
     problems: list[str] = []
 
-    def open_page(url: str, size: str = "desktop", **options: Any) -> Page:
+    def open_page(url: str, size: str = "desktop", init_script: str = "", **options: Any) -> Page:
         context = chromium.new_context(viewport=SIZES[size], reduced_motion="reduce", **options)  # pyright: ignore[reportArgumentType]
         contexts.append(context)
+        context.add_init_script(init_script)
         page = context.new_page()
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("dialog", lambda dialog: problems.append(f"dialog: {dialog.message}"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from page_support import Server, add, choose_engine, go, open_tab, tick
-from playwright.sync_api import Locator, Page, expect
+from page_support import Server, add, choose_engine, go, open_tab, plays, set_number, tick
+from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 
@@ -51,7 +51,7 @@ def test_speech_and_clips_are_queued_grouped_paused_resumed_and_played(
     # Paused, they are finished first; the next batch waits, also over a reload.
     page.locator("#pause-queue").click()
     expect(page.locator("#queue-progress")).to_contain_text("Paused")
-    expect(page.locator("#queue-results video")).to_have_count(2)
+    expect(page.locator("#queue-results video[controls]")).to_have_count(2)
     expect(page.locator("#queue-counter")).to_have_text("2 queued, 5 of 7 done")
     expect(page.locator("#cancel-running")).to_be_hidden()
     go(page, url)
@@ -63,12 +63,12 @@ def test_speech_and_clips_are_queued_grouped_paused_resumed_and_played(
     expect(page.locator("#queue-progress")).to_contain_text("7 succeeded.")
     assert page.title() == "Cosmos Workflow"
 
-    for player in ("audio", "video"):
+    for player in ("audio", "video[controls]"):
         plays(page.locator(f"#queue-results {player}").first)
     open_tab(page, "Results")
     expect(page.locator("#results-gallery article")).to_have_count(7)
     expect(page.locator("#results-gallery .cw-succeeded")).to_have_count(7)
-    plays(page.locator("#results-gallery video").first)
+    plays(page.locator("#results-gallery video[controls]").first)
     fits(page)
 
 
@@ -89,27 +89,6 @@ def queue_speech_and_clips(page: Page) -> None:
     page.locator("#clear-config").click()
     expect(depth).to_have_value("0.25")
     expect(page.locator("#prompts-table .cw-count")).to_have_text("2 selected")
-
-
-def set_number(page: Page, name: str, value: str) -> None:
-    field = page.get_by_label(f"number input for {name}").first
-    field.fill(value)
-    field.press("Tab")
-
-
-def plays(player: Locator) -> None:
-    """It has a length, and gets further when it is played."""
-    player.scroll_into_view_if_needed()
-    length = player.evaluate(
-        """async (media) => {
-            media.muted = true;
-            await media.play();
-            while (media.currentTime < 0.2) await new Promise(requestAnimationFrame);
-            media.pause();
-            return media.duration;
-        }"""
-    )
-    assert 0.5 < length < 60
 
 
 def fits(page: Page) -> None:

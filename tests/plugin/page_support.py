@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 PLUGIN = Path(__file__).parent
 SERVE = """
 import sys
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.ui.app import serve
+from cosmos_workflow.ui.server import serve
 
 if __name__ == "__main__":
     serve(Workspace.open(sys.argv[1]), port=int(sys.argv[2]), auth=sys.argv[3] or None)
@@ -128,3 +128,25 @@ def add(page: Page, queued: int) -> None:
     """Press Add to Queue, and wait until that many wait."""
     page.locator("#add-to-queue").click()
     expect(page.locator("#queue-counter")).to_contain_text(f"{queued} queued")
+
+
+def set_number(page: Page, name: str, value: str) -> None:
+    """Write a number of the form."""
+    field = page.get_by_label(f"number input for {name}").first
+    field.fill(value)
+    field.press("Tab")
+
+
+def plays(player: Locator) -> None:
+    """It has a length, and gets further when it is played."""
+    player.scroll_into_view_if_needed()
+    length = player.evaluate(
+        """async (media) => {
+            media.muted = true;
+            await media.play();
+            while (media.currentTime < 0.2) await new Promise(requestAnimationFrame);
+            media.pause();
+            return media.duration;
+        }"""
+    )
+    assert 0.5 < length < 60

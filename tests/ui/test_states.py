@@ -1,0 +1,40 @@
+"""What the server remembers doesn't grow with the calls and the reloads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from starlette.testclient import TestClient
+
+from cosmos_workflow.bench.page import call
+from cosmos_workflow.sessions import Sessions
+from cosmos_workflow.ui.server import make_app
+from cosmos_workflow.ui.states import KEPT, VisitStates
+
+
+def test_open_pages_are_remembered_and_calls_and_closed_pages_only_for_a_while() -> None:
+    with gr.Blocks() as demo:
+        value = gr.State("")
+    states = VisitStates()
+    states.set_blocks(demo)
+    states["page"][value._id] = "its queue"
+    for number in range(3 * KEPT):
+        assert states[f"call {number}"] is states[f"call {number}"]
+    assert states["page"][value._id] == "its queue"
+    assert len(states.session_data) == len(states.time_last_used) == KEPT + 1
+    states["page"].is_closed = True
+    for number in range(KEPT):
+        assert f"other {number}" not in states
+        assert states[f"other {number}"]
+    assert "page" not in states
+
+
+def test_calls_of_a_page_are_not_remembered(sessions: Sessions) -> None:
+    app = make_app(sessions, {})
+    with TestClient(app, base_url="http://127.0.0.1") as browser:
+        client: Any = browser
+        token = call(client, "get_queue_display", "")["token"]
+        for _ in range(2 * KEPT):
+            assert call(client, "get_queue_display", token)["token"] == token
+    assert 0 < len(app.state.visits.session_data) <= KEPT
