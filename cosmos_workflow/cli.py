@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from enum import IntEnum, StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,7 +20,6 @@ from cosmos_workflow.terminal import show
 
 if TYPE_CHECKING:
     from cosmos_workflow.config import Workspace
-    from cosmos_workflow.weights import WeightSet
 
 
 class ExitCode(IntEnum):
@@ -39,9 +40,10 @@ class Mode(StrEnum):
 
 
 class Executor(StrEnum):
-    """Where batches run: in worker processes of this machine."""
+    """Where batches run: in worker processes of this machine, or on a Ray cluster."""
 
     LOCAL = "local"
+    RAY = "ray"
 
 
 app = typer.Typer(
@@ -63,6 +65,11 @@ WorkspaceOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 GpusOption = Annotated[str | None, typer.Option("--gpus", help="GPUs to use, e.g. 0,1; by default all of them.")]
 WorkersOption = Annotated[int | None, typer.Option("--workers", help="Worker processes on a machine without a GPU.", min=1)]
+ExecutorOption = Annotated[Executor, typer.Option(help="local: worker processes of this machine; ray: a Ray cluster.")]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(help="The Ray cluster, host:port or auto; by default $RAY_ADDRESS, else Ray is started on this machine."),
+]
 HostOption = Annotated[str, typer.Option(help="Address to listen on; any but loopback needs --auth.")]
 PortOption = Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)]
 AuthOption = Annotated[str | None, typer.Option(help="user:password, or a file with one such line a user.")]
@@ -101,13 +108,15 @@ def _default(
     auth: AuthOption = None,
     gpus: GpusOption = None,
     workers: WorkersOption = None,
+    executor: ExecutorOption = Executor.LOCAL,
+    address: AddressOption = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
 ) -> None:
     if version:
         typer.echo(__version__)
         raise typer.Exit
     if context.invoked_subcommand is None:
-        ui(host, port, workspace, auth, gpus, workers)
+        ui(host, port, workspace, auth, gpus, workers, executor, address)
 
 
 @app.command()
@@ -118,12 +127,15 @@ def ui(
     auth: AuthOption = None,
     gpus: GpusOption = None,
     workers: WorkersOption = None,
+    executor: ExecutorOption = Executor.LOCAL,
+    address: AddressOption = None,
 ) -> None:
     """Open the page in a browser of your own: prompts, queue, jobs, results."""
     opened = _open(workspace)
-    from cosmos_workflow.ui.app import serve
+    with _where(executor, address, gpus, workers) as where:
+        from cosmos_workflow.ui.server import serve
 
-    serve(opened, host=host, port=port, auth=auth, gpu_ids=_devices(gpus, workers))
+        serve(opened, host=host, port=port, auth=auth, **where)
 
 
 @app.command()
@@ -132,17 +144,18 @@ def run(
     workspace: WorkspaceOption = None,
     gpus: GpusOption = None,
     workers: WorkersOption = None,
-    executor: Annotated[Executor, typer.Option(help="Where the batches run.")] = Executor.LOCAL,  # noqa: ARG001
+    executor: ExecutorOption = Executor.LOCAL,
+    address: AddressOption = None,
     mode: Annotated[Mode, typer.Option(help="resume: what has no result yet; failed: what failed; all: everything again.")] = (
         Mode.RESUME
     ),
     as_json: JsonOption = False,
 ) -> None:
     """Make the tasks of job files. Exit code 0: all succeeded; 1: something failed; 2: the input is wrong."""
-    devices = _devices(gpus, workers)
-    from cosmos_workflow.jobs.command import run_jobs
+    with _where(executor, address, gpus, workers) as where:
+        from cosmos_workflow.jobs.command import run_jobs
 
-    succeeded = run_jobs(files, _open(workspace), devices, mode=mode.value, as_json=as_json)
+        succeeded = run_jobs(files, _open(workspace), mode=mode.value, as_json=as_json, **where)
     raise typer.Exit(ExitCode.SUCCEEDED if succeeded else ExitCode.FAILED)
 
 
@@ -234,19 +247,19 @@ def repair(
     from cosmos_workflow.store.store import repair_workspace
 
     found = repair_workspace(_open(workspace), apply=not dry_run)
-    action = "It was taken out of the cache; it is made again when needed."
     for spec in all_engines():
-        found += [Finding(name, problem, action, "put right", not dry_run) for name, problem in spec.repair(not dry_run)]
+        found += [Finding(*told, "put aside", not dry_run) for told in spec.repair(not dry_run)]
     show([asdict(finding) for finding in found], as_json, "Repair", "Everything agrees; nothing had to be repaired.")
 
 
 @weights_app.command("show")
-def weightsshow(as_json: JsonOption = False) -> None:
+def weights_show(as_json: JsonOption = False) -> None:
     """List the models that need weights, where these are, and how to get them."""
+    from cosmos_workflow.catalog import all_weight_sets
     from cosmos_workflow.weights import remedy, weight_state
 
     rows = []
-    for weights in _weight_sets().values():
+    for weights in all_weight_sets().values():
         state = weight_state(weights)
         size = f"{state.size_bytes / 1e9:.1f} GB" if state.folder else ""
         place = str(state.folder) if state.folder else remedy(weights)
@@ -261,9 +274,10 @@ def weights_fetch(name: Annotated[str, typer.Argument(help="A name from `weights
     """Fetch a model's weights into the hub's cache; goes on where it stopped."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    from cosmos_workflow.weights import FetchProgress, fetch_weights, plan_fetch
+    from cosmos_workflow.catalog import all_weight_sets
+    from cosmos_workflow.fetching import FetchProgress, fetch_weights, plan_fetch
 
-    known = _weight_sets()
+    known = all_weight_sets()
     if name not in known:
         raise InputError(f"There are no weights called {name!r}; use {', '.join(known) or 'none'}.")
     plan = plan_fetch(known[name])
@@ -281,16 +295,31 @@ def weights_fetch(name: Annotated[str, typer.Argument(help="A name from `weights
     typer.echo(f"{known[name].title} is in {folder}")
 
 
-def _weight_sets() -> dict[str, WeightSet]:
-    from cosmos_workflow.catalog import all_engines
-
-    return {weights.name: weights for spec in all_engines() for weights in spec.weight_sets}
-
-
 def _open(workspace: Path | None) -> Workspace:
     from cosmos_workflow.config import Workspace
 
     return Workspace.open(workspace)
+
+
+@contextmanager
+def _where(executor: Executor, address: str | None, gpus: str | None, workers: int | None) -> Iterator[dict[str, Any]]:
+    """The devices, and what makes the pool that has them; a cluster is ours as long as this is open."""
+    if executor is Executor.LOCAL:
+        if address is not None:
+            raise InputError("--address is a Ray cluster's; give --executor ray with it.")
+        yield {"gpu_ids": _devices(gpus, workers)}
+        return
+    if gpus is not None:
+        raise InputError("--gpus names GPUs of this machine; a Ray cluster's are all used, or give --workers for CPU workers.")
+    from cosmos_workflow.gpu_dispatch.ray import ClusterError, RayPool, joined
+
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(joined(address, workers or 0))
+        except ClusterError as error:
+            raise InputError(str(error)) from error
+        gpu_ids = None if workers is None else [None] * workers
+        yield {"gpu_ids": gpu_ids, "pool": partial(RayPool, address=address)}
 
 
 def _devices(gpus: str | None, workers: int | None) -> Sequence[int | None]:

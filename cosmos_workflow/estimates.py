@@ -37,13 +37,13 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class TimeLeft:
-    """Seconds left, and how far off that may be (one sigma)."""
+    """Seconds left, and how far off that may be (one sigma). In words both are at least a second."""
 
     seconds: float
     error: float
 
     def __str__(self) -> str:
-        return f"about {format_seconds(self.seconds)}, ±{format_seconds(self.error)}"
+        return f"about {format_seconds(max(1.0, self.seconds))}, ±{format_seconds(max(1.0, self.error))}"
 
 
 def learn_rate(samples: Iterable[CostSample]) -> Rate | None:

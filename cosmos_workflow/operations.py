@@ -20,31 +20,35 @@ from cosmos_workflow.store.store import Store
 WORKER = "cosmos_workflow.engines.host:EngineWorker"
 LOAD_TIMEOUT = 1800.0
 """Seconds a worker may take to load an engine: the largest take minutes from a slow disk."""
+MACHINES_NAMED = 6
 
 
 class Operations:
     """Everything a page, a command or a program does with a workspace: run batches, cancel, ask how long it takes.
 
-    `gpu_ids` names the devices (None is the CPU), one worker each. What an earlier life left running is put in order first:
-    `swept` says what was found. A worker that goes on for `cancel_grace` seconds after it was asked to stop is killed.
+    `gpu_ids` names the devices (None is the CPU), one worker each; a `pool` that isn't `WorkerPool`, but is made in the same
+    way, may have devices elsewhere and find them itself where `gpu_ids` is None. What an earlier life left running is put in
+    order first: `swept` says what was found. A worker that goes on for `cancel_grace` seconds after it was asked to stop is
+    killed.
     """
 
     def __init__(
         self,
         workspace: Workspace,
         *,
-        gpu_ids: Sequence[int | None] = (None,),
+        gpu_ids: Sequence[int | None] | None = (None,),
         store: Store | None = None,
-        make_pool: Callable[[], Pool] | None = None,
+        pool: Callable[..., Pool] = WorkerPool,
         cancel_grace: float = 5.0,
         on_dispatch_event: Callable[[protocol.Event], None] | None = None,
     ) -> None:
         self.workspace = workspace
         self.store = store or Store(workspace)
         self.swept = self.store.sweep()
-        self.gpu_ids = tuple(gpu_ids)
+        self.gpu_ids = None if gpu_ids is None else tuple(gpu_ids)
+        self._new_pool = pool
         self._cancel_grace = cancel_grace
-        self.devices = Devices(make_pool or self._local_pool, on_dispatch_event)
+        self.devices = Devices(self._make_pool, on_dispatch_event)
         self._lock = threading.Lock()
         self._running: dict[str, RunningBatch] = {}
         self._rates: dict[str, Rate | None] = {}
@@ -85,6 +89,21 @@ class Operations:
         """What each device is doing."""
         return self.devices.slots()
 
+    def lanes(self) -> int:
+        """How many batches can be made at once."""
+        here = sum(slot.state != "away" for slot in self.slots())
+        return max(1, len(self.gpu_ids or ()), here)
+
+    def machines(self) -> str:
+        """The machines of the cluster that work for us, with their devices; empty where only this one does."""
+        devices: dict[str, list[bool]] = {}
+        for slot in self.slots():
+            if slot.node and slot.state != "away":
+                devices.setdefault(slot.node, []).append(slot.gpu_id is not None)
+        words = [f"{node}: {_count_devices(on_gpu)}" for node, on_gpu in sorted(devices.items())]
+        more = [f"{len(words) - MACHINES_NAMED} more"] if len(words) > MACHINES_NAMED else []
+        return ", ".join(words[:MACHINES_NAMED] + more)
+
     def rate(self, engine: str) -> Rate | None:
         """How fast an engine is here, learned from its finished runs; None before the first."""
         if engine not in self._rates:
@@ -112,8 +131,8 @@ class Operations:
     def __exit__(self, *_exc: object) -> None:
         self.close()
 
-    def _local_pool(self) -> Pool:
-        return WorkerPool(
+    def _make_pool(self) -> Pool:
+        return self._new_pool(
             WORKER,
             self.gpu_ids,
             max_retries=0,
@@ -141,6 +160,11 @@ class Operations:
                     self._running.pop(item.id, None)
                 self._rates.pop(batch.engine, None)
                 self._gains.pop(batch.engine, None)
+
+
+def _count_devices(on_gpu: Sequence[bool]) -> str:
+    kind = "GPU" if all(on_gpu) else "worker"
+    return f"{len(on_gpu)} {kind}{'s' if len(on_gpu) > 1 else ''}"
 
 
 def batch_samples(rows: Iterable[RunSample]) -> list[CostSample]:

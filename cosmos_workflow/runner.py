@@ -46,7 +46,8 @@ class ItemProgress:
 class RunnerSnapshot:
     """A runner at one moment, with its queue. `fraction` is that of the round: what was added since the queue was empty.
 
-    `left` is None until the engines in the queue have finished a batch here; `version` grows with every change.
+    `left` is None until the engines in the queue have finished a batch here; `version` grows with every change; `machines`
+    says where a cluster works for us.
     """
 
     version: int
@@ -57,6 +58,7 @@ class RunnerSnapshot:
     batches: tuple[Batch, ...]
     left: TimeLeft | None
     started_at: float
+    machines: str = ""
 
     @property
     def active(self) -> bool:
@@ -97,6 +99,7 @@ class QueueRunner:
         self._batches: dict[str, Batch] = {}
         self._progress: dict[str, ItemProgress] = {}
         self._deaths = 0
+        self._devices = 0
         self._version = 0
         self._started_at = 0.0
 
@@ -107,10 +110,7 @@ class QueueRunner:
                 self._deaths = 0
                 self._started_at = time.time()
                 self._set(RunnerState.RUNNING)
-            for _ in range(len(self._operations.gpu_ids) - len(self._lanes)):
-                lane = threading.Thread(target=self._work, name=f"runner-{self.queue.token[:8]}", daemon=True)
-                self._lanes.add(lane)
-                lane.start()
+            self._staff()
 
     def pause(self, *, free_devices: bool = False) -> None:
         """Stop after the running batch; `free_devices` unloads the engines then, so that others can have the memory."""
@@ -146,7 +146,9 @@ class QueueRunner:
             batches = tuple(self._batches.values())
             version, state, reason, started = self._version, self._state, self._reason, self._started_at
         left = self._time_left(queue, progress)
-        return RunnerSnapshot(version + queue.version, state, reason, queue, progress, batches, left, started)
+        return RunnerSnapshot(
+            version + queue.version, state, reason, queue, progress, batches, left, started, self._operations.machines()
+        )
 
     def wait_for_change(self, version: int, timeout: float) -> int:
         """Wait until a snapshot would have another version, at most `timeout` seconds; returns the version."""
@@ -160,6 +162,14 @@ class QueueRunner:
             return now
 
     # --- the lanes ---
+
+    def _staff(self) -> None:
+        """A lane for each device."""
+        self._devices = self._operations.lanes()
+        for _ in range(self._devices - len(self._lanes)):
+            lane = threading.Thread(target=self._work, name=f"runner-{self.queue.token[:8]}", daemon=True)
+            self._lanes.add(lane)
+            lane.start()
 
     def _work(self) -> None:
         try:
@@ -254,6 +264,8 @@ class QueueRunner:
 
     def _on_event(self, event: OperationEvent) -> None:
         with self._changed:
+            if self._state is RunnerState.RUNNING and self._operations.lanes() > self._devices:
+                self._staff()  # a cluster's machines come when they come
             match event:
                 case EngineLoading():
                     message = f"loading {find_engine(event.engine).title}"
@@ -301,5 +313,5 @@ class QueueRunner:
         left = time_left(parts)
         if left is None:
             return None
-        lanes = max(1, len(self._operations.gpu_ids))
+        lanes = self._operations.lanes()
         return replace(left, seconds=left.seconds / lanes, error=left.error / lanes)

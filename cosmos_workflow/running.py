@@ -206,8 +206,10 @@ class RunningBatch:
 
     def _begin(self, worker: int, load_seconds: float) -> None:
         self._begun = True
-        gpu = next((slot.gpu_id for slot in self._devices.slots() if slot.worker_id == worker), None)
-        device = "CPU" if gpu is None else f"GPU {gpu}"
+        slot = next((slot for slot in self._devices.slots() if slot.worker_id == worker), None)
+        device = "CPU" if slot is None or slot.gpu_id is None else f"GPU {slot.gpu_id}"
+        if slot is not None and slot.node:
+            device += f" on {slot.node}"
         for item_id in self._open_in_order():
             self._store.start_run(self._runs[item_id], device=device, worker=str(worker), load_seconds=load_seconds)
         self._notify(BatchStarted(tuple(self._open_in_order()), device, load_seconds))

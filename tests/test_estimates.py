@@ -64,8 +64,10 @@ def test_durations_read_like_a_clock(seconds: float, words: str) -> None:
     assert format_seconds(seconds) == words
 
 
-def test_the_error_is_shown() -> None:
+def test_the_error_is_shown_and_never_none() -> None:
     assert str(TimeLeft(360, 61)) == "about 6 min, ±1 min"
+    assert str(TimeLeft(20, 0.2)) == "about 20 s, ±1 s"
+    assert str(TimeLeft(0.1, 0.0)) == "about 1 s, ±1 s"
 
 
 def test_a_gain_is_shown_only_once_both_ways_were_measured() -> None:

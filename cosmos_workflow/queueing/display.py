@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.catalog import find_engine
-from cosmos_workflow.params import param_fields
 from cosmos_workflow.queueing.items import Batch, QueueItem
 from cosmos_workflow.queueing.state import QueueSnapshot
 
@@ -51,7 +50,7 @@ def describe_weights(weights: Mapping[str, float]) -> str:
 
 def describe_params(item: QueueItem) -> str:
     """The params that differ from their defaults: "rate 140, voice de"."""
-    defaults = {field.name: field.default for field in param_fields(find_engine(item.engine).params)}
+    defaults = {field.name: field.default for field in find_engine(item.engine).fields(item.params)}
     return ", ".join(
         f"{name} {_short(value)}" for name, value in item.params.items() if name not in defaults or value != defaults[name]
     )

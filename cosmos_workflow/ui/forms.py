@@ -10,7 +10,7 @@ import gradio as gr
 
 from cosmos_workflow.catalog import EngineSpec, find_engine
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.params import ParamField, param_fields
+from cosmos_workflow.params import ParamField
 from cosmos_workflow.ui.page import Page
 
 Configuration = tuple[dict[str, Any], dict[str, float]]
@@ -22,7 +22,8 @@ class EngineForm:
 
     def __init__(self, spec: EngineSpec, *, visible: bool) -> None:
         self.spec = spec
-        self.fields = {field.name: field for field in param_fields(spec.params)}
+        self.fields = _by_name(spec.fields({}))
+        self.menus = _menus(spec)
         with gr.Column(visible=visible) as self.group:
             self.weights = _weight_sliders(spec)
             self.params = _param_grids(list(self.fields.values()), spec.complete_params({}))
@@ -36,34 +37,40 @@ class EngineForm:
         """Params and weights from the values of `components`; raises InputError for an empty or impossible one."""
         weights = {name: float(value) for name, value in zip(self.weights, values, strict=False)}
         given = dict(zip(self.params, values[len(self.weights) :], strict=True))
-        for name, value in given.items():
-            if value is None:
+        used = {field.name: field for field in self.spec.fields(given) if not field.unused}
+        for name in used:
+            if given[name] is None:
                 raise InputError(f"{self.fields[name].label}: it is empty; fill it in, or press Clear Config.")
-        params = {name: _typed(self.fields[name], value) for name, value in given.items() if not self.fields[name].unused}
+        params = {name: _typed(field, given[name]) for name, field in used.items()}
         return self.spec.complete_params(params), self.spec.complete_weights(weights)
 
-    def deciding(self) -> dict[str, list[dict[str, Any]]]:
-        """Menus that other fields' defaults depend on, such as a model's variant, with the defaults of each choice."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        for field in self.fields.values():
-            if field.choices and not field.open_choices:
-                defaults = [self.spec.complete_params({field.name: choice}) for choice in field.choices]
-                rests = [{name: value for name, value in entry.items() if name != field.name} for entry in defaults]
-                if any(rest != rests[0] for rest in rests):
-                    found[field.name] = rests
-        return found
+    def decide(self, menu: str, values: Sequence[Any]) -> list[Any]:
+        """Updates for the params after a choice in a menu that they depend on: default, range, and whether it is used.
 
-    def decide(self, menu: str, rests: Sequence[Mapping[str, Any]], values: Sequence[Any]) -> list[Any]:
-        """Updates for the params after a choice in `menu`: a field at the default of another choice goes to this one's."""
+        A field that is still at the default of another choice goes to this one's; another value is kept, as far as the range
+        of this choice has it.
+        """
         given = dict(zip(self.params, values, strict=True))
-        chosen = self.spec.complete_params({menu: given[menu]})
-        untouched = {name for name in given if name != menu and any(rest[name] == given[name] for rest in rests)}
-        return [chosen[name] if name in untouched and chosen[name] != given[name] else gr.skip() for name in given]
+        chosen = _by_name(self.spec.fields(given))
+        return [self._settle(menu, chosen[name], value) for name, value in given.items()]
 
     def fill(self, params: Mapping[str, Any], weights: Mapping[str, float]) -> list[Any]:
-        """Values for `components`; what isn't given is at its default."""
+        """Updates for `components`; what isn't given is at its default."""
         complete, stated = self.spec.complete_params(_known(params, self.fields)), self.spec.complete_weights(weights)
-        return [*(stated[name] for name in self.weights), *(complete[name] for name in self.params)]
+        fields = _by_name(self.spec.fields(complete))
+        settled = {name: _update(fields[name], value) if self._depends(name) else value for name, value in complete.items()}
+        return [*(stated[name] for name in self.weights), *(settled[name] for name in self.params)]
+
+    def _settle(self, menu: str, field: ParamField, value: Any) -> dict[str, Any]:
+        others = [fields[field.name] for fields in self.menus[menu]]
+        if field.name == menu or all(other == field for other in others):
+            return gr.skip()
+        settled = field.default if any(other.default == value for other in others) else _within(field, value)
+        # What stays isn't sent: the person may be typing there while the answer is on its way.
+        return _update(field, settled) if settled != value else _update(field)
+
+    def _depends(self, name: str) -> bool:
+        return any(fields[name] != self.fields[name] for choices in self.menus.values() for fields in choices)
 
 
 class EngineForms:
@@ -83,12 +90,11 @@ class EngineForms:
         return [form.group for form in self.forms.values()]
 
     def wire(self, page: Page) -> None:
-        """Wire the menus that other fields' defaults depend on."""
+        """Wire the menus that other fields depend on."""
         for form in self.forms.values():
             fields = list(form.params.values())
-            for menu, rests in form.deciding().items():
-                handler = partial(_decide, form, menu, rests)
-                page.on(form.params[menu].input, handler, fields, fields)
+            for menu in form.menus:
+                page.on(form.params[menu].input, partial(_decide, form, menu), fields, fields)
 
     def read(self, engine: str, values: Sequence[Any]) -> Configuration:
         """Params and weights of one engine from the values of `components`."""
@@ -112,8 +118,19 @@ class EngineForms:
         return [gr.Column(visible=name == engine) for name in self.forms]
 
 
-def _decide(form: EngineForm, menu: str, rests: Sequence[Mapping[str, Any]], *values: Any) -> list[Any]:
-    return form.decide(menu, rests, values)
+def _decide(form: EngineForm, menu: str, *values: Any) -> list[Any]:
+    return form.decide(menu, values)
+
+
+def _menus(spec: EngineSpec) -> dict[str, list[dict[str, ParamField]]]:
+    """Menus that other fields depend on, such as a model's variant, with the fields of each choice."""
+    found: dict[str, list[dict[str, ParamField]]] = {}
+    for field in spec.fields({}):
+        if field.choices and not field.open_choices:
+            fields = [spec.fields({field.name: choice}) for choice in field.choices]
+            if any(others != fields[0] for others in fields):
+                found[field.name] = [_by_name(others) for others in fields]
+    return found
 
 
 def engine_choices(specs: Sequence[EngineSpec]) -> list[tuple[str, str]]:
@@ -160,7 +177,7 @@ def _heading(text: str) -> None:
 
 
 def _component(field: ParamField, value: Any) -> Any:
-    shared: dict[str, Any] = {"label": field.label, "info": _info(field), "interactive": not field.unused, "min_width": 190}
+    shared: dict[str, Any] = {"label": field.label, "min_width": 190, **_use(field)}
     if field.kind == "bool":
         return gr.Checkbox(value, **shared)
     if field.choices:
@@ -173,6 +190,23 @@ def _component(field: ParamField, value: Any) -> Any:
     return gr.Number(
         value, minimum=field.minimum, maximum=field.maximum, step=step, precision=0 if field.kind == "int" else None, **shared
     )
+
+
+def _use(field: ParamField) -> dict[str, Any]:
+    return {"info": _info(field), "interactive": not field.unused}
+
+
+def _update(field: ParamField, *value: Any) -> dict[str, Any]:
+    """A component that shows another field of the same name, and another value where one is given."""
+    span = {"minimum": field.minimum, "maximum": field.maximum} if field.kind in ("int", "float") else {}
+    return gr.update(**({"value": value[0]} if value else {}), **span, **_use(field))
+
+
+def _within(field: ParamField, value: Any) -> Any:
+    if field.unused or isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    low = value if field.minimum is None else max(value, field.minimum)
+    return low if field.maximum is None else min(low, field.maximum)
 
 
 def _info(field: ParamField) -> str | None:
@@ -188,3 +222,7 @@ def _typed(field: ParamField, value: Any) -> Any:
 
 def _known(params: Mapping[str, Any], fields: Mapping[str, ParamField]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if name in fields}
+
+
+def _by_name(fields: Sequence[ParamField]) -> dict[str, ParamField]:
+    return {field.name: field for field in fields}

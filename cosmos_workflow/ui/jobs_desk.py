@@ -11,7 +11,7 @@ from dataclasses import replace
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.estimates import TimeLeft
 from cosmos_workflow.jobs.background import JobBackground
-from cosmos_workflow.jobs.command import CheckedJob, check_job
+from cosmos_workflow.jobs.check import CheckedJob, check_job
 from cosmos_workflow.jobs.edit import set_values
 from cosmos_workflow.jobs.manager import JobEntry, JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator

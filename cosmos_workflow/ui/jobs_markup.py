@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from cosmos_workflow.jobs.assembly import Final
 from cosmos_workflow.jobs.candidates import Score
-from cosmos_workflow.jobs.command import CheckedJob
+from cosmos_workflow.jobs.check import CheckedJob
 from cosmos_workflow.jobs.manager import JobEntry
 from cosmos_workflow.jobs.plan import TaskStatus
 from cosmos_workflow.jobs.status import TaskReport, status_label
@@ -152,9 +152,11 @@ def task_heading(report: TaskReport) -> str:
     """The name of a task, and where it is."""
     chip = f'<span class="cw-chip cw-{TONES[report.status]}">{escape(report.label)}</span>'
     stale = "" if report.current or not report.final else " The final below is from before the last change."
+    inputs = jobs_view.inputs_text(report)
     return (
         f'<div class="cw-job-head"><h2>{escape(view.shorten_text(report.task.title, 120))}</h2>{chip}</div>'
         f'<p class="cw-line cw-calm">{escape(report.message)}.{stale}</p>'
+        + (f'<p class="cw-sub">Inputs: {escape(inputs)}.</p>' if inputs else "")
     )
 
 

@@ -12,6 +12,7 @@ from cosmos_workflow.jobs.manager import JobEntry
 from cosmos_workflow.jobs.plan import TaskStatus
 from cosmos_workflow.jobs.status import TaskReport
 from cosmos_workflow.jobs.yaml_tree import Problem
+from cosmos_workflow.params import list_choices
 from cosmos_workflow.runner import RunnerState
 from cosmos_workflow.ui import view
 
@@ -95,9 +96,10 @@ def _running_text(picture: JobsPicture, state: BackgroundState) -> tuple[str, st
 def job_text(entry: JobEntry) -> str:
     """A line about a job: its tasks and engines, or what is wrong with its file."""
     if entry.report is None:
-        problem = entry.stored.problem.removeprefix(f"{entry.stored.path}:")
-        lines = problem.splitlines()
-        return f"{lines[0]} (and {len(lines) - 1} more)" if len(lines) > 1 else problem
+        lines = entry.stored.problem.splitlines()
+        # The name of the file stands in the row already.
+        first = lines[0].split(f"{entry.stored.path.name}:", 1)[-1]
+        return f"{first} (and {len(lines) - 1} more)" if len(lines) > 1 else first
     tasks = entry.report.job.tasks
     engines = dict.fromkeys(view.engine_title(task.engine) for task in tasks)
     return " · ".join([view.count(len(tasks), "task"), *engines])
@@ -111,15 +113,33 @@ def task_text(report: TaskReport, engine: bool) -> str:
         parts.append(view.count(len(report.pieces), "piece"))
     if task.candidates.count > 1:
         parts.append(view.count(task.candidates.count, "candidate"))
+    if task.needs:
+        parts.append(f"takes from {list_choices([need.title for need in task.needs])}")
     if report.final:
         parts.append(view.precise_seconds(report.final.seconds) + " of sound")
     return " · ".join(parts)
 
 
+def inputs_text(report: TaskReport) -> str:
+    """The inputs of a task, each with its file or the task that makes it; those of its speakers with their names."""
+    told: list[str] = []
+    for speaker, voice in report.task.voices.items():
+        own = f"{speaker}'s " if speaker else ""
+        shared = report.task.voices[""] if speaker else None
+        for name, path in voice.inputs.items():
+            if shared is None or shared.inputs.get(name) != path:
+                told.append(f"{own}{name}: {Path(path).name}")
+        for name, source in voice.sources.items():
+            if shared is None or shared.sources.get(name) != source:
+                output = f" ({source.output})" if source.output else ""
+                told.append(f"{own}{name}: from the task {source.task.title}{output}")
+    return ", ".join(told)
+
+
 def task_note(report: TaskReport) -> str:
     """What a person should know of a task beside its status: while it runs, not what is still missing."""
     if report.status in (TaskStatus.NEW, TaskStatus.COMPLETED):
-        return ""
+        return report.waits
     return report.message.partition("; missing")[0] if report.status is TaskStatus.RUNNING else report.message
 
 
@@ -129,9 +149,9 @@ def state_note(picture: JobsPicture, row_id: str, message: str = "") -> str:
     return "; ".join(part for part in (message, view.left_text(left) if left else "") if part)
 
 
-def problem_row(problem: Problem, path: Path) -> dict[str, object]:
-    """A problem for the list below the editor; one in a file that the job names has no line in the editor."""
-    own = problem.file in ("", str(path))
+def problem_row(problem: Problem, file: str) -> dict[str, object]:
+    """A problem for the list below the editor of `file`; one in a file that the job names has no line in the editor."""
+    own = problem.file in ("", file)
     where = f"line {problem.place.line}, column {problem.place.column}"
     return {
         "line": problem.place.line if own else 0,

@@ -37,10 +37,7 @@ class Refresher:
         page.on(enabled.change, self.refresh, self.inputs, self.outputs)
         page.on(wake.click, self.refresh_all, self.inputs, self.outputs)
         for dependency, then in page.changing:
-            # Not queued: gradio's browser side closes its stream when an event ends, and one that is queued at that very
-            # moment may have its answer sent into the closed stream.
-            # And everything: an answer that got lost before, the timer's start among it, is made good by the next action.
-            refreshed = page.on(dependency.then, self.refresh_all, self.inputs, self.outputs, queue=False)
+            refreshed = page.on(dependency.then, self.refresh, self.inputs, self.outputs, queue=False)
             if then is not None:
                 page.on(refreshed.then, then.fn, then.inputs, then.outputs, **then.options)
 
@@ -52,7 +49,7 @@ class Refresher:
             return [gr.skip()] * len(self.outputs)
         now = time.monotonic()
         if (visit.was_running and not picture.is_running) or now - visit.told_all_at >= FULL_INTERVAL:
-            # An answer may have been lost, or two have overtaken one another: now and then everything is said again.
+            # Two answers may have overtaken one another on their way: now and then everything is said again.
             visit.seen.clear()
             visit.told_all_at = now
         visit.was_running = picture.is_running

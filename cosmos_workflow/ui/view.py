@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from cosmos_workflow.catalog import find_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.estimates import BatchingGain, Rate, TimeLeft, format_seconds, time_left
-from cosmos_workflow.params import param_fields
 from cosmos_workflow.queueing import Batch, ItemStatus, QueueItem, QueueSnapshot, explain_groups
 from cosmos_workflow.queueing.display import describe_params, describe_weights, group_labels
 from cosmos_workflow.runner import RunnerSnapshot, RunnerState
@@ -101,12 +100,7 @@ def title_text(picture: Picture, name: str = "Cosmos Workflow") -> str:
 
 def left_text(left: TimeLeft | None) -> str:
     """Time left with its error, or that it isn't known yet."""
-    return f"{duration_text(left)} left" if left else "time left: known after the first finished batch"
-
-
-def duration_text(left: TimeLeft) -> str:
-    """A duration with its error, which is a second at least: "about 6 min, ±1 min"."""
-    return str(replace(left, seconds=max(1.0, left.seconds), error=max(1.0, left.error)))
+    return f"{left} left" if left else "time left: known after the first finished batch"
 
 
 def state_text(picture: Picture) -> str:
@@ -223,7 +217,7 @@ def item_facts(item: QueueItem, picture: Picture) -> list[tuple[str, str]]:
 def param_facts(engine: str, params: Mapping[str, object]) -> list[tuple[str, str]]:
     """The params by their labels; an engine that isn't installed any more gives their names."""
     try:
-        labels = {field.name: field.label for field in param_fields(find_engine(engine).params) if not field.unused}
+        labels = {field.name: field.label for field in find_engine(engine).fields(params) if not field.unused}
     except InputError:
         labels = {name: name for name in params}
     return [(labels[name], _plain(value)) for name, value in params.items() if name in labels and value not in ("", None)]

@@ -111,6 +111,7 @@ def soak(tmp_path: Path, rounds: int, kills: int) -> None:
     sys.stdout.write(f"\n{rounds} rounds of {ITEMS} items: {dict(totals)}\n")
 
 
+@pytest.mark.slow
 def test_kills_at_random_moments_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     soak(tmp_path, rounds=2, kills=2)
 

@@ -10,7 +10,6 @@ import pytest
 
 from cosmos_workflow.catalog import EngineSpec, all_engines, find_engine
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.params import param_fields
 from cosmos_workflow.ui.forms import EngineForm, EngineForms, engine_note
 
 
@@ -29,13 +28,14 @@ def shown(form: EngineForm) -> list[Any]:
 def test_a_form_shows_the_defaults_and_reads_them_back(spec: EngineSpec) -> None:
     form = EngineForm(spec, visible=True)
     assert form.read(shown(form)) == (spec.complete_params({}), spec.complete_weights({}))
-    assert form.fill({}, {}) == shown(form)
+    filled = [value["value"] if isinstance(value, dict) else value for value in form.fill({}, {})]
+    assert filled == shown(form)
 
 
 @pytest.mark.parametrize("spec", all_engines(), ids=lambda spec: spec.name)
 def test_a_form_has_a_label_and_the_range_of_every_field(spec: EngineSpec) -> None:
     form = EngineForm(spec, visible=True)
-    for field in param_fields(spec.params):
+    for field in spec.fields({}):
         component = form.params[field.name]
         assert component.label == field.label
         assert component.interactive is not bool(field.unused)
@@ -82,23 +82,55 @@ def test_forms_read_the_engine_that_is_chosen_and_fill_only_that() -> None:
         forms.read("gone", values)
 
 
-def test_a_variant_brings_its_own_defaults_and_keeps_what_was_changed() -> None:
-    spec = find_engine("chatterbox")
-    form = EngineForm(spec, visible=True)
+@pytest.fixture
+def chatterbox() -> EngineForm:
+    return EngineForm(find_engine("chatterbox"), visible=True)
+
+
+def choose(form: EngineForm, menu: str, choice: str, **changed: Any) -> dict[str, Any]:
+    """What the fields become when this is chosen, after a person changed others."""
     names = list(form.params)
-    menus = form.deciding()
-    first = spec.complete_params({})
-    others = [spec.complete_params({"variant": choice}) for choice in form.fields["variant"].choices]
-    wanted = next(params for params in others if {**params, "variant": first["variant"]} != first)
-    other = wanted["variant"]
-    different = next(name for name in names if name != "variant" and wanted[name] != first[name])
-    values = [*shown(form)]
-    values[names.index("variant")] = other
-    updates = dict(zip(names, form.decide("variant", menus["variant"], values), strict=True))
-    assert updates[different] == wanted[different]
-    values[names.index(different)] = 0.123
-    updates = dict(zip(names, form.decide("variant", menus["variant"], values), strict=True))
-    assert isinstance(updates[different], dict)
+    values = dict(zip(names, shown(form)[len(form.weights) :], strict=True))
+    return dict(zip(names, form.decide(menu, list({**values, **changed, menu: choice}.values())), strict=True))
+
+
+def test_a_variant_brings_its_own_defaults_and_keeps_what_was_changed(chatterbox: EngineForm) -> None:
+    assert list(chatterbox.menus) == ["variant"], "no other menu decides anything"
+    assert choose(chatterbox, "variant", "multilingual")["repetition_penalty"]["value"] == 2.0
+    turbo = choose(chatterbox, "variant", "turbo", temperature=0.65)
+    assert (turbo["top_p"]["value"], turbo["cfm_steps"]["value"]) == (0.95, 2)
+    assert "value" not in choose(chatterbox, "variant", "turbo", cfm_steps=7)["cfm_steps"]
+    for name in ("temperature", "max_tokens", "seed"):
+        assert "value" not in turbo[name], "a person may be typing there just now"
+
+
+def test_a_variant_brings_its_own_ranges(chatterbox: EngineForm) -> None:
+    turbo = choose(chatterbox, "variant", "turbo", temperature=4.0)["temperature"]
+    assert (turbo["minimum"], turbo["maximum"]) == (0.05, 2.0)
+    assert turbo["value"] == 2.0, "the nearest that it takes"
+    assert choose(chatterbox, "variant", "multilingual", cfg_weight=0.0)["cfg_weight"]["value"] == 0.2
+
+
+def test_what_a_variant_has_no_use_for_is_disabled_and_says_so(chatterbox: EngineForm) -> None:
+    assert not chatterbox.params["language_id"].interactive
+    turbo = choose(chatterbox, "variant", "turbo", exaggeration=1.5)
+    assert turbo["exaggeration"]["interactive"] is False
+    assert "The variant turbo takes no notice of it." in turbo["exaggeration"]["info"]
+    assert "value" not in turbo["exaggeration"], "it is there again when the variant is changed back"
+    assert turbo["top_k"]["interactive"] is True
+    assert "takes no notice" not in turbo["top_k"]["info"]
+    values = [*shown(chatterbox)]
+    names = list(chatterbox.params)
+    values[names.index("variant")] = "turbo"
+    values[names.index("exaggeration")] = 1.5
+    assert chatterbox.read(values)[0]["exaggeration"] == 0.5, "and takes no part in the item"
+
+
+def test_a_configuration_that_is_filled_in_has_the_fields_of_its_variant(chatterbox: EngineForm) -> None:
+    filled = dict(zip(chatterbox.params, chatterbox.fill({"variant": "turbo", "top_k": 50}, {}), strict=True))
+    assert filled["variant"] == "turbo"
+    assert (filled["top_k"]["value"], filled["top_k"]["interactive"]) == (50, True)
+    assert (filled["temperature"]["maximum"], filled["cfg_weight"]["interactive"]) == (2.0, False)
 
 
 def test_an_engine_that_cannot_run_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -305,6 +305,39 @@ def test_a_job_is_run_heard_made_again_chosen_and_put_together(tab: Tab, toasts:
     assert toasts[-1] == "Put 1 task together again; the earlier finals stay."
 
 
+CHAIN = """
+tasks:
+  - {name: intro, engine: espeak, text: Hello <there>.}
+  - name: film
+    engine: explainer
+    params: {plan_only: true}
+    inputs: {scene_1: task:intro, outline: outline.json}
+"""
+
+
+def test_run_now_takes_the_selected_tasks_alone(tab: Tab, toasts: list[str]) -> None:
+    tab.desk.manager.create("Night", TEXT)
+    tab.table.run_now(["night/2"], "", "resume", NOBODY)
+    assert toasts[-1] == "Running 2. Two."
+    assert tab.desk.background.join(60)
+    states = tab.states()
+    assert [word in states[row] for row, word in (("night/1", "New"), ("night/2", "Completed"))] == [True, True]
+    tab.table.run_now(["night", "night/2"], "", "resume", NOBODY)
+    assert tab.desk.background.join(60)
+    assert "Completed" in tab.states()["night"]
+
+
+def test_an_input_from_another_task_is_told_in_words(tab: Tab, workspace: Workspace) -> None:
+    (workspace.jobs / "outline.json").write_text('{"title": "T", "scenes": [{"title": "S", "narration": "N"}]}')
+    tab.desk.manager.create("Night", CHAIN)
+    assert "Explainer · takes from intro" in tab.rows()["night/film"]
+    assert "waits for intro" in tab.states()["night/film"]
+    tab.visit.jobs.task_id = "night/film"
+    heading = tab.live(tab.task.heading)
+    assert "Inputs: outline: outline.json, scene_1: from the task intro." in heading
+    assert "2 to make in 2 batches" in jobs_markup.plan(tab.desk.check("night", tab.desk.manager.read("night")))
+
+
 def test_stop_and_put_together_say_why_they_cannot(tab: Tab) -> None:
     tab.desk.manager.create("Night", SPOKEN)
     with pytest.raises(InputError, match="Night doesn't run"):

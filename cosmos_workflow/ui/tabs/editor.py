@@ -15,7 +15,7 @@ from cosmos_workflow.ui.library import chosen_prompts, input_kinds
 from cosmos_workflow.ui.page import Page, owner_of, tell
 
 AUTOMATIC = ""
-FILE_TYPES = ["audio", "video", ".mkv", ".flac", ".opus", ".yaml", ".yml"]
+FILE_TYPES = ["audio", "video", ".mkv", ".flac", ".opus", ".yaml", ".yml", ".json"]
 
 
 class Editor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Hashable
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -204,11 +203,11 @@ def plan_of(desk: Desk, job_id: str, text: str) -> str:
 def problems_of(desk: Desk, job_id: str, text: str) -> list[dict[str, object]]:
     """What is wrong in a text, in its order."""
     stored = desk.jobs.find(job_id)
-    path = stored.path if stored else Path(f"{job_id}.yaml")
+    file = desk.jobs.shown(stored.path) if stored else ""
     try:
         desk.jobs.check(text, job_id)
     except JobFileError as error:
-        return [problem_row(problem, path) for problem in error.problems]
+        return [problem_row(problem, file) for problem in error.problems]
     return []
 
 

@@ -16,7 +16,7 @@ from cosmos_workflow.ui.page import Page, Visit, owner_of, tell
 from cosmos_workflow.ui.tabs.job_editor import JobEditor
 
 TABLE = "jobs-table"
-FILE_TYPES = [".yaml", ".yml", ".txt", ".md", "audio", "video"]
+FILE_TYPES = [".yaml", ".yml", ".json", ".txt", ".md", "audio", "video"]
 
 
 class JobFiles:

@@ -8,6 +8,7 @@ import gradio as gr
 
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.jobs.plan import Mode, TaskStatus
+from cosmos_workflow.jobs.tasks import JobFile, TaskConfig
 from cosmos_workflow.ui import jobs_markup, lists, view
 from cosmos_workflow.ui.jobs_desk import Desk, Desks
 from cosmos_workflow.ui.library import clamp_page
@@ -74,17 +75,23 @@ class JobTable:
         page.on(self.following.click, self.turn_on, [page.visit], None, changes_queue=True)
 
     def run_now(self, ids: list[str], opened: str, mode: Mode, request: gr.Request) -> None:
-        """Run the selected jobs before everything else that waits."""
+        """Run the selected jobs before everything else that waits; of a job that isn't selected, its selected tasks."""
         desk = self._desks.of(owner_of(request))
         chosen = jobs_of(desk, ids, opened)
-        names = [desk.job(job_id).name for job_id in chosen]
+        names: list[str] = []
+        wanted: list[tuple[str, list[str]]] = []
         for job_id in chosen:
-            desk.background.run_now(job_id, mode)
+            job = desk.job(job_id)
+            tasks = tasks_of(job, ids)
+            names += [task.title for task in tasks] or [job.name]
+            wanted.append((job_id, [task.key for task in tasks]))
+        for job_id, keys in wanted:
+            desk.background.run_now(job_id, mode, keys)
         desk.touch()
         unsaved = [job_id for job_id in chosen if desk.drafts.get(job_id)]
         if unsaved:
             gr.Warning("It runs as it is saved; what isn't saved is left out.", duration=6)
-        tell(f"Running {view.shorten_text(', '.join(names), 80)}.")
+        tell(f"Running {view.shorten_text(', '.join(names), 80).rstrip('.')}.")
 
     def stop_now(self, ids: list[str], opened: str, request: gr.Request) -> None:
         """Stop the selected jobs after the batch that runs."""
@@ -103,13 +110,12 @@ class JobTable:
     def assemble(self, ids: list[str], opened: str, request: gr.Request) -> None:
         """Put the selected tasks, or all of the selected jobs', together anew from what is there."""
         desk = self._desks.of(owner_of(request))
-        chosen = set(ids or ())
         made, refused = 0, ""
         for job_id in jobs_of(desk, ids, opened):
             job = desk.job(job_id)
-            whole = job_id in chosen or not chosen
-            tasks = [task for task in job.tasks if task.joined and (whole or task.id in chosen)]
-            for task in tasks:
+            for task in tasks_of(job, ids) or job.tasks:
+                if not task.joined:
+                    continue
                 try:
                     desk.orchestrator.assemble(job, task.key)
                     made += 1
@@ -192,6 +198,12 @@ class JobTable:
         page.follow(self.table, table_key, table)
         page.follow(self.states, lambda now, _visit: desks.of(now.owner).picture().number, lambda now, _visit: states(now))
         page.follow(self.pager, lambda now, _visit: is_long(now), lambda now, _visit: gr.Row(visible=is_long(now)))
+
+
+def tasks_of(job: JobFile, ids: list[str] | None) -> list[TaskConfig]:
+    """The selected tasks of a job; none where the job itself is selected, or nothing is, which means all of them."""
+    selected = set(ids or ())
+    return [] if job.id in selected else [task for task in job.tasks if task.id in selected]
 
 
 def jobs_of(desk: Desk, ids: list[str] | None, opened: str) -> list[str]:

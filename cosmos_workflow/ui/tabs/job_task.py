@@ -150,7 +150,7 @@ class JobTask:
         if report is None:
             return {"rows": []}
         desk, first = self._desks.of(now.owner), visit.jobs.pieces_page * PIECES
-        known = desk.orchestrator.reader.known_runs(report.task.job_id)
+        known = desk.orchestrator.reader.look(report.task.job_id)
         choices = desk.jobs.choices(report.task.id)
         rows = []
         for index in range(first, min(first + PIECES, len(report.pieces))):
