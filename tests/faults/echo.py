@@ -2,6 +2,7 @@
 
 import os
 import random
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ class Worker(BaseWorker):
             return data
         match data:
             case "about":
-                return self.about | {"env": dict(os.environ)}
+                return self.about | {"env": dict(os.environ), "python": sys.executable}
             case ("report", count):
                 for number in range(count):
                     self.report(number)

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from dispatch_support import live_actors, ray_runs, worker_processes
+from support import DEADLINE
 
 from cosmos_workflow.gpu_dispatch import Dispatcher, Event, TaskError, TaskId, TaskSuccess, TaskTimeout, WorkerPool
 
@@ -26,7 +27,7 @@ class Watched:
         self.pool = pool
         self.seen: list[Event] = []
 
-    def until(self, done: Callable[[], bool], seconds: float = 30) -> None:
+    def until(self, done: Callable[[], bool], seconds: float = DEADLINE) -> None:
         """Run the loop until `done()`; the test fails if that takes too long."""
         deadline = time.monotonic() + seconds
         while not done():
@@ -47,7 +48,7 @@ class Watched:
                 found[event.task_id] = event
         return found
 
-    def finish(self, ids: Iterable[TaskId], seconds: float = 30) -> dict[TaskId, Any]:
+    def finish(self, ids: Iterable[TaskId], seconds: float = DEADLINE) -> dict[TaskId, Any]:
         """Wait for the outcomes of these tasks."""
         wanted = list(ids)
         left = set(wanted)

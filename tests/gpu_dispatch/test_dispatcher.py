@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from support import DEADLINE
 
 from cosmos_workflow.gpu_dispatch import BaseWorker, Dispatcher, TaskError, TaskSuccess, TaskTimeout
 
@@ -135,7 +136,7 @@ def test_a_source_may_wait_for_the_results_of_what_it_gave():
         for number in range(5):
             arrived.clear()
             yield number
-            assert arrived.wait(30)
+            assert arrived.wait(DEADLINE)
 
     def on_success(_: int, result: int, __: int) -> None:
         results.append(result)
@@ -151,7 +152,7 @@ def test_a_limit_holds_while_a_callback_takes_its_time():
 
     def on_start(task: int, _: int) -> None:
         if task == 1:
-            alive = psutil.wait_procs([psutil.Process(family[0])], timeout=30)[1]
+            alive = psutil.wait_procs([psutil.Process(family[0])], timeout=DEADLINE)[1]
             assert not alive, "the worker outlived its limit"
             over.set()
 

@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 from dispatch_support import worker_processes
+from support import DEADLINE
 
 from cosmos_workflow.gpu_dispatch import (
     AllSetupsFailedError,
@@ -125,7 +126,7 @@ def test_a_worker_that_cannot_be_set_up_leaves_its_tasks_to_the_others(ledger, w
 
     def tasks() -> Iterator[int]:
         yield 0
-        assert failed.wait(30)
+        assert failed.wait(DEADLINE)
         yield from range(1, TASKS)
 
     ledger.run(
@@ -303,7 +304,7 @@ class Family:
         self.parent = subprocess.Popen(
             [sys.executable, str(script), str(folder)], start_new_session=True, stderr=subprocess.PIPE, text=True
         )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + DEADLINE
         while len(files := list(folder.glob("*.family"))) < 2:
             assert time.monotonic() < deadline, "the workers did not start"
             assert self.parent.poll() is None, self.parent.communicate()[1]
@@ -314,7 +315,7 @@ class Family:
 
     def gone(self) -> bool:
         """Nobody is left within ten seconds."""
-        self.stderr = self.parent.communicate(timeout=30)[1]
+        self.stderr = self.parent.communicate(timeout=DEADLINE)[1]
         _, alive = psutil.wait_procs(self.workers + self.children, timeout=10)
         return not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 

@@ -7,8 +7,6 @@ import itertools
 import json
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -18,7 +16,7 @@ import numpy as np
 import psutil
 import pytest
 from dispatch_support import live_actors
-from support import DEADLINE
+from support import DEADLINE, wait_for
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.gpu_dispatch import Dispatcher, TaskProgress, TaskSuccess, WorkerDied
@@ -26,18 +24,12 @@ from cosmos_workflow.gpu_dispatch.ray import ClusterError, RayPool
 from cosmos_workflow.gpu_dispatch.ui import RichDispatcher
 from cosmos_workflow.operations import Operations
 from cosmos_workflow.queueing import Prompt
-from cosmos_workflow.sessions import Sessions
+from cosmos_workflow.runner import ItemProgress
+from cosmos_workflow.sessions import Session, Sessions
 from tests.faults.carries import Errand
 from tests.gpu_dispatch.conftest import Watched
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def until(done: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, what
-        threading.Event().wait(0.05)
 
 
 @pytest.fixture
@@ -56,7 +48,7 @@ def machines(cluster: Any) -> Iterator[Callable[[str], Any]]:
         if node in cluster.list_all_nodes():
             cluster.remove_node(node)
     # The next test's pool must not take a machine that is going for one that is there.
-    until(lambda: sum(node["Alive"] for node in ray.nodes()) == 1, "the cluster did not notice that its machines went")
+    wait_for(lambda: sum(node["Alive"] for node in ray.nodes()) == 1, "the cluster notices that its machines went")
 
 
 @pytest.fixture
@@ -114,6 +106,13 @@ def test_a_job_runs_on_a_cluster_with_its_files_in_the_workspace(cluster: Any, t
     assert len(wavs) == 2
     assert all(path.read_bytes()[:4] == b"RIFF" for path in wavs)
     assert not done.stderr
+
+
+def test_a_worker_runs_in_its_machines_own_environment_also_under_uv_run(follow: Any):
+    pool = follow("echo")
+    about = pool.pool.submit("about")
+    # Under `uv run`, which is how this suite is run, Ray would have uv build another one.
+    assert pool.finish([about])[about].data["python"] == sys.executable
 
 
 def test_a_dispatcher_with_a_picture_works_on_a_cluster(cluster: Any):
@@ -181,19 +180,23 @@ def test_what_cannot_be_brought_fails_its_task_alone(follow: Any, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_a_queue_works_on_every_machine_and_says_where(cluster: Any, machines: Any, workspace: Workspace):
+def test_a_queue_works_on_every_machine_and_says_where(cluster: Any, machines: Any, workspace: Workspace, tmp_path: Path):
     machines("other")
+    gate = tmp_path / "gate"
     with Operations(workspace, gpu_ids=None, pool=partial(RayPool, address=cluster.address)) as operations:
         session = Sessions(operations).open()
         session.queue.batch_limit = 1
-        session.queue.add_to_queue([Prompt("work 300")] * 30, "probe", {})
+        session.queue.add_to_queue([Prompt(f"wait {gate}")] * 2 + [Prompt("ok")] * 10, "probe", {})
         session.runner.start()
+        # Two items are under way at once only if both machines work, each of which comes when it comes.
+        wait_for(lambda: sum(part.message.startswith("waited") for part in progress(session)) == 2, "both machines at work")
+        assert session.runner.snapshot().machines == "head: 1 worker, other: 1 worker"
+        gate.touch()
         assert session.runner.join(DEADLINE)
         assert {str(item.status) for item in session.queue.snapshot().finished} == {"succeeded"}
-        assert session.runner.snapshot().machines == "head: 1 worker, other: 1 worker"
         runs = operations.store.list_runs(limit=100)
     assert {run.device for run in runs} == {"CPU on head", "CPU on other"}
-    assert len(list(workspace.root.glob("runs/*/sound.wav"))) == len(runs) == 30
+    assert len(list(workspace.root.glob("runs/*/sound.wav"))) == len(runs) == 12
 
 
 def test_there_is_a_worker_for_every_gpu_and_it_sees_no_other(machines: Any, follow: Any):
@@ -215,7 +218,7 @@ def test_a_machine_killed_in_mid_run_loses_nothing_and_doubles_nothing(cluster: 
     tasks = [pool.pool.submit(0.2) for _ in range(80)]
     pool.until(lambda: {event.node for event in pool.of(TaskSuccess)} >= {"head", "first", "second"})
     cluster.remove_node(first, allow_graceful=False)
-    outcomes = pool.finish(tasks, 60)
+    outcomes = pool.finish(tasks)
     assert all(isinstance(event, TaskSuccess) for event in outcomes.values())
     pool.until(lambda: places(pool) == {"head", "second"})
     assert len(pool.of(WorkerDied)) == 1
@@ -233,7 +236,7 @@ def test_a_machine_that_comes_in_mid_run_is_used(machines: Any, follow: Any):
             running.add(pool.pool.submit(0.1))
         return any(event.node == "late" for event in pool.of(TaskSuccess))
 
-    pool.until(helped, 60)
+    pool.until(helped)
     assert not [event for event in pool.finish(running).values() if not isinstance(event, TaskSuccess)]
 
 
@@ -241,14 +244,14 @@ def test_a_machine_that_comes_in_mid_run_is_used(machines: Any, follow: Any):
 def test_a_killed_driver_leaves_no_actor_and_no_worker(cluster: Any, tmp_path: Path):
     script = Path(__file__).with_name("parent.py")
     with subprocess.Popen([sys.executable, str(script), str(tmp_path), cluster.address]) as driver:
-        until(lambda: len(list(tmp_path.glob("*.family"))) == 2, "the workers did not start", 60)
+        wait_for(lambda: len(list(tmp_path.glob("*.family"))) == 2, "the workers start")
         pids = [int(pid) for file in tmp_path.glob("*.family") for pid in file.read_text().split()]
         family = [psutil.Process(pid) for pid in pids]
         assert len(live_actors()) == 2
         driver.kill()
-    _, alive = psutil.wait_procs(family, timeout=30)
+    _, alive = psutil.wait_procs(family, timeout=DEADLINE)
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
-    until(lambda: not live_actors(), "actors stayed behind")
+    wait_for(lambda: not live_actors(), "the actors go")
 
 
 @pytest.mark.slow
@@ -271,6 +274,10 @@ def test_a_worker_that_reports_without_end_waits_for_who_listens(cluster: Any):
         [("report", 20_000)], on_event=lambda event: told.append(event.progress) if isinstance(event, TaskProgress) else None
     )
     assert told == list(range(20_000))
+
+
+def progress(session: Session) -> list[ItemProgress]:
+    return list(session.runner.snapshot().progress.values())
 
 
 def cosmos_workflow(verb: str, file: str, workspace: Path, *options: str) -> subprocess.CompletedProcess[str]:
