@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
-from dispatch_support import live_actors, ray_runs, worker_processes
+from dispatch_support import live_actors, ray_runs, require_ray, worker_processes
 from support import DEADLINE
 
 from cosmos_workflow.gpu_dispatch import Dispatcher, Event, TaskError, TaskId, TaskSuccess, TaskTimeout, WorkerPool
@@ -73,7 +73,7 @@ class Watched:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
     """A Ray cluster on this machine, on loopback; it has one machine, called "head", and tests may add others."""
-    pytest.importorskip("ray", reason="the extra `ray` isn't installed")
+    require_ray()
     from cosmos_workflow.gpu_dispatch.ray.cluster import joined, prepare
 
     prepare(local=True)

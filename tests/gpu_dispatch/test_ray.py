@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from dispatch_support import live_actors
+from dispatch_support import live_actors, require_ray
 from support import DEADLINE, wait_for
 
 from cosmos_workflow.config import Workspace
@@ -89,7 +89,7 @@ def test_ray_is_imported_by_who_joins_a_cluster_alone():
     ],
 )
 def test_an_address_where_no_cluster_is_ends_a_run_before_it_starts(tmp_path: Path, address: str, said: str):
-    pytest.importorskip("ray")
+    require_ray()
     done = cosmos_workflow("run", str(ROOT / "assets/jobs/welcome.yaml"), tmp_path, "--address", address)
     assert done.returncode == 2
     assert done.stderr.startswith(said)

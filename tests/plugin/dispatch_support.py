@@ -1,9 +1,17 @@
-"""Who is left when a pool is gone."""
+"""Whether there is a Ray to test with, and who is left when a pool is gone."""
 
 import sys
 from contextlib import suppress
+from importlib.util import find_spec
 
 import psutil
+import pytest
+
+
+def require_ray() -> None:
+    """Skip the test where the extra isn't installed; Ray itself is imported by us, who first say how it is to behave."""
+    if find_spec("ray") is None:
+        pytest.skip("the extra `ray` isn't installed")
 
 
 def worker_processes() -> set[int]:
