@@ -70,6 +70,8 @@ class EngineSpec:
     max_text: ClassVar[int] = MAX_TEXT
     needs_text: ClassVar[bool] = True
     cost_unit: ClassVar[str] = "characters"
+    cost_inputs: ClassVar[Collection[str]] = ()
+    """Names of the inputs that `cost` looks at."""
     output: ClassVar[str]
     """Key of the output file that a person plays, e.g. "audio"."""
 
@@ -82,17 +84,17 @@ class EngineSpec:
         """Whether it can run here and now; cheap enough to ask each time a page is drawn."""
         return Availability(True)
 
-    def check(self, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, Path]) -> None:
-        """Raise InputError where this engine can't make this item: called before anything is queued, and before a batch."""
-        self._check_text(text)
-        self._check_inputs(inputs)
-
-    def check_ahead(
-        self, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, Path], later: Collection[str]
+    def check(
+        self,
+        text: str,
+        params: Params,
+        weights: Mapping[str, float],
+        inputs: Mapping[str, Path],
+        later: Collection[str] = (),
     ) -> None:
-        """As `check`, while the inputs named in `later` are still to be made by other tasks of a job.
+        """Raise InputError where this engine can't make this item: called before anything is queued, and before a batch.
 
-        `check` sees the whole item before its batch; an engine that can tell more mistakes beforehand overrides this.
+        `later` names the inputs that other tasks of a job are still to make; what they hold can't be said yet.
         """
         self._check_text(text)
         self._check_inputs(inputs, later)
@@ -106,7 +108,7 @@ class EngineSpec:
                 "which cuts long text into pieces."
             )
 
-    def _check_inputs(self, inputs: Mapping[str, Path], later: Collection[str] = ()) -> None:
+    def _check_inputs(self, inputs: Mapping[str, Path], later: Collection[str]) -> None:
         label = f"{self.name}: "
         unknown = set(inputs) - {spec.name for spec in self.inputs}
         for spec in self.inputs:
@@ -128,10 +130,6 @@ class EngineSpec:
     def cost(self, text: str, params: Params, inputs: Mapping[str, Path]) -> float:
         """What drives the time an item takes, in `cost_unit`; above 0."""
         return float(max(1, len(text)))
-
-    def cost_ahead(self, text: str, params: Params, inputs: Mapping[str, Path], later: Collection[str]) -> float | None:
-        """As `cost`, while the inputs named in `later` are still to be made; None where it can't be told without them."""
-        return None
 
     def batch_size(self, params: Params) -> int:
         """How many items of these params a batch may hold."""

@@ -274,8 +274,8 @@ def _known(take: Take, known: KnownRuns) -> Take:
 
 def _cost(spec: EngineSpec, piece: PieceState, params: Mapping[str, Any]) -> float | None:
     checked, inputs = validate_params(spec.params, params), {name: Path(path) for name, path in piece.inputs.items()}
-    if piece.later:
-        return spec.cost_ahead(piece.chunk.text, checked, inputs, piece.later)
+    if not set(piece.later).isdisjoint(spec.cost_inputs):
+        return None
     try:
         return spec.cost(piece.chunk.text, checked, inputs)
     except InputError:

@@ -159,11 +159,7 @@ def _check_chunks(
         params = validate_params(spec.params, voice.params)
         try:
             # What is named and wrong has its own problem already; it isn't missing as well.
-            later = {*voice.sources, *(written - set(inputs))}
-            if later:
-                spec.check_ahead(chunk.text, params, weights, inputs, later)
-            else:
-                spec.check(chunk.text, params, weights, inputs)
+            spec.check(chunk.text, params, weights, inputs, {*voice.sources, *(written - set(inputs))})
         except InputError as error:
             named = [name for name, path in inputs.items() if path.name in str(error)]
             named += [name for name in voice.sources if re.search(rf"\b{name}\b", str(error))]

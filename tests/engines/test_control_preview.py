@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from playwright.sync_api import sync_playwright
 
 from cosmos_workflow.engines.base import Device, Dropped, Failure, Output
-from cosmos_workflow.engines.control_preview import CONTROLS, SPEC, Strength
+from cosmos_workflow.engines.control_preview import SPEC
 from cosmos_workflow.engines.control_preview import controls as signals
 from cosmos_workflow.engines.control_preview.controls import Picture
 from cosmos_workflow.engines.control_preview.engine import ControlPreviewEngine
 from cosmos_workflow.engines.testing import RecordingContext, make_request, run_engine
+from cosmos_workflow.engines.video import CONTROLS, Strength
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.media import ClipWriter, probe_clip, read_frames
 
@@ -352,7 +353,7 @@ def test_what_must_be_equal_in_a_batch() -> None:
     assert parts == {
         "engine": "control-preview",
         "num_steps": 35,
-        "guidance_scale": 5.0,
+        "guidance_scale": 3.0,
         "seed": 1,
         "fps": 24,
         "sigma_max": 70.0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -52,6 +52,7 @@ class ChatterboxSpec(EngineSpec):
     max_text: ClassVar[int] = MAX_TEXT
     needs_text: ClassVar[bool] = False
     cost_unit: ClassVar[str] = "speech tokens"
+    cost_inputs: ClassVar[Collection[str]] = ("speech",)
     output: ClassVar[str] = "audio"
 
     @property
@@ -78,14 +79,21 @@ class ChatterboxSpec(EngineSpec):
         _check_ranges(ChatterboxParams(**complete), where)
         return {**complete, "cfm_steps": complete["cfm_steps"] or variant.cfm_steps}
 
-    def check(self, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, Path]) -> None:
+    def check(
+        self,
+        text: str,
+        params: Params,
+        weights: Mapping[str, float],
+        inputs: Mapping[str, Path],
+        later: Collection[str] = (),
+    ) -> None:
         params = cast("ChatterboxParams", params)
         _check_ranges(params, self.name)
         variant = find_variant(params.variant)
         self._check_weights(variant)
         _check_text(text, variant)
-        super().check(text, params, weights, inputs)
-        _check_recordings(inputs, variant)
+        super().check(text, params, weights, inputs, later)
+        _check_recordings(inputs, variant, later)
 
     def _check_weights(self, variant: Variant) -> None:
         """Refuse a variant whose weights are missing; where none are here, `availability` says so."""
@@ -134,13 +142,14 @@ def _check_text(text: str, variant: Variant) -> None:
         raise InputError(f"chatterbox: {shorten(text)} is too short to be spoken; write a word or more.")
 
 
-def _check_recordings(inputs: Mapping[str, Path], variant: Variant) -> None:
+def _check_recordings(inputs: Mapping[str, Path], variant: Variant, later: Collection[str]) -> None:
     voice, speech = inputs.get("voice"), inputs.get("speech")
-    if variant.speaks and speech is not None:
+    with_speech = speech is not None or "speech" in later
+    if variant.speaks and with_speech:
         raise InputError(
             "chatterbox: the input 'speech' is for the variant voice-conversion; take it away or choose that variant."
         )
-    if not variant.speaks and speech is None:
+    if not variant.speaks and not with_speech:
         raise InputError("chatterbox: voice-conversion needs the input 'speech'; give the prompt a recording to convert.")
     if voice is not None:
         check_voice(voice, variant)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cosmos_workflow.engines.control_preview import Strength
+from cosmos_workflow.engines.video import Strength
 
 Picture = NDArray[np.uint8]
 

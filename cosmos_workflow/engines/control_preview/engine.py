@@ -11,16 +11,9 @@ from typing import Any, cast
 import av  # noqa: F401 - loaded with the engine, so that no item waits for it
 
 from cosmos_workflow.engines.base import Context, Output, Request, SerialEngine
-from cosmos_workflow.engines.control_preview import (
-    LENGTH_TOLERANCE,
-    MAX_SECONDS,
-    ControlPreviewParams,
-    active_controls,
-    given_controls,
-    output_frames,
-    usable_clip,
-)
+from cosmos_workflow.engines.control_preview import CLIPS, ControlPreviewParams
 from cosmos_workflow.engines.control_preview.controls import Picture, composite, fit, label, make_control
+from cosmos_workflow.engines.video import LENGTH_TOLERANCE, active_controls, given_controls, output_frames
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.media import ClipInfo, ClipWriter, read_frames, resample_frames
 
@@ -33,7 +26,7 @@ class ControlPreviewEngine(SerialEngine):
 
     def generate_one(self, request: Request, context: Context) -> Output:
         context.report(request.id, "reading")
-        clip = usable_clip(request.inputs["video"])
+        clip = CLIPS.usable(request.inputs["video"])
         frames = _Preview(request, clip).write(context)
         context.report(request.id, "completed")
         names = {f"control_{name}": f"control_{name}.mp4" for name in active_controls(request.weights)}
@@ -74,8 +67,8 @@ class _Preview:
         return made
 
     def _write(self, writers: Mapping[str, ClipWriter], video: ClipWriter, controls: Mapping[str, Picture]) -> None:
-        if video.frames >= MAX_SECONDS * self.params.fps:
-            raise InputError(f"control-preview: the clip is longer than it says; use one of at most {MAX_SECONDS} s.")
+        if video.frames >= CLIPS.max_seconds * self.params.fps:
+            raise InputError(f"control-preview: the clip is longer than it says; use one of at most {CLIPS.max_seconds} s.")
         for name, writer in writers.items():
             guessed = name in APPROXIMATE and name in self.made
             writer.write(label(controls[name], f"approximate {name}") if guessed else controls[name])

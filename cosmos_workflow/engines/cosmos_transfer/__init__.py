@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from cosmos_workflow.catalog import Availability, EngineSpec, InputSpec, Medium
-from cosmos_workflow.engines.control_preview import CONTROLS, active_controls, given_controls
 from cosmos_workflow.engines.cosmos_transfer.available import find_reason, missing_for
-from cosmos_workflow.engines.cosmos_transfer.clips import check_clips, output_frames, usable_clip
+from cosmos_workflow.engines.cosmos_transfer.clips import CLIPS, check_length
 from cosmos_workflow.engines.cosmos_transfer.models import ANNOTATORS, BASE, CONTROL_WEIGHTS, GUARD_FACES, GUARD_TEXT
 from cosmos_workflow.engines.cosmos_transfer.params import CosmosTransferParams
 from cosmos_workflow.engines.cosmos_transfer.shapes import MODEL_CHUNK_FRAMES, MODEL_PIXELS, SIDE_MULTIPLE, count_chunks, fit_clip
+from cosmos_workflow.engines.video import CONTROLS, active_controls, given_controls, output_frames
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.params import Params
 from cosmos_workflow.progress import Stage
@@ -44,6 +44,7 @@ class CosmosTransferSpec(EngineSpec):
     weights: ClassVar[Mapping[str, float]] = dict.fromkeys(CONTROLS, 0.25)
     max_batch_size: ClassVar[int] = 8
     cost_unit: ClassVar[str] = "steps"
+    cost_inputs: ClassVar[Collection[str]] = ("video",)
     output: ClassVar[str] = "video"
 
     @property
@@ -54,15 +55,22 @@ class CosmosTransferSpec(EngineSpec):
         """Whether the extra, the weights, the guardrail and a GPU with enough memory are here; says what is missing first."""
         return find_reason()
 
-    def check(self, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, Path]) -> None:
+    def check(
+        self,
+        text: str,
+        params: Params,
+        weights: Mapping[str, float],
+        inputs: Mapping[str, Path],
+        later: Collection[str] = (),
+    ) -> None:
         """As every engine; also refuses weights that are all 0, clips that can't be used, and controls whose model isn't here."""
-        super().check(text, params, weights, inputs)
+        super().check(text, params, weights, inputs, later)
         params = cast("CosmosTransferParams", params)
-        active = active_controls(weights)
-        if not active:
-            raise InputError("cosmos-transfer: all weights are 0; give vis, edge, depth or seg a weight above 0.")
-        check_clips(weights, inputs, params.fps)
-        made = [name for name in active if name in ANNOTATORS and name not in given_controls(weights, inputs)]
+        clip = CLIPS.check(weights, inputs)
+        if clip is not None:
+            check_length(inputs["video"], output_frames(clip, params.fps))
+        active, given = active_controls(weights), given_controls(weights, {*inputs, *later})
+        made = [name for name in active if name in ANNOTATORS and name not in given]
         reason = missing_for(active, made if params.depth_and_seg == "model" else [])
         if reason:
             raise InputError(f"cosmos-transfer: {reason}")
@@ -74,7 +82,7 @@ class CosmosTransferSpec(EngineSpec):
     def cost(self, text: str, params: Params, inputs: Mapping[str, Path]) -> float:
         """Steps of 93 frames in 720p; guidance doubles them, smaller pictures count for less."""
         params = cast("CosmosTransferParams", params)
-        clip = usable_clip(inputs["video"])
+        clip = CLIPS.usable(inputs["video"])
         width, height = fit_clip(clip.width, clip.height, SIDE_MULTIPLE * 240).size
         chunks = count_chunks(output_frames(clip, params.fps), MODEL_CHUNK_FRAMES)
         return chunks * params.num_steps * (2 if params.guidance_scale > 1 else 1) * width * height / MODEL_PIXELS

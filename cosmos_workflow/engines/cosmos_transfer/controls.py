@@ -10,15 +10,15 @@ from typing import cast
 import numpy as np
 
 from cosmos_workflow.engines.base import Context, Request
-from cosmos_workflow.engines.control_preview import active_controls, given_controls
 from cosmos_workflow.engines.control_preview.controls import fit as scale
 from cosmos_workflow.engines.control_preview.controls import label, make_control
 from cosmos_workflow.engines.cosmos_transfer.annotators import Annotators
-from cosmos_workflow.engines.cosmos_transfer.clips import MAX_FRAMES, too_long, usable_clip
+from cosmos_workflow.engines.cosmos_transfer.clips import CLIPS, check_length
 from cosmos_workflow.engines.cosmos_transfer.models import ANNOTATORS
 from cosmos_workflow.engines.cosmos_transfer.params import CosmosTransferParams
 from cosmos_workflow.engines.cosmos_transfer.sampling import Clip, Prepared
 from cosmos_workflow.engines.cosmos_transfer.shapes import Fit, fit_clip
+from cosmos_workflow.engines.video import active_controls, given_controls
 from cosmos_workflow.media import ClipWriter, read_frames, resample_frames
 
 READING = "reading the clip"
@@ -30,7 +30,7 @@ def prepare(request: Request, context: Context, annotators: Annotators, max_side
     Raises Cancelled where the item was cancelled, and InputError or UnavailableError where it can't be made.
     """
     params = cast("CosmosTransferParams", request.params)
-    clip = usable_clip(request.inputs["video"])
+    clip = CLIPS.usable(request.inputs["video"])
     fit = fit_clip(clip.width, clip.height, max_side)
     active, given = active_controls(request.weights), given_controls(request.weights, request.inputs)
     guessed = tuple(name for name in active if name in ANNOTATORS and name not in given and params.depth_and_seg == "approximate")
@@ -69,8 +69,7 @@ def _read(path: Path, name: str, fit: Fit, fps: int, on_frame: Callable[[int], N
     for picture, times in resample_frames(read_frames(path), Fraction(fps)):
         scaled = scale(name, picture, scaled_width, scaled_height)
         frames.extend([scaled[top : top + height, left : left + width]] * times)
-        if len(frames) > MAX_FRAMES:
-            raise too_long(path, len(frames))
+        check_length(path, len(frames))
         on_frame(len(frames))
     return np.stack(frames)
 

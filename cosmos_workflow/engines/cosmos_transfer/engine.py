@@ -10,10 +10,9 @@ from typing import Any, cast
 import torch
 
 from cosmos_workflow.engines.base import Cancelled, Context, Device, Dropped, Engine, ItemOutcome, Output, Request, failure
-from cosmos_workflow.engines.control_preview import active_controls
 from cosmos_workflow.engines.cosmos_transfer import SPEC
 from cosmos_workflow.engines.cosmos_transfer.annotators import Annotators
-from cosmos_workflow.engines.cosmos_transfer.clips import usable_clip
+from cosmos_workflow.engines.cosmos_transfer.clips import CLIPS
 from cosmos_workflow.engines.cosmos_transfer.controls import prepare as prepare_item
 from cosmos_workflow.engines.cosmos_transfer.guardrail import REFUSED_CLIP, REFUSED_PROMPT, Guardrail, SafetyChecker, load_checker
 from cosmos_workflow.engines.cosmos_transfer.loader import Model, base_folder, go_offline, load_model
@@ -22,6 +21,7 @@ from cosmos_workflow.engines.cosmos_transfer.models import is_toy
 from cosmos_workflow.engines.cosmos_transfer.sampling import READ_TOKENS, Clip, Prepared, count_tokens, make_clips
 from cosmos_workflow.engines.cosmos_transfer.shapes import count_chunks, same_shape
 from cosmos_workflow.engines.cosmos_transfer.toy import ToyChecker
+from cosmos_workflow.engines.video import active_controls
 from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.media import ClipWriter
 
@@ -155,7 +155,7 @@ class CosmosTransferEngine(Engine):
     def _describe(self, item: Prepared, batch: int) -> dict[str, Any]:
         model, params = self.model, item.params
         tokens = count_tokens(model, item.request.text)
-        source = usable_clip(item.request.inputs["video"])
+        source = CLIPS.usable(item.request.inputs["video"])
         notes = [str(item.fit)] if str(item.fit) else []
         if item.approximate:
             notes.append(f"{' and '.join(item.approximate)} approximate: made without a model, as chosen.")

@@ -4,37 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from cosmos_workflow.engines.control_preview import Strength
-from cosmos_workflow.params import Params, param
-
-MAX_SEED = 2**31 - 1
+from cosmos_workflow.engines.video import VideoParams
+from cosmos_workflow.params import param
 
 
-class CosmosTransferParams(Params):
+class CosmosTransferParams(VideoParams):
     """The parameters of a video item."""
 
-    num_steps: int = param(35, label="Steps", help="More take longer and show more detail.", invariant=True, ge=1, le=100, step=1)
-    guidance_scale: float = param(
-        3.0,
-        label="Guidance",
-        help="How closely the clip keeps to the prompt. At 1 and below there is none, and it is twice as fast.",
-        invariant=True,
-        ge=0,
-        le=20,
-        step=0.5,
-    )
-    seed: int = param(
-        1, label="Seed", help="The same seed, clip and prompt give the same result.", invariant=True, ge=0, le=MAX_SEED, step=1
-    )
-    fps: int = param(
-        24,
-        label="Frames per second",
-        help="Of the result. The clip keeps its duration: frames are left out or shown again.",
-        invariant=True,
-        ge=1,
-        le=60,
-        step=1,
-    )
     sigma_max: float = param(
         70.0,
         label="Sigma max",
@@ -42,10 +18,6 @@ class CosmosTransferParams(Params):
         le=80,
         step=1,
         unused="diffusers' pipeline has no sigma_max: it always starts from pure noise, and sees the clip by its controls alone.",
-    )
-    blur_strength: Strength = param("medium", label="Blur", help="How much of the picture vis takes away.", invariant=True)
-    canny_threshold: Strength = param(
-        "medium", label="Edge threshold", help="How strong an edge must be to count; very_low keeps most.", invariant=True
     )
     negative_prompt: str = param(
         "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal, cast
 
@@ -72,9 +72,16 @@ class EspeakSpec(EngineSpec):
             return Availability(True)
         return Availability(False, "The speech library isn't installed.", "Run: pip install espeakng-loader")
 
-    def check(self, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, Path]) -> None:
+    def check(
+        self,
+        text: str,
+        params: Params,
+        weights: Mapping[str, float],
+        inputs: Mapping[str, Path],
+        later: Collection[str] = (),
+    ) -> None:
         """As every engine; also refuses SSML that isn't well formed and text without anything to say."""
-        super().check(text, params, weights, inputs)
+        super().check(text, params, weights, inputs, later)
         spoken_text(text, cast("EspeakParams", params))
 
 

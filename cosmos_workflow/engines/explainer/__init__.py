@@ -98,6 +98,7 @@ class ExplainerSpec(EngineSpec):
     needs_text = False
     max_batch_size = 4
     cost_unit = "scenes"
+    cost_inputs = ("outline",)
     output = "video"
 
     def availability(self) -> Availability:
@@ -118,16 +119,16 @@ class ExplainerSpec(EngineSpec):
         action = f"It went to the folder {ASIDE} of the explainer's cache; it is made again when needed."
         return [(damage.name, damage.problem, action) for damage in check_cache(cache_folder(), apply)]
 
-    def check(self, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, Path]) -> None:
-        """As every engine; also refuses an outline that breaks the schema, a topic without a model, and unusable sounds."""
-        super().check(text, params, weights, inputs)
-        _check_scenes(given_outline(text, inputs), cast("ExplainerParams", params), inputs, inputs)
-
-    def check_ahead(
-        self, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, Path], later: Collection[str]
+    def check(
+        self,
+        text: str,
+        params: Params,
+        weights: Mapping[str, float],
+        inputs: Mapping[str, Path],
+        later: Collection[str] = (),
     ) -> None:
-        """As `check`, but for what is still to be made."""
-        super().check_ahead(text, params, weights, inputs, later)
+        """As every engine; also refuses an outline that breaks the schema, a topic without a model, and unusable sounds."""
+        super().check(text, params, weights, inputs, later)
         if "outline" not in later:
             _check_scenes(given_outline(text, inputs), cast("ExplainerParams", params), {*inputs, *later}, inputs)
         elif text.strip():
@@ -136,9 +137,6 @@ class ExplainerSpec(EngineSpec):
     def cost(self, text: str, params: Params, inputs: Mapping[str, Path]) -> float:
         outline = given_outline(text, inputs)
         return float(len(outline.scenes) if outline else cast("ExplainerParams", params).scenes)
-
-    def cost_ahead(self, text: str, params: Params, inputs: Mapping[str, Path], later: Collection[str]) -> float | None:
-        return None if "outline" in later else self.cost(text, params, inputs)
 
 
 def _check_scenes(outline: Outline | None, params: ExplainerParams, named: Collection[str], inputs: Mapping[str, Path]) -> None:

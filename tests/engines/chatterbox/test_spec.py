@@ -25,8 +25,8 @@ def _write(path: Path, seconds: float, level: float = 0.1) -> Path:
     return path
 
 
-def _check(text: str = "Hello there.", inputs: dict[str, Path] | None = None, **params: Any) -> None:
-    SPEC.check(text, ChatterboxParams(**SPEC.complete_params(params)), {}, inputs or {})
+def _check(text: str = "Hello there.", inputs: dict[str, Path] | None = None, later: str = "", **params: Any) -> None:
+    SPEC.check(text, ChatterboxParams(**SPEC.complete_params(params)), {}, inputs or {}, later.split())
 
 
 def test_only_variant_mode_and_steps_keep_items_apart() -> None:
@@ -123,6 +123,17 @@ def test_voice_conversion_takes_a_recording_and_no_text(tmp_path: Path) -> None:
         _check("", {"speech": _write(tmp_path / "long.wav", 50)}, variant="voice-conversion")
     with pytest.raises(InputError, match="is for the variant voice-conversion"):
         _check(inputs={"speech": recording})
+
+
+def test_what_is_wrong_is_said_before_earlier_tasks_have_made_the_recordings(tmp_path: Path) -> None:
+    _check("", later="speech", variant="voice-conversion")
+    _check(later="voice")
+    with pytest.raises(InputError, match="is for the variant voice-conversion"):
+        _check(later="speech")
+    with pytest.raises(InputError, match="the prompt is empty"):
+        _check("", later="voice")
+    with pytest.raises(InputError, match="s are needed"):
+        _check("", {"voice": _write(tmp_path / "voice.wav", 0.1)}, later="speech", variant="voice-conversion")
 
 
 def test_cost_is_what_the_models_have_to_make(tmp_path: Path) -> None:

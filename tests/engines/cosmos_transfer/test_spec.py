@@ -183,6 +183,21 @@ def test_a_control_clip_must_be_as_long_as_the_clip(tmp_path: Path) -> None:
         SPEC.check("a fox", params, FOUR, {"video": clip, "depth": depth})
 
 
+def test_what_is_wrong_is_said_before_earlier_tasks_have_made_the_clips(weights: Path, tmp_path: Path) -> None:
+    put_model(weights)
+    params = validate_params(SPEC.params, {})
+    SPEC.check("a fox", params, EDGE_ONLY, {}, ["video"])
+    with pytest.raises(InputError, match="all weights are 0"):
+        SPEC.check("a fox", params, dict.fromkeys(EDGE_ONLY, 0.0), {}, ["video"])
+    with pytest.raises(InputError, match="the input 'video' is missing"):
+        SPEC.check("a fox", params, EDGE_ONLY, {}, ["depth"])
+    with pytest.raises(InputError, match="Depth"):
+        SPEC.check("a fox", params, {**EDGE_ONLY, "depth": 1.0}, {}, ["video"])
+    (tmp_path / "text.mp4").write_text("no clip")
+    with pytest.raises(InputError, match=r"text\.mp4 isn't a clip"):
+        SPEC.check("a fox", params, {**EDGE_ONLY, "depth": 1.0}, {"depth": tmp_path / "text.mp4"}, ["video"])
+
+
 def test_a_control_without_its_weights_is_refused_with_what_to_do(weights: Path, tmp_path: Path) -> None:
     put_model(weights)
     clip = write_clip(tmp_path / "clip.mp4")

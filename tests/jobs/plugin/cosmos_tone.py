@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -48,8 +48,15 @@ class ToneSpec(EngineSpec):
     max_batch_size = 4
     max_text = 200
 
-    def check(self, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, Path]) -> None:
-        super().check(text, params, weights, inputs)
+    def check(
+        self,
+        text: str,
+        params: Params,
+        weights: Mapping[str, float],
+        inputs: Mapping[str, Path],
+        later: Collection[str] = (),
+    ) -> None:
+        super().check(text, params, weights, inputs, later)
         if "before" in inputs and (seconds := soundfile.info(str(inputs["before"])).duration) > MOST_BEFORE:
             raise InputError(f"tone: {inputs['before'].name} lasts {seconds:.1f} s; give {MOST_BEFORE:g} s at most.")
 
