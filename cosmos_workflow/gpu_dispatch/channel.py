@@ -15,6 +15,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -131,6 +132,11 @@ class Channel:
     def close(self) -> None:
         self._out.clear()
         self._sock.close()
+
+    def shut(self) -> None:
+        """Nothing more can be sent or received; who waits to do so, in another thread, stops waiting."""
+        with suppress(OSError):  # the other end was first
+            self._sock.shutdown(socket.SHUT_RDWR)
 
     def detach(self) -> None:
         """Leave the socket open until the process ends: its end then means that the process is gone."""

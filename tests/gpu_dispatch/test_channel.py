@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import DEADLINE
 
 from cosmos_workflow.gpu_dispatch.channel import Channel, Frame, Kind, dumps
 
@@ -84,6 +85,21 @@ def test_a_peer_that_is_gone_swallows_what_is_sent():
     ours.put(Kind.RUN, 1, dumps("lost"))
     assert ours.flush()
     ours.close()
+
+
+def test_who_sends_to_somebody_who_does_not_read_stops_when_it_is_shut():
+    ours, theirs = pair()
+    ours.put(Kind.RUN, 1, dumps(bytes(10_000_000)))
+    assert not ours.flush(), "the socket is full"
+    sender = threading.Thread(target=ours.flush, args=(True,))
+    sender.start()
+    ours.shut()
+    sender.join(DEADLINE)
+    assert not sender.is_alive()
+    assert not ours.pending
+    ours.shut()
+    ours.close()
+    theirs.close()
 
 
 def test_tensors_travel_as_memory_whatever_their_type_and_shape():

@@ -13,7 +13,6 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from pickle import PickleBuffer
 from typing import Any, NamedTuple
@@ -58,6 +57,7 @@ class Outpost:
         self._run = self._killed = 0
         self._child: WorkerProcess | None = None
         self._lock = threading.Lock()
+        self._telling = threading.Lock()
 
     def hello(self) -> Hello:
         """Get ready, and say where."""
@@ -88,12 +88,12 @@ class Outpost:
     @ray.method(concurrency_group="tell")
     def tell(self, run: int, frames: Sequence[Parcel]) -> None:
         """Pass frames on; a worker that is gone swallows them."""
-        child = self._child
-        if child is None or run != self._run:
-            return
-        for kind, seq, body, buffers in frames:
-            child.channel.put(Kind(kind), seq, Payload(bytes(body), [memoryview(buffer) for buffer in buffers]))
-        with suppress(OSError):  # closed meanwhile, by its end
+        with self._telling:
+            child = self._child
+            if child is None or run != self._run:
+                return
+            for kind, seq, body, buffers in frames:
+                child.channel.put(Kind(kind), seq, Payload(bytes(body), [memoryview(buffer) for buffer in buffers]))
             child.channel.flush(wait=True)
 
     def keep(self, digest: str, content: Any) -> None:
@@ -115,7 +115,8 @@ class Outpost:
             return Heard(_parcels(child.channel.receive()), child.channel.eof, False, None)
         child.kill()  # its descendants, which may hold the socket open
         frames = _parcels(child.channel.drain())
-        with self._lock:
+        child.channel.shut()  # nobody reads what is just being told
+        with self._telling, self._lock:
             exitcode = child.reap()
             self._child = None
         shutil.rmtree(self._work, ignore_errors=True)

@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, Protocol
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from cosmos_workflow.gpu_dispatch.channel import NOTHING, Frame, Kind, Payload, dumps
 from cosmos_workflow.gpu_dispatch.ray.outpost import Heard, Parcel, beside
@@ -164,9 +164,9 @@ class RemoteProcess:
             while (batch := self.channel.outgoing()) is not None:
                 ray.get(self._actor.tell.remote(self._run, self._parcels(batch)))
         except RayActorError as error:
-            self._lose(_first_line(error))
+            self._lose(_reason(error))
         except Exception as error:
-            self._end(f"the worker could not be reached: {_first_line(error)}")
+            self._end(f"the worker could not be reached: {_reason(error)}")
             self._actor.kill.remote(self._run)
 
     def _parcels(self, batch: Sequence[tuple[Kind, int, Payload]]) -> list[Parcel]:
@@ -177,7 +177,7 @@ class RemoteProcess:
             except RayActorError:
                 raise
             except (OSError, RayError) as error:
-                said = dumps(f"an input file could not be brought to the worker: {_last_line(error)}")
+                said = dumps(f"an input file could not be brought to the worker: {_reason(error)}")
                 self.channel.hear([Frame(Kind.ERROR, seq, said.pickle)])
                 continue
             parcels.append((int(kind), seq, beside(payload.pickle), [PickleBuffer(part) for part in payload.buffers]))
@@ -195,9 +195,9 @@ class RemoteProcess:
                 self.channel.hear(frames, heard.eof)
             self._end()
         except RayActorError as error:
-            self._lose(_first_line(error))
+            self._lose(_reason(error))
         except Exception as error:
-            self._lose(f"the worker can't be heard: {_first_line(error)}")
+            self._lose(f"the worker can't be heard: {_reason(error)}")
 
     def _lose(self, reason: str) -> None:
         with self._ending:
@@ -224,9 +224,9 @@ def _frame(parcel: Parcel) -> Frame:
     return Frame(Kind(kind), seq, bytes(body), [bytearray(memoryview(part)) for part in buffers])
 
 
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
-def _last_line(error: BaseException) -> str:
-    return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
+def _reason(error: BaseException) -> str:
+    """An error in a line; of one that was raised in an actor, what was raised there."""
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    said = lines[0] if lines else ""
+    return said if isinstance(error, RayActorError) and said else f"{type(cause).__name__}: {said}".removesuffix(": ")
