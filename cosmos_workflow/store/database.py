@@ -11,9 +11,9 @@ from typing import Any
 from filelock import FileLock
 from sqlalchemy import Connection, create_engine, event, exc
 
-from cosmos_workflow.config import Workspace, file_errors
+from cosmos_workflow.config import Workspace, assets_dir, file_errors
 from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.store import schema
+from cosmos_workflow.store import moved, schema
 
 BUSY_SECONDS = 30
 """How long a write waits for another process's."""
@@ -28,6 +28,7 @@ class Database:
     def __init__(self, workspace: Workspace, url: str = "") -> None:
         self._url = url or workspace.database_url
         self._name = str(workspace.database) if not url else url.partition("://")[0]
+        self._root = workspace.root
         self._writing = threading.RLock()
         self._is_sqlite = self._url.startswith("sqlite")
         pool: dict[str, Any] = {"pool_size": 8, "max_overflow": -1} if self._is_sqlite else {"pool_pre_ping": True}
@@ -74,6 +75,7 @@ class Database:
                     raw.close()
             with self.write() as connection:
                 schema.prepare(connection)
+                moved.follow(connection, {"workspace": self._root, "samples": assets_dir()})
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
