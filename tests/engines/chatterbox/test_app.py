@@ -121,7 +121,7 @@ def worker_memory() -> Callable[[], int]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("items", [150, pytest.param(500, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("items", [120, pytest.param(500, marks=pytest.mark.soak)])
 def test_memory_is_flat_over_many_items(
     toy_weights: Path, bench: Any, session: Session, worker_memory: Callable[[], int], record_property: Any, items: int
 ) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cosmos_workflow.engines.base import Device
-from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
 from cosmos_workflow.engines.cosmos_transfer.toy import write_toy_weights
 from cosmos_workflow.weights import FOLDER_VARIABLE
 from tests.engines.cosmos_transfer.support import Studio, write_clip
+
+if TYPE_CHECKING:
+    from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
 
 # diffusers 0.42's scheduler and numpy 2 disagree about __array__; nothing of ours can mend that.
 UPSTREAM = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
@@ -36,6 +39,8 @@ def toy_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def loaded(toy_weights: Path) -> Iterator[CosmosTransferEngine]:
     """The engine, loaded once for all tests."""
+    from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(FOLDER_VARIABLE, str(toy_weights))
         engine = CosmosTransferEngine()

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cosmos_workflow.engines.base import ItemOutcome, Output, Request
 from cosmos_workflow.engines.cosmos_transfer import SPEC
-from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
 from cosmos_workflow.engines.testing import RecordingContext, make_request, run_engine
 from cosmos_workflow.media import ClipWriter, read_frames
+
+if TYPE_CHECKING:
+    from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
 
 Clip = NDArray[np.uint8]
 

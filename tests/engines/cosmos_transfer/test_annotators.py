@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
 
 from cosmos_workflow.engines.base import Dropped, Output
-from cosmos_workflow.engines.cosmos_transfer import annotators
-from cosmos_workflow.engines.cosmos_transfer.annotators import Annotators
 from cosmos_workflow.engines.testing import RecordingContext
 from cosmos_workflow.errors import UnavailableError
 from cosmos_workflow.weights import FOLDER_VARIABLE
 from tests.engines.cosmos_transfer.support import Studio, frames_of, write_clip
 
+if TYPE_CHECKING:
+    from cosmos_workflow.engines.cosmos_transfer.annotators import Annotators
+
+MODULE = "cosmos_workflow.engines.cosmos_transfer.annotators"
+
 
 @pytest.fixture
 def models(toy_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Annotators:
     monkeypatch.setenv(FOLDER_VARIABLE, str(toy_weights))
+    return on_cpu()
+
+
+def on_cpu() -> Annotators:
+    import torch
+
+    from cosmos_workflow.engines.cosmos_transfer.annotators import Annotators
+
     return Annotators(torch.device("cpu"))
 
 
@@ -34,7 +45,9 @@ def test_depth_is_grey_in_the_range_of_the_whole_clip(models: Annotators, tmp_pa
 
 
 def test_regions_keep_their_colours_through_the_clip(models: Annotators, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(annotators, "GRID", (3, 2))
+    from cosmos_workflow.engines.cosmos_transfer.annotators import _palette
+
+    monkeypatch.setattr(f"{MODULE}.GRID", (3, 2))
     clip = frames_of(write_clip(tmp_path / "clip.mp4", frames=4))
     seen: list[int] = []
     regions = models.make("seg", clip, seen.append)
@@ -42,16 +55,18 @@ def test_regions_keep_their_colours_through_the_clip(models: Annotators, tmp_pat
     assert seen == [1, 2, 3, 4]
     colours = {tuple(colour) for colour in regions.reshape(-1, 3)}
     assert 1 <= len(colours) <= 7
-    assert colours <= {(0, 0, 0), *(tuple(colour) for colour in annotators._palette(6))}
+    assert colours <= {(0, 0, 0), *(tuple(colour) for colour in _palette(6))}
 
 
 def test_regions_that_are_the_same_count_once_and_large_ones_lie_below() -> None:
+    from cosmos_workflow.engines.cosmos_transfer.annotators import _distinct
+
     masks = np.zeros((4, 8, 8), bool)
     masks[0, 2:4, 2:4] = True
     masks[1, :, :6] = True
     masks[2, :, :6] = True
     masks[2, 0, 0] = False
-    assert annotators._distinct(masks) == [1, 0]
+    assert _distinct(masks) == [1, 0]
 
 
 def test_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,13 +75,13 @@ def test_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(
         UnavailableError, match=r"Depth Anything V2 .* aren't on this machine; run `cosmos-workflow weights fetch"
     ):
-        Annotators(torch.device("cpu")).make("depth", np.zeros((1, 16, 16, 3), np.uint8), lambda _done: None)
+        on_cpu().make("depth", np.zeros((1, 16, 16, 3), np.uint8), lambda _done: None)
 
 
 def test_the_engine_makes_what_is_missing_and_writes_it_beside_the_result(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(annotators, "GRID", (2, 2))
+    monkeypatch.setattr(f"{MODULE}.GRID", (2, 2))
     request = studio.request(weights=dict.fromkeys(("vis", "edge", "depth", "seg"), 0.25), depth_and_seg="model", num_steps=1)
     (outcome,), context = studio.run(request)
     assert isinstance(outcome, Output)
@@ -78,7 +93,7 @@ def test_the_engine_makes_what_is_missing_and_writes_it_beside_the_result(
 
 
 def test_a_cancel_ends_the_annotation(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(annotators, "GRID", (2, 1))
+    monkeypatch.setattr(f"{MODULE}.GRID", (2, 1))
     request = studio.request(weights={"seg": 1.0}, depth_and_seg="model")
 
     def cancel(context: RecordingContext, item_id: str) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from cosmos_workflow.engines.base import Output
 from cosmos_workflow.engines.control_preview import controls as signals
@@ -48,6 +47,8 @@ def test_guidance_scale(studio: Studio) -> None:
 
 
 def test_seed(studio: Studio) -> None:
+    import torch
+
     first, again, other = (calls(studio, seed=seed)[0]["hidden_states"] for seed in (5, 5, 6))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)

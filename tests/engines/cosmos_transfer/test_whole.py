@@ -12,8 +12,6 @@ from rich.console import Console
 
 from cosmos_workflow.bench.cosmos import bench_cosmos, table
 from cosmos_workflow.engines.base import Device
-from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
-from cosmos_workflow.engines.cosmos_transfer.guardrail import load_checker
 from cosmos_workflow.engines.cosmos_transfer.models import REAL_TRANSFORMER_BYTES
 from cosmos_workflow.errors import UnavailableError
 from cosmos_workflow.operations import Operations
@@ -69,6 +67,8 @@ def test_everything_plays_in_chromium(studio: Studio) -> None:
 
 
 def test_the_program_does_not_run_real_weights_without_the_guardrail(toy_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
+
     monkeypatch.setenv(FOLDER_VARIABLE, str(toy_weights))
     monkeypatch.setattr("cosmos_workflow.engines.cosmos_transfer.models.REAL_TRANSFORMER_BYTES", 0)
     assert REAL_TRANSFORMER_BYTES > 0
@@ -77,6 +77,8 @@ def test_the_program_does_not_run_real_weights_without_the_guardrail(toy_weights
 
 
 def test_a_guardrail_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cosmos_workflow.engines.cosmos_transfer.guardrail import load_checker
+
     monkeypatch.setitem(__import__("sys").modules, "cosmos_guardrail", None)
     with pytest.raises(UnavailableError, match=r"The guardrail, which NVIDIA's licence asks for, can't be loaded"):
         load_checker()

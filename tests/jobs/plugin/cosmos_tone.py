@@ -47,6 +47,7 @@ class ToneSpec(EngineSpec):
     output = "audio"
     max_batch_size = 4
     max_text = 200
+    cost_inputs = ("before",)
 
     def check(
         self,
@@ -59,6 +60,11 @@ class ToneSpec(EngineSpec):
         super().check(text, params, weights, inputs, later)
         if "before" in inputs and (seconds := soundfile.info(str(inputs["before"])).duration) > MOST_BEFORE:
             raise InputError(f"tone: {inputs['before'].name} lasts {seconds:.1f} s; give {MOST_BEFORE:g} s at most.")
+
+    def cost(self, text: str, params: Params, inputs: Mapping[str, Path]) -> float:
+        """Its letters, and the seconds that are heard first."""
+        first = soundfile.info(str(inputs["before"])).duration if "before" in inputs else 0.0
+        return super().cost(text, params, inputs) + first
 
 
 class ToneEngine(SerialEngine):
