@@ -31,7 +31,7 @@ def test_progress_goes_through_the_stages_and_an_output_says_what_it_is(bench: A
     assert output.metadata["voice"] == "built-in"
     assert output.metadata["seconds"] == pytest.approx(output.metadata["tokens"] / 25)
     messages = [message for _, stage, _, message in made.context.reports if stage == "tokens"]
-    assert any("of about 60 tokens" in message for message in messages), "what the text needs, up to the most it may have"
+    assert any("of about 40 tokens" in message for message in messages), "what the text needs, up to the most it may have"
 
 
 def test_items_are_finished_one_by_one_while_others_still_speak(bench: Any, tmp_path: Path) -> None:
