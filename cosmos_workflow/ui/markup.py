@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from cosmos_workflow.catalog import find_engine
 from cosmos_workflow.errors import InputError
@@ -173,12 +173,15 @@ def run_card(run: RunRecord, *, actions: bool = False) -> Row:
     return {"id": run.id, "html": html}
 
 
-def gallery(runs: Sequence[RunRecord], first: int, total: int, *, filtered: bool) -> dict[str, Any]:
-    """A page of results; `first` is the place of its first one among the `total`."""
+def gallery(
+    runs: Sequence[RunRecord], first: int, total: int, *, filtered: bool, engine: str = "", text: str = ""
+) -> dict[str, Any]:
+    """A page of results; `first` is the place of its first one among the `total`, found by `engine` and `text`."""
     return {
         "rows": [run_card(run, actions=True) for run in runs],
         "empty": "No result matches." if filtered else "Nothing was made yet. Queue some prompts and press Start.",
         "page": f"{first + 1:,} to {first + len(runs):,} of {total:,}" if total > len(runs) else "",
+        "download": f"media.zip?{urlencode({'engine': engine, 'text': text})}" if any(run.outputs for run in runs) else "",
     }
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 from fastapi import APIRouter, HTTPException, Request
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, StreamingResponse
 
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.assembly import finals
+from cosmos_workflow.queueing import ItemStatus
 from cosmos_workflow.store import LOCAL, Store
+from cosmos_workflow.ui.archive import archive
 from cosmos_workflow.ui.jobs_desk import Desks
 
 TYPES = {
@@ -31,7 +33,7 @@ TYPES = {
 
 
 def router(store: Store) -> APIRouter:
-    """GET and HEAD of media/<run>/<output>; `?download=1` names the file for saving."""
+    """GET and HEAD of media/<run>/<output>, which `?download=1` names for saving; GET of media.zip, all that matches."""
     routes = APIRouter()
 
     @routes.api_route("/media/{run_id}/{key}", methods=["GET", "HEAD"])
@@ -46,6 +48,14 @@ def router(store: Store) -> APIRouter:
         if not path.is_file():
             raise HTTPException(404, "There is no such file.")
         return send(path, f"{run.id}-{path.name}", download)
+
+    @routes.get("/media.zip")
+    def everything(request: Request, engine: str = "", text: str = "") -> StreamingResponse:
+        owner = request.scope.get("user_name") or LOCAL
+        runs = store.list_runs(owner, engine=engine or None, status=ItemStatus.SUCCEEDED, text=text, limit=None)
+        made = archive(store, runs[::-1])
+        headers = {"Content-Disposition": 'attachment; filename="results.zip"', "Content-Length": str(len(made))}
+        return StreamingResponse(made, media_type="application/zip", headers={**headers, "Cache-Control": "private, no-store"})
 
     return routes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,6 +144,10 @@ def test_a_result_is_made_again_reused_downloaded_and_deleted(serve: Callable[..
     with page.expect_download() as download:
         card.get_by_text("Download").click()
     assert Path(download.value.path()).read_bytes()[:4] == b"RIFF"
+    with page.expect_download() as download:
+        page.get_by_text("Download all that succeeded").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.namelist() == ["01-welcome-to-cosmos-workflow-everything-you-hear-wa.wav"]
     card.get_by_text("Run again").click()
     expect(page.locator("#queue-counter")).to_have_text("1 queued")
     open_tab(page, "Prompts")
@@ -158,6 +163,7 @@ def test_a_result_is_made_again_reused_downloaded_and_deleted(serve: Callable[..
     page.locator("#result-status input").click()
     page.get_by_role("option", name="failed").click()
     expect(page.get_by_text("No result matches.")).to_be_visible()
+    expect(page.get_by_text("Download all that succeeded")).to_be_hidden()
     page.locator("#result-status input").click()
     page.get_by_role("option", name="Any status").click()
     card.get_by_text("Delete").click()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,9 +20,11 @@ from cosmos_workflow.ui.access import Guard
 SOUND = b"RIFF" + bytes(range(256)) * 8
 
 
-def published(store: Store, name: str = "sound.wav", content: bytes = SOUND, owner: str = "local") -> RunRecord:
+def published(
+    store: Store, name: str = "sound.wav", content: bytes = SOUND, owner: str = "local", text: str = "hello"
+) -> RunRecord:
     """A succeeded run with one output."""
-    run = store.begin_run(RunRecord("qi_1", "hello", "espeak", {}, owner=owner))
+    run = store.begin_run(RunRecord("qi_1", text, "espeak", {}, owner=owner))
     folder = store.open_run_folder(run.id)
     (folder / name).write_bytes(content)
     return store.publish_run(run.id, {"audio": name}, {})
@@ -91,3 +95,39 @@ def test_only_its_owner_gets_a_file(operations: Operations) -> None:
     assert visitor.get(f"/media/{run.id}/audio", auth=("ann", "one")).content == SOUND
     assert visitor.get(f"/media/{run.id}/audio", auth=("bob", "two")).status_code == 404
     assert client(operations.store).get(f"/media/{run.id}/audio").status_code == 404
+
+
+def zipped(visitor: TestClient, query: str = "", user: str = "") -> dict[str, bytes]:
+    """The files of the archive, in its order."""
+    answer = visitor.get(f"/media.zip{query}", auth=(user, "one") if user else None)
+    assert answer.headers["content-disposition"] == 'attachment; filename="results.zip"'
+    assert answer.headers["content-length"] == str(len(answer.content))
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_all_that_succeeded_comes_in_one_file_named_after_its_prompts(operations: Operations, tmp_path: Path) -> None:
+    store = operations.store
+    visitor = client(store)
+    assert zipped(visitor) == {}
+    published(store, text="Good morning, Ann!")
+    gone, linked = published(store, text="gone"), published(store, text="linked")
+    store.output_path(gone, "audio").unlink()
+    (secret := tmp_path / "secret.wav").write_bytes(b"RIFF secret")
+    (file := store.output_path(linked, "audio")).unlink()
+    file.symlink_to(secret)
+    failed = store.begin_run(RunRecord("qi_2", "failed", "espeak", {}))
+    store.finish_run(failed.id, ItemStatus.FAILED, error="it broke")
+    clip = store.begin_run(RunRecord("qi_3", "../早上好", "control-preview", {}))
+    folder = store.open_run_folder(clip.id)
+    for name in ("edge.mp4", "all.mp4"):
+        (folder / name).write_bytes(name.encode())
+    store.publish_run(clip.id, {"control_edge": "edge.mp4", "video": "all.mp4"}, {})
+    published(store, owner="ann", text="somebody else's")
+    made = zipped(visitor)
+    unspoken = next(name for name in made if name.endswith("-control_edge.mp4")).removesuffix("-control_edge.mp4")
+    assert made == {"01-good-morning-ann.wav": SOUND, f"{unspoken}-control_edge.mp4": b"edge.mp4", f"{unspoken}.mp4": b"all.mp4"}
+    assert unspoken.startswith("04-")
+    assert list(zipped(visitor, "?engine=espeak&text=morning")) == ["01-good-morning-ann.wav"]
+    assert zipped(client(store, {"ann": "one"}), user="ann") == {"01-somebody-else-s.wav": SOUND}

@@ -28,8 +28,8 @@ class JobFiles:
         with gr.Row(elem_classes="cw-buttons"):
             self.new = gr.Button("New job", variant="primary", size="sm", elem_id="new-job")
             self.upload = gr.UploadButton("Upload", size="sm", file_types=FILE_TYPES, file_count="multiple", elem_id="upload-job")
-            self.duplicate = gr.Button("Duplicate", size="sm", elem_id="duplicate-jobs")
-            self.delete = gr.Button("Delete", size="sm", elem_id="delete-jobs")
+            self.duplicate = gr.Button("Duplicate", size="sm", elem_id="duplicate-jobs", elem_classes="cw-for-rows")
+            self.delete = gr.Button("Delete", size="sm", elem_id="delete-jobs", elem_classes="cw-for-rows")
         with gr.Column(visible=False, elem_classes="cw-ask") as self.form:
             with gr.Row(elem_classes="cw-toolbar"):
                 self.template = gr.Dropdown(

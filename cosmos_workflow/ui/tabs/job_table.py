@@ -30,7 +30,7 @@ class JobTable:
     def __init__(self, page: Page, desks: Desks) -> None:
         self._page = page
         self._desks = desks
-        with gr.Row(elem_classes="cw-buttons"):
+        with gr.Row(elem_classes=["cw-buttons", "cw-for-rows"]):
             self.run = gr.Button("Run now", size="sm", elem_id="run-jobs")
             self.mode = gr.Dropdown(
                 MODES,
@@ -44,7 +44,7 @@ class JobTable:
             )
             self.stop = gr.Button("Stop", size="sm", elem_id="stop-jobs")
             self.join = gr.Button("Put together again", size="sm", elem_id="assemble-jobs")
-        with gr.Row(elem_classes="cw-buttons"):
+        with gr.Row(elem_classes=["cw-buttons", "cw-for-rows"]):
             self.on = gr.Button("Switch on", size="sm", elem_id="enable-jobs")
             self.off = gr.Button("Switch off", size="sm", elem_id="disable-jobs")
             self.up = gr.Button("Move up", size="sm", elem_id="jobs-up")

@@ -20,7 +20,7 @@ class QueueTable:
 
     def __init__(self, page: Page) -> None:
         self._page = page
-        with gr.Row(elem_classes="cw-buttons"):
+        with gr.Row(elem_classes=["cw-buttons", "cw-for-rows"]):
             self.remove = gr.Button("Remove selected", size="sm", elem_id="remove-selected")
             self.up = gr.Button("Move up", size="sm", elem_id="move-up")
             self.down = gr.Button("Move down", size="sm", elem_id="move-down")

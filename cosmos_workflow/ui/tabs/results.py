@@ -117,7 +117,7 @@ class Results:
         visit.results = replace(wanted, page=place)
         runs = self._page.store.list_runs(owner, **chosen, limit=PAGE_SIZE, offset=place * PAGE_SIZE)
         filtered = bool(wanted.engine or wanted.status or wanted.text)
-        value = markup.gallery(runs, place * PAGE_SIZE, total, filtered=filtered)
+        value = markup.gallery(runs, place * PAGE_SIZE, total, filtered=filtered, engine=wanted.engine, text=wanted.text)
         return [value, gr.Row(visible=total > PAGE_SIZE)]
 
     def _wire(self, tabs: gr.Tabs) -> None:
