@@ -181,8 +181,13 @@ def gallery(
         "rows": [run_card(run, actions=True) for run in runs],
         "empty": "No result matches." if filtered else "Nothing was made yet. Queue some prompts and press Start.",
         "page": f"{first + 1:,} to {first + len(runs):,} of {total:,}" if total > len(runs) else "",
-        "download": f"media.zip?{urlencode({'engine': engine, 'text': text})}" if any(run.outputs for run in runs) else "",
+        "download": _download_all(engine, text) if any(run.outputs for run in runs) else "",
     }
+
+
+def _download_all(engine: str, text: str) -> str:
+    address = escape(f"media.zip?{urlencode({'engine': engine, 'text': text})}")
+    return f'<a class="cw-download" download href="{address}">Download all that succeeded</a>'
 
 
 def player(run: RunRecord) -> str:

@@ -147,7 +147,7 @@ def test_a_result_is_made_again_reused_downloaded_and_deleted(serve: Callable[..
     with page.expect_download() as download:
         page.get_by_text("Download all that succeeded").click()
     with zipfile.ZipFile(download.value.path()) as archive:
-        assert archive.namelist() == ["01-welcome-to-cosmos-workflow-everything-you-hear-wa.wav"]
+        assert archive.namelist() == ["01-welcome-to-cosmos-workflow-everything-you-hear-w.wav"]
     card.get_by_text("Run again").click()
     expect(page.locator("#queue-counter")).to_have_text("1 queued")
     open_tab(page, "Prompts")
@@ -163,9 +163,20 @@ def test_a_result_is_made_again_reused_downloaded_and_deleted(serve: Callable[..
     page.locator("#result-status input").click()
     page.get_by_role("option", name="failed").click()
     expect(page.get_by_text("No result matches.")).to_be_visible()
-    expect(page.get_by_text("Download all that succeeded")).to_be_hidden()
+    for gone in ("Download all that succeeded", "Delete all that match"):
+        expect(page.get_by_text(gone)).to_be_hidden()
     page.locator("#result-status input").click()
     page.get_by_role("option", name="Any status").click()
-    card.get_by_text("Delete").click()
+    expect(card).to_have_count(1)
+    open_tab(page, "Queue")
+    page.locator("#start-queue").click()
+    expect(page.locator("#queue-counter")).to_have_text("Queue empty")
+    open_tab(page, "Results")
+    expect(card).to_have_count(2)
+    card.first.get_by_text("Delete").click()
+    page.locator("#delete-run-yes").click()
+    expect(card).to_have_count(1)
+    page.locator("#delete-runs").click()
+    expect(page.get_by_text("Delete 1 result with all files?")).to_be_visible()
     page.locator("#delete-run-yes").click()
     expect(page.get_by_text("Nothing was made yet.")).to_be_visible()

@@ -155,8 +155,7 @@ window.cosmos = (() => {
   }
 
   function cards(element, props, trigger, watch, events) {
-    element.innerHTML = '<div class="cw-cards"></div><p class="cw-empty" hidden></p>' +
-      '<p class="cw-foot"><a class="cw-download" download hidden>Download all that succeeded</a><span class="cw-page"></span></p>';
+    element.innerHTML = '<div class="cw-cards"></div><p class="cw-empty" hidden></p><p class="cw-foot"><span class="cw-all"></span><span class="cw-page"></span></p>';
     let first = true;
     const make = () => {
       const card = document.createElement("article");
@@ -174,9 +173,7 @@ window.cosmos = (() => {
       element.querySelector(".cw-empty").hidden = value.rows.length > 0;
       element.querySelector(".cw-empty").textContent = value.empty || "";
       element.querySelector(".cw-page").textContent = value.page || "";
-      const link = element.querySelector(".cw-download");
-      link.hidden = !value.download;
-      link.setAttribute("href", value.download || "");
+      element.querySelector(".cw-all").innerHTML = value.download || "";
     };
     element.addEventListener("click", (event) => {
       const button = event.target.closest("button[data-action]");

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,6 +41,8 @@ class Results:
             self.status = gr.Dropdown(
                 statuses, value="", label="Status", scale=1, min_width=150, filterable=False, elem_id="result-status"
             )
+        with gr.Row(elem_classes=["cw-buttons", "cw-for-rows"]):
+            self.clear = gr.Button("Delete all that match", size="sm", elem_id="delete-runs")
         self.ask = Ask(page, "delete-run", "Delete")
         with gr.Column(visible=False, elem_classes="cw-ask") as self.panel:
             self.details = gr.HTML(elem_id="run-details", apply_default_css=False)
@@ -49,7 +52,7 @@ class Results:
         with gr.Row(elem_classes="cw-buttons", visible=False) as self.pager:
             self.previous = gr.Button("Previous", size="sm")
             self.following = gr.Button("Next", size="sm")
-        self.doomed = gr.State("")
+        self.doomed = gr.State(())
         self._shown = [self.gallery, self.pager]
         self._wire(tabs)
 
@@ -94,12 +97,18 @@ class Results:
         """Ask, naming what would be deleted."""
         run = self._run(event, request)
         name = view.shorten_text(run.prompt_text, 60) or run.id
-        return [*self.ask.shown(f"Delete the result “{name}” and its files? This can't be undone."), run.id]
+        return [*self.ask.shown(f"Delete the result “{name}” and its files? This can't be undone."), (run.id,)]
 
-    def really_delete(self, run_id: str, visit: Visit, request: gr.Request) -> list[Any]:
-        """Delete a run with its files."""
-        self._page.store.delete_runs([run_id], owner_of(request))
-        tell("Deleted.")
+    def ask_delete_all(self, visit: Visit, request: gr.Request) -> list[Any]:
+        """Ask for all that the filters show, on every page; what is made from now on isn't among them."""
+        runs = self._page.store.list_runs(owner_of(request), **_wanted(visit.results), limit=None)
+        question = f"Delete {view.count(len(runs), 'result')} with all files? This can't be undone."
+        return [*self.ask.shown(question), tuple(run.id for run in runs)]
+
+    def really_delete(self, run_ids: Sequence[str], visit: Visit, request: gr.Request) -> list[Any]:
+        """Delete runs with their files."""
+        gone = self._page.store.delete_runs(run_ids, owner_of(request))
+        tell(f"Deleted {view.count(gone, 'result')}.")
         return [self.ask.hidden(), gr.Column(visible=False), *self.show(visit, request)]
 
     def _run(self, event: gr.EventData, request: gr.Request) -> RunRecord:
@@ -110,8 +119,7 @@ class Results:
 
     def _drawn(self, owner: str, visit: Visit) -> list[Any]:
         wanted = visit.results
-        status = [ItemStatus(wanted.status)] if wanted.status else ENDED
-        chosen: dict[str, Any] = {"engine": wanted.engine or None, "status": status, "text": wanted.text}
+        chosen = _wanted(wanted)
         total = self._page.store.count_runs(owner, **chosen)
         place = min(wanted.page, max(0, (total - 1) // PAGE_SIZE))
         visit.results = replace(wanted, page=place)
@@ -135,6 +143,7 @@ class Results:
         loaded = [tabs, *self._prompts.editor.outputs, *self._prompts.configuration.outputs]
         page.on(self.gallery.reuse, self.reuse, None, loaded)
         page.on(self.gallery.remove, self.ask_delete, None, [*self.ask.outputs, self.doomed])
+        page.on(self.clear.click, self.ask_delete_all, [page.visit], [*self.ask.outputs, self.doomed])
         page.on(self.ask.yes.click, self.really_delete, [self.doomed, page.visit], [self.ask.group, self.panel, *shown])
         page.follow(
             self.gallery,
@@ -146,6 +155,12 @@ class Results:
 def build(page: Page, tabs: gr.Tabs, prompts: PromptsTab) -> None:
     """Components and wiring."""
     Results(page, tabs, prompts)
+
+
+def _wanted(wanted: ResultFilter) -> dict[str, Any]:
+    """A filter as the store takes it."""
+    status = [ItemStatus(wanted.status)] if wanted.status else ENDED
+    return {"engine": wanted.engine or None, "status": status, "text": wanted.text}
 
 
 def prompt_of(run: RunRecord) -> Prompt:
