@@ -62,8 +62,10 @@ def queue_progress(picture: Picture) -> dict[str, Any]:
     bars = [bar("Queue", snapshot.fraction, view.left_text(snapshot.left))] if picture.is_running else []
     for batch in snapshot.batches:
         name = f"Batch {picture.labels.get(batch.key, '')} · {view.count(len(batch), 'item')}"
-        rest = f"{view.engine_title(batch.engine)} · {view.left_text(picture.batch_left(batch))}"
-        bars.append(bar(name, snapshot.batch_fraction(batch), rest))
+        rest = [view.engine_title(batch.engine)]
+        if left := picture.batch_left(batch):
+            rest.append(view.left_text(left))
+        bars.append(bar(name, snapshot.batch_fraction(batch), " · ".join(rest)))
     rows: dict[str, str] = {}
     for item in snapshot.queue.running:
         progress = snapshot.progress.get(item.id)

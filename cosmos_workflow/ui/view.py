@@ -112,7 +112,7 @@ def state_text(picture: Picture) -> str:
     if snapshot.state is RunnerState.PAUSING:
         return "The batch that is running is finished first."
     if snapshot.state is RunnerState.RUNNING:
-        return f"{count(len(queue.items), 'item')} to go, {left_text(snapshot.left)}."
+        return f"{count(len(queue.items), 'item')} to go."
     if not queue.items:
         return finished_text(queue) or "Nothing is queued. Select prompts and add them to the queue."
     back = picture.came_back

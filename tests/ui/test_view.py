@@ -67,7 +67,7 @@ def test_the_title_counts_only_while_it_runs() -> None:
         (RunnerState.IDLE, "3 items wait; press Start."),
         (RunnerState.PAUSED, "3 items wait; press Start to go on."),
         (RunnerState.PAUSING, "The batch that is running is finished first."),
-        (RunnerState.RUNNING, "3 items to go, time left: known after the first finished batch."),
+        (RunnerState.RUNNING, "3 items to go."),
     ],
 )
 def test_each_state_says_what_happens_and_what_to_do(state: RunnerState, sentence: str) -> None:
