@@ -46,6 +46,8 @@ def test_two_weights_are_one_batch_two_seeds_are_two_and_the_controls_are_beside
     page.locator("#start-queue").click()
     results = page.locator("#queue-results article")
     expect(results).to_have_count(3, timeout=180_000)
+    with Store(Workspace.open(tmp_path / "page")) as store:
+        assert sorted(run.metadata["made_at_once"] for run in store.list_runs()) == [1, 2, 2]
     for number in range(3):
         card = results.nth(number)
         expect(card.locator("figcaption")).to_have_text(["control vis", "control edge", "control depth", "control seg"])

@@ -32,6 +32,8 @@ SPEECH_IDS = 6561
 START_OF_SPEECH, END_OF_SPEECH = 6561, 6562
 SILENCE_TOKEN = 4299
 """Turbo ends on three of them, as the package does it."""
+MIN_TOKENS = 2
+"""One token, 40 ms, is all fade; the package breaks on it where the voice's mel is a frame longer than its tokens."""
 
 
 @dataclass(slots=True)
@@ -219,7 +221,7 @@ class Production:
             return Dropped(line.id)
         item.complete = speech.has_ended(line)
         tokens = speech_tokens(line.tokens, turbo=speech.turbo)
-        if not tokens:
+        if len(tokens) < MIN_TOKENS:
             error = InputError("The model made no speech of this text; change the text, the seed or the temperature.")
             return failure(line.id, error)
         item.tokens = len(tokens)

@@ -119,17 +119,18 @@ def test_the_multilingual_variant_leaves_no_hooks_and_no_changed_attention(bench
     assert transformer.config._attn_implementation == "sdpa"
 
 
+@pytest.mark.parametrize("tokens", [0, 1])
 def test_a_text_that_becomes_no_speech_fails_alone_with_a_sentence(
-    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokens: int
 ) -> None:
     from cosmos_workflow.engines.chatterbox import production
 
     real = production.speech_tokens
     seen: list[int] = []
 
-    def nothing_for_the_first(tokens: Any, **options: Any) -> list[int]:
-        seen.append(len(tokens))
-        return [] if len(seen) == 1 else real(tokens, **options)
+    def nothing_for_the_first(made: Any, **options: Any) -> list[int]:
+        seen.append(len(made))
+        return real(made, **options)[: tokens if len(seen) == 1 else None]
 
     monkeypatch.setattr(production, "speech_tokens", nothing_for_the_first)
     made = bench.make(bench.requests("english", _cases(bench, 2), tmp_path))

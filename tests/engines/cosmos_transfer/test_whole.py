@@ -14,35 +14,10 @@ from cosmos_workflow.bench.cosmos import bench_cosmos, table
 from cosmos_workflow.engines.base import Device
 from cosmos_workflow.engines.cosmos_transfer.models import REAL_TRANSFORMER_BYTES
 from cosmos_workflow.errors import UnavailableError
-from cosmos_workflow.operations import Operations
-from cosmos_workflow.queueing import Prompt, Queue
-from cosmos_workflow.runner import QueueRunner
 from cosmos_workflow.weights import FOLDER_VARIABLE
-from tests.engines.cosmos_transfer.support import Studio, write_clip
+from tests.engines.cosmos_transfer.support import Studio
 
 CONTROLS = {"vis": 0.5, "edge": 0.5, "depth": 0.0, "seg": 0.0}
-
-
-@pytest.mark.slow
-def test_two_weights_are_one_batch_and_two_seeds_are_two(
-    operations: Operations, toy_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(FOLDER_VARIABLE, str(toy_weights))
-    clip = write_clip(tmp_path / "clip.mp4")
-    queue = Queue()
-    params = {"num_steps": 1, "fps": 6}
-    for seed, vis in ((1, 0.2), (1, 0.9), (2, 0.2)):
-        prompt = Prompt(f"a fox, {seed}, {vis}", inputs={"video": str(clip)})
-        queue.add_to_queue([prompt], "cosmos-transfer", {**params, "seed": seed}, {**CONTROLS, "vis": vis})
-    runner = QueueRunner(queue, operations)
-    runner.start()
-    assert runner.join(120)
-    runs = operations.store.list_runs()
-    assert [run.status for run in runs] == ["succeeded"] * 3, [run.error for run in runs]
-    assert sorted(run.metadata["made_at_once"] for run in runs) == [1, 2, 2]
-    for run in runs:
-        assert set(run.outputs) >= {"video", "control_vis", "control_edge"}
-        assert all(operations.store.output_path(run, key).stat().st_size for key in ("video", "control_vis", "control_edge"))
 
 
 @pytest.mark.browser
