@@ -70,6 +70,13 @@ class Watched:
         return [slot.pid for slot in self.pool.slots() if slot.pid is not None]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs a cluster is slow."""
+    for item in items:
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
     """A Ray cluster on this machine, on loopback; it has one machine, called "head", and tests may add others."""

@@ -34,7 +34,6 @@ def test_it_measures_and_shows_the_contenders(tmp_path: Path):
     assert (tmp_path / "dispatch.png").stat().st_size > 1000
 
 
-@pytest.mark.slow
 def test_a_queue_is_measured_on_more_workers_here_and_on_a_cluster(cluster: Any):
     figures = scale.bench_scale(tasks=20, nap=0.01, workers=(1, 2), rounds=1)
     assert [(figure.executor, figure.workers) for figure in figures] == [("local", 1), ("ray", 1), ("local", 2), ("ray", 2)]

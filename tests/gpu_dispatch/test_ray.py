@@ -179,7 +179,6 @@ def test_what_cannot_be_brought_fails_its_task_alone(follow: Any, tmp_path: Path
     assert isinstance(outcomes[after], TaskSuccess)
 
 
-@pytest.mark.slow
 def test_a_queue_works_on_every_machine_and_says_where(cluster: Any, machines: Any, workspace: Workspace, tmp_path: Path):
     machines("other")
     gate = tmp_path / "gate"
@@ -210,7 +209,6 @@ def test_there_is_a_worker_for_every_gpu_and_it_sees_no_other(machines: Any, fol
     assert {(slot.gpu_id, slot.node) for slot in pool.pool.slots()} == {(0, "graphics"), (1, "graphics")}
 
 
-@pytest.mark.slow
 def test_a_machine_killed_in_mid_run_loses_nothing_and_doubles_nothing(cluster: Any, machines: Any, follow: Any):
     first, _ = machines("first"), machines("second")
     pool = follow(max_retries=1)
@@ -224,7 +222,6 @@ def test_a_machine_killed_in_mid_run_loses_nothing_and_doubles_nothing(cluster: 
     assert len(pool.of(WorkerDied)) == 1
 
 
-@pytest.mark.slow
 def test_a_machine_that_comes_in_mid_run_is_used(machines: Any, follow: Any):
     pool = follow()
     pool.until(lambda: places(pool) == {"head"})
@@ -240,7 +237,6 @@ def test_a_machine_that_comes_in_mid_run_is_used(machines: Any, follow: Any):
     assert not [event for event in pool.finish(running).values() if not isinstance(event, TaskSuccess)]
 
 
-@pytest.mark.slow
 def test_a_killed_driver_leaves_no_actor_and_no_worker(cluster: Any, tmp_path: Path):
     script = Path(__file__).with_name("parent.py")
     with subprocess.Popen([sys.executable, str(script), str(tmp_path), cluster.address]) as driver:
@@ -254,7 +250,6 @@ def test_a_killed_driver_leaves_no_actor_and_no_worker(cluster: Any, tmp_path: P
     wait_for(lambda: not live_actors(), "the actors go")
 
 
-@pytest.mark.slow
 def test_many_small_tasks_and_large_ones_all_come_back(cluster: Any):
     dispatcher = Dispatcher("faults.echo:Worker", [None, None], executor="ray")
     small = {outcome.task_id: outcome.data for outcome in dispatcher.map(range(10_000)) if isinstance(outcome, TaskSuccess)}
@@ -267,7 +262,6 @@ def test_many_small_tasks_and_large_ones_all_come_back(cluster: Any):
         assert outcome.data[0] == outcome.data[-1] == outcome.task_id
 
 
-@pytest.mark.slow
 def test_a_worker_that_reports_without_end_waits_for_who_listens(cluster: Any):
     told = []
     Dispatcher("faults.echo:Worker", [None], executor="ray").run(

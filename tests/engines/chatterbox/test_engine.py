@@ -141,6 +141,7 @@ def test_a_text_that_becomes_no_speech_fails_alone_with_a_sentence(
     assert sum(isinstance(outcome, Output) for outcome in made.outcomes.values()) == 1
 
 
+@pytest.mark.slow  # it imports the package
 @pytest.mark.parametrize(
     ("tokens", "turbo", "speech"),
     [
@@ -236,6 +237,7 @@ def test_little_free_memory_means_fewer_lines_at_once(bench: Any, tmp_path: Path
     assert 1 < lines[1] < lines[2] == 16
 
 
+@pytest.mark.slow  # it imports the package
 def test_without_weights_the_engine_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cosmos_workflow.engines.chatterbox.engine import ChatterboxEngine
 

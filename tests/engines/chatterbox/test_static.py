@@ -77,6 +77,7 @@ def test_the_alignment_of_the_multilingual_variant_keeps_its_own_steps(bench: An
     assert SpeechModel(bench.serial_model("english").upstream.t3, static=True).static
 
 
+@pytest.mark.slow  # it imports the package
 @pytest.mark.parametrize(("rows", "bucket"), [(1, 1), (2, 2), (3, 4), (8, 8), (9, 16), (128, 128)])
 def test_rows_come_in_powers_of_two(rows: int, bucket: int) -> None:
     from cosmos_workflow.engines.chatterbox.static import row_bucket

@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
-            if "loaded" in getattr(item, "fixturenames", ()):
+            if "toy_weights" in getattr(item, "fixturenames", ()):
                 item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.filterwarnings(UPSTREAM))
 

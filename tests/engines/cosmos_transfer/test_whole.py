@@ -59,6 +59,7 @@ def test_a_guardrail_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPa
         load_checker()
 
 
+@pytest.mark.slow
 def test_the_bench_says_what_each_batch_costs_an_item(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FOLDER_VARIABLE, "/nowhere")
     figures = bench_cosmos(batches=(1, 2), rounds=1, steps=1)

@@ -27,7 +27,7 @@ from cosmos_workflow.engines.testing import RecordingContext, make_request, run_
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.media import probe_clip, read_frames
 
-pytestmark = pytest.mark.skipif(not SPEC.availability().available, reason=str(SPEC.availability()))
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not SPEC.availability().available, reason=str(SPEC.availability()))]
 
 ONE = """
 title: One
