@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -68,9 +67,7 @@ def worker_memory() -> int:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("items", [120, pytest.param(500, marks=pytest.mark.soak)])
-def test_memory_is_flat_over_many_items(
-    toy_weights: Path, session: Session, tmp_path: Path, record_property: Any, items: int
-) -> None:
+def test_memory_is_flat_over_many_items(toy_weights: Path, session: Session, tmp_path: Path, items: int) -> None:
     voices = [{}, *({"voice": str(write_voice(tmp_path / f"{pitch}.wav", pitch))} for pitch in (210.0, 120.0))]
 
     def run(first: int, last: int) -> int:
@@ -79,9 +76,12 @@ def test_memory_is_flat_over_many_items(
             values = {"seed": number, "max_tokens": 25 + number % 7, "cfm_steps": 1}
             session.queue.add_to_queue([prompt], "chatterbox", values)
         ended = _run(session, 900)
-        assert ended["succeeded"] == last, {item.error for item in session.queue.snapshot().finished}
+        assert sum(ended.values()) == last
+        # Random weights may end a line before it began; that is said, and nothing else goes wrong.
+        errors = {item.error for item in session.queue.snapshot().finished if item.status != "succeeded"}
+        assert all(error.startswith("The model made no speech") for error in errors)
+        assert ended["succeeded"] >= 0.98 * last
         return worker_memory()
 
     early, late = run(0, 50), run(50, items)
-    record_property("worker_rss_mb", (early / 1e6, late / 1e6))
     assert late <= 1.05 * early, f"{early / 1e6:.0f} MB after 50 items, {late / 1e6:.0f} MB after {items}"
