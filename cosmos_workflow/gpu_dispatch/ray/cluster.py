@@ -74,7 +74,6 @@ def prepare(local: bool) -> None:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # The present behaviour of CUDA_VISIBLE_DEVICES without a GPU, and no warning that it will change: we set it ourselves.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    by_uv = os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0") != "0"
     if local:
         # Whatever its name says: with 0 Ray's servers listen on loopback alone. Read when ray is first imported.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
@@ -83,7 +82,8 @@ def prepare(local: bool) -> None:
     # What concerns a user is said by our events; its lines would tear a picture in the terminal.
     logging.getLogger(ray.__name__).setLevel(logging.CRITICAL)
     # Under `uv run` Ray would send the current folder to every machine and have uv build an environment there for each worker,
-    # unless the variable said otherwise when ray was first imported. Every machine has its own, as `RayPool` says.
+    # unless the variable asks for that. Every machine has its own, as `RayPool` says.
+    by_uv = os.environ.get("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0") != "0"
     vars(import_module("ray._private.ray_constants"))["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = by_uv
     # It tells of a lost machine on our stdout, which may be JSON that a program reads; there is no setting for that.
     worker = import_module("ray._private.worker")
