@@ -100,6 +100,11 @@ class Workspace:
         return self.root / "locks"
 
     @property
+    def uploads(self) -> Path:
+        """What a browser has just sent; what is used of it is copied, and the folder is emptied when a page starts."""
+        return self.root / "uploads"
+
+    @property
     def aside(self) -> Path:
         """What `repair` put aside; made when it is needed."""
         return self.root / "aside"

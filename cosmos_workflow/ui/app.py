@@ -17,8 +17,11 @@ from cosmos_workflow.ui.page import Page, owner_of, tell
 from cosmos_workflow.ui.tabs import jobs, prompts, queue, results
 
 NAME = "Cosmos Workflow"
-UPLOADS_KEPT = (3600, 86400)
-"""Seconds between two looks for uploads that nobody used, and after which they are deleted; what is used was copied."""
+UPLOADS_KEPT = (600, 3600)
+"""Seconds between two looks for old uploads, and after which one is deleted; what is used was copied.
+
+A handler must not delete what it has read: gradio keeps a content in one place, and another page may be about to read it.
+"""
 STORAGE_KEY = "cosmos-workflow-queue"
 SECRET_FILE = "browser-secret"  # noqa: S105 - the name of a file
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import socket
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -48,6 +49,7 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{listener.getsockname()[1]}"
         stack.enter_context(workspace.app_lock(url))
+        shutil.rmtree(workspace.uploads, ignore_errors=True)
         sessions = Sessions(operations or stack.enter_context(Operations(workspace, gpu_ids=gpu_ids, pool=pool)))
         stack.callback(sessions.close)
         desks = Desks(sessions.operations)
@@ -58,7 +60,8 @@ def serve(
 
 def make_app(sessions: Sessions, users: dict[str, str], host: str = "127.0.0.1", desks: Desks | None = None) -> FastAPI:
     """The page with its media, behind the guard. Whoever gives `desks` closes them."""
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    workspace = sessions.operations.workspace
+    os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(workspace.uploads)}
     import gradio as gr
     from fastapi import FastAPI
 
@@ -76,13 +79,12 @@ def make_app(sessions: Sessions, users: dict[str, str], host: str = "127.0.0.1",
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(media.router(sessions.operations.store))
     app.include_router(media.job_router(desks))
-    settings = sessions.operations.workspace.settings
     app = gr.mount_gradio_app(
         app,
         demo,
         path="/",
         auth_dependency=(lambda request: request.scope.get("user_name")) if users else None,
-        max_file_size=settings.max_upload_mb * 1_000_000,
+        max_file_size=workspace.settings.max_upload_mb * 1_000_000,
         footer_links=["api"],
         run_history=False,
         show_error=True,

@@ -10,7 +10,9 @@ from types import SimpleNamespace
 from typing import Any, Literal, cast
 
 import gradio as gr
+import numpy as np
 import pytest
+import soundfile
 from support import wait_for
 
 from cosmos_workflow.config import Settings
@@ -24,6 +26,7 @@ from cosmos_workflow.ui.ask import Ask
 from cosmos_workflow.ui.live import TIMER, Refresher
 from cosmos_workflow.ui.page import Page, Visit, guard, owner_of
 from cosmos_workflow.ui.tabs.configuration import Configuration
+from cosmos_workflow.ui.tabs.editor import Editor
 from cosmos_workflow.ui.tabs.library import Library
 from cosmos_workflow.ui.tabs.queue_controls import QueueControls
 from cosmos_workflow.ui.tabs.queue_table import QueueTable
@@ -235,6 +238,18 @@ def test_a_follower_that_is_dropped_stops_nothing(page: Page, session: Session, 
     flag.touch()
     assert session.runner.join(60)
     assert session.runner.snapshot().state is RunnerState.IDLE
+
+
+def test_two_pages_that_send_the_same_file_both_get_it(page: Page, tmp_path: Path) -> None:
+    # Gradio keeps a content in one place, whichever page it came from.
+    editor = Editor(page)
+    clip, table = tmp_path / "clip.wav", tmp_path / "table.txt"
+    soundfile.write(clip, np.zeros(800), 8_000)
+    table.write_text("One.\nTwo.\n")
+    attached = [editor.attach(str(clip), "", {}, NOBODY)[0] for _ in range(2)]
+    assert attached[0] == attached[1] != {}
+    library = Library(page)
+    assert [len(library.read_file(str(table), NOBODY)) for _ in range(2)] == [2, 2]
 
 
 def test_cancel_takes_the_selected_ones_or_all(page: Page, session: Session, tmp_path: Path) -> None:

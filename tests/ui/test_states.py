@@ -1,15 +1,20 @@
-"""What the server remembers doesn't grow with the calls and the reloads."""
+"""What the server remembers and keeps doesn't grow with the calls, the reloads and the uploads."""
 
 from __future__ import annotations
 
+import signal
+import threading
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import httpx
 from starlette.testclient import TestClient
 
 from cosmos_workflow.bench.page import call
+from cosmos_workflow.config import Workspace
 from cosmos_workflow.sessions import Sessions
-from cosmos_workflow.ui.server import make_app
+from cosmos_workflow.ui.server import make_app, serve
 from cosmos_workflow.ui.states import KEPT, VisitStates
 
 
@@ -38,3 +43,24 @@ def test_calls_of_a_page_are_not_remembered(sessions: Sessions) -> None:
         for _ in range(2 * KEPT):
             assert call(client, "get_queue_display", token)["token"] == token
     assert 0 < len(app.state.visits.session_data) <= KEPT
+
+
+def test_what_a_browser_sent_lies_in_the_workspace_until_the_next_start(workspace: Workspace) -> None:
+    sent: list[Path] = []
+
+    def send(url: str) -> None:
+        assert not any(path.exists() for path in sent)
+        answer = httpx.post(f"{url}/gradio_api/upload", files={"files": ("a.txt", b"One.")})
+        sent.append(Path(answer.json()[0]))
+        assert workspace.uploads in sent[-1].parents
+        assert sent[-1].read_bytes() == b"One."
+
+    def visit(url: str) -> None:
+        try:
+            send(url)
+        finally:
+            signal.raise_signal(signal.SIGINT)
+
+    for number in (1, 2):
+        serve(workspace, port=0, on_ready=lambda url: threading.Thread(target=visit, args=(url,)).start())
+        assert len(sent) == number

@@ -82,7 +82,6 @@ class Editor:
         """Keep an uploaded file in the workspace, and let the prompt use it."""
         owner = owner_of(request)
         kept = self._page.store.add_input(Path(path), Path(path).name, owner)
-        Path(path).unlink(missing_ok=True)
         kinds = input_kinds()
         kind = next(known.kind for known in self._page.store.list_inputs(owner) if known.file == kept.name)
         if use and kinds[use] != kind:

@@ -84,8 +84,6 @@ class JobFiles:
                 stored = desk.manager.upload(path, path.name)
                 job_id, others = (stored.id, others) if stored else (job_id, others + 1)
         finally:
-            for path in files:
-                path.unlink(missing_ok=True)
             desk.touch()
         if others:
             tell(f"Put {view.count(others, 'file')} beside the jobs; name {'it' if others == 1 else 'them'} in a job file.")

@@ -87,10 +87,7 @@ class Library:
 
     def read_file(self, path: str, request: gr.Request) -> list[str]:
         """Import a file, all of it or nothing; returns the ids of what it held."""
-        try:
-            added = self._store.import_prompts(Path(path), owner_of(request), name=Path(path).name)
-        finally:
-            Path(path).unlink(missing_ok=True)
+        added = self._store.import_prompts(Path(path), owner_of(request), name=Path(path).name)
         tell(f"Imported {count(len(added), 'prompt')}.")
         return [prompt.id for prompt in added]
 
