@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
+from support import digest
 
 from cosmos_workflow.catalog import MAX_TEXT
 from cosmos_workflow.engines.base import Device, Dropped, Failure, Output, Request
@@ -56,10 +56,6 @@ def fail(engine: EspeakEngine, request: Request, context: RecordingContext) -> s
     assert isinstance(outcome, Failure), outcome
     assert list(request.folder.iterdir()) == []
     return outcome.error
-
-
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def loudness(path: Path) -> float:

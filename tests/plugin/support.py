@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 DEADLINE = 60.0
+
+
+def digest(content: Path | bytes) -> str:
+    """What large files are compared by: pytest takes hours to show where two of them differ."""
+    return hashlib.sha256(content if isinstance(content, bytes) else content.read_bytes()).hexdigest()
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
