@@ -8,18 +8,36 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 PLUGIN = Path(__file__).parent / "plugin"
+TOGETHER = ("tests/engines/chatterbox/", "tests/engines/cosmos_transfer/")
+"""Folders whose tests go to one process: what they share takes longer to make than they do."""
+
 # The probe engine comes in by the door for everybody: an installed distribution with an entry point.
 sys.path.insert(0, str(PLUGIN))
 
 from cosmos_workflow.config import Workspace  # noqa: E402 - the engines are found at the first look
 from cosmos_workflow.operations import Operations  # noqa: E402
 from cosmos_workflow.sessions import Session, Sessions  # noqa: E402
+
+
+class ByFile(LoadFileScheduling):
+    """The tests of a file in one process, and those of a whole folder of `TOGETHER`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in TOGETHER if nodeid.startswith(folder)), super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Which process runs which test."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)
