@@ -18,7 +18,11 @@ Configuration = tuple[dict[str, Any], dict[str, float]]
 
 
 class EngineForm:
-    """Fields for one engine's params and weights. `group` is shown or hidden as a whole."""
+    """Fields for one engine's params and weights. `group` is shown or hidden as a whole.
+
+    `answered` holds, in the browser, the choices that the other fields belong to: a person may be faster than the answer to
+    the last one.
+    """
 
     def __init__(self, spec: EngineSpec, *, visible: bool) -> None:
         self.spec = spec
@@ -27,16 +31,21 @@ class EngineForm:
         with gr.Column(visible=visible) as self.group:
             self.weights = _weight_sliders(spec)
             self.params = _param_grids(list(self.fields.values()), spec.complete_params({}))
+        self.answered = gr.JSON(self._choices(spec.complete_params({})), visible=False)
 
     @property
     def components(self) -> list[Any]:
-        """All fields, weights first."""
-        return [*self.weights.values(), *self.params.values()]
+        """All fields, weights first, and `answered`."""
+        return [*self.weights.values(), *self.params.values(), self.answered]
 
     def read(self, values: Sequence[Any]) -> Configuration:
         """Params and weights from the values of `components`; raises InputError for an empty or impossible one."""
-        weights = {name: float(value) for name, value in zip(self.weights, values, strict=False)}
-        given = dict(zip(self.params, values[len(self.weights) :], strict=True))
+        *stated, answered = values
+        weights = {name: float(value) for name, value in zip(self.weights, stated, strict=False)}
+        given = dict(zip(self.params, stated[len(self.weights) :], strict=True))
+        for menu, choice in answered.items():
+            if given[menu] != choice:
+                given = self._settled(menu, given)
         used = {field.name: field for field in self.spec.fields(given) if not field.unused}
         for name in used:
             if given[name] is None:
@@ -45,29 +54,43 @@ class EngineForm:
         return self.spec.complete_params(params), self.spec.complete_weights(weights)
 
     def decide(self, menu: str, values: Sequence[Any]) -> list[Any]:
-        """Updates for the params after a choice in a menu that they depend on: default, range, and whether it is used.
+        """Updates for the params after a choice in a menu that they depend on, and for `answered`.
 
-        A field that is still at the default of another choice goes to this one's; another value is kept, as far as the range
-        of this choice has it.
+        What changes is a field's default, its range, and whether it is used.
         """
         given = dict(zip(self.params, values, strict=True))
-        chosen = _by_name(self.spec.fields(given))
-        return [self._settle(menu, chosen[name], value) for name, value in given.items()]
+        fields, settled = _by_name(self.spec.fields(given)), self._settled(menu, given)
+        # What stays isn't sent: the person may be typing there while the answer is on its way.
+        shown = {
+            name: _update(fields[name], settled[name]) if settled[name] != value else _update(fields[name])
+            for name, value in given.items()
+        }
+        updates = [shown[name] if self._differs(menu, fields[name]) else gr.skip() for name in given]
+        return [*updates, self._choices(given)]
 
     def fill(self, params: Mapping[str, Any], weights: Mapping[str, float]) -> list[Any]:
         """Updates for `components`; what isn't given is at its default."""
         complete, stated = self.spec.complete_params(_known(params, self.fields)), self.spec.complete_weights(weights)
         fields = _by_name(self.spec.fields(complete))
         settled = {name: _update(fields[name], value) if self._depends(name) else value for name, value in complete.items()}
-        return [*(stated[name] for name in self.weights), *(settled[name] for name in self.params)]
+        values = [*(stated[name] for name in self.weights), *(settled[name] for name in self.params)]
+        return [*values, self._choices(complete)]
 
-    def _settle(self, menu: str, field: ParamField, value: Any) -> dict[str, Any]:
-        others = [fields[field.name] for fields in self.menus[menu]]
-        if field.name == menu or all(other == field for other in others):
-            return gr.skip()
-        settled = field.default if any(other.default == value for other in others) else _within(field, value)
-        # What stays isn't sent: the person may be typing there while the answer is on its way.
-        return _update(field, settled) if settled != value else _update(field)
+    def _settled(self, menu: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The params after a choice: what is still at the default of another choice goes to this one's, and another value is
+        kept as far as the range of this choice has it."""
+        settled = dict(given)
+        for name, field in _by_name(self.spec.fields(given)).items():
+            if self._differs(menu, field):
+                others = {fields[name].default for fields in self.menus[menu]}
+                settled[name] = field.default if given[name] in others else _within(field, given[name])
+        return settled
+
+    def _differs(self, menu: str, field: ParamField) -> bool:
+        return field.name != menu and any(fields[field.name] != field for fields in self.menus[menu])
+
+    def _choices(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        return {menu: params[menu] for menu in self.menus}
 
     def _depends(self, name: str) -> bool:
         return any(fields[name] != self.fields[name] for choices in self.menus.values() for fields in choices)
@@ -94,7 +117,7 @@ class EngineForms:
         for form in self.forms.values():
             fields = list(form.params.values())
             for menu in form.menus:
-                page.on(form.params[menu].input, partial(_decide, form, menu), fields, fields)
+                page.on(form.params[menu].input, partial(_decide, form, menu), fields, [*fields, form.answered])
 
     def read(self, engine: str, values: Sequence[Any]) -> Configuration:
         """Params and weights of one engine from the values of `components`."""

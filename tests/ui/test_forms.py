@@ -28,8 +28,9 @@ def shown(form: EngineForm) -> list[Any]:
 def test_a_form_shows_the_defaults_and_reads_them_back(spec: EngineSpec) -> None:
     form = EngineForm(spec, visible=True)
     assert form.read(shown(form)) == (spec.complete_params({}), spec.complete_weights({}))
-    filled = [value["value"] if isinstance(value, dict) else value for value in form.fill({}, {})]
-    assert filled == shown(form)
+    *filled, answered = form.fill({}, {})
+    values = [value["value"] if isinstance(value, dict) else value for value in filled]
+    assert [*values, answered] == shown(form)
 
 
 @pytest.mark.parametrize("spec", all_engines(), ids=lambda spec: spec.name)
@@ -76,8 +77,8 @@ def test_forms_read_the_engine_that_is_chosen_and_fill_only_that() -> None:
     values = [component.value for component in forms.components]
     assert forms.read("probe", values) == (find_engine("probe").complete_params({}), {})
     filled = forms.fill("probe", {"group": 7}, {})
-    assert filled[-2:] == [7, 1]
-    assert all(isinstance(value, dict) for value in filled[:-2])
+    assert filled[-3:] == [7, 1, {}]
+    assert all(isinstance(value, dict) for value in filled[:-3])
     with pytest.raises(InputError, match="isn't installed"):
         forms.read("gone", values)
 
@@ -90,8 +91,10 @@ def chatterbox() -> EngineForm:
 def choose(form: EngineForm, menu: str, choice: str, **changed: Any) -> dict[str, Any]:
     """What the fields become when this is chosen, after a person changed others."""
     names = list(form.params)
-    values = dict(zip(names, shown(form)[len(form.weights) :], strict=True))
-    return dict(zip(names, form.decide(menu, list({**values, **changed, menu: choice}.values())), strict=True))
+    values = dict(zip(names, shown(form)[len(form.weights) : -1], strict=True))
+    *updates, answered = form.decide(menu, list({**values, **changed, menu: choice}.values()))
+    assert answered[menu] == choice
+    return dict(zip(names, updates, strict=True))
 
 
 def test_a_variant_brings_its_own_defaults_and_keeps_what_was_changed(chatterbox: EngineForm) -> None:
@@ -126,9 +129,23 @@ def test_what_a_variant_has_no_use_for_is_disabled_and_says_so(chatterbox: Engin
     assert chatterbox.read(values)[0]["exaggeration"] == 0.5, "and takes no part in the item"
 
 
+def test_a_choice_counts_before_its_answer_is_there(chatterbox: EngineForm) -> None:
+    values = shown(chatterbox)
+    names = list(chatterbox.params)
+    for name, value in {"variant": "turbo", "temperature": 0.65, "max_tokens": 40}.items():
+        values[names.index(name)] = value
+    read = chatterbox.read(values)[0]
+    assert (read["top_p"], read["cfm_steps"]) == (0.95, 2), "as the form will show them"
+    assert (read["temperature"], read["max_tokens"]) == (0.65, 40)
+    answered = [*values[:-1], {"variant": "turbo"}]
+    answered[names.index("top_p")] = 1.0
+    assert chatterbox.read(answered)[0]["top_p"] == 1.0, "what was chosen afterwards stays"
+
+
 def test_a_configuration_that_is_filled_in_has_the_fields_of_its_variant(chatterbox: EngineForm) -> None:
-    filled = dict(zip(chatterbox.params, chatterbox.fill({"variant": "turbo", "top_k": 50}, {}), strict=True))
-    assert filled["variant"] == "turbo"
+    *values, answered = chatterbox.fill({"variant": "turbo", "top_k": 50}, {})
+    filled = dict(zip(chatterbox.params, values, strict=True))
+    assert filled["variant"] == answered["variant"] == "turbo"
     assert (filled["top_k"]["value"], filled["top_k"]["interactive"]) == (50, True)
     assert (filled["temperature"]["maximum"], filled["cfg_weight"]["interactive"]) == (2.0, False)
 
