@@ -16,11 +16,22 @@ from playwright.sync_api import Locator, Page, expect
 
 PLUGIN = Path(__file__).parent
 SERVE = """
+import os
+import signal
 import sys
+import threading
+
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.ui.server import serve
 
+
+def end_with_the_tests() -> None:
+    os.read(0, 1)  # nothing ever comes
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=end_with_the_tests, daemon=True).start()
     serve(Workspace.open(sys.argv[1]), port=int(sys.argv[2]), auth=sys.argv[3] or None)
 """
 READY = re.compile(r"at (http://\S+)")
@@ -49,6 +60,8 @@ class Server:
             finally:
                 if self.process.poll() is None:
                     self.kill()
+        assert self.process.stdin is not None
+        self.process.stdin.close()
 
 
 def start_server(folder: Path, port: int = 0, auth: str = "") -> Server:
@@ -58,6 +71,7 @@ def start_server(folder: Path, port: int = 0, auth: str = "") -> Server:
     environment = {**os.environ, "PYTHONPATH": str(PLUGIN), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         [sys.executable, str(script), str(folder), str(port), auth],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
