@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from page_support import Server, add, choose_engine, go, open_tab, plays, set_number, tick
+from page_support import Server, add, choose_engine, fits, go, open_tab, plays, set_number, tick
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
@@ -14,12 +14,9 @@ SPEECH = ("Welcome", "Good morning", "Good night")
 CLIPS = ("Street, rain", "Street, snow")
 
 
-@pytest.mark.parametrize("size", ["desktop", "phone"])
-def test_speech_and_clips_are_queued_grouped_paused_resumed_and_played(
-    serve: Callable[..., Server], visit: Callable[..., Page], size: str
-) -> None:
-    url = serve().url
-    page = visit(url, size)
+def test_speech_and_clips_are_queued_grouped_paused_resumed_and_played(server: Server, visit: Callable[..., Page]) -> None:
+    url = server.url
+    page = visit(url)
     queue_speech_and_clips(page)
     fits(page)
 
@@ -72,6 +69,29 @@ def test_speech_and_clips_are_queued_grouped_paused_resumed_and_played(
     fits(page)
 
 
+def test_a_phone_shows_all_of_it_without_scrolling_sideways(server: Server, visit: Callable[..., Page]) -> None:
+    page = visit(server.url, "phone")
+    tick(page, *SPEECH)
+    add(page, 3)
+    tick(page, CLIPS[0])
+    choose_engine(page, "Control preview")
+    set_number(page, "Frames per second", "6")
+    add(page, 4)
+    fits(page)
+    open_tab(page, "Queue")
+    expect(page.locator("#queue-table tbody tr .cw-group")).to_have_text([*"AAAB"])
+    fits(page)
+    page.locator("#start-queue").click()
+    expect(page.locator("#queue-results article")).to_have_count(4)
+    expect(page.locator("#queue-progress")).to_contain_text("4 succeeded.")
+    for player in ("audio", "video[controls]"):
+        plays(page.locator(f"#queue-results {player}").first)
+    fits(page)
+    open_tab(page, "Results")
+    plays(page.locator("#results-gallery video[controls]").first)
+    fits(page)
+
+
 def queue_speech_and_clips(page: Page) -> None:
     tick(page, *SPEECH)
     add(page, 3)
@@ -89,8 +109,3 @@ def queue_speech_and_clips(page: Page) -> None:
     page.locator("#clear-config").click()
     expect(depth).to_have_value("0.25")
     expect(page.locator("#prompts-table .cw-count")).to_have_text("2 selected")
-
-
-def fits(page: Page) -> None:
-    """Nothing makes the page itself scroll sideways."""
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

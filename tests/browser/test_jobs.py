@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from page_support import Server, go, open_tab
+from page_support import Server, fits, go, open_tab
 from playwright.sync_api import Locator, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -39,11 +39,6 @@ def write_at_end(page: Page, line: str, text: str) -> None:
 def row(page: Page, name: str) -> Locator:
     opener = page.locator(".cw-open", has_text=name)
     return page.locator("#jobs-table tbody tr").filter(has=opener).first
-
-
-def fits(page: Page) -> None:
-    """Nothing makes the page itself scroll sideways."""
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def made(server: Server) -> int:

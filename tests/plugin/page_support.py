@@ -151,6 +151,11 @@ def set_number(page: Page, name: str, value: str) -> None:
     field.press("Tab")
 
 
+def fits(page: Page) -> None:
+    """Nothing makes the page itself scroll sideways."""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def plays(player: Locator) -> None:
     """It has a length, and gets further when it is played."""
     player.scroll_into_view_if_needed()
