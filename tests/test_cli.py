@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import DEADLINE
 
 from cosmos_workflow import __version__
 from cosmos_workflow.catalog import engine_names
@@ -23,7 +24,7 @@ def command(*words: str | Path, **environment: str) -> subprocess.CompletedProce
         text=True,
         check=False,
         env={**os.environ, **environment, "COLUMNS": "200", "PYTHONPATH": str(PLUGIN)},
-        timeout=120,
+        timeout=DEADLINE,
     )
 
 

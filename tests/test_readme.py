@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import DEADLINE
 
 from cosmos_workflow.catalog import engine_names
 from cosmos_workflow.cli import app
@@ -25,7 +26,7 @@ def blocks(language: str) -> list[str]:
 def test_python_code_runs(code: str, tmp_path: Path) -> None:
     script = tmp_path / "example.py"
     script.write_text(code, encoding="utf-8")
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=120)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=DEADLINE)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from page_support import Server, go, start_server
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
+from support import DEADLINE
 
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=1000 * DEADLINE)
 
 
 @pytest.fixture
@@ -67,6 +68,7 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Page]]:
 
     def open_page(url: str, size: str = "desktop", init_script: str = "", **options: Any) -> Page:
         context = chromium.new_context(viewport=SIZES[size], reduced_motion="reduce", **options)  # pyright: ignore[reportArgumentType]
+        context.set_default_timeout(1000 * DEADLINE)
         contexts.append(context)
         context.add_init_script(init_script)
         page = context.new_page()

@@ -13,7 +13,7 @@ import soundfile
 from hub_support import Hub, open_hub
 from page_support import Server, add, choose_engine, go, open_tab, set_number, tick
 from playwright.sync_api import Page, expect
-from support import digest
+from support import DEADLINE, digest
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.chatterbox.variants import TURBO_WEIGHTS
@@ -96,7 +96,7 @@ def toy_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of toy weights; English speech never ends by itself, so that there is time to cancel it."""
     root = tmp_path_factory.mktemp("weights")
     # The package warns while it is imported, and takes half of a gigabyte; so it is imported elsewhere.
-    subprocess.run([sys.executable, "-c", WRITE_WEIGHTS, str(root)], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", WRITE_WEIGHTS, str(root)], check=True, timeout=DEADLINE)
     return root
 
 

@@ -295,7 +295,7 @@ def main():
 def python(folder: Path, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     script = folder / "script.py"
     script.write_text(text)
-    return subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, timeout=DEADLINE, check=False)
 
 
 def test_a_worker_may_be_defined_in_the_script_that_runs_it(tmp_path: Path):
@@ -331,5 +331,5 @@ def test_a_program_that_forgets_its_pool_leaves_no_worker(tmp_path: Path):
         worker = psutil.Process(int(done.stdout))
     except psutil.NoSuchProcess:
         return  # as it should be, and so soon
-    _, alive = psutil.wait_procs([worker], timeout=10)
+    _, alive = psutil.wait_procs([worker], timeout=DEADLINE)
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]

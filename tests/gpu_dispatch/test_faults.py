@@ -316,7 +316,7 @@ class Family:
     def gone(self) -> bool:
         """Nobody is left within ten seconds."""
         self.stderr = self.parent.communicate(timeout=DEADLINE)[1]
-        _, alive = psutil.wait_procs(self.workers + self.children, timeout=10)
+        _, alive = psutil.wait_procs(self.workers + self.children, timeout=DEADLINE)
         return not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
@@ -354,5 +354,5 @@ def test_a_parent_that_is_gone_ends_a_worker_stuck_in_native_code(tmp_path: Path
         assert parent.stdout is not None
         worker = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
-        _, alive = psutil.wait_procs([worker], timeout=10)
+        _, alive = psutil.wait_procs([worker], timeout=DEADLINE)
         assert not alive

@@ -277,5 +277,10 @@ def progress(session: Session) -> list[ItemProgress]:
 def cosmos_workflow(verb: str, file: str, workspace: Path, *options: str) -> subprocess.CompletedProcess[str]:
     words = [verb, file, "--executor", "ray", "--workspace", str(workspace), *options]
     return subprocess.run(
-        [sys.executable, "-m", "cosmos_workflow", *words], cwd=workspace, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-m", "cosmos_workflow", *words],
+        cwd=workspace,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE,
     )

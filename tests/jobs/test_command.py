@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from support import wait_for
+from support import DEADLINE, wait_for
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.queueing import ItemStatus
@@ -128,7 +128,7 @@ def test_an_interrupted_run_ends_with_130(tmp_path: Path) -> None:
     process = start("run", ASSETS / "book.yaml", "--workspace", tmp_path)
     wait_for(lambda: finished(tmp_path) >= 3, "three pieces are made")
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=DEADLINE)
     assert process.returncode == 130
     assert "Traceback" not in err
 

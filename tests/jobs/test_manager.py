@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support import wait_for
+from support import DEADLINE, wait_for
 
 from cosmos_workflow.config import Settings, Workspace
 from cosmos_workflow.errors import InputError, UnavailableError
@@ -217,14 +217,14 @@ def test_run_mode_takes_the_enabled_jobs_in_order_and_switches_itself_off(
     manager.enable("one", False)
     manager.order(["three", "two", "one"])
     background.switch(True)
-    assert background.join(60)
+    assert background.join(DEADLINE)
     assert tone() == ["7 three"]
     state = background.state()
     assert (state.on, state.running) == (False, "")
     assert "the tone broke" in state.message
     assert [entry.report.label for entry in manager.list() if entry.report] == ["Completed", "Failed", "New"]
     background.switch(True)
-    assert background.join(60)
+    assert background.join(DEADLINE)
     assert tone() == ["7 three"]
 
 
@@ -236,7 +236,7 @@ def test_a_job_that_was_asked_for_comes_first(manager: JobManager, background: J
     background.run_now("three")
     assert background.state().waiting == ("three",)
     (tmp_path / "gate").touch()
-    assert background.join(60)
+    assert background.join(DEADLINE)
     assert tone() == ["7 gate", "7 three", "7 two"]
 
 
@@ -251,10 +251,10 @@ def test_a_task_that_was_asked_for_runs_alone(manager: JobManager, background: J
     with pytest.raises(InputError, match="has no task '9'"):
         background.run_now("night", tasks=["9"])
     (tmp_path / "gate").touch()
-    assert background.join(60)
+    assert background.join(DEADLINE)
     assert tone() == ["7 gate", "7 b", "7 c"]
     background.run_now("night")
-    assert background.join(60)
+    assert background.join(DEADLINE)
     assert sorted(tone()[3:]) == ["7 a", "7 d"]
 
 
@@ -267,7 +267,7 @@ def test_switching_off_stops_after_the_batch(
     wait_for(lambda: store.list_runs(status=ItemStatus.RUNNING), "a batch runs")
     background.switch(False)
     (tmp_path / "gate").touch()
-    assert background.join(60)
+    assert background.join(DEADLINE)
     assert len(tone()) == 4
     assert not background.state().on
 
@@ -281,7 +281,7 @@ def test_a_stopped_job_isnt_begun_again_by_run_mode(
     wait_for(lambda: background.state().snapshot and background.state().running == "a", "the first job runs")
     background.stop("a")
     (tmp_path / "gate").touch()
-    assert background.join(60)
+    assert background.join(DEADLINE)
     assert tone()[-1] == "7 after"
     assert len(tone()) == 5
 
@@ -299,14 +299,14 @@ def test_run_mode_survives_a_restart_as_the_setting_says(
         wait_for(lambda: before.state().running, "the job runs")
         shutil.copytree(workspace.jobs, tmp_path / "crashed")
         (tmp_path / "gate").touch()
-        assert before.join(60)
+        assert before.join(DEADLINE)
     # What a program that was killed in the middle leaves behind.
     shutil.copy(tmp_path / "crashed" / ".run-mode.json", workspace.jobs)
     with Operations(workspace) as operations:
         after = JobBackground(TaskOrchestrator(operations, JobStore(workspace)))
         after.restore()
         assert after.state().asks is not goes_on
-        assert after.join(60)
+        assert after.join(DEADLINE)
         assert not after.state().on
         after.close()
 
@@ -317,7 +317,7 @@ def test_a_wrong_job_doesnt_stop_the_others(
     (workspace.jobs / "a.yaml").write_text("engine: nothing\n")
     manager.create("b", SIMPLE.format("hello"))
     background.switch(True)
-    assert background.join(60)
+    assert background.join(DEADLINE)
     assert tone() == ["7 hello"]
 
 
@@ -328,5 +328,5 @@ def test_a_deleted_job_is_refused_while_it_runs(manager: JobManager, background:
     with pytest.raises(UnavailableError, match="is running"):
         manager.delete("gates")
     (tmp_path / "gate").touch()
-    assert background.join(60)
+    assert background.join(DEADLINE)
     manager.delete("gates")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from support import wait_for
+from support import DEADLINE, wait_for
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError
@@ -323,11 +323,11 @@ def test_run_mode_goes_on_behind_a_job_whose_need_failed(orchestrator: TaskOrche
     manager.create("after", "engine: tone\ntext: after\n")
     background = JobBackground(orchestrator)
     background.switch(True)
-    assert background.join(60)
+    assert background.join(DEADLINE)
     assert sorted(made(tone)) == ["after", "four"]
     assert "the tone broke" in background.state().message
     background.switch(True)
-    assert background.join(60)
+    assert background.join(DEADLINE)
     assert len(made(tone)) == 2
     background.close()
 
@@ -361,5 +361,5 @@ def test_killed_between_two_tasks_it_goes_on_with_the_second(
         wait_for(lambda: list((workspace.root / "jobs").glob("*/first-half/*.json")), "the first task is put together")
         os.kill(process.pid, signal.SIGKILL)
     (tmp_path / "gate").touch()
-    assert subprocess.run(command, stdout=subprocess.DEVNULL, timeout=60, check=False).returncode == 0
+    assert subprocess.run(command, stdout=subprocess.DEVNULL, timeout=DEADLINE, check=False).returncode == 0
     assert made(tone) == ["One two three.", "Four five six.", "A gate at the end."]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from support import DEADLINE
 
 PLUGIN = Path(__file__).parent
 SERVE = """
@@ -49,14 +50,14 @@ class Server:
     def kill(self) -> None:
         """End it as a power cut would, with its workers."""
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(DEADLINE)
 
     def stop(self) -> None:
         """End it as Ctrl+C does."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
-                self.process.wait(20)
+                self.process.wait(DEADLINE)
             finally:
                 if self.process.poll() is None:
                     self.kill()
@@ -91,7 +92,7 @@ def start_server(folder: Path, port: int = 0, auth: str = "") -> Server:
         ready.set()
 
     threading.Thread(target=read, daemon=True).start()
-    ready.wait(90)
+    ready.wait(DEADLINE)
     found = next((match[1] for line in log if (match := READY.search(line))), None)
     if found is None:
         process.kill()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import wait_for
+from support import DEADLINE, wait_for
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.queueing import ItemStatus
@@ -50,14 +50,14 @@ class Round:
             for process in [psutil.Process(app.pid)] if victim == "app" else self._workers(app):
                 process.kill()
                 self.kills[f"kills of the {victim}"] += 1
-        app.communicate(timeout=120)
+        app.communicate(timeout=DEADLINE)
         wait_for(lambda: not self.processes(), "every process of the round ended")
 
     def made(self) -> int:
         return sum(path.suffix == "" for path in (self.root / "runs").glob("rs_*"))
 
     def finish(self) -> str:
-        out, errors = self.app().communicate(timeout=120)
+        out, errors = self.app().communicate(timeout=DEADLINE)
         assert out.rstrip().endswith("done"), out + errors
         return out
 

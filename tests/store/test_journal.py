@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from support import DEADLINE
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError
@@ -110,7 +111,7 @@ def test_many_threads_lose_nothing(store: Store) -> None:
 def test_many_processes_that_open_a_new_workspace_at_once_lose_nothing(workspace: Workspace) -> None:
     script = Path(__file__).parent / "processes.py"
     command = [sys.executable, str(script), "write", str(workspace.root), "4"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE)
     assert answer.returncode == 0, answer.stderr
     with Store(workspace) as store:
         assert {(token, len(store.load_queue(token))) for token, _ in store.open_queues()} == {(f"qt_{n}", 15) for n in range(4)}

@@ -10,7 +10,7 @@ import gradio as gr
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
-from support import digest, wait_for
+from support import DEADLINE, digest, wait_for
 
 from cosmos_workflow.config import Settings, Workspace
 from cosmos_workflow.errors import InputError
@@ -278,7 +278,7 @@ def test_text_of_one_job_is_never_kept_as_anothers(tab: Tab) -> None:
 def test_a_job_is_run_heard_made_again_chosen_and_put_together(tab: Tab, toasts: list[str]) -> None:
     tab.desk.manager.create("Night", SPOKEN)
     tab.table.run_now(["night"], "", "resume", NOBODY)
-    assert tab.desk.background.join(60)
+    assert tab.desk.background.join(DEADLINE)
     assert "Completed" in tab.states()["night"]
     tab.visit.jobs.task_id = "night/both"
     cards = tab.live(tab.task.pieces)["rows"]
@@ -287,7 +287,7 @@ def test_a_job_is_run_heard_made_again_chosen_and_put_together(tab: Tab, toasts:
     assert len(tab.live(tab.task.finals)["rows"]) == 1
 
     tab.task.make_again(tab.visit, clicked("1"), NOBODY)
-    assert tab.desk.background.join(60)
+    assert tab.desk.background.join(DEADLINE)
     first, second = tab.live(tab.task.pieces)["rows"]
     assert (first["html"], second["html"].count("<audio")) == (cards[0]["html"], 2)
     runs = tab.desk.orchestrator.candidates(tab.desk.job("night"), "both", 1)
@@ -319,11 +319,11 @@ def test_run_now_takes_the_selected_tasks_alone(tab: Tab, toasts: list[str]) -> 
     tab.desk.manager.create("Night", TEXT)
     tab.table.run_now(["night/2"], "", "resume", NOBODY)
     assert toasts[-1] == "Running 2. Two."
-    assert tab.desk.background.join(60)
+    assert tab.desk.background.join(DEADLINE)
     states = tab.states()
     assert [word in states[row] for row, word in (("night/1", "New"), ("night/2", "Completed"))] == [True, True]
     tab.table.run_now(["night", "night/2"], "", "resume", NOBODY)
-    assert tab.desk.background.join(60)
+    assert tab.desk.background.join(DEADLINE)
     assert "Completed" in tab.states()["night"]
 
 
@@ -353,7 +353,7 @@ def test_run_mode_works_everything_off_and_says_so(tab: Tab) -> None:
     tab.desk.manager.create("Night", TEXT)
     switch.turn(True, tab.visit, NOBODY)
     wait_for(lambda: tab.desk.background.join(0) or tab.desk.background.state().running == "night", "it begins")
-    assert tab.desk.background.join(60)
+    assert tab.desk.background.join(DEADLINE)
     assert tab.live(switch.switch).value is False
     assert "Completed" in tab.states()["night"]
     word, sentence = jobs_view.run_mode_text(tab.desk.picture())
@@ -389,7 +389,7 @@ def test_the_page_is_kept_up_to_date_while_somebody_looks_or_something_runs(
     desk.background.run_now("night")
     desk.touch()
     wait_for(lambda: desk.background.join(0) or pace("local", visit) == 1, "it is looked at every second")
-    assert desk.background.join(60)
+    assert desk.background.join(DEADLINE)
 
 
 # --- whose is what ---
@@ -416,7 +416,7 @@ def test_finals_are_served_in_parts_and_to_their_owner_alone(desks: Desks, visit
     desk = desks.of("ann")
     desk.manager.create("Night", SPOKEN)
     desk.background.run_now("night")
-    assert desk.background.join(60)
+    assert desk.background.join(DEADLINE)
     task = desk.picture().task("night/both")
     assert task is not None
     assert task.final is not None

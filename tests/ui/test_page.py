@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 import pytest
 import soundfile
-from support import wait_for
+from support import DEADLINE, wait_for
 
 from cosmos_workflow.config import Settings
 from cosmos_workflow.errors import InputError
@@ -185,7 +185,7 @@ def test_the_timer_runs_only_while_something_does(page: Page, session: Session, 
     refresh.refresh(sessions.open().queue, other, True)
     assert other.seen[TIMER] == (interval, True)
     flag.touch()
-    assert session.runner.join(60)
+    assert session.runner.join(DEADLINE)
     refresh.refresh(session.queue, visit, True)
     assert visit.seen[TIMER] == (live.RUNNING_INTERVAL, False)
 
@@ -203,7 +203,7 @@ def test_what_came_back_is_asked_about_only_where_the_settings_say_so(
     asked = controls.ask_comeback(queue)
     assert ("1 item came back from before." in str(asked[1])) is (startup == "ask")
     controls.begin_again(queue)
-    assert later.runner(queue).join(60)
+    assert later.runner(queue).join(DEADLINE)
     assert later.picture(queue).snapshot.queue.done == {"succeeded": 1}
 
 
@@ -236,7 +236,7 @@ def test_a_follower_that_is_dropped_stops_nothing(page: Page, session: Session, 
     asyncio.run(look_once())
     assert session.runner.snapshot().active
     flag.touch()
-    assert session.runner.join(60)
+    assert session.runner.join(DEADLINE)
     assert session.runner.snapshot().state is RunnerState.IDLE
 
 
@@ -258,7 +258,7 @@ def test_cancel_takes_the_selected_ones_or_all(page: Page, session: Session, tmp
     session.runner.start()
     wait_for((tmp_path / "never.waiting").exists, "the item runs")
     controls.stop(["qi_other"], session.queue)
-    assert session.runner.join(60)
+    assert session.runner.join(DEADLINE)
     cancelled = session.queue.get(item.id)
     assert cancelled is not None
     assert cancelled.status == "cancelled"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from support import DEADLINE
 
 from cosmos_workflow.engines.chatterbox import SPEC
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
@@ -162,5 +163,5 @@ def test_the_spec_loads_without_the_models_libraries() -> None:
         "import sys; from cosmos_workflow.engines.chatterbox import SPEC; SPEC.complete_params({}); SPEC.check('Hello there.', "
         "SPEC.params(), {}, {}); print([name for name in ('torch', 'chatterbox', 'librosa', 'soundfile') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=DEADLINE)
     assert done.stdout.strip() == "[]"

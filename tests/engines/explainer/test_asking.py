@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from explainer_support import KEY, MODEL, SHORT, Stub, flood, stall
+from support import DEADLINE
 
 from cosmos_workflow.engines.explainer import SPEC, asking
 from cosmos_workflow.engines.explainer.asking import Wish, ask_outline, check_model
@@ -129,12 +130,12 @@ def test_a_refusal_is_told_and_not_tried_again(stub: Stub, answer: tuple[int, An
 def test_an_answer_that_never_comes_is_given_up(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "ANSWER_SECONDS", 0.3)
     assert "didn't answer within 0.3 s" in refused(stub, stall)
-    assert stub.gone.wait(10)
+    assert stub.gone.wait(DEADLINE)
 
 
 def test_an_answer_without_end_is_cut_off(stub: Stub) -> None:
     assert "larger than 2 MB" in refused(stub, flood)
-    assert stub.gone.wait(10)
+    assert stub.gone.wait(DEADLINE)
 
 
 def test_waiting_ends_as_soon_as_nobody_wants_the_answer(stub: Stub) -> None:
@@ -148,7 +149,7 @@ def test_waiting_ends_as_soon_as_nobody_wants_the_answer(stub: Stub) -> None:
     stub.answers = [stall]
     with pytest.raises(UnwantedError):
         ask_outline(Endpoint.from_environment(), WISH, look)
-    assert stub.gone.wait(10)
+    assert stub.gone.wait(DEADLINE)
 
 
 def test_nobody_listening_is_one_sentence(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:

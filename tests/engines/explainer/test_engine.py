@@ -16,7 +16,7 @@ import psutil
 import pytest
 from explainer_support import DRAFT, KEY, MODEL, SAMPLE, SHORT, Made, Stub, make_video
 from playwright.sync_api import sync_playwright
-from support import digest, wait_for
+from support import DEADLINE, digest, wait_for
 
 from cosmos_workflow.engines.base import Device, Dropped, Failure
 from cosmos_workflow.engines.explainer import SIZES, SPEC
@@ -195,7 +195,7 @@ make_video(Path({str(tmp_path / "killed")!r}), sys.argv[1])
             family = psutil.Process(process.pid).children(recursive=True)
         finally:
             process.send_signal(signal.SIGKILL)
-    _, alive = psutil.wait_procs(family, timeout=20)
+    _, alive = psutil.wait_procs(family, timeout=DEADLINE)
     assert not alive
     kept = len(list(cache_folder().glob("scene-*.mp4")))
     assert 1 <= kept <= 3
