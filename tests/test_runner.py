@@ -169,9 +169,11 @@ def test_cancel_stops_what_runs_and_the_queue_goes_on(session: Session, tmp_path
     assert session.queue.get(running) is not None
 
 
-def test_cancelling_one_item_leaves_its_neighbour(session: Session, tmp_path: Path) -> None:
+@pytest.mark.parametrize("word", ["wait", "watch"])
+def test_cancelling_one_item_leaves_its_neighbour(session: Session, tmp_path: Path, word: str) -> None:
+    """Whether the engine asks for a cancel, or lets the next report tell it and break its loop."""
     gate = tmp_path / "gate"
-    first, second = add(session, f"wait {gate}", "ok")
+    first, second = add(session, f"{word} {gate}", "ok")
     session.runner.start()
     wait_for(gate.with_suffix(".waiting").exists, "the batch runs")
     session.runner.cancel([first])

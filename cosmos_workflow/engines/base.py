@@ -107,7 +107,8 @@ class Engine(ABC):
     def generate(self, requests: Sequence[Request], context: Context) -> Iterator[ItemOutcome]:
         """Make a batch, yielding each item's outcome as soon as it is known, in any order, each item once.
 
-        The requests share one batch key. An exception that leaves this method concerns every item without an outcome.
+        The requests share one batch key. An exception that leaves this method concerns every item without an outcome; only
+        after Cancelled is it called again, with those that are still wanted.
         """
 
     def close(self) -> None:  # noqa: B027 - most engines have nothing to give back but memory

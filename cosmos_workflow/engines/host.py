@@ -17,7 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cosmos_workflow.catalog import find_engine
-from cosmos_workflow.engines.base import Cancelled, Device, Engine, Failure, ItemOutcome, Output, Request
+from cosmos_workflow.engines.base import Cancelled, Device, Dropped, Engine, Failure, ItemOutcome, Output, Request
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.gpu_dispatch.worker import BaseWorker
 
@@ -120,14 +120,21 @@ class EngineWorker(BaseWorker):
         with self._device_lock(data, context):
             self.report(BatchBegun(self.load_seconds))
             self.load_seconds = 0.0
-            try:
-                for outcome in self.engine.generate(data.requests, context):
-                    made = _checked(outcome, data)
-                    self.report(ItemMade(made, context.seconds(outcome.id), _files(made, data)))
-            except Cancelled:
-                return BatchMade()
-            except Exception as error:
-                return _broken(error)
+            wanted = {request.id: request for request in data.requests}
+            while wanted:
+                try:
+                    for outcome in self.engine.generate(tuple(wanted.values()), context):
+                        wanted.pop(outcome.id, None)
+                        made = _checked(outcome, data)
+                        self.report(ItemMade(made, context.seconds(outcome.id), _files(made, data)))
+                    break
+                except Exception as error:
+                    dropped = [item_id for item_id in wanted if context.is_cancelled(item_id)]
+                    if not (isinstance(error, Cancelled) and dropped):
+                        return _broken(error)
+                for item_id in dropped:
+                    del wanted[item_id]
+                    self.report(ItemMade(Dropped(item_id), context.seconds(item_id)))
         return BatchMade()
 
     def cleanup(self) -> None:

@@ -45,7 +45,7 @@ class ProbeSpec(EngineSpec):
 
 
 class ProbeEngine(Engine):
-    """ok | work MS | fail | break | oom N | kill | kill-once FILE | wait FILE | hang FILE, one of them as the prompt's text."""
+    """The prompt says: ok | work MS | fail | break | oom N | kill | kill-once FILE | wait FILE | watch FILE | hang FILE"""
 
     def load(self, device: Device) -> None:
         log("load")
@@ -80,20 +80,20 @@ class ProbeEngine(Engine):
         if word == "hang":
             Path(rest).touch()
             threading.Event().wait(600)
-        if word == "wait" and not self._wait(request, context, Path(rest)):
+        if word in ("wait", "watch") and not self._wait(request, context, Path(rest), asks=word == "wait"):
             return Dropped(request.id)
         context.report(request.id, "write", 0.5, "writing")
         (request.folder / "sound.wav").write_bytes(b"RIFF" + request.text.encode())
         log(f"made {request.id}")
         return Output(request.id, {"audio": "sound.wav"}, {"size": size})
 
-    def _wait(self, request: Request, context: Context, path: Path) -> bool:
+    def _wait(self, request: Request, context: Context, path: Path, *, asks: bool) -> bool:
         path.with_suffix(".waiting").touch()
         pause = threading.Event()
         for turn in range(60_000):
             if path.exists():
                 break
-            if context.is_cancelled(request.id):
+            if asks and context.is_cancelled(request.id):
                 return False
             context.report(request.id, "think", turn / 60_000, f"waited {turn}")
             pause.wait(0.01)
