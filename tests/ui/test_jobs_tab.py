@@ -20,6 +20,7 @@ from cosmos_workflow.ui import jobs_markup, jobs_view, media
 from cosmos_workflow.ui.access import Guard
 from cosmos_workflow.ui.jobs_desk import Desk, Desks
 from cosmos_workflow.ui.page import Page, Visit
+from cosmos_workflow.ui.tabs import job_editor
 from cosmos_workflow.ui.tabs.job_editor import CHANGED, GONE, JobEditor
 from cosmos_workflow.ui.tabs.job_files import JobFiles
 from cosmos_workflow.ui.tabs.job_table import JobTable
@@ -239,6 +240,20 @@ def test_a_wrong_text_is_told_by_line_and_never_saved(tab: Tab) -> None:
     assert tab.desk.manager.read("night") == right
     assert "# first" in right
     assert tab.type("night", right)["save"] is False
+
+
+def test_a_text_that_is_saved_while_it_is_planned_is_told_as_saved(tab: Tab, monkeypatch: pytest.MonkeyPatch) -> None:
+    tab.desk.manager.create("Night", TEXT)
+    text = tab.open("night").replace("Two.", "Three.")
+    plan = job_editor.plan_of
+
+    def plan_and_save(desk: Desk, job_id: str, text: str) -> str:
+        tab.editor.store(job_id, text, tab.visit, NOBODY)
+        return plan(desk, job_id, text)
+
+    monkeypatch.setattr(job_editor, "plan_of", plan_and_save)
+    assert tab.type("night", text)["save"] is False
+    assert "Three" in tab.desk.manager.read("night")
 
 
 def test_a_problem_in_a_file_that_the_job_names_is_told_with_its_name(tab: Tab, workspace: Workspace) -> None:

@@ -95,7 +95,9 @@ class JobEditor:
         # Who writes here looks at this tab, whatever order the browser told of the tabs in.
         visit.jobs.watching = True
         self.keep(desk, visit.jobs, job_id, text or "")
-        return [*self._judge(desk, visit.jobs, job_id, text or ""), plan_of(desk, job_id, text or "")]
+        plan = plan_of(desk, job_id, text or "")
+        # Judged last: it may have been saved while it was planned, and this answer comes after that one.
+        return [*self._judge(desk, visit.jobs, job_id, text or ""), plan]
 
     def store(self, job_id: str, text: str, visit: Visit, request: gr.Request) -> list[Any]:
         """Save; raises InputError where the text is wrong, or the file was changed meanwhile."""
