@@ -14,9 +14,12 @@ SPEECH = ("Welcome", "Good morning", "Good night")
 CLIPS = ("Street, rain", "Street, snow")
 
 
-def test_speech_and_clips_are_queued_grouped_paused_resumed_and_played(server: Server, visit: Callable[..., Page]) -> None:
-    url = server.url
-    page = visit(url)
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_speech_and_clips_are_queued_grouped_paused_resumed_and_played(
+    serve: Callable[..., Server], visit: Callable[..., Page], size: str
+) -> None:
+    url = serve().url
+    page = visit(url, size)
     queue_speech_and_clips(page)
     fits(page)
 
@@ -65,29 +68,6 @@ def test_speech_and_clips_are_queued_grouped_paused_resumed_and_played(server: S
     open_tab(page, "Results")
     expect(page.locator("#results-gallery article")).to_have_count(7)
     expect(page.locator("#results-gallery .cw-succeeded")).to_have_count(7)
-    plays(page.locator("#results-gallery video[controls]").first)
-    fits(page)
-
-
-def test_a_phone_shows_all_of_it_without_scrolling_sideways(server: Server, visit: Callable[..., Page]) -> None:
-    page = visit(server.url, "phone")
-    tick(page, *SPEECH)
-    add(page, 3)
-    tick(page, CLIPS[0])
-    choose_engine(page, "Control preview")
-    set_number(page, "Frames per second", "6")
-    add(page, 4)
-    fits(page)
-    open_tab(page, "Queue")
-    expect(page.locator("#queue-table tbody tr .cw-group")).to_have_text([*"AAAB"])
-    fits(page)
-    page.locator("#start-queue").click()
-    expect(page.locator("#queue-results article")).to_have_count(4)
-    expect(page.locator("#queue-progress")).to_contain_text("4 succeeded.")
-    for player in ("audio", "video[controls]"):
-        plays(page.locator(f"#queue-results {player}").first)
-    fits(page)
-    open_tab(page, "Results")
     plays(page.locator("#results-gallery video[controls]").first)
     fits(page)
 
