@@ -128,10 +128,12 @@ class EngineWorker(BaseWorker):
                         made = _checked(outcome, data)
                         self.report(ItemMade(made, context.seconds(outcome.id), _files(made, data)))
                     break
-                except Exception as error:
+                except Cancelled as error:
                     dropped = [item_id for item_id in wanted if context.is_cancelled(item_id)]
-                    if not (isinstance(error, Cancelled) and dropped):
+                    if not dropped:
                         return _broken(error)
+                except Exception as error:
+                    return _broken(error)
                 for item_id in dropped:
                     del wanted[item_id]
                     self.report(ItemMade(Dropped(item_id), context.seconds(item_id)))
