@@ -85,12 +85,14 @@ class RunnerSnapshot:
 class QueueRunner:
     """Drives one queue. Lives in the server, so that a closed page stops nothing; every method is safe from any thread.
 
-    There are as many lanes as devices: each takes the next batch when it is free.
+    There are as many lanes as devices: each takes the next batch when it is free. Once `stop` is set no further batch begins,
+    as after a pause.
     """
 
-    def __init__(self, queue: Queue, operations: Operations) -> None:
+    def __init__(self, queue: Queue, operations: Operations, stop: threading.Event | None = None) -> None:
         self.queue = queue
         self._operations = operations
+        self._stop = stop or threading.Event()
         self._changed = threading.Condition(threading.RLock())
         self._state = RunnerState.IDLE
         self._reason = ""
@@ -181,6 +183,8 @@ class QueueRunner:
     def _next_batch(self) -> Batch | None:
         with self._changed:
             batch = None
+            if self._stop.is_set():
+                self.pause()
             if self._state is RunnerState.RUNNING:
                 try:
                     batch = self.queue.claim()

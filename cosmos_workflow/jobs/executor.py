@@ -171,7 +171,7 @@ class _Run:
         self._notify = notify
         self._plan, self._job_id, self._stop = plan, job_id, stop
         self._queue = Queue(owner=reader.jobs.owner)
-        self._runner = QueueRunner(self._queue, operations)
+        self._runner = QueueRunner(self._queue, operations, stop)
         self._plans = {task.task.id: task for task in plan.tasks}
         self._held = {task_id for task_id, task in self._plans.items() if task.task.needs}
         self._items: dict[str, QueueItem] = {}
@@ -206,8 +206,6 @@ class _Run:
             released = self._take_in(snapshot.queue.finished)
             # How long the tasks that are held take isn't in the queue's time.
             self._notify(JobProgressed(self._job_id, replace(snapshot, left=None) if self._held else snapshot))
-            if self._stop.is_set():
-                self._runner.pause()
             if not snapshot.active and not released:
                 self._runner.join()
                 if not self._take_in(self._queue.snapshot().finished):

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from support import wait_for
+from support import DEADLINE, wait_for
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.jobs.executor import JobEvent, JobStarted, JobWaiting, TakeMade, TaskEnded
+from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, JobStarted, JobWaiting, TakeMade, TaskEnded
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.plan import TaskStatus
@@ -147,7 +147,14 @@ def test_a_stopped_job_goes_on_where_it_was(
     job = job_of(manager, "engine: tone\ntasks:\n" + "".join(f"  - text: gate {number}\n" for number in range(9)))
     stop = threading.Event()
     found: list[str] = []
-    thread = threading.Thread(target=lambda: found.extend(r.label for r in orchestrator.run(job, stop=stop)))
+
+    def busy(event: JobEvent) -> None:
+        """Who watches is busy until all has come to rest: a stop doesn't wait for them."""
+        if isinstance(event, JobProgressed) and event.snapshot.queue.running:
+            stop.wait(DEADLINE)
+            wait_for(lambda: not any(lane.name.startswith("runner-") for lane in threading.enumerate()), "the batch ends")
+
+    thread = threading.Thread(target=lambda: found.extend(r.label for r in orchestrator.run(job, on_event=busy, stop=stop)))
     thread.start()
     store = orchestrator.operations.store
     wait_for(lambda: store.list_runs(status=ItemStatus.RUNNING), "a batch runs")
