@@ -67,7 +67,7 @@ def workspace(tmp_path: Path) -> Workspace:
 @pytest.fixture
 def operations(workspace: Workspace) -> Iterator[Operations]:
     """Operations on one CPU worker."""
-    with Operations(workspace, cancel_grace=0.5) as built:
+    with Operations(workspace, cancel_grace=2.0) as built:
         yield built
 
 

@@ -13,6 +13,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from page_support import Server, add, choose_engine, go, open_tab, tick, write_prompt
 from playwright.sync_api import Page, expect
+from support import DEADLINE
 
 pytestmark = pytest.mark.browser
 
@@ -117,8 +118,8 @@ def test_users_have_their_own_library_results_and_files(
     users = tmp_path / "users.txt"
     users.write_text("ann:one\nbob:two\n", encoding="utf-8")
     url = serve(auth=str(users)).url
-    assert httpx.get(url).status_code == 401
-    assert httpx.get(f"{url}/gradio_api/info", auth=("ann", "two")).status_code == 401
+    assert httpx.get(url, timeout=DEADLINE).status_code == 401
+    assert httpx.get(f"{url}/gradio_api/info", auth=("ann", "two"), timeout=DEADLINE).status_code == 401
 
     ann = visit(url, http_credentials={"username": "ann", "password": "one"})
     write_prompt(ann, "A word of Ann's.")
@@ -127,8 +128,8 @@ def test_users_have_their_own_library_results_and_files(
     ann.locator("#start-queue").click()
     player = ann.locator("#queue-results audio")
     source = f"{url}/{player.get_attribute('src')}"
-    assert httpx.get(source, auth=("ann", "one")).status_code == 200
-    assert httpx.get(source, auth=("bob", "two")).status_code == 404
+    assert httpx.get(source, auth=("ann", "one"), timeout=DEADLINE).status_code == 200
+    assert httpx.get(source, auth=("bob", "two"), timeout=DEADLINE).status_code == 404
 
     bob = visit(url, http_credentials={"username": "bob", "password": "two"})
     expect(bob.locator("#prompts-table tbody tr")).to_have_count(5)
@@ -136,15 +137,15 @@ def test_users_have_their_own_library_results_and_files(
     open_tab(bob, "Results")
     expect(bob.locator("#results-gallery article")).to_have_count(0)
 
-    client = Client(url, verbose=False, httpx_kwargs={"auth": ("ann", "one")})
+    client = Client(url, verbose=False, httpx_kwargs={"auth": ("ann", "one"), "timeout": DEADLINE})
     token = client.predict("", ["Hello."], "espeak", {}, {}, api_name="/add_to_queue")["token"]
-    stranger = Client(url, verbose=False, httpx_kwargs={"auth": ("bob", "two")})
+    stranger = Client(url, verbose=False, httpx_kwargs={"auth": ("bob", "two"), "timeout": DEADLINE})
     with pytest.raises(AppError, match="There is no queue with this token"):
         stranger.predict(token, api_name="/get_queue_display")
 
 
 def test_the_endpoints_work_from_a_client(server: Server) -> None:
-    client = Client(server.url, verbose=False)
+    client = Client(server.url, verbose=False, httpx_kwargs={"timeout": DEADLINE})
     added = client.predict("", ["One.", "Two.", "Three."], "espeak", {"rate": 300}, {}, api_name="/add_to_queue")
     token = added["token"]
     assert (added["queued"], len(added["added"])) == (3, 3)
@@ -172,7 +173,7 @@ def test_the_endpoints_work_from_a_client(server: Server) -> None:
     ],
 )
 def test_a_wrong_call_gets_one_sentence(server: Server, arguments: list[object], sentence: str) -> None:
-    client = Client(server.url, verbose=False)
+    client = Client(server.url, verbose=False, httpx_kwargs={"timeout": DEADLINE})
     with pytest.raises(AppError) as caught:
         client.predict(*arguments, api_name="/add_to_queue")
     assert sentence in str(caught.value)
@@ -181,14 +182,14 @@ def test_a_wrong_call_gets_one_sentence(server: Server, arguments: list[object],
 
 def test_the_endpoints_work_from_curl(server: Server) -> None:
     call = f"{server.url}/gradio_api/call/add_to_queue"
-    event = httpx.post(call, json={"data": ["", ["Good morning."], "espeak", {}, {}]}).json()["event_id"]
-    with httpx.stream("GET", f"{call}/{event}", timeout=30) as stream:
+    event = httpx.post(call, json={"data": ["", ["Good morning."], "espeak", {}, {}]}, timeout=DEADLINE).json()["event_id"]
+    with httpx.stream("GET", f"{call}/{event}", timeout=DEADLINE) as stream:
         data = next(line for line in stream.iter_lines() if line.startswith("data: "))
     assert json.loads(data.removeprefix("data: "))[0]["queued"] == 1
 
 
 def test_only_the_six_endpoints_can_be_called(server: Server) -> None:
-    named = httpx.get(f"{server.url}/gradio_api/info").json()
+    named = httpx.get(f"{server.url}/gradio_api/info", timeout=DEADLINE).json()
     names = {"add_to_queue", "remove_from_queue", "clear_queue", "get_queue_display", "process_queue", "pause_queue"}
     assert set(named["named_endpoints"]) == {f"/{name}" for name in names}
     assert not named["unnamed_endpoints"]

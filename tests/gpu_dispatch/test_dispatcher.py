@@ -76,9 +76,9 @@ def test_setup_gets_its_arguments_and_a_seed_for_each_worker():
 def test_a_limit_may_be_a_fraction_of_a_second(limit: float, worker: str):
     told: list[tuple[int, float]] = []
     Dispatcher(f"faults.{worker}:Worker", [None]).run(
-        [1, "bad", 2], on_timeout=lambda task, seconds, _: told.append((task, seconds)), task_timeout=limit
+        ["bad"], on_timeout=lambda task, seconds, _: told.append((task, seconds)), task_timeout=limit
     )
-    assert told == [(1, limit)]
+    assert told == [(0, limit)]
 
 
 @pytest.mark.parametrize("queue_size", [1, 3, 1024])
@@ -160,7 +160,7 @@ def test_a_limit_holds_while_a_callback_takes_its_time():
         if task == 0:
             family.append(about["pid"])
 
-    echo(1, prefetch=1).run(["about", "until cancelled"], on_success, on_task_start=on_start, task_timeout=0.2)
+    echo(1, prefetch=1).run(["about", "until cancelled"], on_success, on_task_start=on_start, task_timeout=1.0)
     assert over.is_set()
 
 

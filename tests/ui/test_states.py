@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 import httpx
 from starlette.testclient import TestClient
+from support import DEADLINE
 
 from cosmos_workflow.bench.page import call
 from cosmos_workflow.config import Workspace
@@ -50,7 +51,7 @@ def test_what_a_browser_sent_lies_in_the_workspace_until_the_next_start(workspac
 
     def send(url: str) -> None:
         assert not any(path.exists() for path in sent)
-        answer = httpx.post(f"{url}/gradio_api/upload", files={"files": ("a.txt", b"One.")})
+        answer = httpx.post(f"{url}/gradio_api/upload", files={"files": ("a.txt", b"One.")}, timeout=DEADLINE)
         sent.append(Path(answer.json()[0]))
         assert workspace.uploads in sent[-1].parents
         assert sent[-1].read_bytes() == b"One."
