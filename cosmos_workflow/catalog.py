@@ -37,6 +37,19 @@ class InputSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Recipe:
+    """What an item is made from.
+
+    `params` is an instance of the engine's own params model, `weights` states every weight, `inputs` are its files by name.
+    """
+
+    text: str
+    params: Params
+    weights: Mapping[str, float]
+    inputs: Mapping[str, Path]
+
+
+@dataclass(frozen=True, slots=True)
 class Availability:
     """Whether an engine can run here; if not, `reason` says why and `remedy` what to do, a sentence each."""
 
@@ -84,20 +97,20 @@ class EngineSpec:
         """Whether it can run here and now; cheap enough to ask each time a page is drawn."""
         return Availability(True)
 
-    def check(
-        self,
-        text: str,
-        params: Params,
-        weights: Mapping[str, float],
-        inputs: Mapping[str, Path],
-        later: Collection[str] = (),
-    ) -> None:
+    def recipe(
+        self, text: str, params: Params | Mapping[str, Any], weights: Mapping[str, float], inputs: Mapping[str, str | Path]
+    ) -> Recipe:
+        """What an item is made from, for this engine; params that aren't checked yet are, weights are complete already."""
+        checked = params if isinstance(params, Params) else validate_params(self.params, params)
+        return Recipe(text, checked, weights, {name: Path(path) for name, path in inputs.items()})
+
+    def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
         """Raise InputError where this engine can't make this item: called before anything is queued, and before a batch.
 
         `later` names the inputs that other tasks of a job are still to make; what they hold can't be said yet.
         """
-        self._check_text(text)
-        self._check_inputs(inputs, later)
+        self._check_text(recipe.text)
+        self._check_inputs(recipe.inputs, later)
 
     def _check_text(self, text: str) -> None:
         if self.needs_text and not text.strip():
@@ -127,9 +140,9 @@ class EngineSpec:
         """What must be equal in a batch beside the invariant params."""
         return {}
 
-    def cost(self, text: str, params: Params, inputs: Mapping[str, Path]) -> float:
+    def cost(self, recipe: Recipe) -> float:
         """What drives the time an item takes, in `cost_unit`; above 0."""
-        return float(max(1, len(text)))
+        return float(max(1, len(recipe.text)))
 
     def batch_size(self, params: Params) -> int:
         """How many items of these params a batch may hold."""

@@ -15,7 +15,6 @@ from cosmos_workflow.engines.host import BatchBegun, BatchMade, BatchTask, ItemM
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.gpu_dispatch import protocol
 from cosmos_workflow.ids import new_id
-from cosmos_workflow.params import validate_params
 from cosmos_workflow.progress import ProgressTracker
 from cosmos_workflow.queueing import Batch, ItemStatus, QueueItem
 from cosmos_workflow.store.records import RunRecord
@@ -98,7 +97,9 @@ class RunningBatch:
         self._spec: EngineSpec = find_engine(batch.engine)
         self._items = {item.id: item for item in batch.items}
         self._runs = {item.id: new_id("rs") for item in batch.items}
-        self._params = {item.id: validate_params(self._spec.params, item.params) for item in batch.items}
+        self._recipes = {
+            item.id: self._spec.recipe(item.prompt_text, item.params, item.weights, item.inputs) for item in batch.items
+        }
         self._trackers = {item.id: ProgressTracker(item.id, self._spec.stages) for item in batch.items}
         self._noted: dict[str, float] = {}
         self._begun = False
@@ -111,7 +112,7 @@ class RunningBatch:
         reasons: dict[str, str] = {}
         for item in self.batch.items:
             try:
-                self._spec.check(item.prompt_text, self._params[item.id], item.weights, _paths(item))
+                self._spec.check(self._recipes[item.id])
             except InputError as error:
                 reasons[item.id] = str(error)
             if not availability.available:
@@ -269,12 +270,9 @@ class RunningBatch:
 
     def _request(self, item: QueueItem) -> Request:
         folder = self._store.open_run_folder(self._runs[item.id])
-        return Request(item.id, item.prompt_text, self._params[item.id], item.weights, _paths(item), folder)
+        recipe = self._recipes[item.id]
+        return Request(recipe.text, recipe.params, recipe.weights, recipe.inputs, id=item.id, folder=folder)
 
     def _record(self, item: QueueItem) -> RunRecord:
         known = {"id": self._runs[item.id], "owner": self._owner, "token": self._token}
         return RunRecord.of(item, self.batch, cost_unit=self._spec.cost_unit, **known)
-
-
-def _paths(item: QueueItem) -> dict[str, Path]:
-    return {name: Path(path) for name, path in item.inputs.items()}

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from cosmos_workflow.catalog import Recipe
 from cosmos_workflow.errors import WorkflowError
-from cosmos_workflow.params import Params
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +30,13 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """One item of a batch, as an engine gets it.
+class Request(Recipe):
+    """One item of a batch, as an engine gets it; its inputs are absolute paths.
 
-    `params` is an instance of the engine's own params model, `weights` states every weight, `inputs` are absolute paths.
     The engine writes its files into `folder`, which exists and is empty; nothing outside it.
     """
 
     id: str
-    text: str
-    params: Params
-    weights: Mapping[str, float]
-    inputs: Mapping[str, Path]
     folder: Path
 
 

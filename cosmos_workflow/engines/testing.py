@@ -57,7 +57,7 @@ def make_request(
     own = folder / item_id
     own.mkdir(parents=True)
     checked = validate_params(spec.params, params or {})
-    return Request(item_id, text, checked, spec.complete_weights(weights), dict(inputs or {}), own)
+    return Request(text, checked, spec.complete_weights(weights), dict(inputs or {}), id=item_id, folder=own)
 
 
 def run_engine(engine: Engine, requests: list[Request], context: RecordingContext) -> dict[str, ItemOutcome]:

@@ -12,12 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from cosmos_workflow.catalog import EngineSpec, find_engine
+from cosmos_workflow.catalog import find_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.candidates import take_seeds
 from cosmos_workflow.jobs.chunks import Chunk
 from cosmos_workflow.jobs.tasks import Source, TaskConfig
-from cosmos_workflow.params import validate_params
 from cosmos_workflow.queueing import ItemStatus, QueueItem, calculate_batch_key
 from cosmos_workflow.queueing.batches import digest
 from cosmos_workflow.store import RunRecord
@@ -226,7 +225,6 @@ def queue_items(plan: TaskPlan) -> list[QueueItem]:
     Where the plan waits they can be looked at, not made; their cost is 0 then if it can't be told yet.
     """
     task = plan.task
-    spec = find_engine(task.engine)
     pieces = {take.digest: piece for piece in reversed(plan.pieces) for take in piece.takes}
     keys: dict[str, str] = {}
     items: list[QueueItem] = []
@@ -245,7 +243,7 @@ def queue_items(plan: TaskPlan) -> list[QueueItem]:
                 inputs=dict(piece.inputs),
                 batch_key=keys[shape],
                 source=source_of(task, take.digest),
-                cost=_cost(spec, piece, take.params) or 0.0,
+                cost=_cost(task, piece, take.params) or 0.0,
             )
         )
     return items
@@ -253,7 +251,7 @@ def queue_items(plan: TaskPlan) -> list[QueueItem]:
 
 def piece_cost(task: TaskConfig, piece: PieceState) -> float | None:
     """What one take of a piece costs, in its engine's unit; None where that depends on what is still to be made."""
-    return _cost(find_engine(task.engine), piece, piece.takes[0].params)
+    return _cost(task, piece, piece.takes[0].params)
 
 
 def choose(
@@ -272,11 +270,11 @@ def _known(take: Take, known: KnownRuns) -> Take:
     return Take(take.digest, take.params, take.seed, made[0] if made else None, known.last.get(take.digest))
 
 
-def _cost(spec: EngineSpec, piece: PieceState, params: Mapping[str, Any]) -> float | None:
-    checked, inputs = validate_params(spec.params, params), {name: Path(path) for name, path in piece.inputs.items()}
+def _cost(task: TaskConfig, piece: PieceState, params: Mapping[str, Any]) -> float | None:
+    spec = find_engine(task.engine)
     if not set(piece.later).isdisjoint(spec.cost_inputs):
         return None
     try:
-        return spec.cost(piece.chunk.text, checked, inputs)
+        return spec.cost(spec.recipe(piece.chunk.text, params, task.weights, piece.inputs))
     except InputError:
         return None  # an earlier task made what can't be used here; its run says so

@@ -17,7 +17,7 @@ from cosmos_workflow.jobs.suggest import did_you_mean
 from cosmos_workflow.jobs.tasks import TaskConfig, Voice
 from cosmos_workflow.jobs.voices import SPEAKER_ID, read_voices, read_weights
 from cosmos_workflow.jobs.yaml_tree import YamlTree, read_text_file
-from cosmos_workflow.params import list_choices, shorten, validate_params
+from cosmos_workflow.params import list_choices, shorten
 
 MAX_TEXT_BYTES = 20_000_000
 # SSML is one piece: what is cut out of its middle isn't SSML any more.
@@ -155,13 +155,12 @@ def _check_chunks(
     written = {name for at in cascade.engine_levels for name in at.level.inputs}
     for chunk in chunks:
         voice = voices[chunk.speaker]
-        inputs = {name: Path(path) for name, path in voice.inputs.items()}
-        params = validate_params(spec.params, voice.params)
+        recipe = spec.recipe(chunk.text, voice.params, weights, voice.inputs)
         try:
             # What is named and wrong has its own problem already; it isn't missing as well.
-            spec.check(chunk.text, params, weights, inputs, {*voice.sources, *(written - set(inputs))})
+            spec.check(recipe, {*voice.sources, *(written - set(voice.inputs))})
         except InputError as error:
-            named = [name for name, path in inputs.items() if path.name in str(error)]
+            named = [name for name, path in recipe.inputs.items() if path.name in str(error)]
             named += [name for name in voice.sources if re.search(rf"\b{name}\b", str(error))]
             if named:
                 cascade.note(cascade.find("inputs", named[0]), str(error))

@@ -7,13 +7,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cosmos_workflow.catalog import EngineSpec, find_engine
+from cosmos_workflow.catalog import EngineSpec, Recipe, find_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.ids import new_id, new_token
-from cosmos_workflow.params import Params, shorten, validate_params
+from cosmos_workflow.params import shorten, validate_params
 from cosmos_workflow.queueing.batches import digest, plan_batches
 from cosmos_workflow.queueing.items import Batch, ItemStatus, Prompt, QueueItem
 from cosmos_workflow.queueing.state import Journal, QueueSnapshot
@@ -73,7 +72,7 @@ class Queue:
         key = digest(spec.batch_parts(complete, stated))
         checked = validate_params(spec.params, complete)
         costs = [
-            _checked_cost(spec, prompt.text, checked, stated, prompt.inputs, _where(prompt, number, len(prompts)))
+            _checked_cost(spec, spec.recipe(prompt.text, checked, stated, prompt.inputs), _where(prompt, number, len(prompts)))
             for number, prompt in enumerate(prompts, 1)
         ]
         added = [
@@ -152,7 +151,7 @@ class Queue:
             complete = spec.complete_params({**item.params, **(params or {})})
             stated = spec.complete_weights({**item.weights, **(weights or {})})
             content = item.prompt_text if text is None else text
-            cost = _checked_cost(spec, content, validate_params(spec.params, complete), stated, item.inputs, item_id)
+            cost = _checked_cost(spec, spec.recipe(content, complete, stated, item.inputs), item_id)
             key = digest(spec.batch_parts(complete, stated))
             edited = replace(
                 item, prompt_text=content, params=complete, weights=stated, batch_key=key, attempts=0, error="", cost=cost
@@ -290,15 +289,12 @@ class Queue:
         self._changed.notify_all()
 
 
-def _checked_cost(
-    spec: EngineSpec, text: str, params: Params, weights: Mapping[str, float], inputs: Mapping[str, str], where: str
-) -> float:
-    paths = {name: Path(path) for name, path in inputs.items()}
+def _checked_cost(spec: EngineSpec, recipe: Recipe, where: str) -> float:
     try:
-        spec.check(text, params, weights, paths)
+        spec.check(recipe)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
-    return spec.cost(text, params, paths)
+    return spec.cost(recipe)
 
 
 def _where(prompt: Prompt, number: int, total: int) -> str:

@@ -63,7 +63,7 @@ def preview(
 ) -> tuple[Output, Path]:
     inputs = {"video": clip, **given.pop("inputs", {})}
     request = make_request(SPEC, folder, "", given.pop("params", {}), given.pop("weights", None), inputs, name)
-    SPEC.check(request.text, request.params, request.weights, request.inputs)
+    SPEC.check(request)
     outcome = run_engine(engine, [request], RecordingContext(SPEC))[name]
     assert isinstance(outcome, Output), outcome
     assert {file.name for file in request.folder.iterdir()} == set(outcome.files.values())
@@ -328,7 +328,7 @@ def test_a_clip_that_goes_bad_after_the_check_fails_its_item_only(engine: Contro
 def test_weights_and_clips_that_make_no_preview_are_refused(tmp_path: Path, weights: dict[str, float], says: str) -> None:
     inputs = {"video": write_clip(tmp_path / "clip.mp4"), "depth": write_clip(tmp_path / "depth.mp4", frames=36)}
     with pytest.raises(InputError) as caught:
-        SPEC.check("", SPEC.params(), SPEC.complete_weights(weights), inputs)
+        SPEC.check(SPEC.recipe("", {}, SPEC.complete_weights(weights), inputs))
     assert says in str(caught.value)
 
 
@@ -340,13 +340,13 @@ def test_a_clip_that_is_too_small_too_large_or_too_long_is_refused(tmp_path: Pat
     }
     for says, clip in wrong.items():
         with pytest.raises(InputError, match=says):
-            SPEC.check("", SPEC.params(), SPEC.complete_weights({}), {"video": clip})
+            SPEC.check(SPEC.recipe("", {}, SPEC.complete_weights({}), {"video": clip}))
 
 
 def test_without_a_clip_nothing_is_queued(tmp_path: Path) -> None:
     for inputs in ({}, {"video": tmp_path / "gone.mp4"}, {"video": Path(__file__)}):
         with pytest.raises(InputError, match=r"clip|video"):
-            SPEC.check("A street.", SPEC.params(), SPEC.complete_weights({}), inputs)
+            SPEC.check(SPEC.recipe("A street.", {}, SPEC.complete_weights({}), inputs))
 
 
 def test_what_must_be_equal_in_a_batch() -> None:
@@ -391,8 +391,8 @@ def test_a_parameter_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_cost_counts_frames() -> None:
-    assert SPEC.cost("", SPEC.params(), {"video": SAMPLE}) == 72
-    assert SPEC.cost("", SPEC.params.model_validate({"fps": 48}), {"video": SAMPLE}) == 144
+    assert SPEC.cost(SPEC.recipe("", {}, {}, {"video": SAMPLE})) == 72
+    assert SPEC.cost(SPEC.recipe("", {"fps": 48}, {}, {"video": SAMPLE})) == 144
 
 
 def test_the_spec_imports_nothing_heavy() -> None:

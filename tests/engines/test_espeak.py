@@ -215,7 +215,7 @@ def test_text_without_a_sound_fails_and_leaves_no_file(
 )
 def test_wrong_text_is_refused_before_anything_is_queued(text: str, ssml: bool, says: str) -> None:
     with pytest.raises(InputError) as caught:
-        SPEC.check(text, SPEC.params.model_validate({"ssml": ssml}), {}, {})
+        SPEC.check(SPEC.recipe(text, {"ssml": ssml}, {}, {}))
     assert says in str(caught.value)
     assert str(caught.value).endswith(".")
 
@@ -331,7 +331,7 @@ def test_ten_thousand_characters_with_progress(engine: EspeakEngine, tmp_path: P
 def test_the_library_and_heavy_imports_stay_out_of_the_app() -> None:
     code = (
         "import sys; from cosmos_workflow.engines.espeak import SPEC\n"
-        "SPEC.check('Hello', SPEC.params(), {}, {}); assert SPEC.availability().available\n"
+        "SPEC.check(SPEC.recipe('Hello', {}, {}, {})); assert SPEC.availability().available\n"
         "heavy = {'numpy', 'av', 'cv2', 'soundfile', 'torch', 'gradio', 'pandas', 'ctypes'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         "assert 'espeak-ng.so' not in open('/proc/self/maps').read()\n"

@@ -52,7 +52,7 @@ def make_video(folder: Path, text: str = "", name: str = "qi_one", **given: Any)
     context = given.pop("context", None) or RecordingContext(SPEC)
     inputs = given.pop("inputs", {})
     request = make_request(SPEC, folder, text, {**DRAFT, **given}, None, inputs, name)
-    SPEC.check(request.text, request.params, request.weights, request.inputs)
+    SPEC.check(request)
     outcome = run_engine(engine, [request], context)[name]
     assert isinstance(outcome, Output), outcome
     assert {file.name for file in request.folder.iterdir()} == set(outcome.files.values())

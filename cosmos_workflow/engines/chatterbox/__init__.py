@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from cosmos_workflow.catalog import Availability, EngineSpec, InputSpec, Medium
+from cosmos_workflow.catalog import Availability, EngineSpec, InputSpec, Medium, Recipe
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.recordings import check_speech, check_voice, seconds_of
 from cosmos_workflow.engines.chatterbox.variants import (
@@ -79,33 +79,26 @@ class ChatterboxSpec(EngineSpec):
         _check_ranges(ChatterboxParams(**complete), where)
         return {**complete, "cfm_steps": complete["cfm_steps"] or variant.cfm_steps}
 
-    def check(
-        self,
-        text: str,
-        params: Params,
-        weights: Mapping[str, float],
-        inputs: Mapping[str, Path],
-        later: Collection[str] = (),
-    ) -> None:
-        params = cast("ChatterboxParams", params)
+    def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
+        params = cast("ChatterboxParams", recipe.params)
         _check_ranges(params, self.name)
         variant = find_variant(params.variant)
         self._check_weights(variant)
-        _check_text(text, variant)
-        super().check(text, params, weights, inputs, later)
-        _check_recordings(inputs, variant, later)
+        _check_text(recipe.text, variant)
+        super().check(recipe, later)
+        _check_recordings(recipe.inputs, variant, later)
 
     def _check_weights(self, variant: Variant) -> None:
         """Refuse a variant whose weights are missing; where none are here, `availability` says so."""
         if find_weights(variant.weights) is None and self.availability().available:
             raise InputError(f"chatterbox: {missing_sentence(variant.weights)}")
 
-    def cost(self, text: str, params: Params, inputs: Mapping[str, Path]) -> float:
+    def cost(self, recipe: Recipe) -> float:
         """Expected speech tokens, 25 of them a second of sound."""
-        speech = inputs.get("speech")
+        speech = recipe.inputs.get("speech")
         if speech is not None and speech.is_file():
             return max(1.0, TOKENS_PER_SECOND * seconds_of(speech))
-        return max(1.0, EXPECTED_TOKENS_PER_CHARACTER * len(text))
+        return max(1.0, EXPECTED_TOKENS_PER_CHARACTER * len(recipe.text))
 
 
 def _fields_of(variant: Variant) -> tuple[ParamField, ...]:

@@ -65,7 +65,7 @@ class ChatterboxEngine(Engine):
         fit: list[Request] = []
         for request in requests:
             try:
-                SPEC.check(request.text, request.params, request.weights, request.inputs)
+                SPEC.check(request)
             except InputError as error:
                 yield failure(request.id, error)
             else:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Any, cast
 
-from cosmos_workflow.catalog import EngineSpec, InputSpec
+from cosmos_workflow.catalog import EngineSpec, InputSpec, Recipe
 from cosmos_workflow.engines.video import CONTROLS, MAX_SEED, Clips, VideoParams, active_controls, output_frames
 from cosmos_workflow.params import Params, param
 from cosmos_workflow.progress import Stage
@@ -57,25 +56,18 @@ class ControlPreviewSpec(EngineSpec):
     cost_unit = "frames"
     cost_inputs = ("video",)
     output = "video"
-    load_timeout = 60.0
 
-    def check(
-        self,
-        text: str,
-        params: Params,
-        weights: Mapping[str, float],
-        inputs: Mapping[str, Path],
-        later: Collection[str] = (),
-    ) -> None:
+    def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
         """As every engine; also refuses weights that are all 0 and clips that can't be used."""
-        super().check(text, params, weights, inputs, later)
-        CLIPS.check(weights, inputs)
+        super().check(recipe, later)
+        CLIPS.check(recipe.weights, recipe.inputs)
 
     def key_extra(self, params: Params, weights: Mapping[str, float]) -> Mapping[str, Any]:
         return {"controls": sorted(active_controls(weights))}
 
-    def cost(self, text: str, params: Params, inputs: Mapping[str, Path]) -> float:
-        return float(output_frames(CLIPS.usable(inputs["video"]), cast("ControlPreviewParams", params).fps))
+    def cost(self, recipe: Recipe) -> float:
+        params = cast("ControlPreviewParams", recipe.params)
+        return float(output_frames(CLIPS.usable(recipe.inputs["video"]), params.fps))
 
 
 SPEC = ControlPreviewSpec()

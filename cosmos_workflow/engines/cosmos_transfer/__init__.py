@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from cosmos_workflow.catalog import Availability, EngineSpec, InputSpec, Medium
+from cosmos_workflow.catalog import Availability, EngineSpec, InputSpec, Medium, Recipe
 from cosmos_workflow.engines.cosmos_transfer.available import find_reason, missing_for
 from cosmos_workflow.engines.cosmos_transfer.clips import CLIPS, check_length
 from cosmos_workflow.engines.cosmos_transfer.models import ANNOTATORS, BASE, CONTROL_WEIGHTS, GUARD_FACES, GUARD_TEXT
@@ -55,21 +54,14 @@ class CosmosTransferSpec(EngineSpec):
         """Whether the extra, the weights, the guardrail and a GPU with enough memory are here; says what is missing first."""
         return find_reason()
 
-    def check(
-        self,
-        text: str,
-        params: Params,
-        weights: Mapping[str, float],
-        inputs: Mapping[str, Path],
-        later: Collection[str] = (),
-    ) -> None:
+    def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
         """As every engine; also refuses weights that are all 0, clips that can't be used, and controls whose model isn't here."""
-        super().check(text, params, weights, inputs, later)
-        params = cast("CosmosTransferParams", params)
-        clip = CLIPS.check(weights, inputs)
+        super().check(recipe, later)
+        params = cast("CosmosTransferParams", recipe.params)
+        clip = CLIPS.check(recipe.weights, recipe.inputs)
         if clip is not None:
-            check_length(inputs["video"], output_frames(clip, params.fps))
-        active, given = active_controls(weights), given_controls(weights, {*inputs, *later})
+            check_length(recipe.inputs["video"], output_frames(clip, params.fps))
+        active, given = active_controls(recipe.weights), given_controls(recipe.weights, {*recipe.inputs, *later})
         made = [name for name in active if name in ANNOTATORS and name not in given]
         reason = missing_for(active, made if params.depth_and_seg == "model" else [])
         if reason:
@@ -79,10 +71,10 @@ class CosmosTransferSpec(EngineSpec):
         """The controls that are in use: a batch holds the same for all its items."""
         return {"controls": sorted(active_controls(weights))}
 
-    def cost(self, text: str, params: Params, inputs: Mapping[str, Path]) -> float:
+    def cost(self, recipe: Recipe) -> float:
         """Steps of 93 frames in 720p; guidance doubles them, smaller pictures count for less."""
-        params = cast("CosmosTransferParams", params)
-        clip = CLIPS.usable(inputs["video"])
+        params = cast("CosmosTransferParams", recipe.params)
+        clip = CLIPS.usable(recipe.inputs["video"])
         width, height = fit_clip(clip.width, clip.height, SIDE_MULTIPLE * 240).size
         chunks = count_chunks(output_frames(clip, params.fps), MODEL_CHUNK_FRAMES)
         return chunks * params.num_steps * (2 if params.guidance_scale > 1 else 1) * width * height / MODEL_PIXELS

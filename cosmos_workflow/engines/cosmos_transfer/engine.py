@@ -86,7 +86,7 @@ class CosmosTransferEngine(Engine):
         model, annotators = self.model, cast("Annotators", self._annotators)
         try:
             context.report(request.id, "load")
-            SPEC.check(request.text, request.params, request.weights, request.inputs)
+            SPEC.check(request)
             if not model.guardrail.check_text_safety(request.text):
                 raise InputError(f"cosmos-transfer: {REFUSED_PROMPT}")
             model.use_controls(active_controls(request.weights))

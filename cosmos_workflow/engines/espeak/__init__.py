@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from pathlib import Path
+from collections.abc import Collection
 from typing import Literal, cast
 
 from pydantic import field_validator
 
-from cosmos_workflow.catalog import Availability, EngineSpec
+from cosmos_workflow.catalog import Availability, EngineSpec, Recipe
 from cosmos_workflow.engines.espeak.ssml import clean_ssml
 from cosmos_workflow.engines.espeak.voices import library_path, parse_voice, suggestions
 from cosmos_workflow.errors import InputError
@@ -64,7 +63,6 @@ class EspeakSpec(EngineSpec):
     )
     max_batch_size = 16
     output = "audio"
-    load_timeout = 60.0
 
     def availability(self) -> Availability:
         """Whether the wheel with the library and its voices is installed."""
@@ -72,17 +70,10 @@ class EspeakSpec(EngineSpec):
             return Availability(True)
         return Availability(False, "The speech library isn't installed.", "Run: pip install espeakng-loader")
 
-    def check(
-        self,
-        text: str,
-        params: Params,
-        weights: Mapping[str, float],
-        inputs: Mapping[str, Path],
-        later: Collection[str] = (),
-    ) -> None:
+    def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
         """As every engine; also refuses SSML that isn't well formed and text without anything to say."""
-        super().check(text, params, weights, inputs, later)
-        spoken_text(text, cast("EspeakParams", params))
+        super().check(recipe, later)
+        spoken_text(recipe.text, cast("EspeakParams", recipe.params))
 
 
 def spoken_text(text: str, params: EspeakParams) -> str:

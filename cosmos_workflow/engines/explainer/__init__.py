@@ -9,7 +9,7 @@ from typing import Literal, cast
 
 from pydantic import field_validator
 
-from cosmos_workflow.catalog import Availability, EngineSpec, InputSpec
+from cosmos_workflow.catalog import Availability, EngineSpec, InputSpec, Recipe
 from cosmos_workflow.engines.espeak.voices import parse_voice, suggestions
 from cosmos_workflow.engines.explainer.endpoint import Endpoint
 from cosmos_workflow.engines.explainer.outline import MAX_SCENES, Outline, is_outline, parse_outline
@@ -119,31 +119,25 @@ class ExplainerSpec(EngineSpec):
         action = f"It went to the folder {ASIDE} of the explainer's cache; it is made again when needed."
         return [(damage.name, damage.problem, action) for damage in check_cache(cache_folder(), apply)]
 
-    def check(
-        self,
-        text: str,
-        params: Params,
-        weights: Mapping[str, float],
-        inputs: Mapping[str, Path],
-        later: Collection[str] = (),
-    ) -> None:
+    def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
         """As every engine; also refuses an outline that breaks the schema, a topic without a model, and unusable sounds."""
-        super().check(text, params, weights, inputs, later)
+        super().check(recipe, later)
         if "outline" not in later:
-            _check_scenes(given_outline(text, inputs), cast("ExplainerParams", params), {*inputs, *later}, inputs)
-        elif text.strip():
+            _check_scenes(given_outline(recipe.text, recipe.inputs), recipe, later)
+        elif recipe.text.strip():
             raise InputError(_TWO_OUTLINES)
 
-    def cost(self, text: str, params: Params, inputs: Mapping[str, Path]) -> float:
-        outline = given_outline(text, inputs)
-        return float(len(outline.scenes) if outline else cast("ExplainerParams", params).scenes)
+    def cost(self, recipe: Recipe) -> float:
+        outline = given_outline(recipe.text, recipe.inputs)
+        return float(len(outline.scenes) if outline else cast("ExplainerParams", recipe.params).scenes)
 
 
-def _check_scenes(outline: Outline | None, params: ExplainerParams, named: Collection[str], inputs: Mapping[str, Path]) -> None:
-    """Raise InputError where an outline, or its absence, doesn't go with the sounds: all that are named, and those there."""
+def _check_scenes(outline: Outline | None, recipe: Recipe, later: Collection[str]) -> None:
+    """Raise InputError where an outline, or its absence, doesn't go with the sounds: those there, and those still to come."""
+    params, inputs = cast("ExplainerParams", recipe.params), recipe.inputs
     if outline is None:
         Endpoint.from_environment()
-    scenes = _scenes_of(named)
+    scenes = _scenes_of({*inputs, *later})
     if scenes and not params.narration:
         first = f"scene_{scenes[0]}"
         word = inputs[first].name if first in inputs else first

@@ -30,7 +30,7 @@ def speak(text: str, params: ExplainerParams, folder: Path, look: Look) -> Path:
     device = Device()
     speech.load(device)
     told = EspeakParams(voice=params.voice, rate=params.rate, pitch=params.pitch, sample_rate="48000")
-    request = Request("narration", text, told, {}, {}, folder)
+    request = Request(text, told, {}, {}, id="narration", folder=folder)
     made = speech.generate_one(request, _Listening(device, look))
     return folder / made.files["audio"]
 

@@ -27,7 +27,7 @@ def _write(path: Path, seconds: float, level: float = 0.1) -> Path:
 
 
 def _check(text: str = "Hello there.", inputs: dict[str, Path] | None = None, later: str = "", **params: Any) -> None:
-    SPEC.check(text, ChatterboxParams(**SPEC.complete_params(params)), {}, inputs or {}, later.split())
+    SPEC.check(SPEC.recipe(text, SPEC.complete_params(params), {}, inputs or {}), later.split())
 
 
 def test_only_variant_mode_and_steps_keep_items_apart() -> None:
@@ -138,9 +138,8 @@ def test_what_is_wrong_is_said_before_earlier_tasks_have_made_the_recordings(tmp
 
 
 def test_cost_is_what_the_models_have_to_make(tmp_path: Path) -> None:
-    params = ChatterboxParams()
-    assert SPEC.cost("a" * 100, params, {}) == 2 * SPEC.cost("a" * 50, params, {}) == 175
-    assert SPEC.cost("", params, {"speech": _write(tmp_path / "speech.wav", 3)}) == 75
+    assert SPEC.cost(SPEC.recipe("a" * 100, {}, {}, {})) == 2 * SPEC.cost(SPEC.recipe("a" * 50, {}, {}, {})) == 175
+    assert SPEC.cost(SPEC.recipe("", {}, {}, {"speech": _write(tmp_path / "speech.wav", 3)})) == 75
 
 
 def test_availability_is_honest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,8 +159,9 @@ def test_availability_is_honest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_the_spec_loads_without_the_models_libraries() -> None:
     code = (
-        "import sys; from cosmos_workflow.engines.chatterbox import SPEC; SPEC.complete_params({}); SPEC.check('Hello there.', "
-        "SPEC.params(), {}, {}); print([name for name in ('torch', 'chatterbox', 'librosa', 'soundfile') if name in sys.modules])"
+        "import sys; from cosmos_workflow.engines.chatterbox import SPEC; SPEC.check(SPEC.recipe('Hello there.', "
+        "SPEC.complete_params({}), {}, {})); "
+        "print([name for name in ('torch', 'chatterbox', 'librosa', 'soundfile') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=DEADLINE)
     assert done.stdout.strip() == "[]"

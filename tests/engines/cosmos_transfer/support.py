@@ -68,7 +68,7 @@ class Studio:
         given = {"video": self.clip, **(inputs or {})}
         stated = EDGE_ONLY if weights is None else {**dict.fromkeys(EDGE_ONLY, 0.0), **weights}
         made = make_request(SPEC, self.folder, text, {**QUICK, **params}, stated, given, item_id)
-        SPEC.check(made.text, made.params, made.weights, made.inputs)
+        SPEC.check(made)
         self.requests[item_id] = made
         return made
 

@@ -18,7 +18,6 @@ from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_WEIGHTS
 from cosmos_workflow.engines.cosmos_transfer.shapes import chunk_frames, count_chunks, fit_clip
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.gpu_dispatch.devices import Gpu
-from cosmos_workflow.params import validate_params
 from cosmos_workflow.weights import FOLDER_VARIABLE, find_weights, weight_state
 from tests.engines.cosmos_transfer.support import EDGE_ONLY, write_clip
 
@@ -52,12 +51,8 @@ def put_model(weights: Path, transformer_bytes: int = 100, *, controls: bool = T
 
 
 def check(clip: Path, weights: dict[str, float] | None = None, **params: object) -> None:
-    SPEC.check(
-        "a fox",
-        validate_params(SPEC.params, params),
-        {**dict.fromkeys(EDGE_ONLY, 0.0), **(weights or EDGE_ONLY)},
-        {"video": clip},
-    )
+    stated = {**dict.fromkeys(EDGE_ONLY, 0.0), **(weights or EDGE_ONLY)}
+    SPEC.check(SPEC.recipe("a fox", params, stated, {"video": clip}))
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,11 +152,10 @@ def test_weights_that_are_all_zero_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_empty_prompt_and_a_missing_clip_are_refused(tmp_path: Path) -> None:
-    params = validate_params(SPEC.params, {})
     with pytest.raises(InputError, match="the prompt is empty"):
-        SPEC.check(" ", params, EDGE_ONLY, {"video": write_clip(tmp_path / "clip.mp4")})
+        SPEC.check(SPEC.recipe(" ", {}, EDGE_ONLY, {"video": write_clip(tmp_path / "clip.mp4")}))
     with pytest.raises(InputError, match="the input 'video' is missing"):
-        SPEC.check("a fox", params, EDGE_ONLY, {})
+        SPEC.check(SPEC.recipe("a fox", {}, EDGE_ONLY, {}))
 
 
 def test_clips_that_are_too_long_or_too_small_are_refused(tmp_path: Path) -> None:
@@ -178,24 +172,22 @@ def test_clips_that_are_too_long_or_too_small_are_refused(tmp_path: Path) -> Non
 
 def test_a_control_clip_must_be_as_long_as_the_clip(tmp_path: Path) -> None:
     clip, depth = write_clip(tmp_path / "clip.mp4"), write_clip(tmp_path / "depth.mp4", frames=12)
-    params = validate_params(SPEC.params, {})
     with pytest.raises(InputError, match=r"the depth clip depth\.mp4 lasts 2\.00 s and the clip 1\.00 s"):
-        SPEC.check("a fox", params, FOUR, {"video": clip, "depth": depth})
+        SPEC.check(SPEC.recipe("a fox", {}, FOUR, {"video": clip, "depth": depth}))
 
 
 def test_what_is_wrong_is_said_before_earlier_tasks_have_made_the_clips(weights: Path, tmp_path: Path) -> None:
     put_model(weights)
-    params = validate_params(SPEC.params, {})
-    SPEC.check("a fox", params, EDGE_ONLY, {}, ["video"])
+    SPEC.check(SPEC.recipe("a fox", {}, EDGE_ONLY, {}), ["video"])
     with pytest.raises(InputError, match="all weights are 0"):
-        SPEC.check("a fox", params, dict.fromkeys(EDGE_ONLY, 0.0), {}, ["video"])
+        SPEC.check(SPEC.recipe("a fox", {}, dict.fromkeys(EDGE_ONLY, 0.0), {}), ["video"])
     with pytest.raises(InputError, match="the input 'video' is missing"):
-        SPEC.check("a fox", params, EDGE_ONLY, {}, ["depth"])
+        SPEC.check(SPEC.recipe("a fox", {}, EDGE_ONLY, {}), ["depth"])
     with pytest.raises(InputError, match="Depth"):
-        SPEC.check("a fox", params, {**EDGE_ONLY, "depth": 1.0}, {}, ["video"])
+        SPEC.check(SPEC.recipe("a fox", {}, {**EDGE_ONLY, "depth": 1.0}, {}), ["video"])
     (tmp_path / "text.mp4").write_text("no clip")
     with pytest.raises(InputError, match=r"text\.mp4 isn't a clip"):
-        SPEC.check("a fox", params, {**EDGE_ONLY, "depth": 1.0}, {"depth": tmp_path / "text.mp4"}, ["video"])
+        SPEC.check(SPEC.recipe("a fox", {}, {**EDGE_ONLY, "depth": 1.0}, {"depth": tmp_path / "text.mp4"}), ["video"])
 
 
 def test_a_control_without_its_weights_is_refused_with_what_to_do(weights: Path, tmp_path: Path) -> None:
@@ -227,8 +219,8 @@ def test_depth_without_its_model_is_refused_with_every_way_out(weights: Path, tm
 
 def test_an_item_costs_its_chunks_steps_and_pixels(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", frames=95, width=64, height=64, fps=24)
-    one = SPEC.cost("", validate_params(SPEC.params, {"num_steps": 10, "guidance_scale": 1}), {"video": clip})
-    guided = SPEC.cost("", validate_params(SPEC.params, {"num_steps": 20}), {"video": clip})
+    one = SPEC.cost(SPEC.recipe("", {"num_steps": 10, "guidance_scale": 1}, {}, {"video": clip}))
+    guided = SPEC.cost(SPEC.recipe("", {"num_steps": 20}, {}, {"video": clip}))
     assert one == pytest.approx(2 * 10 * 64 * 64 / (1280 * 720))
     assert guided == pytest.approx(4 * one)
 

@@ -201,7 +201,7 @@ def test_a_topic_without_a_usable_endpoint_is_refused_before_it_is_queued(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(InputError) as caught:
-        SPEC.check("Why is the sky blue?", SPEC.params(), {}, {})
+        SPEC.check(SPEC.recipe("Why is the sky blue?", {}, {}, {}))
     assert says in str(caught.value)
     assert "secret" not in str(caught.value)
-    SPEC.check(SHORT, SPEC.params(), {}, {})
+    SPEC.check(SPEC.recipe(SHORT, {}, {}, {}))

@@ -283,11 +283,11 @@ def test_a_given_sound_is_heard_instead_of_the_voice(tmp_path: Path) -> None:
 def test_sounds_that_belong_nowhere_are_refused(tmp_path: Path) -> None:
     sound = SAMPLE.parents[1] / "samples" / "voice.flac"
     with pytest.raises(InputError, match="scene_2 has a sound, but the outline has 1 scenes"):
-        SPEC.check(ONE, SPEC.params(), {}, {"scene_2": sound})
+        SPEC.check(SPEC.recipe(ONE, {}, {}, {"scene_2": sound}))
     with pytest.raises(InputError, match=r"narration is off, but voice\.flac is given"):
-        SPEC.check(ONE, SPEC.params.model_validate({"narration": False}), {}, {"scene_1": sound})
+        SPEC.check(SPEC.recipe(ONE, {"narration": False}, {}, {"scene_1": sound}))
     with pytest.raises(InputError, match="isn't a sound"):
-        SPEC.check(ONE, SPEC.params(), {}, {"scene_1": SAMPLE})
+        SPEC.check(SPEC.recipe(ONE, {}, {}, {"scene_1": SAMPLE}))
 
 
 @pytest.mark.parametrize(

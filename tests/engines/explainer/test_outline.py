@@ -139,8 +139,8 @@ def test_theme_quality_and_fps_form_the_batch_key() -> None:
 
 
 def test_cost_counts_scenes() -> None:
-    assert SPEC.cost(SHORT, SPEC.params(), {}) == 3
-    assert SPEC.cost("A topic", SPEC.params.model_validate({"scenes": 9}), {}) == 9
+    assert SPEC.cost(SPEC.recipe(SHORT, {}, {}, {})) == 3
+    assert SPEC.cost(SPEC.recipe("A topic", {"scenes": 9}, {}, {})) == 9
 
 
 def test_the_stages_are_those_of_the_table() -> None:
@@ -181,5 +181,5 @@ def test_an_outline_file_of_either_kind_is_taken_and_used(workspace: Workspace, 
     with Store(workspace) as store:
         kept = store.add_input(tmp_path / "upload", f"tides{ending}")
     assert kept.suffix == ending
-    SPEC.check("", SPEC.params(), {}, {"outline": kept})
+    SPEC.check(SPEC.recipe("", {}, {}, {"outline": kept}))
     assert given_outline("", {"outline": kept}) == outline

@@ -15,7 +15,7 @@ from typing import cast
 import numpy as np
 import soundfile
 
-from cosmos_workflow.catalog import EngineSpec, InputSpec
+from cosmos_workflow.catalog import EngineSpec, InputSpec, Recipe
 from cosmos_workflow.engines.base import Context, Output, Request, SerialEngine
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.params import Params, param
@@ -49,22 +49,16 @@ class ToneSpec(EngineSpec):
     max_text = 200
     cost_inputs = ("before",)
 
-    def check(
-        self,
-        text: str,
-        params: Params,
-        weights: Mapping[str, float],
-        inputs: Mapping[str, Path],
-        later: Collection[str] = (),
-    ) -> None:
-        super().check(text, params, weights, inputs, later)
-        if "before" in inputs and (seconds := soundfile.info(str(inputs["before"])).duration) > MOST_BEFORE:
-            raise InputError(f"tone: {inputs['before'].name} lasts {seconds:.1f} s; give {MOST_BEFORE:g} s at most.")
+    def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
+        super().check(recipe, later)
+        before = recipe.inputs.get("before")
+        if before is not None and (seconds := soundfile.info(str(before)).duration) > MOST_BEFORE:
+            raise InputError(f"tone: {before.name} lasts {seconds:.1f} s; give {MOST_BEFORE:g} s at most.")
 
-    def cost(self, text: str, params: Params, inputs: Mapping[str, Path]) -> float:
+    def cost(self, recipe: Recipe) -> float:
         """Its letters, and the seconds that are heard first."""
-        first = soundfile.info(str(inputs["before"])).duration if "before" in inputs else 0.0
-        return super().cost(text, params, inputs) + first
+        before = recipe.inputs.get("before")
+        return super().cost(recipe) + (soundfile.info(str(before)).duration if before else 0.0)
 
 
 class ToneEngine(SerialEngine):
