@@ -278,7 +278,7 @@ def test_a_stopped_job_isnt_begun_again_by_run_mode(
     manager.create("a", "engine: tone\ntasks:\n" + "".join(f"  - text: gate {number}\n" for number in range(9)))
     manager.create("b", SIMPLE.format("after"))
     background.switch(True)
-    wait_for(lambda: background.state().snapshot and background.state().running == "a", "the first job runs")
+    wait_for(lambda: (shot := background.state().snapshot) and shot.queue.running, "a batch of the first job runs")
     background.stop("a")
     (tmp_path / "gate").touch()
     assert background.join(DEADLINE)
