@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import json
+import threading
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, cast
@@ -20,6 +23,7 @@ from cosmos_workflow.ui import jobs_markup, jobs_view, media
 from cosmos_workflow.ui.access import Guard
 from cosmos_workflow.ui.jobs_desk import Desk, Desks
 from cosmos_workflow.ui.page import Page, Visit
+from cosmos_workflow.ui.server import make_app
 from cosmos_workflow.ui.tabs import job_editor
 from cosmos_workflow.ui.tabs.job_editor import CHANGED, GONE, JobEditor
 from cosmos_workflow.ui.tabs.job_files import JobFiles
@@ -242,18 +246,51 @@ def test_a_wrong_text_is_told_by_line_and_never_saved(tab: Tab) -> None:
     assert tab.type("night", right)["save"] is False
 
 
-def test_a_text_that_is_saved_while_it_is_planned_is_told_as_saved(tab: Tab, monkeypatch: pytest.MonkeyPatch) -> None:
-    tab.desk.manager.create("Night", TEXT)
-    text = tab.open("night").replace("Two.", "Three.")
-    plan = job_editor.plan_of
+def test_an_answer_to_a_keystroke_never_overtakes_the_answer_to_save(
+    sessions: Sessions, desks: Desks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desks.of("local").manager.create("Night", TEXT)
+    text = TEXT.replace("Two.", "Three.")
+    typed, overtaken = threading.Event(), threading.Event()
+    plan, store = job_editor.plan_of, JobEditor.store
 
-    def plan_and_save(desk: Desk, job_id: str, text: str) -> str:
-        tab.editor.store(job_id, text, tab.visit, NOBODY)
+    def plan_late(desk: Desk, job_id: str, text: str) -> str:
+        if "Three" in text:
+            typed.set()
+            overtaken.wait(1)
         return plan(desk, job_id, text)
 
-    monkeypatch.setattr(job_editor, "plan_of", plan_and_save)
-    assert tab.type("night", text)["save"] is False
-    assert "Three" in tab.desk.manager.read("night")
+    def save(*arguments: Any) -> list[Any]:
+        try:
+            return store(*arguments)
+        finally:
+            overtaken.set()
+
+    monkeypatch.setattr(job_editor, "plan_of", plan_late)
+    monkeypatch.setattr(JobEditor, "store", functools.wraps(store)(save))
+    app = make_app(sessions, {}, desks=desks)
+    numbers = {function.name: number for number, function in app.state.visits.blocks.fns.items()}
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+
+        def send(name: str, *values: object) -> str:
+            body = {"data": [*values, None], "fn_index": numbers[name], "session_hash": "a page"}
+            return client.post("/gradio_api/queue/join", json=body).raise_for_status().json()["event_id"]
+
+        def answers() -> list[tuple[str, Any]]:
+            """What came for the page since it asked last: the event's id, and its values."""
+            lines = client.get("/gradio_api/queue/data", params={"session_hash": "a page"}).text.splitlines()
+            messages = [json.loads(line.removeprefix("data: ")) for line in lines if line]
+            return [(m["event_id"], m["output"]["data"]) for m in messages if m["msg"] == "process_completed"]
+
+        send("reopen", "night")
+        assert answers()[0][1][1] == "night"
+        keystroke = send("type", "night", text)
+        assert typed.wait(DEADLINE)
+        click = send("store", "night", text)
+        (first, _), (second, shown) = answers()
+    assert (first, second) == (keystroke, click)
+    assert shown[2]["interactive"] is False, "there is nothing to save"
+    assert "Three" in desks.of("local").manager.read("night")
 
 
 def test_a_problem_in_a_file_that_the_job_names_is_told_with_its_name(tab: Tab, workspace: Workspace) -> None:

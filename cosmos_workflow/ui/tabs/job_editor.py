@@ -95,9 +95,7 @@ class JobEditor:
         # Who writes here looks at this tab, whatever order the browser told of the tabs in.
         visit.jobs.watching = True
         self.keep(desk, visit.jobs, job_id, text or "")
-        plan = plan_of(desk, job_id, text or "")
-        # Judged last: it may have been saved while it was planned, and this answer comes after that one.
-        return [*self._judge(desk, visit.jobs, job_id, text or ""), plan]
+        return [*self._judge(desk, visit.jobs, job_id, text or ""), plan_of(desk, job_id, text or "")]
 
     def store(self, job_id: str, text: str, visit: Visit, request: gr.Request) -> list[Any]:
         """Save; raises InputError where the text is wrong, or the file was changed meanwhile."""
@@ -148,11 +146,13 @@ class JobEditor:
         page = self._page
         saved = [self.heading, self.problems, self.save, self.discard]
         typed = [*self._verdict, self.plan]
-        page.on(self.code.input, self.type, self.inputs, typed, trigger_mode="always_last", changes_queue=True)
-        page.on(self.save.click, self.store, self.inputs, saved, changes_queue=True)
-        page.on(self.over.click, self.store_over, self.inputs, saved, changes_queue=True)
-        page.on(self.discard.click, self.reload, [self.opened, page.visit], self.outputs, changes_queue=True)
-        page.on(self.close.click, self.leave, self.inputs, self.outputs, changes_queue=True)
+        # Or the answer to the last keystroke, "not saved", may come after the answer to Save.
+        in_turn = {"concurrency_id": EDITOR, "concurrency_limit": 1, "changes_queue": True}
+        page.on(self.code.input, self.type, self.inputs, typed, trigger_mode="always_last", **in_turn)
+        page.on(self.save.click, self.store, self.inputs, saved, **in_turn)
+        page.on(self.over.click, self.store_over, self.inputs, saved, **in_turn)
+        page.on(self.discard.click, self.reload, [self.opened, page.visit], self.outputs, **in_turn)
+        page.on(self.close.click, self.leave, self.inputs, self.outputs, **in_turn)
         page.on(self.opened.change, None, [self.opened], None, js=REMEMBER)
         page.on_open(self.reopen, [self.opened, page.visit], [*self.outputs, self.plan], js=RECALL)
         page.follow(self.plan, self._plan_key, self._plan)
