@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -48,10 +49,16 @@ class Refresher:
         except InputError:
             return [gr.skip()] * len(self.outputs)
         now = time.monotonic()
-        if (visit.was_running and not picture.is_running) or now - visit.told_all_at >= FULL_INTERVAL:
-            # Two answers may have overtaken one another on their way: now and then everything is said again.
+        # Two answers may have overtaken one another on their way: now and then everything is said again, and how a queue
+        # ended a tick later, since after that the timer is off.
+        ended, last_words = visit.was_running and not picture.is_running, now >= visit.last_words_at
+        if ended or last_words or now - visit.told_all_at >= FULL_INTERVAL:
             visit.seen.clear()
             visit.told_all_at = now
+        if ended:
+            visit.last_words_at = now + RUNNING_INTERVAL / 2
+        elif last_words:
+            visit.last_words_at = math.inf
         visit.was_running = picture.is_running
         updates: list[Any] = []
         for number, part in enumerate(self._page.live):
@@ -72,7 +79,7 @@ class Refresher:
         return self.refresh(queue, visit, live)
 
     def _timer_state(self, queue: Queue, visit: Visit, live: bool, running: bool) -> tuple[float, bool]:
-        if running:
+        if running or visit.last_words_at < math.inf:
             return RUNNING_INTERVAL, live
         others = any(
             session.queue.owner == queue.owner and session.runner.snapshot().active for session in self._page.sessions.all()

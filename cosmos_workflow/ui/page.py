@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import math
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,7 +37,10 @@ class ResultFilter:
 
 @dataclass(slots=True)
 class Visit:
-    """What one open page looks at; kept on the server, changed in place. `seen` says what was sent to it already."""
+    """What one open page looks at; kept on the server, changed in place.
+
+    `seen` says what was sent to it already; `last_words_at` is when it is told once more how a queue ended (monotonic).
+    """
 
     seen: dict[int, Hashable] = field(default_factory=dict)
     queue_page: int = 0
@@ -44,6 +48,7 @@ class Visit:
     results: ResultFilter = field(default_factory=ResultFilter)
     was_running: bool = False
     told_all_at: float = 0.0
+    last_words_at: float = math.inf
     jobs: JobsVisit = field(default_factory=JobsVisit)
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> Visit:

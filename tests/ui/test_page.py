@@ -187,7 +187,12 @@ def test_the_timer_runs_only_while_something_does(page: Page, session: Session, 
     flag.touch()
     assert session.runner.join(DEADLINE)
     refresh.refresh(session.queue, visit, True)
+    refresh.refresh(session.queue, visit, True)
+    assert visit.seen[TIMER] == (live.RUNNING_INTERVAL, True), "the end is told twice, a tick apart"
+    visit.last_words_at -= live.RUNNING_INTERVAL
+    assert sent(refresh.refresh(session.queue, visit, True)) == len(page.live) + 1
     assert visit.seen[TIMER] == (live.RUNNING_INTERVAL, False)
+    assert sent(refresh.refresh(session.queue, visit, True)) == 0
 
 
 @pytest.mark.parametrize("startup", ["ask", "stay_paused"])

@@ -20,6 +20,8 @@ from cosmos_workflow.ui.view import Picture
 EDITOR = "job-editor"
 REMEMBER = "(id) => { sessionStorage.setItem('cosmos-workflow-job', id || ''); }"
 RECALL = "(_id, visit) => [sessionStorage.getItem('cosmos-workflow-job') || '', visit]"
+IN_TURN: dict[str, Any] = {"concurrency_id": EDITOR, "concurrency_limit": 1, "changes_queue": True}
+"""For all that changes what the editor shows: else the answer to the last keystroke, "not saved", may come after Save's."""
 CHANGED = "The file was changed meanwhile. Save yours over it, or load the file and lose what you wrote."
 NEWER = "The file was changed meanwhile; load it to see it."
 GONE = "The file was deleted meanwhile. Copy what you need; it can't be saved any more."
@@ -146,13 +148,11 @@ class JobEditor:
         page = self._page
         saved = [self.heading, self.problems, self.save, self.discard]
         typed = [*self._verdict, self.plan]
-        # Or the answer to the last keystroke, "not saved", may come after the answer to Save.
-        in_turn = {"concurrency_id": EDITOR, "concurrency_limit": 1, "changes_queue": True}
-        page.on(self.code.input, self.type, self.inputs, typed, trigger_mode="always_last", **in_turn)
-        page.on(self.save.click, self.store, self.inputs, saved, **in_turn)
-        page.on(self.over.click, self.store_over, self.inputs, saved, **in_turn)
-        page.on(self.discard.click, self.reload, [self.opened, page.visit], self.outputs, **in_turn)
-        page.on(self.close.click, self.leave, self.inputs, self.outputs, **in_turn)
+        page.on(self.code.input, self.type, self.inputs, typed, trigger_mode="always_last", **IN_TURN)
+        page.on(self.save.click, self.store, self.inputs, saved, **IN_TURN)
+        page.on(self.over.click, self.store_over, self.inputs, saved, **IN_TURN)
+        page.on(self.discard.click, self.reload, [self.opened, page.visit], self.outputs, **IN_TURN)
+        page.on(self.close.click, self.leave, self.inputs, self.outputs, **IN_TURN)
         page.on(self.opened.change, None, [self.opened], None, js=REMEMBER)
         page.on_open(self.reopen, [self.opened, page.visit], [*self.outputs, self.plan], js=RECALL)
         page.follow(self.plan, self._plan_key, self._plan)

@@ -13,7 +13,7 @@ from cosmos_workflow.ui import lists, view
 from cosmos_workflow.ui.ask import Ask
 from cosmos_workflow.ui.jobs_desk import Desk, Desks
 from cosmos_workflow.ui.page import Page, Visit, owner_of, tell
-from cosmos_workflow.ui.tabs.job_editor import JobEditor
+from cosmos_workflow.ui.tabs.job_editor import IN_TURN, JobEditor
 
 TABLE = "jobs-table"
 FILE_TYPES = [".yaml", ".yml", ".json", ".txt", ".md", "audio", "video"]
@@ -57,13 +57,13 @@ class JobFiles:
         page.on(self.cancel.click, lambda: gr.Column(visible=False), None, [self.form])
         made = [self.form, self.name, *editor.outputs]
         for event in (self.create.click, self.name.submit):
-            page.on(event, self.make, [self.template, self.name, *editor.inputs], made, changes_queue=True)
-        page.on(self.upload.upload, self.take_in, [self.upload, *editor.inputs], editor.outputs, changes_queue=True)
+            page.on(event, self.make, [self.template, self.name, *editor.inputs], made, **IN_TURN)
+        page.on(self.upload.upload, self.take_in, [self.upload, *editor.inputs], editor.outputs, **IN_TURN)
         inputs = [selection, *editor.inputs]
-        page.on(self.duplicate.click, self.copy, inputs, editor.outputs, js=chosen, changes_queue=True)
+        page.on(self.duplicate.click, self.copy, inputs, editor.outputs, js=chosen, **IN_TURN)
         page.on(self.delete.click, self.ask_delete, inputs, [*self.ask.outputs, self.doomed], js=chosen)
         deleted = [self.ask.group, *editor.outputs]
-        page.on(self.ask.yes.click, self.really_delete, [self.doomed, *editor.inputs], deleted, changes_queue=True)
+        page.on(self.ask.yes.click, self.really_delete, [self.doomed, *editor.inputs], deleted, **IN_TURN)
 
     def make(self, template: str, name: str, opened: str, text: str, visit: Visit, request: gr.Request) -> list[Any]:
         """Make a job of a template, and open it."""

@@ -13,7 +13,7 @@ from cosmos_workflow.ui import jobs_markup, lists, view
 from cosmos_workflow.ui.jobs_desk import Desk, Desks
 from cosmos_workflow.ui.library import clamp_page
 from cosmos_workflow.ui.page import Page, Visit, owner_of, tell
-from cosmos_workflow.ui.tabs.job_editor import JobEditor
+from cosmos_workflow.ui.tabs.job_editor import IN_TURN, JobEditor
 from cosmos_workflow.ui.tabs.job_files import TABLE
 from cosmos_workflow.ui.view import PAGE_SIZE, Picture
 
@@ -69,8 +69,8 @@ class JobTable:
         for button, handler in ((self.up, self.move_up), (self.down, self.move_down)):
             page.on(button.click, handler, which, None, trigger_mode="multiple", **acting)
         switching = [*which, editor.code, page.visit]
-        page.on(self.on.click, self.switch_on, switching, editor.outputs, **acting)
-        page.on(self.off.click, self.switch_off, switching, editor.outputs, **acting)
+        page.on(self.on.click, self.switch_on, switching, editor.outputs, js=chosen, **IN_TURN)
+        page.on(self.off.click, self.switch_off, switching, editor.outputs, js=chosen, **IN_TURN)
         page.on(self.previous.click, self.turn_back, [page.visit], None, changes_queue=True)
         page.on(self.following.click, self.turn_on, [page.visit], None, changes_queue=True)
 

@@ -10,7 +10,7 @@ from cosmos_workflow.ui import lists
 from cosmos_workflow.ui.jobs_desk import Desks
 from cosmos_workflow.ui.live import RUNNING_INTERVAL
 from cosmos_workflow.ui.page import Page, Visit, Wiring, owner_of
-from cosmos_workflow.ui.tabs.job_editor import JobEditor
+from cosmos_workflow.ui.tabs.job_editor import IN_TURN, JobEditor
 from cosmos_workflow.ui.tabs.job_files import JobFiles
 from cosmos_workflow.ui.tabs.job_table import JobTable
 from cosmos_workflow.ui.tabs.job_task import JobTask
@@ -37,8 +37,8 @@ class Jobs:
             self.open_row,
             self._editor.inputs,
             self._editor.outputs,
-            changes_queue=True,
             then=Wiring(lambda: None, [], [], {"js": "() => window.cosmos.showOpened()"}),
+            **IN_TURN,
         )
 
     def open_row(self, job_id: str, text: str, visit: Visit, event: gr.EventData, request: gr.Request) -> list[Any]:
