@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -45,7 +46,7 @@ def test_speech_and_clips_are_queued_grouped_paused_resumed_and_played(
     open_tab(page, "Queue")
     expect(page.locator("#queue-progress")).to_contain_text("frame")
     expect(page.locator("#cancel-running")).to_be_visible()
-    assert "/7" in page.title()
+    expect(page).to_have_title(re.compile("/7"))
     fits(page)
 
     # Paused, they are finished first; the next batch waits, also over a reload.
@@ -61,7 +62,7 @@ def test_speech_and_clips_are_queued_grouped_paused_resumed_and_played(
     expect(page.locator("#queue-results article")).to_have_count(7)
     expect(page.locator("#queue-counter")).to_have_text("Queue empty")
     expect(page.locator("#queue-progress")).to_contain_text("7 succeeded.")
-    assert page.title() == "Cosmos Workflow"
+    expect(page).to_have_title("Cosmos Workflow")
 
     for player in ("audio", "video[controls]"):
         plays(page.locator(f"#queue-results {player}").first)
