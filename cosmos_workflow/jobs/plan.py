@@ -272,9 +272,10 @@ def _known(take: Take, known: KnownRuns) -> Take:
 
 def _cost(task: TaskConfig, piece: PieceState, params: Mapping[str, Any]) -> float | None:
     spec = find_engine(task.engine)
+    recipe = spec.recipe(piece.chunk.text, params, task.weights, piece.inputs)
     if not set(piece.later).isdisjoint(spec.cost_inputs):
         return None
     try:
-        return spec.cost(spec.recipe(piece.chunk.text, params, task.weights, piece.inputs))
+        return spec.cost(recipe)
     except InputError:
         return None  # an earlier task made what can't be used here; its run says so
