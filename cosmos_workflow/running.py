@@ -269,9 +269,7 @@ class RunningBatch:
         return result
 
     def _request(self, item: QueueItem) -> Request:
-        folder = self._store.open_run_folder(self._runs[item.id])
-        recipe = self._recipes[item.id]
-        return Request(recipe.text, recipe.params, recipe.weights, recipe.inputs, id=item.id, folder=folder)
+        return Request.of(self._recipes[item.id], item.id, self._store.open_run_folder(self._runs[item.id]))
 
     def _record(self, item: QueueItem) -> RunRecord:
         known = {"id": self._runs[item.id], "owner": self._owner, "token": self._token}

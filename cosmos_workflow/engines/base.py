@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from cosmos_workflow.catalog import Recipe
 from cosmos_workflow.errors import WorkflowError
@@ -38,6 +38,11 @@ class Request(Recipe):
 
     id: str
     folder: Path
+
+    @classmethod
+    def of(cls, recipe: Recipe, item_id: str, folder: Path) -> Self:
+        """A recipe as the request for an item."""
+        return cls(recipe.text, recipe.params, recipe.weights, recipe.inputs, item_id, folder)
 
 
 @dataclass(frozen=True, slots=True)

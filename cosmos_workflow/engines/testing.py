@@ -9,7 +9,6 @@ from typing import Any
 
 from cosmos_workflow.catalog import EngineSpec
 from cosmos_workflow.engines.base import Cancelled, Device, Engine, ItemOutcome, Request
-from cosmos_workflow.params import validate_params
 from cosmos_workflow.progress import ProgressTracker
 
 
@@ -56,8 +55,7 @@ def make_request(
     """A checked request with a folder of its own below `folder`."""
     own = folder / item_id
     own.mkdir(parents=True)
-    checked = validate_params(spec.params, params or {})
-    return Request(text, checked, spec.complete_weights(weights), dict(inputs or {}), id=item_id, folder=own)
+    return Request.of(spec.recipe(text, params or {}, spec.complete_weights(weights), inputs or {}), item_id, own)
 
 
 def run_engine(engine: Engine, requests: list[Request], context: RecordingContext) -> dict[str, ItemOutcome]:
