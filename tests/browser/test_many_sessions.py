@@ -7,16 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from gradio_client import Client
-from page_support import Server
-from support import DEADLINE
+from page_support import Server, connect
 
 VISITORS = 20
 
 
 def visit_page(url: str, number: int) -> list[str]:
     """What one client saw, a line for each thing that was wrong."""
-    client = Client(url, verbose=False, httpx_kwargs={"timeout": DEADLINE})
+    client = connect(url)
     texts = [f"Visitor {number}, item {item}." for item in range(3)]
     added = client.predict("", texts, "espeak", {"rate": 300}, {}, api_name="/add_to_queue")
     token = added["token"]

@@ -9,9 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-from gradio_client import Client
 from gradio_client.exceptions import AppError
-from page_support import Server, add, choose_engine, go, open_tab, tick, write_prompt
+from page_support import Server, add, choose_engine, connect, go, open_tab, tick, write_prompt
 from playwright.sync_api import Page, expect
 from support import DEADLINE
 
@@ -137,15 +136,15 @@ def test_users_have_their_own_library_results_and_files(
     open_tab(bob, "Results")
     expect(bob.locator("#results-gallery article")).to_have_count(0)
 
-    client = Client(url, verbose=False, httpx_kwargs={"auth": ("ann", "one"), "timeout": DEADLINE})
+    client = connect(url, ("ann", "one"))
     token = client.predict("", ["Hello."], "espeak", {}, {}, api_name="/add_to_queue")["token"]
-    stranger = Client(url, verbose=False, httpx_kwargs={"auth": ("bob", "two"), "timeout": DEADLINE})
+    stranger = connect(url, ("bob", "two"))
     with pytest.raises(AppError, match="There is no queue with this token"):
         stranger.predict(token, api_name="/get_queue_display")
 
 
 def test_the_endpoints_work_from_a_client(server: Server) -> None:
-    client = Client(server.url, verbose=False, httpx_kwargs={"timeout": DEADLINE})
+    client = connect(server.url)
     added = client.predict("", ["One.", "Two.", "Three."], "espeak", {"rate": 300}, {}, api_name="/add_to_queue")
     token = added["token"]
     assert (added["queued"], len(added["added"])) == (3, 3)
@@ -173,7 +172,7 @@ def test_the_endpoints_work_from_a_client(server: Server) -> None:
     ],
 )
 def test_a_wrong_call_gets_one_sentence(server: Server, arguments: list[object], sentence: str) -> None:
-    client = Client(server.url, verbose=False, httpx_kwargs={"timeout": DEADLINE})
+    client = connect(server.url)
     with pytest.raises(AppError) as caught:
         client.predict(*arguments, api_name="/add_to_queue")
     assert sentence in str(caught.value)

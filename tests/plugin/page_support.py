@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from gradio_client import Client
 from playwright.sync_api import Locator, Page, expect
 from support import DEADLINE
 
@@ -150,6 +151,11 @@ def set_number(page: Page, name: str, value: str) -> None:
     field = page.get_by_label(f"number input for {name}").first
     field.fill(value)
     field.press("Tab")
+
+
+def connect(url: str, auth: tuple[str, str] | None = None) -> Client:
+    """A program that calls the endpoints, patient with a busy machine."""
+    return Client(url, verbose=False, httpx_kwargs={"auth": auth, "timeout": DEADLINE})
 
 
 def fits(page: Page) -> None:

@@ -260,6 +260,7 @@ def test_an_answer_to_a_keystroke_never_overtakes_the_answer_to_save(
             overtaken.wait(1)
         return plan(desk, job_id, text)
 
+    @functools.wraps(store)
     def save(*arguments: Any) -> list[Any]:
         try:
             return store(*arguments)
@@ -267,7 +268,7 @@ def test_an_answer_to_a_keystroke_never_overtakes_the_answer_to_save(
             overtaken.set()
 
     monkeypatch.setattr(job_editor, "plan_of", plan_late)
-    monkeypatch.setattr(JobEditor, "store", functools.wraps(store)(save))
+    monkeypatch.setattr(JobEditor, "store", save)
     app = make_app(sessions, {}, desks=desks)
     numbers = {function.name: number for number, function in app.state.visits.blocks.fns.items()}
     with TestClient(app, base_url="http://127.0.0.1") as client:
