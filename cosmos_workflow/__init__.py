@@ -6,33 +6,63 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cosmos_workflow.operations import Operations
+    from cosmos_workflow.config import Workspace
+    from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError
+    from cosmos_workflow.execution.operations import Operations
+    from cosmos_workflow.execution.runner import QueueRunner
+    from cosmos_workflow.jobs.document.tasks import TaskConfig
+    from cosmos_workflow.jobs.executor import TaskExecutor, TaskResult
+    from cosmos_workflow.jobs.manager import JobManager
+    from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
+    from cosmos_workflow.jobs.plan import ExecutionPlan
+    from cosmos_workflow.jobs.store import JobStore
     from cosmos_workflow.progress import ProgressTracker
     from cosmos_workflow.queueing import Batch, Prompt, Queue, QueueItem, calculate_batch_key, group_queue_by_batch_key
-    from cosmos_workflow.runner import QueueRunner
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Batch": "queueing",
-    "Operations": "operations",
+    "ExecutionPlan": "jobs.plan",
+    "InputError": "errors",
+    "JobManager": "jobs.manager",
+    "JobStore": "jobs.store",
+    "Operations": "execution.operations",
     "ProgressTracker": "progress",
     "Prompt": "queueing",
     "Queue": "queueing",
     "QueueItem": "queueing",
-    "QueueRunner": "runner",
+    "QueueRunner": "execution.runner",
+    "TaskConfig": "jobs.document.tasks",
+    "TaskExecutor": "jobs.executor",
+    "TaskOrchestrator": "jobs.orchestrator",
+    "TaskResult": "jobs.executor",
+    "UnavailableError": "errors",
+    "WorkflowError": "errors",
+    "Workspace": "config",
     "calculate_batch_key": "queueing",
     "group_queue_by_batch_key": "queueing",
 }
 
 __all__ = [
     "Batch",
+    "ExecutionPlan",
+    "InputError",
+    "JobManager",
+    "JobStore",
     "Operations",
     "ProgressTracker",
     "Prompt",
     "Queue",
     "QueueItem",
     "QueueRunner",
+    "TaskConfig",
+    "TaskExecutor",
+    "TaskOrchestrator",
+    "TaskResult",
+    "UnavailableError",
+    "WorkflowError",
+    "Workspace",
     "__version__",
     "calculate_batch_key",
     "group_queue_by_batch_key",
@@ -44,3 +74,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.params import list_choices, shorten
+from cosmos_workflow.errors import InputError, UnavailableError, list_choices, shorten
+from cosmos_workflow.files import file_errors, inside
 
 HOME_VARIABLE = "COSMOS_WORKFLOW_HOME"
 SETTINGS_FILE = "settings.yaml"
-
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 class Settings(BaseModel):
@@ -162,34 +158,6 @@ class AppLock:
             return ""  # The other one is just starting, or just leaving.
 
 
-def inside(root: Path, path: Path | str, what: str) -> Path:
-    """`path` below `root`, resolved; raises InputError for one that leaves `root`, which the sentence calls `what`.
-
-    Refused are absolute paths, "..", Windows drives, backslashes and colons, control characters, and symbolic links that
-    lead out. Percent signs and the like are letters of a name.
-    """
-    text = str(path)
-    windows = PureWindowsPath(text)
-    wrong = (
-        not text.strip()
-        or Path(text).is_absolute()
-        or bool(windows.drive or windows.root)
-        or any(letter in text for letter in "\\:")
-        or any(ord(letter) < 32 for letter in text)
-        or ".." in Path(text).parts
-    )
-    if not wrong:
-        base = root.resolve()
-        try:
-            resolved = (base / text).resolve()
-        except (OSError, RuntimeError):  # a link to itself
-            wrong = True
-        else:
-            if resolved.is_relative_to(base):
-                return resolved
-    raise InputError(f"The path {shorten(text)} isn't inside {what}; use a path below it, without '..'.")
-
-
 def read_settings(path: Path) -> Settings:
     """The settings in `path`, or the defaults where there is no such file; raises InputError with file, line and key."""
     try:
@@ -233,27 +201,6 @@ def assets_dir() -> Path:
     """The samples: in the package where it was installed from a wheel, else in the repository."""
     packaged = Path(__file__).parent / "_assets"
     return packaged if packaged.is_dir() else Path(__file__).parent.parent / "assets"
-
-
-@contextlib.contextmanager
-def file_errors(what: str) -> Iterator[None]:
-    """Turn an OSError inside into an UnavailableError of one sentence that begins with `what`."""
-    try:
-        yield
-    except Timeout:
-        raise
-    except OSError as error:
-        raise UnavailableError(f"{what} {_reason(error)}") from error
-
-
-def _reason(error: OSError) -> str:
-    if error.errno in _FULL:
-        return "can't be written: the disk is full; free some space and try again."
-    if error.errno in _REFUSED:
-        return "can't be written: permission denied; choose another folder or change its permissions."
-    if isinstance(error, NotADirectoryError | FileExistsError):
-        return "can't be used: it is a file, or lies below one; choose a folder."
-    return f"can't be used: {error.strerror or error}."
 
 
 def _default_root() -> str:

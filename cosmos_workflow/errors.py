@@ -1,8 +1,25 @@
-"""Errors that reach a person: one sentence each."""
+"""Errors that reach a person: one sentence each, with what it is about as fields, and the words that such sentences share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any
 
 
 class WorkflowError(Exception):
-    """Base of every error this package raises on purpose; `str()` is one sentence for a person."""
+    """Base of every error this package raises on purpose; `str()` is one sentence for a person.
+
+    Programs look at the fields, never at the sentence: `key` is the name of what is wrong ("rate", "voice"), `place` where it
+    stands ("Prompt 2 of 3", a file's line), `cause` the sentence without them; each is empty where there is none.
+    """
+
+    def __init__(self, sentence: str = "", *, key: str = "", place: str = "", cause: str = "") -> None:
+        super().__init__(sentence)
+        self.key, self.place, self.cause = key, place, cause or sentence
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(self.args), self.__dict__
 
 
 class InputError(WorkflowError):
@@ -11,3 +28,21 @@ class InputError(WorkflowError):
 
 class UnavailableError(WorkflowError):
     """An engine, a device or a folder can't be used now; the sentence says why and what to do."""
+
+
+def list_choices(choices: Sequence[str], most: int = 12) -> str:
+    """Choices joined for a sentence, cut after `most`."""
+    shown = ", ".join(choices[:most])
+    return f"{shown} and {len(choices) - most} more" if len(choices) > most else shown
+
+
+def shorten(value: Any, most: int = 60) -> str:
+    """A value as it was given, cut to `most` characters."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """ " (did you mean 'rate'?)" where a known word is near, else nothing; to be put into a sentence."""
+    near = get_close_matches(word, list(known), 1, 0.6)
+    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -23,8 +23,8 @@ TOGETHER = ("tests/engines/chatterbox/", "tests/engines/cosmos_transfer/")
 sys.path.insert(0, str(PLUGIN))
 
 from cosmos_workflow.config import Workspace  # noqa: E402 - the engines are found at the first look
-from cosmos_workflow.operations import Operations  # noqa: E402
-from cosmos_workflow.sessions import Session, Sessions  # noqa: E402
+from cosmos_workflow.execution.operations import Operations  # noqa: E402
+from cosmos_workflow.execution.sessions import Session, Sessions  # noqa: E402
 
 
 class ByFile(LoadFileScheduling):

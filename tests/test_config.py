@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosmos_workflow.config import Settings, Workspace, assets_dir, file_errors, inside, read_settings
+from cosmos_workflow.config import Settings, Workspace, assets_dir, read_settings
 from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.files import file_errors, inside
 
 HOLD_THE_PAGE = """
 import sys

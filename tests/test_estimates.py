@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosmos_workflow.estimates import (
+from cosmos_workflow.execution.estimates import (
     CostSample,
     TimeLeft,
     batching_gain,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from cosmos_workflow.engines.params import Params, expected, invariant_names, param, param_fields, validate_params
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.params import Params, expected, invariant_names, param, param_fields, validate_params
 
 calls: list[str] = []
 

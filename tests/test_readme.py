@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from support import DEADLINE
 
-from cosmos_workflow.catalog import engine_names
+import cosmos_workflow
 from cosmos_workflow.cli import app
 from cosmos_workflow.config import Settings
+from cosmos_workflow.engines.spec import engine_names
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -70,3 +71,10 @@ def test_nothing_else_stands_at_the_top() -> None:
         "tests",
         "assets",
     }
+
+
+def test_the_fixed_names_come_from_the_package() -> None:
+    names = "JobStore JobManager TaskOrchestrator TaskExecutor TaskConfig TaskResult ExecutionPlan Workspace InputError"
+    for name in names.split():
+        assert getattr(cosmos_workflow, name).__name__ == name
+        assert name in dir(cosmos_workflow)

@@ -14,10 +14,10 @@ from support import DEADLINE, wait_for
 
 from cosmos_workflow.config import Settings, Workspace
 from cosmos_workflow.errors import UnavailableError
-from cosmos_workflow.operations import Operations
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.execution.runner import RunnerState
+from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.queueing import ItemStatus, Prompt
-from cosmos_workflow.runner import RunnerState
-from cosmos_workflow.sessions import Session, Sessions
 
 Log = Callable[[], list[str]]
 

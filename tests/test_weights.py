@@ -10,9 +10,16 @@ import pytest
 from hub_support import Hub, open_hub, own_cache
 from support import digest
 
+from cosmos_workflow.engines.model_files.fetching import FetchProgress, fetch_weights, plan_fetch
+from cosmos_workflow.engines.model_files.sets import (
+    FOLDER_VARIABLE,
+    WeightSet,
+    check_weights,
+    find_weights,
+    require_weights,
+    weight_state,
+)
 from cosmos_workflow.errors import UnavailableError
-from cosmos_workflow.fetching import FetchProgress, fetch_weights, plan_fetch
-from cosmos_workflow.weights import FOLDER_VARIABLE, WeightSet, check_weights, find_weights, require_weights, weight_state
 
 TOY = WeightSet(
     "toy", "Toy", "someone/toy-model", files=("model.safetensors", "tokenizer.json"), optional=("extra.json", "none.json")
@@ -106,7 +113,7 @@ def test_a_checked_file_isnt_read_again(hub: Hub, monkeypatch: pytest.MonkeyPatc
     def unread(path: Path, like: str) -> str:
         raise AssertionError(f"{path} was read again")
 
-    monkeypatch.setattr("cosmos_workflow.weights.digest_of", unread)
+    monkeypatch.setattr("cosmos_workflow.engines.model_files.sets.digest_of", unread)
     check_weights(TOY, folder)
 
 

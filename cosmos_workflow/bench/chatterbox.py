@@ -24,9 +24,9 @@ from cosmos_workflow.engines.base import Device, Output
 from cosmos_workflow.engines.chatterbox import SPEC
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.variants import TOKENS_PER_SECOND
+from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.engines.testing import RecordingContext, make_request
 from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.weights import FOLDER_VARIABLE
 
 if TYPE_CHECKING:
     from cosmos_workflow.engines.chatterbox.engine import ChatterboxEngine

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from cosmos_workflow.weights import FOLDER_VARIABLE
+from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 
 if TYPE_CHECKING:
     from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine

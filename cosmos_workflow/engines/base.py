@@ -1,6 +1,6 @@
 """The contract between a worker and the engine it has loaded.
 
-A new engine is two classes: an `EngineSpec` (`cosmos_workflow.catalog`) that the app reads without loading anything, and an
+A new engine is two classes: an `EngineSpec` (`cosmos_workflow.engines.spec`) that the app reads without loading anything, and an
 `Engine` that does the work in a worker process. `SerialEngine` is the short way for one that makes its items one by one.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from cosmos_workflow.catalog import Recipe
+from cosmos_workflow.engines.spec import Recipe
 from cosmos_workflow.errors import WorkflowError
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cosmos_workflow.catalog import EngineSpec
 from cosmos_workflow.engines.base import Cancelled, Device, Engine, ItemOutcome, Request
+from cosmos_workflow.engines.spec import EngineSpec
 from cosmos_workflow.progress import ProgressTracker
 
 

@@ -8,9 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from cosmos_workflow.engines.params import Params, param
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.media import ClipInfo, probe_clip
-from cosmos_workflow.params import Params, param
 
 CONTROLS = ("vis", "edge", "depth", "seg")
 Strength = Literal["very_low", "low", "medium", "high", "very_high"]

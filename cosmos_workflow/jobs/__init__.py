@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cosmos_workflow.jobs.background import JobBackground
+    from cosmos_workflow.jobs.document.loading import JobFileError, load_job, parse_job
+    from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig
     from cosmos_workflow.jobs.executor import TaskExecutor, TaskResult
-    from cosmos_workflow.jobs.files import JobFileError, load_job, parse_job
     from cosmos_workflow.jobs.manager import JobManager
     from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
     from cosmos_workflow.jobs.plan import ExecutionPlan, TaskStatus
     from cosmos_workflow.jobs.store import JobStore
-    from cosmos_workflow.jobs.tasks import JobFile, TaskConfig
 
 _HOMES = {
     "ExecutionPlan": "plan",
     "JobBackground": "background",
-    "JobFile": "tasks",
-    "JobFileError": "files",
+    "JobFile": "document.tasks",
+    "JobFileError": "document.loading",
     "JobManager": "manager",
     "JobStore": "store",
-    "TaskConfig": "tasks",
+    "TaskConfig": "document.tasks",
     "TaskExecutor": "executor",
     "TaskOrchestrator": "orchestrator",
     "TaskResult": "executor",
     "TaskStatus": "plan",
-    "load_job": "files",
-    "parse_job": "files",
+    "load_job": "document.loading",
+    "parse_job": "document.loading",
 }
 
 __all__ = [

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cosmos_workflow.catalog import find_engine
+from cosmos_workflow.engines.params import validate_params
+from cosmos_workflow.engines.spec import find_engine
+from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.plan import ExecutionPlan, Mode, TaskPlan, piece_cost, queue_items
-from cosmos_workflow.jobs.tasks import JobFile
-from cosmos_workflow.params import validate_params
 from cosmos_workflow.queueing import Batch, QueueItem, explain_groups, plan_batches
 
 

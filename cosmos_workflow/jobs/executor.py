@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cosmos_workflow.errors import WorkflowError
-from cosmos_workflow.jobs.assembly import assemble
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.execution.runner import QueueRunner, RunnerSnapshot, RunnerState
+from cosmos_workflow.jobs.document.tasks import TaskConfig, slug
 from cosmos_workflow.jobs.plan import ExecutionPlan, TaskPlan, TaskStatus, plan_task, queue_items, task_of
-from cosmos_workflow.jobs.status import JobReader, TaskReport
-from cosmos_workflow.jobs.tasks import TaskConfig, slug
-from cosmos_workflow.operations import Operations
+from cosmos_workflow.jobs.speech.assembly import assemble
+from cosmos_workflow.jobs.state import JobReader, TaskReport
 from cosmos_workflow.queueing import ItemStatus, Queue, QueueItem
-from cosmos_workflow.runner import QueueRunner, RunnerSnapshot, RunnerState
 
 _WAIT = 0.5
 

@@ -9,14 +9,14 @@ from pathlib import Path, PurePath
 
 from filelock import Timeout
 
-from cosmos_workflow.config import assets_dir, file_errors, inside
-from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.jobs.edit import set_values
+from cosmos_workflow.config import assets_dir
+from cosmos_workflow.errors import InputError, UnavailableError, list_choices, shorten
+from cosmos_workflow.files import file_errors, inside
+from cosmos_workflow.jobs.document.edit import set_values
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-from cosmos_workflow.jobs.status import JobReport
+from cosmos_workflow.jobs.state import JobReport
 from cosmos_workflow.jobs.store import ENDINGS, StoredJob
-from cosmos_workflow.jobs.yaml_tree import MAX_YAML_BYTES, Location, read_text_file
-from cosmos_workflow.params import list_choices, shorten
+from cosmos_workflow.yaml_places import MAX_YAML_BYTES, Location, read_text_file
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,15 @@ from typing import Any
 
 from filelock import Timeout
 
-from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.estimates import TimeLeft, time_left
-from cosmos_workflow.jobs.candidates import Score, Scorer
+from cosmos_workflow.errors import InputError, UnavailableError, shorten
+from cosmos_workflow.execution.estimates import TimeLeft, time_left
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, all_needs
 from cosmos_workflow.jobs.executor import JobWaiting, OnEvent, TaskExecutor, TaskResult
 from cosmos_workflow.jobs.plan import Choice, ExecutionPlan, Mode, PieceState, TaskStatus, plan_task, queue_items
-from cosmos_workflow.jobs.status import JobReader, JobReport, TaskReport
+from cosmos_workflow.jobs.speech.takes import Score, Scorer
+from cosmos_workflow.jobs.state import JobReader, JobReport, TaskReport
 from cosmos_workflow.jobs.store import JobStore
-from cosmos_workflow.jobs.tasks import JobFile, TaskConfig, all_needs
-from cosmos_workflow.operations import Operations
-from cosmos_workflow.params import shorten
 from cosmos_workflow.queueing import QueueItem
 from cosmos_workflow.store import RunRecord
 

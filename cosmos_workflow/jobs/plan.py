@@ -12,11 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from cosmos_workflow.catalog import find_engine
+from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.jobs.candidates import take_seeds
-from cosmos_workflow.jobs.chunks import Chunk
-from cosmos_workflow.jobs.tasks import Source, TaskConfig
+from cosmos_workflow.jobs.document.tasks import Source, TaskConfig
+from cosmos_workflow.jobs.speech.chunks import Chunk
+from cosmos_workflow.jobs.speech.takes import take_seeds
 from cosmos_workflow.queueing import ItemStatus, QueueItem, calculate_batch_key
 from cosmos_workflow.queueing.batches import digest
 from cosmos_workflow.store import RunRecord

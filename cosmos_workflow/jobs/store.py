@@ -12,12 +12,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from cosmos_workflow.config import Workspace, file_errors
-from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.jobs.files import load_job, parse_job
+from cosmos_workflow.config import Workspace
+from cosmos_workflow.errors import InputError, UnavailableError, shorten
+from cosmos_workflow.files import file_errors
+from cosmos_workflow.jobs.document.loading import load_job, parse_job
+from cosmos_workflow.jobs.document.tasks import JobFile, slug
 from cosmos_workflow.jobs.plan import Choice
-from cosmos_workflow.jobs.tasks import JobFile, slug
-from cosmos_workflow.params import shorten
 from cosmos_workflow.store import LOCAL, Disk
 
 ENDINGS = (".yaml", ".yml")

@@ -9,7 +9,7 @@ from cosmos_workflow.queueing.batches import (
 )
 from cosmos_workflow.queueing.items import Batch, ItemStatus, Prompt, QueueItem, TransitionError
 from cosmos_workflow.queueing.queue import Queue
-from cosmos_workflow.queueing.state import Journal, QueueSnapshot
+from cosmos_workflow.queueing.snapshot import Journal, QueueSnapshot
 
 __all__ = [
     "Batch",

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from cosmos_workflow.catalog import find_engine
+from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.queueing.items import Batch, QueueItem
 
 KEY_LENGTH = 16

@@ -9,13 +9,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cosmos_workflow.catalog import EngineSpec, Recipe, find_engine
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.engines.params import validate_params
+from cosmos_workflow.engines.spec import EngineSpec, Recipe, find_engine
+from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.ids import new_id, new_token
-from cosmos_workflow.params import shorten, validate_params
 from cosmos_workflow.queueing.batches import digest, plan_batches
 from cosmos_workflow.queueing.items import Batch, ItemStatus, Prompt, QueueItem
-from cosmos_workflow.queueing.state import Journal, QueueSnapshot
+from cosmos_workflow.queueing.snapshot import Journal, QueueSnapshot
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -231,8 +231,8 @@ class Queue:
             return self._version
 
     def get_queue_display(self) -> pd.DataFrame:
-        """The queue as a table: see `cosmos_workflow.queueing.display`."""
-        from cosmos_workflow.queueing.display import queue_frame
+        """The queue as a table: see `cosmos_workflow.queueing.rows`."""
+        from cosmos_workflow.queueing.rows import queue_frame
 
         return queue_frame(self.snapshot(), self.plan())
 

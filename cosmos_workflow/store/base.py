@@ -8,10 +8,10 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
-from cosmos_workflow.config import Workspace, file_errors
+from cosmos_workflow.config import Workspace
+from cosmos_workflow.files import Disk, file_errors
 from cosmos_workflow.ids import new_id
 from cosmos_workflow.store.database import Database
-from cosmos_workflow.store.disk import Disk
 
 
 class StorePart:

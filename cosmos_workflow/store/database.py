@@ -11,8 +11,9 @@ from typing import Any
 from filelock import FileLock
 from sqlalchemy import Connection, create_engine, event, exc
 
-from cosmos_workflow.config import Workspace, assets_dir, file_errors
+from cosmos_workflow.config import Workspace, assets_dir
 from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.files import file_errors
 from cosmos_workflow.store import moved, schema
 
 BUSY_SECONDS = 30

@@ -11,11 +11,9 @@ from importlib import metadata as packages
 from pathlib import Path
 from typing import Any
 
-from cosmos_workflow.config import inside
-from cosmos_workflow.errors import InputError, WorkflowError
-from cosmos_workflow.params import shorten
+from cosmos_workflow.errors import InputError, WorkflowError, shorten
+from cosmos_workflow.files import inside, sha256_of
 from cosmos_workflow.queueing import ItemStatus
-from cosmos_workflow.store.disk import sha256_of
 from cosmos_workflow.store.inputs import InputFiles
 from cosmos_workflow.store.records import RunRecord
 

@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import delete, insert, select
 
-from cosmos_workflow.config import assets_dir, file_errors, inside
-from cosmos_workflow.errors import InputError
-from cosmos_workflow.params import list_choices, shorten
+from cosmos_workflow.config import assets_dir
+from cosmos_workflow.errors import InputError, list_choices, shorten
+from cosmos_workflow.files import file_errors, inside, sha256_of
 from cosmos_workflow.store.base import StorePart
-from cosmos_workflow.store.disk import sha256_of
 from cosmos_workflow.store.records import LOCAL, InputFile
 from cosmos_workflow.store.schema import input_files
 

@@ -8,10 +8,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePath
 
-from cosmos_workflow.catalog import all_engines
-from cosmos_workflow.config import file_errors
-from cosmos_workflow.errors import InputError
-from cosmos_workflow.params import list_choices, shorten
+from cosmos_workflow.engines.spec import all_engines
+from cosmos_workflow.errors import InputError, list_choices, shorten
+from cosmos_workflow.files import file_errors
 from cosmos_workflow.queueing import Prompt
 
 MAX_BYTES = 50_000_000

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
-from cosmos_workflow.catalog import MAX_TEXT
-from cosmos_workflow.errors import InputError
-from cosmos_workflow.params import shorten
+from cosmos_workflow.engines.spec import MAX_TEXT
+from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.queueing import Prompt
 from cosmos_workflow.store.inputs import InputFiles
 from cosmos_workflow.store.prompt_files import read_prompts, write_prompts

@@ -8,8 +8,8 @@ from dataclasses import replace
 from sqlalchemy import Connection, delete, select
 
 from cosmos_workflow.errors import InputError
+from cosmos_workflow.files import TEMPORARY
 from cosmos_workflow.queueing import ItemStatus, QueueItem
-from cosmos_workflow.store.disk import TEMPORARY
 from cosmos_workflow.store.folders import DELETED, PARTIAL, process_of, read_run_file
 from cosmos_workflow.store.journal import QueueJournal, save_items
 from cosmos_workflow.store.records import RunRecord, Swept, item_of

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from sqlalchemy import delete, insert
 
-from cosmos_workflow.config import Workspace, file_errors, inside
+from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.files import Disk, file_errors, inside, sha256_of
 from cosmos_workflow.queueing import ItemStatus
 from cosmos_workflow.store.base import is_process_alive
-from cosmos_workflow.store.disk import Disk, sha256_of
 from cosmos_workflow.store.folders import PARTIAL, RUN_FILE, RUN_ID, process_of, read_run_file
 from cosmos_workflow.store.records import Finding, RunRecord, run_row
 from cosmos_workflow.store.recovery import Recovery

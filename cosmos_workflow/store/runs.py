@@ -11,8 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
-from cosmos_workflow.errors import InputError, WorkflowError
-from cosmos_workflow.params import shorten
+from cosmos_workflow.errors import InputError, WorkflowError, shorten
 from cosmos_workflow.queueing import ItemStatus, TransitionError
 from cosmos_workflow.queueing.items import TRANSITIONS
 from cosmos_workflow.store.folders import DELETED, RunFolders

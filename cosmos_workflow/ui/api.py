@@ -11,15 +11,14 @@ from typing import Any
 import gradio as gr
 from gradio.events import api as endpoint_of
 
-from cosmos_workflow.errors import InputError
-from cosmos_workflow.params import shorten
+from cosmos_workflow.errors import InputError, shorten
+from cosmos_workflow.execution.runner import RunnerSnapshot
+from cosmos_workflow.execution.sessions import Session
 from cosmos_workflow.queueing import Prompt
-from cosmos_workflow.runner import RunnerSnapshot
-from cosmos_workflow.sessions import Session
 from cosmos_workflow.store import Store
 from cosmos_workflow.ui import live, view
 from cosmos_workflow.ui.page import Page, guard, owner_of
-from cosmos_workflow.ui.tabs.configuration import require_available
+from cosmos_workflow.ui.prompts.configuration import require_available
 
 MAX_AT_ONCE = 10_000
 

@@ -6,15 +6,19 @@ import secrets
 
 import gradio as gr
 
-from cosmos_workflow.config import Workspace, file_errors
+from cosmos_workflow.config import Workspace
+from cosmos_workflow.execution.sessions import Sessions
+from cosmos_workflow.files import file_errors
 from cosmos_workflow.queueing import Queue
-from cosmos_workflow.sessions import Sessions
 from cosmos_workflow.ui import api, lists, markup, view
 from cosmos_workflow.ui.ask import Ask
-from cosmos_workflow.ui.jobs_desk import Desks
+from cosmos_workflow.ui.jobs import tab as jobs
+from cosmos_workflow.ui.jobs.desk import Desks
 from cosmos_workflow.ui.live import Refresher
 from cosmos_workflow.ui.page import Page, owner_of, tell
-from cosmos_workflow.ui.tabs import jobs, prompts, queue, results
+from cosmos_workflow.ui.prompts import tab as prompts
+from cosmos_workflow.ui.queue import tab as queue
+from cosmos_workflow.ui.results import tab as results
 
 NAME = "Cosmos Workflow"
 UPLOADS_KEPT = (600, 3600)

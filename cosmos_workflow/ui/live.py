@@ -11,9 +11,9 @@ from typing import Any
 import gradio as gr
 
 from cosmos_workflow.errors import InputError
+from cosmos_workflow.execution.runner import RunnerSnapshot
+from cosmos_workflow.execution.sessions import Session
 from cosmos_workflow.queueing import ItemStatus, Queue
-from cosmos_workflow.runner import RunnerSnapshot
-from cosmos_workflow.sessions import Session
 from cosmos_workflow.ui import view
 from cosmos_workflow.ui.page import Page, Visit
 

@@ -9,11 +9,11 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import FileResponse, StreamingResponse
 
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.jobs.assembly import finals
+from cosmos_workflow.jobs.speech.assembly import finals
 from cosmos_workflow.queueing import ItemStatus
 from cosmos_workflow.store import LOCAL, Store
-from cosmos_workflow.ui.archive import archive
-from cosmos_workflow.ui.jobs_desk import Desks
+from cosmos_workflow.ui.jobs.desk import Desks
+from cosmos_workflow.ui.results.archive import archive
 
 TYPES = {
     ".wav": "audio/wav",

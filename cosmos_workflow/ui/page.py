@@ -14,12 +14,12 @@ from typing import Any
 import gradio as gr
 
 from cosmos_workflow.errors import InputError, WorkflowError
-from cosmos_workflow.operations import Operations
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.execution.runner import QueueRunner
+from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.queueing import Queue
-from cosmos_workflow.runner import QueueRunner
-from cosmos_workflow.sessions import Session, Sessions
 from cosmos_workflow.store import LOCAL, Store
-from cosmos_workflow.ui.jobs_view import JobsVisit
+from cosmos_workflow.ui.jobs.view import JobsVisit
 from cosmos_workflow.ui.view import Picture
 
 log = logging.getLogger(__name__)

@@ -12,14 +12,14 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.devices import Pool
 from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.execution.sessions import Sessions
+from cosmos_workflow.execution.task_router import Pool
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
-from cosmos_workflow.operations import Operations
-from cosmos_workflow.sessions import Sessions
 from cosmos_workflow.store import LOCAL
 from cosmos_workflow.ui.access import Guard, is_loopback, read_users
-from cosmos_workflow.ui.jobs_desk import Desks
+from cosmos_workflow.ui.jobs.desk import Desks
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -67,7 +67,7 @@ def make_app(sessions: Sessions, users: dict[str, str], host: str = "127.0.0.1",
 
     from cosmos_workflow.ui import media, states, theme
     from cosmos_workflow.ui.app import build
-    from cosmos_workflow.ui.samples import add_samples
+    from cosmos_workflow.ui.prompts.samples import add_samples
 
     for owner in users or [None]:
         add_samples(sessions.operations.store, owner)

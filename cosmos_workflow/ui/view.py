@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from cosmos_workflow.catalog import find_engine
+from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.estimates import BatchingGain, Rate, TimeLeft, format_seconds, time_left
+from cosmos_workflow.execution.estimates import BatchingGain, Rate, TimeLeft, format_seconds, time_left
+from cosmos_workflow.execution.runner import RunnerSnapshot, RunnerState
 from cosmos_workflow.queueing import Batch, ItemStatus, QueueItem, QueueSnapshot, explain_groups
-from cosmos_workflow.queueing.display import describe_params, describe_weights, group_labels
-from cosmos_workflow.runner import RunnerSnapshot, RunnerState
+from cosmos_workflow.queueing.rows import describe_params, describe_weights, group_labels
 from cosmos_workflow.store import LOCAL, RunRecord
 
 PAGE_SIZE = 200

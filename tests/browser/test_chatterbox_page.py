@@ -17,8 +17,8 @@ from support import DEADLINE, digest
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.chatterbox.variants import TURBO_WEIGHTS
+from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.store import Store
-from cosmos_workflow.weights import FOLDER_VARIABLE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

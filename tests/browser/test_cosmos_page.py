@@ -11,9 +11,9 @@ from playwright.sync_api import Page, expect
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.cosmos_transfer.toy import write_toy_weights
+from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.queueing import Prompt
 from cosmos_workflow.store import Store
-from cosmos_workflow.weights import FOLDER_VARIABLE
 from tests.engines.cosmos_transfer.support import write_clip
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

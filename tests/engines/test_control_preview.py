@@ -365,7 +365,7 @@ def test_what_must_be_equal_in_a_batch() -> None:
 
 
 def test_what_a_preview_cannot_use_says_so() -> None:
-    from cosmos_workflow.params import param_fields
+    from cosmos_workflow.engines.params import param_fields
 
     fields = {field.name: field for field in param_fields(SPEC.params)}
     for name in ("num_steps", "guidance_scale", "seed", "sigma_max"):

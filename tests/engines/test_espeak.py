@@ -18,13 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import digest
 
-from cosmos_workflow.catalog import MAX_TEXT
 from cosmos_workflow.engines.base import Device, Dropped, Failure, Output, Request
 from cosmos_workflow.engines.espeak import SPEC
 from cosmos_workflow.engines.espeak import engine as implementation
 from cosmos_workflow.engines.espeak.engine import EspeakEngine
 from cosmos_workflow.engines.espeak.ssml import ELEMENTS, clean_ssml
 from cosmos_workflow.engines.espeak.voices import parse_voice, suggestions, variants, voices
+from cosmos_workflow.engines.spec import MAX_TEXT
 from cosmos_workflow.engines.testing import RecordingContext, make_request, run_engine
 from cosmos_workflow.errors import InputError
 

@@ -19,13 +19,13 @@ from dispatch_support import live_actors, require_ray
 from support import DEADLINE, wait_for
 
 from cosmos_workflow.config import Workspace
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.execution.runner import ItemProgress
+from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.gpu_dispatch import Dispatcher, TaskProgress, TaskSuccess, WorkerDied
 from cosmos_workflow.gpu_dispatch.ray import ClusterError, RayPool
 from cosmos_workflow.gpu_dispatch.ui import RichDispatcher
-from cosmos_workflow.operations import Operations
 from cosmos_workflow.queueing import Prompt
-from cosmos_workflow.runner import ItemProgress
-from cosmos_workflow.sessions import Session, Sessions
 from tests.faults.carries import Errand
 from tests.gpu_dispatch.conftest import Watched
 

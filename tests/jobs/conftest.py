@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from cosmos_workflow.catalog import engine_names, find_engine
 from cosmos_workflow.config import Workspace
+from cosmos_workflow.engines.spec import engine_names, find_engine
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.store import JobStore
-from cosmos_workflow.jobs.tasks import JobFile
-from cosmos_workflow.operations import Operations
 
 PLUGIN = Path(__file__).parent / "plugin"
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cosmos_workflow.jobs.chunks import Chunk, Limits, cut_text, language_of, split_long, split_sentences
+from cosmos_workflow.jobs.speech.chunks import Chunk, Limits, cut_text, language_of, split_long, split_sentences
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="<>"), max_size=300)
 PROSE = st.lists(

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.jobs.edit import set_values
-from cosmos_workflow.jobs.files import load_job, parse_job
-from cosmos_workflow.jobs.tasks import JobFile
-from cosmos_workflow.jobs.yaml_tree import JobFileError, Problem
+from cosmos_workflow.jobs.document.edit import set_values
+from cosmos_workflow.jobs.document.loading import load_job, parse_job
+from cosmos_workflow.jobs.document.tasks import JobFile
+from cosmos_workflow.yaml_places import JobFileError, Problem
 
 ASSETS = Path(__file__).parents[2] / "assets" / "jobs"
 
@@ -223,7 +223,7 @@ def test_a_missing_job_file(tmp_path: Path) -> None:
 def test_the_sizes_of_pieces_follow_the_engine(tmp_path: Path) -> None:
     sentence = "This is a sentence of some length, and there are many of them. "
     job = parse_job(f"engine: chatterbox\ntext: {sentence * 40!r}\n", tmp_path / "a.yaml")
-    from cosmos_workflow.catalog import find_engine
+    from cosmos_workflow.engines.spec import find_engine
 
     limit = find_engine("chatterbox").max_text
     assert max(len(chunk.text) for chunk in job.tasks[0].chunks) <= min(460, limit)

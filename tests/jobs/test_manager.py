@@ -11,14 +11,14 @@ from support import DEADLINE, wait_for
 
 from cosmos_workflow.config import Settings, Workspace
 from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.jobs.background import JobBackground
 from cosmos_workflow.jobs.manager import TEMPLATES, JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.plan import Choice
 from cosmos_workflow.jobs.store import JobStore
-from cosmos_workflow.jobs.yaml_tree import JobFileError
-from cosmos_workflow.operations import Operations
 from cosmos_workflow.queueing import ItemStatus
+from cosmos_workflow.yaml_places import JobFileError
 
 Log = Callable[[], list[str]]
 SIMPLE = "engine: tone   # hums\ntasks:\n  - text: {}\n"

@@ -18,12 +18,12 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.background import JobBackground
 from cosmos_workflow.jobs.check import check_job
+from cosmos_workflow.jobs.document.loading import parse_job
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, TakeMade
-from cosmos_workflow.jobs.files import parse_job
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-from cosmos_workflow.jobs.yaml_tree import JobFileError
 from cosmos_workflow.queueing import ItemStatus
+from cosmos_workflow.yaml_places import JobFileError
 from tests.jobs.conftest import changed, job_of
 
 Log = Callable[[], list[str]]

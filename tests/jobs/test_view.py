@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from cosmos_workflow.cli.jobs_view import RunView, print_checked
 from cosmos_workflow.jobs.check import check_job
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-from cosmos_workflow.jobs.view import RunView, print_checked
 
 ASSETS = Path(__file__).parents[2] / "assets"
 CHAIN = """

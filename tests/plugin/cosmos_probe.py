@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cosmos_workflow.catalog import Availability, EngineSpec
 from cosmos_workflow.engines.base import Context, Device, Dropped, Engine, ItemOutcome, Output, Request, failure
+from cosmos_workflow.engines.params import Params, param
+from cosmos_workflow.engines.spec import Availability, EngineSpec
 from cosmos_workflow.errors import UnavailableError
-from cosmos_workflow.params import Params, param
 from cosmos_workflow.progress import Stage
 
 UNAVAILABLE = "COSMOS_PROBE_UNAVAILABLE"

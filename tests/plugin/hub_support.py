@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from cosmos_workflow.weights import FOLDER_VARIABLE
+from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 PATIENCE = 60.0

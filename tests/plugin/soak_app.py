@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from cosmos_workflow.config import Settings, Workspace
-from cosmos_workflow.operations import Operations
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.execution.sessions import Sessions
 from cosmos_workflow.queueing import Prompt
-from cosmos_workflow.sessions import Sessions
 
 
 def main(root: Path, items: int) -> None:

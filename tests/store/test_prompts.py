@@ -25,8 +25,9 @@ def texts(store: Store, **chosen) -> list[str]:
 
 
 def test_prompts_are_kept_newest_first_and_found(store: Store) -> None:
-    store.save_prompt(Prompt("a red fox", name="Füchse"))
-    store.save_prompts([Prompt("first"), Prompt("second %"), Prompt("Third")])
+    store.save_prompt(Prompt("a red fox", id="ps_fox", name="Füchse"))
+    # Ids of our own: a search looks into ids too, and a random one may hold any two letters.
+    store.save_prompts([Prompt(text, id=f"ps_{number}") for number, text in enumerate(("first", "second %", "Third"))])
     assert texts(store) == ["first", "second %", "Third", "a red fox"], "those saved together keep their order"
     assert texts(store, search="FOX red") == ["a red fox"]
     assert texts(store, search="FÜCHS") == ["a red fox"]

@@ -8,9 +8,9 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from cosmos_workflow.catalog import EngineSpec, all_engines, find_engine
+from cosmos_workflow.engines.spec import EngineSpec, all_engines, find_engine
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.ui.forms import EngineForm, EngineForms, engine_note
+from cosmos_workflow.ui.prompts.forms import EngineForm, EngineForms, engine_note
 
 
 @pytest.fixture(autouse=True)

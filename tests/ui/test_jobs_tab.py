@@ -17,20 +17,22 @@ from support import DEADLINE, digest, wait_for
 
 from cosmos_workflow.config import Settings, Workspace
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.operations import Operations
-from cosmos_workflow.sessions import Session, Sessions
-from cosmos_workflow.ui import jobs_markup, jobs_view, media
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.execution.sessions import Session, Sessions
+from cosmos_workflow.ui import media
 from cosmos_workflow.ui.access import Guard
-from cosmos_workflow.ui.jobs_desk import Desk, Desks
+from cosmos_workflow.ui.jobs import editor as job_editor
+from cosmos_workflow.ui.jobs import markup as jobs_markup
+from cosmos_workflow.ui.jobs import view as jobs_view
+from cosmos_workflow.ui.jobs.desk import Desk, Desks
+from cosmos_workflow.ui.jobs.editor import CHANGED, GONE, JobEditor
+from cosmos_workflow.ui.jobs.files import JobFiles
+from cosmos_workflow.ui.jobs.run_mode import RunMode
+from cosmos_workflow.ui.jobs.tab import Jobs
+from cosmos_workflow.ui.jobs.table import JobTable
+from cosmos_workflow.ui.jobs.task import JobTask
 from cosmos_workflow.ui.page import Page, Visit
 from cosmos_workflow.ui.server import make_app
-from cosmos_workflow.ui.tabs import job_editor
-from cosmos_workflow.ui.tabs.job_editor import CHANGED, GONE, JobEditor
-from cosmos_workflow.ui.tabs.job_files import JobFiles
-from cosmos_workflow.ui.tabs.job_table import JobTable
-from cosmos_workflow.ui.tabs.job_task import JobTask
-from cosmos_workflow.ui.tabs.jobs import Jobs
-from cosmos_workflow.ui.tabs.run_mode import RunMode
 
 NOBODY = cast("gr.Request", SimpleNamespace(username=None))
 TEXT = "# mine\nengine: espeak\ntasks:\n  - text: One.  # first\n  - text: Two.\n"
@@ -426,7 +428,7 @@ def test_run_mode_that_was_on_asks(tab: Tab, workspace: Workspace, operations: O
 def test_the_page_is_kept_up_to_date_while_somebody_looks_or_something_runs(
     sessions: Sessions, desks: Desks, workspace: Workspace
 ) -> None:
-    from cosmos_workflow.ui.tabs import jobs
+    from cosmos_workflow.ui.jobs import tab as jobs
 
     with gr.Blocks(analytics_enabled=False):
         page = Page(sessions)

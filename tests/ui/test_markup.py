@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosmos_workflow.estimates import BatchingGain
+from cosmos_workflow.execution.estimates import BatchingGain
+from cosmos_workflow.execution.runner import ItemProgress, RunnerSnapshot, RunnerState
 from cosmos_workflow.queueing import ItemStatus, Prompt, Queue
-from cosmos_workflow.runner import ItemProgress, RunnerSnapshot, RunnerState
 from cosmos_workflow.store import RunRecord
 from cosmos_workflow.ui import markup
 from cosmos_workflow.ui.view import PAGE_SIZE, Picture

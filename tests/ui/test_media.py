@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from cosmos_workflow.operations import Operations
+from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.queueing import ItemStatus
 from cosmos_workflow.store import RunRecord, Store
 from cosmos_workflow.ui import media

@@ -17,19 +17,19 @@ from support import DEADLINE, wait_for
 
 from cosmos_workflow.config import Settings
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.operations import Operations
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.execution.runner import RunnerState
+from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.queueing import Prompt, Queue
-from cosmos_workflow.runner import RunnerState
-from cosmos_workflow.sessions import Session, Sessions
 from cosmos_workflow.ui import app, live
 from cosmos_workflow.ui.ask import Ask
 from cosmos_workflow.ui.live import TIMER, Refresher
 from cosmos_workflow.ui.page import Page, Visit, guard, owner_of
-from cosmos_workflow.ui.tabs.configuration import Configuration
-from cosmos_workflow.ui.tabs.editor import Editor
-from cosmos_workflow.ui.tabs.library import Library
-from cosmos_workflow.ui.tabs.queue_controls import QueueControls
-from cosmos_workflow.ui.tabs.queue_table import QueueTable
+from cosmos_workflow.ui.prompts.configuration import Configuration
+from cosmos_workflow.ui.prompts.editor import Editor
+from cosmos_workflow.ui.prompts.library import Library
+from cosmos_workflow.ui.queue.controls import QueueControls
+from cosmos_workflow.ui.queue.table import QueueTable
 
 FIXED = """prompts-table add-to-queue queue-counter clear-config queue-table start-queue pause-queue clear-queue
 remove-selected cancel-running batch-preview live-updates results-gallery"""

@@ -14,7 +14,7 @@ from support import DEADLINE
 
 from cosmos_workflow.bench.page import call
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.sessions import Sessions
+from cosmos_workflow.execution.sessions import Sessions
 from cosmos_workflow.ui.server import make_app, serve
 from cosmos_workflow.ui.states import KEPT, VisitStates
 

@@ -10,15 +10,15 @@ import pytest
 from hub_support import Hub, open_hub, own_cache
 from support import wait_for
 
-from cosmos_workflow.catalog import find_engine
 from cosmos_workflow.engines.chatterbox.variants import ENGLISH_WEIGHTS, TURBO_WEIGHTS
+from cosmos_workflow.engines.model_files.sets import find_weights
+from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.sessions import Sessions
-from cosmos_workflow.ui import fetcher as fetcher_module
-from cosmos_workflow.ui.fetcher import Fetcher, FetchState, gigabytes
+from cosmos_workflow.execution.sessions import Sessions
 from cosmos_workflow.ui.page import Page
-from cosmos_workflow.ui.tabs.weights import WeightsPanel, fetch_words, known_weights, missing_weights
-from cosmos_workflow.weights import find_weights
+from cosmos_workflow.ui.prompts import fetcher as fetcher_module
+from cosmos_workflow.ui.prompts.fetcher import Fetcher, FetchState, gigabytes
+from cosmos_workflow.ui.prompts.model_files import WeightsPanel, fetch_words, known_weights, missing_weights
 
 LARGE = "t3_turbo_v1.safetensors"
 FILES = dict.fromkeys(TURBO_WEIGHTS.files, b"{}") | {LARGE: bytes(range(256)) * 8192}

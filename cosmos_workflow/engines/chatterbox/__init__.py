@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from cosmos_workflow.catalog import Availability, EngineSpec, InputSpec, Medium, Recipe
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.recordings import check_speech, check_voice, seconds_of
 from cosmos_workflow.engines.chatterbox.variants import (
@@ -18,10 +17,11 @@ from cosmos_workflow.engines.chatterbox.variants import (
     Variant,
     find_variant,
 )
-from cosmos_workflow.errors import InputError
-from cosmos_workflow.params import ParamField, Params, param_fields, shorten
+from cosmos_workflow.engines.model_files.sets import WeightSet, find_weights, missing_sentence, remedy
+from cosmos_workflow.engines.params import ParamField, Params, param_fields
+from cosmos_workflow.engines.spec import Availability, EngineSpec, InputSpec, Medium, Recipe
+from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.progress import Stage
-from cosmos_workflow.weights import WeightSet, find_weights, missing_sentence, remedy
 
 STAGES = (
     Stage("load", 0.0, "Loading the model"),

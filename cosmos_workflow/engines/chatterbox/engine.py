@@ -22,8 +22,8 @@ from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.production import Production, is_out_of_memory
 from cosmos_workflow.engines.chatterbox.static import POSITIONS, row_bucket
 from cosmos_workflow.engines.chatterbox.variants import EXPECTED_TOKENS_PER_CHARACTER, find_variant
+from cosmos_workflow.engines.model_files.sets import check_weights, require_weights
 from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.weights import check_weights, require_weights
 
 CPU_LINES, GPU_LINES = 16, 64
 """Lines spoken at once: beyond these a step takes longer without making more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cosmos_workflow.engines.chatterbox.variants import LANGUAGES, VARIANTS
-from cosmos_workflow.params import Params, param
+from cosmos_workflow.engines.params import Params, param
 
 MAX_SEED = 2**31 - 1
 

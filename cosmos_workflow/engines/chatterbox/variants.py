@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from cosmos_workflow.weights import WeightSet
+from cosmos_workflow.engines.model_files.sets import WeightSet
 
 MAX_TEXT = 300
 """Characters; above about 300 the models garble (resemble-ai/chatterbox issues 424 and 60)."""

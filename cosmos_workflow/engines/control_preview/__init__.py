@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, cast
 
-from cosmos_workflow.catalog import EngineSpec, InputSpec, Recipe
+from cosmos_workflow.engines.params import Params, param
+from cosmos_workflow.engines.spec import EngineSpec, InputSpec, Recipe
 from cosmos_workflow.engines.video import CONTROLS, MAX_SEED, Clips, VideoParams, active_controls, output_frames
-from cosmos_workflow.params import Params, param
 from cosmos_workflow.progress import Stage
 
 CLIPS = Clips("control-preview", min_side=16, max_side=4096, max_seconds=600)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, cast
 
-from cosmos_workflow.catalog import Availability, EngineSpec, InputSpec, Medium, Recipe
 from cosmos_workflow.engines.cosmos_transfer.available import find_reason, missing_for
 from cosmos_workflow.engines.cosmos_transfer.clips import CLIPS, check_length
 from cosmos_workflow.engines.cosmos_transfer.models import ANNOTATORS, BASE, CONTROL_WEIGHTS, GUARD_FACES, GUARD_TEXT
 from cosmos_workflow.engines.cosmos_transfer.params import CosmosTransferParams
 from cosmos_workflow.engines.cosmos_transfer.shapes import MODEL_CHUNK_FRAMES, MODEL_PIXELS, SIDE_MULTIPLE, count_chunks, fit_clip
+from cosmos_workflow.engines.model_files.sets import WeightSet
+from cosmos_workflow.engines.params import Params
+from cosmos_workflow.engines.spec import Availability, EngineSpec, InputSpec, Medium, Recipe
 from cosmos_workflow.engines.video import CONTROLS, active_controls, given_controls, output_frames
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.params import Params
 from cosmos_workflow.progress import Stage
-from cosmos_workflow.weights import WeightSet
 
 
 class CosmosTransferSpec(EngineSpec):

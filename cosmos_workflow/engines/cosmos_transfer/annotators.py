@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from cosmos_workflow.engines.cosmos_transfer.models import ANNOTATORS
-from cosmos_workflow.weights import check_weights, require_weights
+from cosmos_workflow.engines.model_files.sets import check_weights, require_weights
 
 Clip = NDArray[np.uint8]
 OnFrame = Callable[[int], None]

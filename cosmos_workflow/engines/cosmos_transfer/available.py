@@ -6,7 +6,6 @@ from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
 
-from cosmos_workflow.catalog import Availability
 from cosmos_workflow.engines.cosmos_transfer.memory import RESERVE
 from cosmos_workflow.engines.cosmos_transfer.models import (
     ANNOTATORS,
@@ -22,8 +21,9 @@ from cosmos_workflow.engines.cosmos_transfer.models import (
     is_toy,
     part_bytes,
 )
+from cosmos_workflow.engines.model_files.sets import find_weights, remedy
+from cosmos_workflow.engines.spec import Availability
 from cosmos_workflow.gpu_dispatch.devices import discover_gpus
-from cosmos_workflow.weights import find_weights, remedy
 
 LIBRARIES = ("diffusers", "accelerate", "torchvision", "transformers")
 INSTALL = "Run `pip install 'cosmos-workflow[cosmos]'`."

@@ -21,8 +21,8 @@ from cosmos_workflow.engines.cosmos_transfer.memory import Placement, place
 from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_WEIGHTS, find_model, part_bytes
 from cosmos_workflow.engines.cosmos_transfer.modules import ControlAutoencoder, ControlSum
 from cosmos_workflow.engines.cosmos_transfer.shapes import SIDE_MULTIPLE, chunk_frames
+from cosmos_workflow.engines.model_files.sets import WeightSet, check_weights, missing_sentence
 from cosmos_workflow.errors import UnavailableError
-from cosmos_workflow.weights import WeightSet, check_weights, missing_sentence
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from cosmos_workflow.weights import WeightSet, find_weights
+from cosmos_workflow.engines.model_files.sets import WeightSet, find_weights
 
 REPO = "nvidia/Cosmos-Transfer2.5-2B"
 

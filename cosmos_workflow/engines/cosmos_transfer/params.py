@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from cosmos_workflow.engines.params import param
 from cosmos_workflow.engines.video import VideoParams
-from cosmos_workflow.params import param
 
 
 class CosmosTransferParams(VideoParams):

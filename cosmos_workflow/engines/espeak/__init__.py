@@ -7,11 +7,11 @@ from typing import Literal, cast
 
 from pydantic import field_validator
 
-from cosmos_workflow.catalog import Availability, EngineSpec, Recipe
 from cosmos_workflow.engines.espeak.ssml import clean_ssml
 from cosmos_workflow.engines.espeak.voices import library_path, parse_voice, suggestions
+from cosmos_workflow.engines.params import Params, param
+from cosmos_workflow.engines.spec import Availability, EngineSpec, Recipe
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.params import Params, param
 from cosmos_workflow.progress import Stage
 
 

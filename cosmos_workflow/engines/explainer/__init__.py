@@ -9,14 +9,14 @@ from typing import Literal, cast
 
 from pydantic import field_validator
 
-from cosmos_workflow.catalog import Availability, EngineSpec, InputSpec, Recipe
 from cosmos_workflow.engines.espeak.voices import parse_voice, suggestions
 from cosmos_workflow.engines.explainer.endpoint import Endpoint
 from cosmos_workflow.engines.explainer.outline import MAX_SCENES, Outline, is_outline, parse_outline
 from cosmos_workflow.engines.explainer.outline_text import MAX_OUTLINE, read_outline_file
+from cosmos_workflow.engines.params import Params, param
+from cosmos_workflow.engines.spec import Availability, EngineSpec, InputSpec, Recipe
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.media import probe_sound
-from cosmos_workflow.params import Params, param
 from cosmos_workflow.progress import Stage
 
 MAX_TOPIC = 4000

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cosmos_workflow.engines.explainer.endpoint import KEY_VARIABLE, MODEL_VARIABLE, URL_VARIABLE, Endpoint
 from cosmos_workflow.engines.explainer.outline import Outline, validate_outline
-from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError
-from cosmos_workflow.params import list_choices, shorten
+from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, list_choices, shorten
 
 if TYPE_CHECKING:
     import httpx

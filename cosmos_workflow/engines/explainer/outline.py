@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import ErrorDetails
 
 from cosmos_workflow.engines.explainer.outline_text import Location, read_values
-from cosmos_workflow.errors import InputError
-from cosmos_workflow.params import list_choices, shorten
+from cosmos_workflow.errors import InputError, list_choices, shorten
 
 MAX_SCENES = 20
 MAX_BULLETS = 6

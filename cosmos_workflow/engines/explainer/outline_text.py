@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cosmos_workflow.errors import InputError
-from cosmos_workflow.params import shorten
+from cosmos_workflow.errors import InputError, shorten
 
 MAX_OUTLINE = 100_000
 """Characters of an outline."""

@@ -14,8 +14,8 @@ import soundfile
 from cosmos_workflow.engines.base import Device, ItemOutcome, Request
 from cosmos_workflow.engines.chatterbox import SPEC
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
+from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.engines.testing import RecordingContext, make_request, run_engine
-from cosmos_workflow.weights import FOLDER_VARIABLE
 
 SPEAKING = ("english", "multilingual", "turbo")
 

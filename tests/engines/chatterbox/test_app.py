@@ -11,13 +11,13 @@ import pytest
 from dispatch_support import worker_processes
 
 from cosmos_workflow.config import Workspace
+from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.execution.sessions import Session
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.store import JobStore
-from cosmos_workflow.operations import Operations
 from cosmos_workflow.queueing import Prompt
-from cosmos_workflow.sessions import Session
-from cosmos_workflow.weights import FOLDER_VARIABLE
 from tests.engines.chatterbox.conftest import write_voice
 
 DEADLINE = 240.0

@@ -13,9 +13,9 @@ from support import digest
 
 from cosmos_workflow.engines.base import Device, Dropped, Failure, Output
 from cosmos_workflow.engines.chatterbox import SPEC
+from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.engines.testing import RecordingContext, make_request, run_engine
 from cosmos_workflow.errors import UnavailableError
-from cosmos_workflow.weights import FOLDER_VARIABLE
 
 
 def _cases(bench: Any, count: int) -> list[Any]:

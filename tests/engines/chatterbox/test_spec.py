@@ -14,10 +14,10 @@ from support import DEADLINE
 
 from cosmos_workflow.engines.chatterbox import SPEC
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
+from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
+from cosmos_workflow.engines.params import invariant_names
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.params import invariant_names
 from cosmos_workflow.queueing import calculate_batch_key
-from cosmos_workflow.weights import FOLDER_VARIABLE
 
 
 def _write(path: Path, seconds: float, level: float = 0.1) -> Path:

@@ -10,7 +10,7 @@ import pytest
 
 from cosmos_workflow.engines.base import Device
 from cosmos_workflow.engines.cosmos_transfer.toy import write_toy_weights
-from cosmos_workflow.weights import FOLDER_VARIABLE
+from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from tests.engines.cosmos_transfer.support import Studio, write_clip
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from cosmos_workflow.engines.base import Dropped, Output
+from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.engines.testing import RecordingContext
 from cosmos_workflow.errors import UnavailableError
-from cosmos_workflow.weights import FOLDER_VARIABLE
 from tests.engines.cosmos_transfer.support import Studio, frames_of, write_clip
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from cosmos_workflow.engines.base import Device, Dropped, Failure, Output
 from cosmos_workflow.engines.cosmos_transfer import SPEC
 from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_WEIGHTS
 from cosmos_workflow.engines.cosmos_transfer.toy import CHUNK_FRAMES, FORBIDDEN, ToyChecker
+from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.engines.testing import RecordingContext
 from cosmos_workflow.media import probe_clip
-from cosmos_workflow.weights import FOLDER_VARIABLE
 from tests.engines.cosmos_transfer.support import Studio, difference, frames_of, write_clip
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 from cosmos_workflow.engines.base import Output
 from cosmos_workflow.engines.control_preview import controls as signals
 from cosmos_workflow.engines.cosmos_transfer import SPEC, CosmosTransferParams
+from cosmos_workflow.engines.params import invariant_names, param_fields
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.params import invariant_names, param_fields
 from cosmos_workflow.queueing import Prompt, Queue
 from cosmos_workflow.queueing.batches import calculate_batch_key
 from tests.engines.cosmos_transfer.support import Studio, difference, frames_of, write_clip

@@ -16,9 +16,9 @@ from cosmos_workflow.engines.cosmos_transfer.clips import MAX_FRAMES
 from cosmos_workflow.engines.cosmos_transfer.memory import RESERVE, place
 from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_WEIGHTS, DEPTH, GUARD_FACES, REAL_TRANSFORMER_BYTES
 from cosmos_workflow.engines.cosmos_transfer.shapes import chunk_frames, count_chunks, fit_clip
+from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE, find_weights, weight_state
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.gpu_dispatch.devices import Gpu
-from cosmos_workflow.weights import FOLDER_VARIABLE, find_weights, weight_state
 from tests.engines.cosmos_transfer.support import EDGE_ONLY, write_clip
 
 FOUR = dict.fromkeys(EDGE_ONLY, 0.25)

@@ -13,8 +13,8 @@ from rich.console import Console
 from cosmos_workflow.bench.cosmos import bench_cosmos, table
 from cosmos_workflow.engines.base import Device
 from cosmos_workflow.engines.cosmos_transfer.models import REAL_TRANSFORMER_BYTES
+from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.errors import UnavailableError
-from cosmos_workflow.weights import FOLDER_VARIABLE
 from tests.engines.cosmos_transfer.support import Studio
 
 CONTROLS = {"vis": 0.5, "edge": 0.5, "depth": 0.0, "seg": 0.0}

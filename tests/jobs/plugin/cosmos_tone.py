@@ -15,10 +15,10 @@ from typing import cast
 import numpy as np
 import soundfile
 
-from cosmos_workflow.catalog import EngineSpec, InputSpec, Recipe
 from cosmos_workflow.engines.base import Context, Output, Request, SerialEngine
+from cosmos_workflow.engines.params import Params, param
+from cosmos_workflow.engines.spec import EngineSpec, InputSpec, Recipe
 from cosmos_workflow.errors import InputError, WorkflowError
-from cosmos_workflow.params import Params, param
 from cosmos_workflow.progress import Stage
 
 RATE = 16_000

@@ -1,0 +1,123 @@
+"""The verbs of `cosmos-workflow bench`: each measures one thing beside a peer or the limit, in one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cosmos_workflow.cli.terminal import show_figures
+
+bench_app = typer.Typer(help="Measure how fast things are here, beside a peer or the limit.", no_args_is_help=True)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+PlotOption = Annotated[Path | None, typer.Option(help="A picture to write (.png, .svg); needs matplotlib.")]
+WorkspaceOption = Annotated[Path | None, typer.Option("--workspace", help="The workspace whose runs are replayed.")]
+
+
+@bench_app.command("queue")
+def bench_queue(
+    items: Annotated[int, typer.Option(help="Items in the queue.", min=1)] = 100_000,
+    rounds: Annotated[int, typer.Option(help="Rounds; the median counts.", min=1)] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Adding, grouping and claiming, beside a bare dict of lists."""
+    from cosmos_workflow.bench import queue
+
+    figures = queue.bench_queue(items, rounds)
+    show_figures(figures, queue.table(figures), as_json)
+
+
+@bench_app.command("eta")
+def bench_eta(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """How far off the time left would have been, from the finished batches of a workspace."""
+    from cosmos_workflow.bench import eta
+    from cosmos_workflow.config import Workspace
+    from cosmos_workflow.store import Store
+
+    store = Store(Workspace.open(workspace))
+    figures = eta.bench_eta(store)
+    store.close()
+    show_figures(figures, eta.table(figures), as_json)
+
+
+@bench_app.command("chatterbox")
+def bench_chatterbox(
+    size: Annotated[str, typer.Option(help="tiny or full; random weights either way.")] = "tiny",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    mode: Annotated[str, typer.Option(help="reproducible (float32) or fast (bfloat16).")] = "reproducible",
+    tokens: Annotated[int, typer.Option(help="Speech tokens an item; 25 are a second.", min=25, max=1000)] = 60,
+    batch: Annotated[list[int] | None, typer.Option(help="Batch sizes; give it once for each.", min=1)] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads of torch; with 1 on the CPU, CPU seconds count.", min=1)] = None,
+    plot: PlotOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Chatterbox in batches beside the package's own serial way, alternated in one run."""
+    from cosmos_workflow.bench import chatterbox
+
+    figures = chatterbox.bench_chatterbox(size, device, tokens, mode, batch, threads)
+    if plot is not None:
+        chatterbox.plot(figures, plot)
+    show_figures(figures, chatterbox.table(figures), as_json)
+
+
+@bench_app.command("dispatch")
+def bench_dispatch(
+    tasks: Annotated[int, typer.Option(help="Empty tasks.", min=10)] = 10_000,
+    rounds: Annotated[int, typer.Option(help="Rounds; the median counts.", min=1)] = 3,
+    only: Annotated[list[str] | None, typer.Option(help="Only this one; give it once for each.")] = None,
+    plot: PlotOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Our dispatcher beside other pools and a bare pipe, in turn."""
+    from cosmos_workflow.bench import dispatch
+
+    figures = dispatch.bench_dispatch(tasks, rounds, only or ())
+    if plot is not None:
+        dispatch.plot(figures, plot)
+    show_figures(figures, dispatch.table(figures), as_json)
+
+
+@bench_app.command("cosmos")
+def bench_cosmos(
+    weights: Annotated[Path | None, typer.Option(help="A folder as COSMOS_WORKFLOW_WEIGHTS; without it, toy weights.")] = None,
+    gpu: Annotated[int | None, typer.Option(help="The GPU's number; without it, the CPU.", min=0)] = None,
+    batch: Annotated[list[int] | None, typer.Option(help="Batch sizes; give it once for each.", min=1)] = None,
+    rounds: Annotated[int, typer.Option(help="Rounds; the median counts.", min=1)] = 3,
+    steps: Annotated[int, typer.Option(help="Denoising steps.", min=1)] = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """Cosmos Transfer: the time an item takes alone and in batches."""
+    from cosmos_workflow.bench import cosmos
+
+    figures = cosmos.bench_cosmos(weights, batches=batch or cosmos.BATCHES, rounds=rounds, steps=steps, gpu=gpu)
+    show_figures(figures, cosmos.table(figures), as_json)
+
+
+@bench_app.command("page")
+def bench_page(
+    items: Annotated[int, typer.Option(help="Items in the queue.", min=10)] = 1000,
+    as_json: JsonOption = False,
+) -> None:
+    """The time a click takes, and the memory of app and worker, while a long queue runs."""
+    from cosmos_workflow.bench import page
+
+    figures = page.bench_page(items)
+    show_figures(figures, page.table(figures), as_json)
+
+
+@bench_app.command("scale")
+def bench_scale(
+    tasks: Annotated[int, typer.Option(help="Tasks that wait.", min=1)] = 400,
+    nap: Annotated[float, typer.Option(help="Seconds that each waits.", min=0.001)] = 0.02,
+    workers: Annotated[list[int] | None, typer.Option(help="Numbers of workers; give it once for each.", min=1)] = None,
+    rounds: Annotated[int, typer.Option(help="Rounds; the median counts.", min=1)] = 3,
+    address: Annotated[str | None, typer.Option(help="A Ray cluster; without it, Ray is started here.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """One queue on 1, 2 and 4 workers, on this machine and on Ray, where the extra is installed."""
+    from cosmos_workflow.bench import scale
+
+    figures = scale.bench_scale(tasks, nap, workers or scale.WORKERS, rounds, address)
+    show_figures(figures, scale.table(figures), as_json)

@@ -1,0 +1,167 @@
+"""The verbs run, check and jobs of the command line; each is also a function that a program may call."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cosmos_workflow.config import Workspace
+from cosmos_workflow.engines.spec import find_engine
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.execution.task_router import Pool
+from cosmos_workflow.gpu_dispatch.pool import WorkerPool
+from cosmos_workflow.jobs.check import CheckedJob, check_job, work_of
+from cosmos_workflow.jobs.document.tasks import JobFile
+from cosmos_workflow.jobs.executor import OnEvent, TaskResult
+from cosmos_workflow.jobs.manager import JobManager
+from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
+from cosmos_workflow.jobs.plan import Mode, TaskPlan
+from cosmos_workflow.jobs.store import JobStore
+from cosmos_workflow.yaml_places import JobFileError, Problem
+
+if TYPE_CHECKING:
+    from cosmos_workflow.cli.jobs_view import RunView
+
+
+def run_jobs(
+    files: Sequence[Path],
+    workspace: Workspace,
+    gpu_ids: Sequence[int | None] | None,
+    *,
+    mode: Mode = "resume",
+    as_json: bool = False,
+    pool: Callable[..., Pool] = WorkerPool,
+) -> bool:
+    """Run job files one after another, and show how it goes; whether every enabled task is completed.
+
+    Raises InputError with what is wrong in any of the files, before anything starts.
+    """
+    jobs = load_jobs(files, workspace)
+    with (
+        _view(as_json) as view,
+        Operations(workspace, gpu_ids=gpu_ids, pool=pool, on_dispatch_event=view.watch if view else None) as operations,
+    ):
+        results = run_job_files(jobs, operations, mode, view.see if view else None)
+    told = [_result_row(job, result) for job, ended in zip(jobs, results, strict=True) for result in ended]
+    if as_json:
+        _print_json(told)
+    return all(result.succeeded for ended in results for result in ended)
+
+
+def run_job_files(
+    jobs: Sequence[JobFile], operations: Operations, mode: Mode = "resume", on_event: OnEvent | None = None
+) -> list[list[TaskResult]]:
+    """Run checked jobs one after another; how each job's enabled tasks ended."""
+    orchestrator = TaskOrchestrator(operations, JobStore(operations.workspace))
+    return [orchestrator.run(job, mode, on_event) for job in jobs]
+
+
+def load_jobs(files: Sequence[Path], workspace: Workspace) -> list[JobFile]:
+    """The checked jobs in these files; raises JobFileError with the problems of all of them."""
+    store = JobStore(workspace)
+    jobs: list[JobFile] = []
+    problems: list[Problem] = []
+    for path in dict.fromkeys(path.absolute() for path in files):
+        try:
+            jobs.append(store.load(_as_given(path)))
+        except JobFileError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise JobFileError(problems)
+    return jobs
+
+
+def check_jobs(files: Sequence[Path], workspace: Workspace, *, as_json: bool = False) -> None:
+    """Print tasks, batches and time of job files; raises InputError with what is wrong. Starts nothing."""
+    jobs = load_jobs(files, workspace)
+    with Operations(workspace) as operations:
+        orchestrator = TaskOrchestrator(operations, JobStore(workspace))
+        checked = [check_job(job, orchestrator) for job in jobs]
+    if as_json:
+        _print_json([_checked_row(entry) for entry in checked])
+        return
+    from cosmos_workflow.cli.jobs_view import print_checked
+
+    print_checked(checked)
+
+
+def list_jobs(workspace: Workspace) -> list[dict[str, Any]]:
+    """The jobs of the workspace with their status, a row each."""
+    with Operations(workspace) as operations:
+        entries = JobManager(TaskOrchestrator(operations, JobStore(workspace))).list()
+    return [
+        {
+            "job": entry.stored.id,
+            "name": entry.stored.name,
+            "enabled": entry.stored.enabled,
+            "status": entry.report.label if entry.report else "wrong",
+            "tasks": len(entry.report.tasks) if entry.report else 0,
+            "file": str(entry.stored.path),
+            "message": entry.stored.problem
+            or "; ".join(task.message for task in (entry.report.tasks if entry.report else ()) if not task.current),
+        }
+        for entry in entries
+    ]
+
+
+def _as_given(path: Path) -> Path:
+    """A path as people write it, for messages: relative where it lies below the present folder."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _view(as_json: bool) -> AbstractContextManager[RunView | None]:
+    if as_json:
+        return nullcontext()
+    from cosmos_workflow.cli.jobs_view import RunView
+
+    return RunView()
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def _result_row(job: JobFile, result: TaskResult) -> dict[str, Any]:
+    return {
+        "job": job.name,
+        "task": result.task_id,
+        "title": result.title,
+        "status": result.label,
+        "made": result.made,
+        "pieces": result.pieces,
+        "missing": list(result.missing),
+        "files": {key: str(path) for key, path in result.files.items()},
+        "seconds": result.seconds,
+        "error": result.error,
+        "note": result.note,
+    }
+
+
+def _checked_row(checked: CheckedJob) -> dict[str, Any]:
+    return {
+        "job": checked.job.name,
+        "file": str(checked.job.path),
+        "tasks": [_task_row(plan) for plan in checked.plan.tasks],
+        "batches": [{"items": len(batch), "engine": batch.engine, "apart": reason} for batch, reason in checked.batches],
+        "time": checked.time,
+    }
+
+
+def _task_row(plan: TaskPlan) -> dict[str, Any]:
+    return {
+        "task": plan.task.id,
+        "title": plan.task.title,
+        "engine": plan.task.engine,
+        "state": plan.state,
+        "pieces": len(plan.pieces),
+        "to make": len(plan.wanted),
+        "characters": sum(len(piece.chunk.text) for piece in plan.pieces),
+        "work": work_of(plan),
+        "unit": find_engine(plan.task.engine).cost_unit,
+        "after": [need.key for need in plan.task.needs],
+    }

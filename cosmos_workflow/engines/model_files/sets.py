@@ -1,0 +1,176 @@
+"""Where model weights are, and how they get there: a folder of one's own, or the hub's cache.
+
+A set of weights is a list of files of one hub repository. They are looked for in the folder that the environment variable
+COSMOS_WORKFLOW_WEIGHTS names (one subfolder a repository, called like its last part), then in the hub's cache; `fetching` brings
+them there. `huggingface_hub` is imported only where it is needed; nothing here unpickles anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from cosmos_workflow.engines.model_files.digests import Checked, digest_in_cache, digest_of, stated_digests
+from cosmos_workflow.errors import UnavailableError
+
+FOLDER_VARIABLE = "COSMOS_WORKFLOW_WEIGHTS"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSet:
+    """Files of one hub repository that a model needs.
+
+    `name` is what a person types (`cosmos-workflow weights fetch NAME`); `files` are needed, `optional` are taken where they are.
+    Both may hold patterns: "blocklist/*" stands for every file below blocklist, and among `files` needs one at least; one of
+    `files` is no pattern. `folder` is the name below COSMOS_WORKFLOW_WEIGHTS for sets that are branches of one repository.
+    """
+
+    name: str
+    title: str
+    repo: str
+    files: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    revision: str = "main"
+    folder: str = ""
+
+    @property
+    def folder_name(self) -> str:
+        """Name of the subfolder of COSMOS_WORKFLOW_WEIGHTS that holds it: "chatterbox" for "ResembleAI/chatterbox"."""
+        return self.folder or self.repo.rpartition("/")[2]
+
+    def pick(self, names: Iterable[str]) -> list[str]:
+        """Those of a folder's or a repository's file names that belong to the set; what no pattern names comes last, needed
+        files at the very end, so that a fetch that was broken off doesn't look complete."""
+        there = list(names)
+        wanted = sorted((*self.optional, *self.files), key=lambda entry: not _is_pattern(entry))
+        return list(dict.fromkeys(name for entry in wanted for name in there if _matches(name, entry)))
+
+    def lacking(self, names: Iterable[str]) -> list[str]:
+        """What of `files` isn't among these names."""
+        there = list(names)
+        return [entry for entry in self.files if not any(_matches(name, entry) for name in there)]
+
+
+@dataclass(frozen=True, slots=True)
+class WeightState:
+    """Where a set is on this machine, and its bytes there; `folder` is None where it isn't."""
+
+    weights: WeightSet
+    folder: Path | None
+    size_bytes: int
+
+
+def own_folder() -> Path | None:
+    """The folder of weights that the user named, if any."""
+    named = os.environ.get(FOLDER_VARIABLE, "").strip()
+    return Path(named).expanduser() if named else None
+
+
+def find_weights(weights: WeightSet) -> Path | None:
+    """The folder with every needed file of a set, or None. Looks only at this machine's disk."""
+    root = own_folder()
+    if root is not None and _has_all(root / weights.folder_name, weights):
+        return root / weights.folder_name
+    return _find_in_cache(weights)
+
+
+def require_weights(weights: WeightSet) -> Path:
+    """As `find_weights`; raises UnavailableError with what to do where they aren't there."""
+    folder = find_weights(weights)
+    if folder is None:
+        raise UnavailableError(missing_sentence(weights))
+    return folder
+
+
+def missing_sentence(weights: WeightSet) -> str:
+    """Why a set can't be used, and what to do about it."""
+    return f"The weights of {weights.title} ({weights.repo}) aren't on this machine; {remedy(weights)}."
+
+
+def remedy(weights: WeightSet) -> str:
+    """How to get a set."""
+    return (
+        f"run `cosmos-workflow weights fetch {weights.name}`, or put them into a folder {weights.folder_name!r} and set "
+        f"{FOLDER_VARIABLE} to the folder above it"
+    )
+
+
+def weight_state(weights: WeightSet) -> WeightState:
+    """Whether a set is on this machine, where, and how large it is. Looks only at the disk."""
+    folder = find_weights(weights)
+    if folder is None:
+        return WeightState(weights, None, 0)
+    return WeightState(weights, folder, sum((folder / name).stat().st_size for name in files_in(folder, weights)))
+
+
+def files_in(folder: Path, weights: WeightSet) -> list[str]:
+    """Names of a set's files that are in a folder."""
+    entries = (*weights.files, *weights.optional)
+    if any(_is_pattern(entry) for entry in entries):
+        return weights.pick(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()))
+    return [entry for entry in entries if (folder / entry).is_file()]
+
+
+def cache_folder(weights: WeightSet) -> Path:
+    """Where the hub's cache keeps the repository of a set."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE) / f"models--{weights.repo.replace('/', '--')}"
+
+
+def cached_file(weights: WeightSet, name: str) -> Path | None:
+    """A file of a set in the hub's cache, if it is there."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(weights.repo, name, revision=weights.revision)
+    return Path(found) if isinstance(found, str) else None
+
+
+def check_weights(weights: WeightSet, folder: Path) -> None:
+    """Compare a set's files with their digests, once for each state of a file; raises UnavailableError for a damaged one.
+
+    In the hub's cache a file's digest is its blob's name; in a folder of one's own `SHA256SUMS` holds them, if there is one.
+    """
+    known = Checked.read()
+    stated = stated_digests(folder)
+    for name in files_in(folder, weights):
+        path = folder / name
+        digest = stated.get(name) or digest_in_cache(path)
+        if digest is None or known.has(path, digest):
+            continue
+        if digest_of(path, digest) != digest:
+            raise UnavailableError(damaged_sentence(weights, name, f"delete {path.resolve()} and "))
+        known.add(path, digest)
+    known.write()
+
+
+def damaged_sentence(weights: WeightSet, name: str, first: str = "") -> str:
+    """That a file isn't what it should be, and what to do about it, `first` before anything else."""
+    return (
+        f"{name} of {weights.title} is damaged: its content isn't what its digest says; {first}run "
+        f"`cosmos-workflow weights fetch {weights.name}`."
+    )
+
+
+def _find_in_cache(weights: WeightSet) -> Path | None:
+    first = next(entry for entry in weights.files if not _is_pattern(entry))
+    path = cached_file(weights, first)
+    if path is None:
+        return None
+    folder = path.parents[first.count("/")]
+    return folder if _has_all(folder, weights) else None
+
+
+def _has_all(folder: Path, weights: WeightSet) -> bool:
+    return not weights.lacking(files_in(folder, weights))
+
+
+def _is_pattern(entry: str) -> bool:
+    return "*" in entry
+
+
+def _matches(name: str, entry: str) -> bool:
+    return name == entry or (_is_pattern(entry) and fnmatchcase(name, entry))

@@ -1,0 +1,175 @@
+"""What an engine can be told: pydantic models whose fields also say how a form shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, cast, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from cosmos_workflow.errors import InputError, list_choices, shorten
+
+Choices = Sequence[str] | Callable[[], Sequence[str]]
+ParamKind = Literal["int", "float", "bool", "choice", "text"]
+
+_PYTHON_KINDS: dict[Any, ParamKind] = {int: "int", float: "float", bool: "bool", str: "text"}
+_KIND_WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "choice": "text", "text": "text"}
+
+
+class Params(BaseModel):
+    """Base of every engine's parameters: unknown keys are refused, values are checked, instances don't change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ParamField:
+    """One parameter as a form shows it.
+
+    `invariant`: must be equal for all items of a batch. `choices` is empty for a free value; with `open_choices` they are
+    what a form offers, and the model's own validator decides on other values. `unused` is empty, or says why the engine
+    can't use this parameter; such a field is shown, disabled, and takes no part in the batch key.
+    """
+
+    name: str
+    kind: ParamKind
+    default: Any
+    label: str
+    help: str
+    invariant: bool
+    minimum: float | None
+    maximum: float | None
+    step: float | None
+    choices: tuple[str, ...]
+    unused: str
+    open_choices: bool = False
+
+
+def param(
+    default: Any,
+    *,
+    label: str,
+    help: str = "",
+    invariant: bool = False,
+    ge: float | None = None,
+    le: float | None = None,
+    step: float | None = None,
+    choices: Choices = (),
+    unused: str = "",
+    max_length: int | None = None,
+    open_choices: bool = False,
+) -> Any:
+    """A field of a `Params` model, with its range and what a form needs to show it.
+
+    `choices` may be a function, called when a form or a check needs it, so that a list that costs something to make
+    isn't made at import. Choices are checked by `validate_params`, not by pydantic.
+    """
+    bounds = {name: bound for name, bound in (("ge", ge), ("le", le), ("max_length", max_length)) if bound is not None}
+    return Field(
+        default,
+        **cast("Any", bounds),
+        title=label,
+        description=help,
+        json_schema_extra=cast("Any", {"form": _Extra(invariant, step, choices, unused, open_choices)}),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Extra:
+    invariant: bool = False
+    step: float | None = None
+    choices: Choices = ()
+    unused: str = ""
+    open_choices: bool = False
+
+
+@cache
+def param_fields(model: type[Params]) -> tuple[ParamField, ...]:
+    """The fields of a params model, in the order in which they are declared."""
+    return tuple(_describe(name, model) for name in model.model_fields)
+
+
+def invariant_names(model: type[Params]) -> frozenset[str]:
+    """Names of the parameters that must be equal for all items of a batch."""
+    return frozenset(field.name for field in param_fields(model) if field.invariant and not field.unused)
+
+
+def validate_params(model: type[Params], values: Mapping[str, Any], where: str = "") -> Params:
+    """A checked instance of `model`; raises InputError naming each wrong key, its value, and what would be right.
+
+    `where` stands in front of the sentence ("task 3"), when given.
+    """
+    try:
+        checked = model.model_validate(dict(values))
+    except ValidationError as error:
+        problems = [explain_error(detail, model) for detail in error.errors()]
+        raise InputError(_sentence(problems, where)) from error
+    wrong = [
+        f"{field.name}: {shorten(getattr(checked, field.name))} isn't one of its choices; use {list_choices(field.choices)}"
+        for field in param_fields(model)
+        if field.choices and not field.open_choices and getattr(checked, field.name) not in field.choices
+    ]
+    if wrong:
+        raise InputError(_sentence(wrong, where))
+    return checked
+
+
+def explain_error(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    """One pydantic error as "key: what is wrong; what would be right"."""
+    key = str(detail["loc"][0]) if detail["loc"] else "params"
+    if detail["type"] == "extra_forbidden":
+        return f"{key}: unknown parameter; use {list_choices(tuple(model.model_fields))}"
+    if detail["type"] == "value_error":
+        # The model's own validator has a sentence for people.
+        return f"{key}: {detail['ctx']['error']}" if "ctx" in detail else f"{key}: {detail['msg']}"
+    value = shorten(detail.get("input"))
+    if issubclass(model, Params) and key in model.model_fields:
+        return f"{key}: {value} isn't right; use {expected(_describe(key, model))}"
+    return f"{key}: {value} isn't right: {detail['msg']}"
+
+
+def expected(field: ParamField) -> str:
+    """What a field takes, in words: "a whole number from 80 to 450"."""
+    if field.choices:
+        return list_choices(field.choices)
+    words = _KIND_WORDS[field.kind]
+    low, high = (None if bound is None else f"{bound:g}" for bound in (field.minimum, field.maximum))
+    if low is not None and high is not None:
+        return f"{words} from {low} to {high}"
+    if low is not None:
+        return f"{words} of at least {low}"
+    return f"{words} of at most {high}" if high is not None else words
+
+
+def _sentence(problems: Sequence[str], where: str) -> str:
+    text = "; ".join(problems)
+    return f"{where}: {text}." if where else f"{text}."
+
+
+def _describe(name: str, model: type[Params]) -> ParamField:
+    info = model.model_fields[name]
+    extra = _Extra()
+    if isinstance(info.json_schema_extra, dict):
+        extra = cast("_Extra", info.json_schema_extra["form"])
+    choices = tuple(extra.choices()) if callable(extra.choices) else tuple(extra.choices)
+    if not choices and getattr(info.annotation, "__origin__", None) is Literal:
+        choices = tuple(str(choice) for choice in get_args(info.annotation))
+    bounds = {type(part).__name__.lower(): part for part in info.metadata}
+    kind: ParamKind = "choice" if choices else _PYTHON_KINDS[info.annotation]
+    return ParamField(
+        name=name,
+        kind=kind,
+        default=info.default,
+        label=info.title or name,
+        help=info.description or "",
+        invariant=extra.invariant,
+        minimum=getattr(bounds.get("ge"), "ge", None),
+        maximum=getattr(bounds.get("le"), "le", None),
+        step=extra.step,
+        choices=choices,
+        unused=extra.unused,
+        open_choices=extra.open_choices,
+    )

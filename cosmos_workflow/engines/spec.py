@@ -1,0 +1,212 @@
+"""Which engines there are, and what each says of itself without being loaded.
+
+Built-in engines and those of other packages come in through the same door: the entry-point group `cosmos_workflow.engines`,
+each entry naming an instance of `EngineSpec`. A spec imports nothing heavy; the implementation is named by string and
+imported only in the worker that runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from cosmos_workflow.engines.model_files.sets import WeightSet
+from cosmos_workflow.engines.params import ParamField, Params, param_fields, validate_params
+from cosmos_workflow.errors import InputError, list_choices, shorten
+from cosmos_workflow.progress import Stage
+
+ENTRY_POINT_GROUP = "cosmos_workflow.engines"
+MAX_TEXT = 10_000
+
+Medium = Literal["audio", "video"]
+InputKind = Literal["audio", "video", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """An input file an engine takes from a prompt: `name` is its key in the prompt's inputs."""
+
+    name: str
+    kind: InputKind
+    label: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What an item is made from.
+
+    `params` is an instance of the engine's own params model, `weights` states every weight, `inputs` are its files by name.
+    """
+
+    text: str
+    params: Params
+    weights: Mapping[str, float]
+    inputs: Mapping[str, Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether an engine can run here; if not, `reason` says why and `remedy` what to do, a sentence each."""
+
+    available: bool
+    reason: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return "available" if self.available else f"{self.reason} {self.remedy}".strip()
+
+
+class EngineSpec:
+    """What the queue, the page and the command line need to know of an engine.
+
+    Subclass it, fill in the class variables, and name an instance in the entry-point group. Nothing here may import the
+    model's libraries: these methods run in the app's own process.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str] = ""
+    medium: ClassVar[Medium]
+    params: ClassVar[type[Params]]
+    implementation: ClassVar[str]
+    """"module:Class" of the `cosmos_workflow.engines.base.Engine` that does the work."""
+    stages: ClassVar[tuple[Stage, ...]]
+    inputs: ClassVar[tuple[InputSpec, ...]] = ()
+    weights: ClassVar[Mapping[str, float]] = {}
+    """Control weights, each with its default in [0, 1]; empty for an engine without controls."""
+    max_batch_size: ClassVar[int] = 8
+    max_text: ClassVar[int] = MAX_TEXT
+    needs_text: ClassVar[bool] = True
+    cost_unit: ClassVar[str] = "characters"
+    cost_inputs: ClassVar[Collection[str]] = ()
+    """Names of the inputs that `cost` looks at."""
+    output: ClassVar[str]
+    """Key of the output file that a person plays, e.g. "audio"."""
+
+    @property
+    def weight_sets(self) -> tuple[WeightSet, ...]:
+        """The sets of model weights it can use; none for an engine that needs no download."""
+        return ()
+
+    def availability(self) -> Availability:
+        """Whether it can run here and now; cheap enough to ask each time a page is drawn."""
+        return Availability(True)
+
+    def recipe(
+        self, text: str, params: Params | Mapping[str, Any], weights: Mapping[str, float], inputs: Mapping[str, str | Path]
+    ) -> Recipe:
+        """What an item is made from, for this engine; params that aren't checked yet are, weights are complete already."""
+        checked = params if isinstance(params, Params) else validate_params(self.params, params)
+        return Recipe(text, checked, weights, {name: Path(path) for name, path in inputs.items()})
+
+    def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
+        """Raise InputError where this engine can't make this item: called before anything is queued, and before a batch.
+
+        `later` names the inputs that other tasks of a job are still to make; what they hold can't be said yet.
+        """
+        self._check_text(recipe.text)
+        self._check_inputs(recipe.inputs, later)
+
+    def _check_text(self, text: str) -> None:
+        if self.needs_text and not text.strip():
+            raise InputError(f"{self.name}: the prompt is empty; write some text.")
+        if len(text) > self.max_text:
+            raise InputError(
+                f"{self.name}: the prompt has {len(text):,} characters; use at most {self.max_text:,}, or a job with text_file, "
+                "which cuts long text into pieces."
+            )
+
+    def _check_inputs(self, inputs: Mapping[str, Path], later: Collection[str]) -> None:
+        label = f"{self.name}: "
+        unknown = set(inputs) - {spec.name for spec in self.inputs}
+        for spec in self.inputs:
+            path = inputs.get(spec.name)
+            if path is None and spec.required and spec.name not in later:
+                raise InputError(f"{label}the input {spec.name!r} is missing; give the prompt a {spec.kind} file.")
+            if path is not None and not Path(path).is_file():
+                raise InputError(f"{label}the input {spec.name!r} ({Path(path).name}) isn't there; choose the file again.")
+        if unknown and not self.inputs:
+            return
+        if unknown:
+            takes = list_choices([spec.name for spec in self.inputs])
+            raise InputError(f"{label}unknown input {shorten(sorted(unknown)[0])}; it takes {takes}.")
+
+    def key_extra(self, params: Params, weights: Mapping[str, float]) -> Mapping[str, Any]:
+        """What must be equal in a batch beside the invariant params."""
+        return {}
+
+    def cost(self, recipe: Recipe) -> float:
+        """What drives the time an item takes, in `cost_unit`; above 0."""
+        return float(max(1, len(recipe.text)))
+
+    def batch_size(self, params: Params) -> int:
+        """How many items of these params a batch may hold."""
+        return self.max_batch_size
+
+    def repair(self, apply: bool) -> list[tuple[str, str, str]]:
+        """What is broken in files the engine keeps between runs: name, problem, and where it goes to, or went with `apply`."""
+        return []
+
+    def fields(self, values: Mapping[str, Any]) -> tuple[ParamField, ...]:
+        """The parameters as they are beside these values, which may be incomplete and wrong.
+
+        Override it where a choice, such as a model's variant, changes another parameter's default or range, or leaves it unused.
+        """
+        return param_fields(self.params)
+
+    def complete_params(self, values: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+        """Every parameter with its value, checked; what isn't given has the default of its field. Raises InputError."""
+        defaults = {field.name: field.default for field in self.fields(values)}
+        return validate_params(self.params, {**defaults, **values}, where).model_dump()
+
+    def complete_weights(self, values: Mapping[str, float] | None, where: str = "") -> dict[str, float]:
+        """Every weight of this engine with its value, checked; raises InputError."""
+        given = dict(values or {})
+        prefix = f"{where}: " if where else ""
+        for name, value in given.items():
+            if name not in self.weights:
+                takes = list_choices(list(self.weights)) if self.weights else "none"
+                raise InputError(f"{prefix}unknown weight {shorten(name)}; {self.name} takes {takes}.")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+                raise InputError(f"{prefix}weight {name}: {shorten(value)} isn't right; use a number from 0 to 1.")
+        return {name: float(given.get(name, default)) for name, default in self.weights.items()}
+
+    def batch_parts(self, params: Mapping[str, Any], weights: Mapping[str, float] | None = None) -> dict[str, Any]:
+        """What the batch key is made of, by name: the engine, its invariant params, and what the engine adds."""
+        complete = self.complete_params(params)
+        names = sorted(field.name for field in self.fields(complete) if field.invariant and not field.unused)
+        extra = self.key_extra(validate_params(self.params, complete), self.complete_weights(weights))
+        return {"engine": self.name, **{name: complete[name] for name in names}, **extra}
+
+
+@cache
+def engine_names() -> tuple[str, ...]:
+    """Names of the installed engines, sorted."""
+    return tuple(sorted({entry.name for entry in entry_points(group=ENTRY_POINT_GROUP)}))
+
+
+@cache
+def find_engine(name: str) -> EngineSpec:
+    """The spec of an engine; raises InputError for an unknown name."""
+    for entry in entry_points(group=ENTRY_POINT_GROUP):
+        if entry.name == name:
+            spec = entry.load()
+            if not isinstance(spec, EngineSpec) or spec.name != name:
+                raise InputError(f"engine {name!r}: the entry point {entry.value} isn't an EngineSpec of that name.")
+            return spec
+    raise InputError(f"engine {shorten(name)} isn't installed; use {list_choices(engine_names())}.")
+
+
+def all_engines() -> list[EngineSpec]:
+    """The specs of all installed engines, by name."""
+    return [find_engine(name) for name in engine_names()]
+
+
+def all_weight_sets() -> dict[str, WeightSet]:
+    """Every set of weights that an installed engine has, by its name."""
+    return {weights.name: weights for spec in all_engines() for weights in spec.weight_sets}

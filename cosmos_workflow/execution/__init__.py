@@ -1,0 +1,1 @@
+"""Execution: batches on devices, one queue after another."""

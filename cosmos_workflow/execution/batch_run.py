@@ -1,0 +1,276 @@
+"""A batch on its way through a worker: its events become records, files and results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Literal
+
+from cosmos_workflow.engines.base import Dropped, Failure, Output, Request
+from cosmos_workflow.engines.spec import EngineSpec, find_engine
+from cosmos_workflow.engines.worker import BatchBegun, BatchMade, BatchTask, ItemMade, ItemReported
+from cosmos_workflow.errors import InputError, WorkflowError
+from cosmos_workflow.execution.task_router import Devices
+from cosmos_workflow.gpu_dispatch import protocol
+from cosmos_workflow.ids import new_id
+from cosmos_workflow.progress import ProgressTracker
+from cosmos_workflow.queueing import Batch, ItemStatus, QueueItem
+from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.store.store import Store
+
+PROGRESS_SECONDS = 1.0
+"""How often an item's progress is written to the store, at most."""
+
+Outcome = Literal["succeeded", "failed", "cancelled", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLoading:
+    """A batch has its device; the engine is being loaded, if it isn't yet."""
+
+    item_ids: tuple[str, ...]
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStarted:
+    """The work on a batch began."""
+
+    item_ids: tuple[str, ...]
+    device: str
+    load_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ItemProgressed:
+    """An item got further; `fraction` in [0, 1] never falls."""
+
+    item_id: str
+    stage: str
+    fraction: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """How an item ended. *interrupted* isn't an end: its process died, or its batch broke, and it should be tried again.
+
+    `worker_died` tells the two apart; neither was the item's doing where the `program_ended`. `hold` is set when going on
+    makes no sense (a full disk), and says why.
+    """
+
+    item_id: str
+    run_id: str
+    outcome: Outcome
+    files: Mapping[str, Path] = field(default_factory=dict)
+    error: str = ""
+    traceback: str = ""
+    worker_died: bool = False
+    program_ended: bool = False
+    hold: str = ""
+
+
+OperationEvent = EngineLoading | BatchStarted | ItemProgressed | ItemResult
+
+
+class RunningBatch:
+    """A batch on its way: turns the worker's events into records, files and results."""
+
+    def __init__(
+        self,
+        batch: Batch,
+        store: Store,
+        devices: Devices,
+        notify: Callable[[OperationEvent], None],
+        *,
+        token: str,
+        owner: str,
+    ) -> None:
+        self.batch = batch
+        self.task_id = ""
+        self._store = store
+        self._devices = devices
+        self._notify = notify
+        self._token, self._owner = token, owner
+        self._spec: EngineSpec = find_engine(batch.engine)
+        self._items = {item.id: item for item in batch.items}
+        self._runs = {item.id: new_id("rs") for item in batch.items}
+        self._recipes = {
+            item.id: self._spec.recipe(item.prompt_text, item.params, item.weights, item.inputs) for item in batch.items
+        }
+        self._trackers = {item.id: ProgressTracker(item.id, self._spec.stages) for item in batch.items}
+        self._noted: dict[str, float] = {}
+        self._begun = False
+        self._silent = False
+        self.open: set[str] = set(self._items)
+
+    def refuse_impossible(self) -> Iterator[ItemResult]:
+        """Items that can't be made, found before a worker is asked: the engine isn't there, an input file is gone."""
+        availability = self._spec.availability()
+        reasons: dict[str, str] = {}
+        for item in self.batch.items:
+            try:
+                self._spec.check(self._recipes[item.id])
+            except InputError as error:
+                reasons[item.id] = str(error)
+            if not availability.available:
+                reasons[item.id] = f"{self._spec.name}: {availability}"
+        self._store.begin_runs([self._record(item) for item in self.batch.items])
+        for item_id, reason in reasons.items():
+            yield self._end(item_id, "failed", error=reason)
+
+    def task(self) -> BatchTask:
+        """The batch as the worker gets it, with an empty folder for each item."""
+        requests = tuple(self._request(self._items[item_id]) for item_id in self._items if item_id in self.open)
+        return BatchTask(self.batch.id, requests, self._store.workspace.locks)
+
+    def results(self, route: SimpleQueue[protocol.Event]) -> Iterator[ItemResult]:
+        """Each item's result, until none is open."""
+        while self.open:
+            match self._next(route):
+                case None:
+                    # The worker is killed if it doesn't listen; its items come back as those of any that died.
+                    self._silent = True
+                    self._devices.cancel(self.task_id)
+                case protocol.WorkerStarted():
+                    self._notify(EngineLoading(tuple(self.open), self._spec.name))
+                case protocol.TaskProgress(progress=message, worker_id=worker):
+                    yield from self._on_message(message, worker)
+                case protocol.TaskSuccess(data=BatchMade() as made):
+                    yield from self._on_made(made)
+                case protocol.TaskError() as event:
+                    yield from self._on_error(event)
+                case protocol.TaskTimeout(timeout=seconds):
+                    yield from self._end_open("failed", f"It took longer than {seconds:g} s.")
+
+    def _next(self, route: SimpleQueue[protocol.Event]) -> protocol.Event | None:
+        limit = self._store.workspace.settings.task_timeout
+        try:
+            return route.get(timeout=limit if self._begun and not self._silent else None)
+        except Empty:
+            return None
+
+    def abandon(self) -> None:
+        """Close the records of what nobody waits for any more; the items stay in their queue's journal."""
+        for item_id in list(self.open):
+            self._end(item_id, "interrupted", error="Stopped before it was done.", program_ended=True)
+
+    def _on_message(self, message: Any, worker: int) -> Iterator[ItemResult]:
+        match message:
+            case BatchBegun(load_seconds=load_seconds):
+                self._begin(worker, load_seconds)
+            case ItemReported() if message.item_id in self.open:
+                tracker = self._trackers[message.item_id]
+                fraction = tracker.update_stage(message.stage, message.sub_progress, message.message)
+                self._note_progress(tracker)
+                self._notify(ItemProgressed(message.item_id, tracker.stage, fraction, tracker.message))
+            case ItemMade(outcome=Output() as output) if output.id in self.open:
+                yield self._publish(output, message.seconds)
+            case ItemMade(outcome=Failure() as failure) if failure.id in self.open:
+                yield self._end(failure.id, "failed", error=failure.error, traceback=failure.traceback)
+            case ItemMade(outcome=Dropped() as dropped) if dropped.id in self.open:
+                yield self._end(dropped.id, "cancelled")
+
+    def _note_progress(self, tracker: ProgressTracker) -> None:
+        """Other processes on this workspace read the progress from the store; they don't need every step."""
+        if tracker.last_updated - self._noted.get(tracker.job_id, 0.0) >= PROGRESS_SECONDS:
+            self._noted[tracker.job_id] = tracker.last_updated
+            self._store.update_progress(self._runs[tracker.job_id], tracker.stage, tracker.fraction, tracker.message)
+
+    def _on_made(self, made: BatchMade) -> Iterator[ItemResult]:
+        if made.error and len(self.batch) > 1:
+            # One of them broke it: smaller batches will tell which.
+            yield from self._end_open("interrupted", made.error, made.traceback)
+        elif made.error:
+            yield from self._end_open("failed", made.error, made.traceback)
+        else:
+            yield from self._end_open("cancelled", "")
+
+    def _on_error(self, event: protocol.TaskError) -> Iterator[ItemResult]:
+        reason = event.error.strip().splitlines()[-1] if event.error.strip() else "the worker stopped"
+        if self._devices.closing:
+            yield from self._end_open("interrupted", "The program was ended.", program_ended=True)
+        elif event.kind == "cancelled" and self._silent:
+            silence = f"Its worker reported nothing for {self._store.workspace.settings.task_timeout:g} s and was stopped."
+            yield from self._end_open("interrupted", silence, worker_died=True)
+        elif event.kind == "cancelled":
+            yield from self._end_open("cancelled", "")
+        elif event.kind == "died":
+            yield from self._end_open("interrupted", f"Its worker died: {reason}.", event.error, worker_died=True)
+        elif event.kind == "setup":
+            sentence = reason.split("Error: ", 1)[-1]
+            yield from self._end_open("failed", f"{self._spec.name} could not be loaded: {sentence}", event.error)
+        else:
+            yield from self._end_open("failed", reason, event.error)
+
+    def _begin(self, worker: int, load_seconds: float) -> None:
+        self._begun = True
+        slot = next((slot for slot in self._devices.slots() if slot.worker_id == worker), None)
+        device = "CPU" if slot is None or slot.gpu_id is None else f"GPU {slot.gpu_id}"
+        if slot is not None and slot.node:
+            device += f" on {slot.node}"
+        for item_id in self._open_in_order():
+            self._store.start_run(self._runs[item_id], device=device, worker=str(worker), load_seconds=load_seconds)
+        self._notify(BatchStarted(tuple(self._open_in_order()), device, load_seconds))
+
+    def _publish(self, output: Output, seconds: float) -> ItemResult:
+        metadata = {**output.metadata, "work_seconds": round(seconds, 3)}
+        try:
+            record = self._store.publish_run(self._runs[output.id], output.files, metadata)
+        except WorkflowError as error:
+            return self._end(output.id, "failed", error=str(error), hold=str(error))
+        self.open.discard(output.id)
+        files = {key: self._store.output_path(record, key) for key in record.outputs}
+        result = ItemResult(output.id, record.id, "succeeded", files)
+        self._notify(result)
+        return result
+
+    def _open_in_order(self) -> list[str]:
+        return [item.id for item in self.batch.items if item.id in self.open]
+
+    def _end_open(
+        self,
+        outcome: Outcome,
+        error: str,
+        traceback: str = "",
+        *,
+        worker_died: bool = False,
+        program_ended: bool = False,
+    ) -> Iterator[ItemResult]:
+        for item_id in self._open_in_order():
+            yield self._end(
+                item_id, outcome, error=error, traceback=traceback, worker_died=worker_died, program_ended=program_ended
+            )
+
+    def _end(
+        self,
+        item_id: str,
+        outcome: Outcome,
+        *,
+        error: str = "",
+        traceback: str = "",
+        worker_died: bool = False,
+        program_ended: bool = False,
+        hold: str = "",
+    ) -> ItemResult:
+        if outcome == "interrupted" and not program_ended:
+            # The item itself knows how often it may be tried; the last time it fails with the reason.
+            after = self._items[item_id].interrupted(error)
+            if after.status is ItemStatus.FAILED:
+                outcome, error = "failed", after.error
+        run_id = self._runs[item_id]
+        self.open.discard(item_id)
+        self._store.finish_run(run_id, outcome, error=error, traceback=traceback)
+        self._store.discard_run_folder(run_id)
+        result = ItemResult(item_id, run_id, outcome, {}, error, traceback, worker_died, program_ended, hold)
+        self._notify(result)
+        return result
+
+    def _request(self, item: QueueItem) -> Request:
+        return Request.of(self._recipes[item.id], item.id, self._store.open_run_folder(self._runs[item.id]))
+
+    def _record(self, item: QueueItem) -> RunRecord:
+        known = {"id": self._runs[item.id], "owner": self._owner, "token": self._token}
+        return RunRecord.of(item, self.batch, cost_unit=self._spec.cost_unit, **known)

@@ -1,0 +1,321 @@
+"""Works a queue off: one batch after another, with pause, cancel, and the ladder that isolates an item that breaks its batch."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from cosmos_workflow.engines.spec import find_engine
+from cosmos_workflow.errors import WorkflowError
+from cosmos_workflow.execution.batch_run import BatchStarted, EngineLoading, ItemProgressed, ItemResult, OperationEvent
+from cosmos_workflow.execution.estimates import TimeLeft, time_left
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.queueing import Batch, ItemStatus, Queue, QueueItem, QueueSnapshot
+
+log = logging.getLogger(__name__)
+
+MAX_DEATHS = 3
+"""Worker deaths in a row after which the queue holds: then it isn't an item that is at fault."""
+
+
+class RunnerState(StrEnum):
+    """idle: nothing to do, or never started. pausing: the running batch is the last. held: stopped itself, and says why."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    PAUSING = "pausing"
+    PAUSED = "paused"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemProgress:
+    """Where a running item is; `stage` is empty while its engine is loaded or it waits for its device."""
+
+    fraction: float
+    stage: str
+    message: str
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerSnapshot:
+    """A runner at one moment, with its queue. `fraction` is that of the round: what was added since the queue was empty.
+
+    `left` is None until the engines in the queue have finished a batch here; `version` grows with every change; `machines`
+    says where a cluster works for us.
+    """
+
+    version: int
+    state: RunnerState
+    reason: str
+    queue: QueueSnapshot
+    progress: Mapping[str, ItemProgress]
+    batches: tuple[Batch, ...]
+    left: TimeLeft | None
+    started_at: float
+    machines: str = ""
+
+    @property
+    def active(self) -> bool:
+        """Whether something runs, or is about to."""
+        return self.state in (RunnerState.RUNNING, RunnerState.PAUSING) or bool(self.queue.running)
+
+    @property
+    def fraction(self) -> float:
+        """Done share of the round, in [0, 1]: finished items, and the running ones by their progress."""
+        finished = sum(self.queue.done.values())
+        partial = sum(self.progress[item.id].fraction for item in self.queue.running if item.id in self.progress)
+        return (finished + partial) / self.queue.total if self.queue.total else 0.0
+
+    def batch_fraction(self, batch: Batch) -> float:
+        """Done share of a running batch, in [0, 1]."""
+        running = {item.id for item in self.queue.running}
+        shares = [
+            self.progress[item.id].fraction if item.id in self.progress else 0.0 if item.id in running else 1.0
+            for item in batch.items
+        ]
+        return sum(shares) / len(shares)
+
+
+class QueueRunner:
+    """Drives one queue. Lives in the server, so that a closed page stops nothing; every method is safe from any thread.
+
+    There are as many lanes as devices: each takes the next batch when it is free. Once `stop` is set no further batch begins,
+    as after a pause.
+    """
+
+    def __init__(self, queue: Queue, operations: Operations, stop: threading.Event | None = None) -> None:
+        self.queue = queue
+        self._operations = operations
+        self._stop = stop or threading.Event()
+        self._changed = threading.Condition(threading.RLock())
+        self._state = RunnerState.IDLE
+        self._reason = ""
+        self._free_when_paused = False
+        self._lanes: set[threading.Thread] = set()
+        self._batches: dict[str, Batch] = {}
+        self._progress: dict[str, ItemProgress] = {}
+        self._deaths = 0
+        self._devices = 0
+        self._version = 0
+        self._started_at = 0.0
+
+    def start(self) -> None:
+        """Begin, or go on after a pause or a hold; does nothing while it runs. An empty queue leaves it idle."""
+        with self._changed:
+            if self._state is not RunnerState.RUNNING:
+                self._deaths = 0
+                self._started_at = time.time()
+                self._set(RunnerState.RUNNING)
+            self._staff()
+
+    def pause(self, *, free_devices: bool = False) -> None:
+        """Stop after the running batch; `free_devices` unloads the engines then, so that others can have the memory."""
+        with self._changed:
+            self._free_when_paused = free_devices
+            if self._state is RunnerState.RUNNING:
+                self._set(RunnerState.PAUSING if self._batches else RunnerState.PAUSED)
+            if free_devices and not self._batches:
+                self._operations.free_devices()
+
+    def cancel(self, ids: Collection[str] | None = None) -> list[str]:
+        """Stop these running items, or all that run; returns which. The queue goes on with what is queued."""
+        running = [item.id for item in self.queue.snapshot().running if ids is None or item.id in ids]
+        self._operations.cancel(running)
+        return running
+
+    def stop(self) -> None:
+        """Pause, cancel what runs, and wait until it has stopped."""
+        self.pause()
+        self.cancel()
+        self.join()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until nothing runs; False when `timeout` seconds passed first."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._lanes, timeout)
+
+    def snapshot(self) -> RunnerSnapshot:
+        """The runner and its queue at this moment."""
+        queue = self.queue.snapshot()
+        with self._changed:
+            progress = dict(self._progress)
+            batches = tuple(self._batches.values())
+            version, state, reason, started = self._version, self._state, self._reason, self._started_at
+        left = self._time_left(queue, progress)
+        return RunnerSnapshot(
+            version + queue.version, state, reason, queue, progress, batches, left, started, self._operations.machines()
+        )
+
+    def wait_for_change(self, version: int, timeout: float) -> int:
+        """Wait until a snapshot would have another version, at most `timeout` seconds; returns the version."""
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while (now := self._version + self.queue.snapshot().version) == version:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(min(left, 0.25))
+            return now
+
+    # --- the lanes ---
+
+    def _staff(self) -> None:
+        """A lane for each device."""
+        self._devices = self._operations.lanes()
+        for _ in range(self._devices - len(self._lanes)):
+            lane = threading.Thread(target=self._work, name=f"runner-{self.queue.token[:8]}", daemon=True)
+            self._lanes.add(lane)
+            lane.start()
+
+    def _work(self) -> None:
+        try:
+            while (batch := self._next_batch()) is not None:
+                self._run(batch)
+        finally:
+            self._leave()
+
+    def _next_batch(self) -> Batch | None:
+        with self._changed:
+            batch = None
+            if self._stop.is_set():
+                self.pause()
+            if self._state is RunnerState.RUNNING:
+                try:
+                    batch = self.queue.claim()
+                except WorkflowError as error:
+                    self._hold(str(error))
+            if batch is None:
+                # Under the same lock: whoever calls start() after this finds one lane fewer, and starts one.
+                self._leave()
+                return None
+            self._batches[batch.id] = batch
+            self._notify()
+            return batch
+
+    def _leave(self) -> None:
+        with self._changed:
+            if threading.current_thread() not in self._lanes:
+                return
+            self._lanes.discard(threading.current_thread())
+            if not self._lanes:
+                self._rest()
+            self._notify()
+
+    def _rest(self) -> None:
+        if self._state is RunnerState.RUNNING:
+            self._set(RunnerState.IDLE)
+        elif self._state is RunnerState.PAUSING:
+            self._set(RunnerState.PAUSED)
+        if self._free_when_paused:
+            self._operations.free_devices()
+            self._free_when_paused = False
+
+    def _run(self, batch: Batch) -> None:
+        died = ""
+        try:
+            results = self._operations.batch_inference(
+                batch.items, self._on_event, token=self.queue.token, owner=self.queue.owner
+            )
+            for result in results:
+                died = self._settle(result) or died
+        except WorkflowError as error:
+            self._hold(str(error))
+        except Exception as error:
+            log.exception("batch %s broke outside its engine", batch.id)
+            self._hold(f"Something went wrong in Cosmos Workflow itself: {type(error).__name__}: {error}")
+        finally:
+            self._close(batch, died)
+
+    def _settle(self, result: ItemResult) -> str:
+        """Bring a result into the queue; returns the reason where its worker died and the item will be tried again."""
+        if result.hold:
+            self._hold(result.hold)
+        if result.program_ended:
+            (item,) = self.queue.put_back([result.item_id])
+        elif result.outcome == "interrupted":
+            item = self.queue.interrupt(result.item_id, result.error)
+        else:
+            item = self.queue.finish(result.item_id, ItemStatus(result.outcome), result.error)
+        with self._changed:
+            self._progress.pop(result.item_id, None)
+            if result.outcome == "succeeded":
+                self._deaths = 0
+            self._notify()
+        return result.error if result.worker_died and item.status is ItemStatus.QUEUED else ""
+
+    def _close(self, batch: Batch, died: str) -> None:
+        left_over = [item.id for item in batch.items if self._is_running(item)]
+        if left_over:
+            self.queue.put_back(left_over)
+        with self._changed:
+            self._batches.pop(batch.id, None)
+            for item in batch.items:
+                self._progress.pop(item.id, None)
+            self._deaths = self._deaths + 1 if died else self._deaths
+            if self._deaths >= MAX_DEATHS:
+                self._hold(f"The worker died {self._deaths} times in a row, the last time with: {died}")
+            self._notify()
+
+    def _is_running(self, item: QueueItem) -> bool:
+        current = self.queue.get(item.id)
+        return current is not None and current.status is ItemStatus.RUNNING
+
+    def _on_event(self, event: OperationEvent) -> None:
+        with self._changed:
+            if self._state is RunnerState.RUNNING and self._operations.lanes() > self._devices:
+                self._staff()  # a cluster's machines come when they come
+            match event:
+                case EngineLoading():
+                    message = f"loading {find_engine(event.engine).title}"
+                    self._progress.update({item: ItemProgress(0.0, "", message, time.time()) for item in event.item_ids})
+                case BatchStarted():
+                    for item in event.item_ids:
+                        self._progress[item] = ItemProgress(0.0, "", "starting", time.time())
+                case ItemProgressed():
+                    before = self._progress.get(event.item_id)
+                    started = before.started_at if before else time.time()
+                    self._progress[event.item_id] = ItemProgress(event.fraction, event.stage, event.message, started)
+                case _:
+                    return
+            self._notify()
+
+    # --- under the lock ---
+
+    def _hold(self, reason: str) -> None:
+        with self._changed:
+            self._set(RunnerState.HELD, reason)
+
+    def _set(self, state: RunnerState, reason: str = "") -> None:
+        self._state, self._reason = state, reason
+        try:
+            # Kept beside the journal, so that a restart knows whether this queue was running.
+            self._operations.store.set_queue_state(self.queue.token, {"state": str(state), "reason": reason})
+        except WorkflowError as error:
+            log.warning("the state of %s could not be kept: %s", self.queue.token, error)
+        self._notify()
+
+    def _notify(self) -> None:
+        self._version += 1
+        self._changed.notify_all()
+
+    def _time_left(self, queue: QueueSnapshot, progress: Mapping[str, ItemProgress]) -> TimeLeft | None:
+        costs: dict[str, float] = {}
+        counts: dict[str, int] = {}
+        for item in queue.items:
+            done = progress[item.id].fraction if item.id in progress else 0.0
+            costs[item.engine] = costs.get(item.engine, 0.0) + item.cost * (1 - done)
+            counts[item.engine] = counts.get(item.engine, 0) + 1
+        if not costs:
+            return None
+        parts = [(cost, counts[engine], self._operations.rate(engine)) for engine, cost in costs.items()]
+        left = time_left(parts)
+        if left is None:
+            return None
+        lanes = self._operations.lanes()
+        return replace(left, seconds=left.seconds / lanes, error=left.error / lanes)

@@ -1,0 +1,155 @@
+"""Every write of a file goes through here: whole or not at all, and a full disk is one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PureWindowsPath
+
+from filelock import Timeout
+
+from cosmos_workflow.errors import InputError, UnavailableError, shorten
+from cosmos_workflow.ids import new_id
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+CHUNK = 1 << 20
+TEMPORARY = ".tmp"
+
+
+class Disk:
+    """Writes, copies, renames and removes; a file appears under its name by rename only, after it reached the disk.
+
+    Each method raises UnavailableError. `touching` is called before each change with the path, inside the error handling:
+    a test overrides it to make the disk full, or to die there.
+    """
+
+    def touching(self, path: Path) -> None:
+        """Called before each change."""
+
+    def make_folder(self, path: Path, exist_ok: bool = True) -> None:
+        """A folder with its parents."""
+        with self._change(path):
+            path.mkdir(parents=True, exist_ok=exist_ok)
+
+    def write(self, path: Path, content: bytes) -> None:
+        """The whole content under its name, or nothing."""
+        temporary = path.with_name(new_id(TEMPORARY))
+        try:
+            with self._change(temporary), temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            self.rename(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def copy(self, source: Path, path: Path) -> None:
+        """The whole file under its new name, or nothing."""
+        temporary = path.with_name(new_id(TEMPORARY))
+        try:
+            with self._change(temporary), source.open("rb") as read, temporary.open("wb") as file:
+                shutil.copyfileobj(read, file, CHUNK)
+                file.flush()
+                os.fsync(file.fileno())
+            self.rename(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def rename(self, path: Path, target: Path) -> None:
+        """Give a file or folder its other name, for good."""
+        with self._change(target):
+            path.rename(target) if path.is_dir() else path.replace(target)
+            _sync_folder(target.parent)
+
+    def sync(self, path: Path) -> None:
+        """Have a file that somebody else wrote reach the disk."""
+        with self._change(path):
+            descriptor = os.open(path, os.O_RDWR)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def remove_folder(self, path: Path) -> None:
+        """A folder with everything in it, if it is there."""
+        with self._change(path):
+            while path.exists():
+                with suppress(FileNotFoundError):  # somebody else takes it away too
+                    shutil.rmtree(path)
+
+    @contextmanager
+    def _change(self, path: Path) -> Iterator[None]:
+        with file_errors(f"{path.parent.name}/{path.name}"):
+            self.touching(path)
+            yield
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync_folder(path: Path) -> None:
+    if os.name == "nt":  # Windows can't open a folder, and journals its names by itself
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def inside(root: Path, path: Path | str, what: str) -> Path:
+    """`path` below `root`, resolved; raises InputError for one that leaves `root`, which the sentence calls `what`.
+
+    Refused are absolute paths, "..", Windows drives, backslashes and colons, control characters, and symbolic links that
+    lead out. Percent signs and the like are letters of a name.
+    """
+    text = str(path)
+    windows = PureWindowsPath(text)
+    wrong = (
+        not text.strip()
+        or Path(text).is_absolute()
+        or bool(windows.drive or windows.root)
+        or any(letter in text for letter in "\\:")
+        or any(ord(letter) < 32 for letter in text)
+        or ".." in Path(text).parts
+    )
+    if not wrong:
+        base = root.resolve()
+        try:
+            resolved = (base / text).resolve()
+        except (OSError, RuntimeError):  # a link to itself
+            wrong = True
+        else:
+            if resolved.is_relative_to(base):
+                return resolved
+    raise InputError(f"The path {shorten(text)} isn't inside {what}; use a path below it, without '..'.")
+
+
+@contextlib.contextmanager
+def file_errors(what: str) -> Iterator[None]:
+    """Turn an OSError inside into an UnavailableError of one sentence that begins with `what`."""
+    try:
+        yield
+    except Timeout:
+        raise
+    except OSError as error:
+        raise UnavailableError(f"{what} {_reason(error)}") from error
+
+
+def _reason(error: OSError) -> str:
+    if error.errno in _FULL:
+        return "can't be written: the disk is full; free some space and try again."
+    if error.errno in _REFUSED:
+        return "can't be written: permission denied; choose another folder or change its permissions."
+    if isinstance(error, NotADirectoryError | FileExistsError):
+        return "can't be used: it is a file, or lies below one; choose a folder."
+    return f"can't be used: {error.strerror or error}."

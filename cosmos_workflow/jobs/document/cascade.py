@@ -1,0 +1,114 @@
+"""Default, job, task: the levels at which a job file says something, and where a problem of theirs stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from cosmos_workflow.errors import InputError, shorten
+from cosmos_workflow.files import inside
+from cosmos_workflow.jobs.document.schema import Level
+from cosmos_workflow.jobs.document.sources import EarlierTasks
+from cosmos_workflow.yaml_places import Location, Place, Problem, YamlTree
+
+S = TypeVar("S", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """A level of the cascade and where it stands in the file."""
+
+    level: Level
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class TextSource:
+    """Where a task's text stands: in the job file at `location`, or in `file`."""
+
+    location: Location
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """The levels of one task, from the farthest to the nearest.
+
+    `engine_levels` are those that speak to this task's engine: what a job says to its own engine means nothing to the engine
+    of a task that names another one. `folder` is the job file's; with `root`, every file has to lie below it. `earlier` are the
+    tasks that an input may name.
+    """
+
+    tree: YamlTree
+    levels: Sequence[At]
+    engine_levels: Sequence[At]
+    folder: Path
+    root: Path | None = None
+    earlier: EarlierTasks | None = None
+
+    @property
+    def own(self) -> At:
+        """The task itself."""
+        return self.levels[-1]
+
+    def nearest_first(self) -> Iterator[At]:
+        """The levels, the task itself first."""
+        return reversed(self.levels)
+
+    def merged(self, section: str, model: type[S]) -> S:
+        """A section with each key's nearest value."""
+        values: dict[str, Any] = {}
+        for at in self.levels:
+            values = _deep(values, getattr(at.level, section).model_dump(exclude_unset=True))
+        return model.model_validate(values)
+
+    def find(self, *keys: str) -> Location:
+        """The nearest level at which a key, or the section it belongs to, is written."""
+        for end in range(len(keys), 0, -1):
+            for at in self.nearest_first():
+                if (location := (*at.location, *keys[:end])) in self.tree.values:
+                    return location
+        return self.own.location
+
+    def path(self, value: str, location: Location) -> Path | None:
+        """A file that the job names, absolute; None, and a problem, where it isn't there or may not be used."""
+        try:
+            path = inside(self.root, value, "the job's folder") if self.root else self.folder / Path(value).expanduser()
+        except (InputError, RuntimeError) as error:
+            self.note(location, str(error))
+            return None
+        if not path.is_file():
+            self.note(location, f"there is no file {shorten(value)} in {self.tree.shown(path.parent)}; check the name.")
+            return None
+        self.tree.files.append(path)
+        return path
+
+    def note(self, location: Location, message: str, *, of_key: bool = False) -> None:
+        """Remember a problem."""
+        self.tree.problems.append(self.tree.problem(location, message, of_key=of_key))
+
+    def note_missing(self, key: str, message: str) -> None:
+        """Remember that a key is nowhere, unless it is there and wrong."""
+        if not any((*at.location, key) in self.tree.left_out for at in self.levels):
+            self.note(self.own.location, message)
+
+    def note_text(self, source: TextSource, line: int, message: str) -> None:
+        """Remember a problem in a task's text, in its line `line`, from 1."""
+        if source.file:
+            self.tree.problems.append(Problem(Place(line, 1), "", message, source.file))
+            return
+        start = self.tree.place(source.location)
+        place = Place(start.line + line - 1, start.column if line == 1 else 1)
+        self.tree.problems.append(Problem(place, self.tree.problem(source.location, "").key, message, self.tree.file))
+
+
+def _deep(base: dict[str, Any], nearer: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in nearer.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _deep(merged[key], value) if both else value
+    return merged

@@ -1,0 +1,151 @@
+"""What a job file may say: one model a section, each field with the words that a wrong value is answered with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+from cosmos_workflow.errors import list_choices
+from cosmos_workflow.jobs.speech.chunks import MAX, MIN, TARGET, Limits
+
+MAX_CANDIDATES = 20
+MAX_PAUSE = 60.0
+
+
+class Section(BaseModel):
+    """Base of every section: unknown keys and wrong types are refused, instances don't change."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+def _field(words: str, default: Any = None, **bounds: Any) -> Any:
+    return Field(default, description=words, **bounds)
+
+
+class Chunking(Section):
+    """How long text is cut, in characters; `language` (a code such as de) where the voice doesn't say it."""
+
+    target: int | None = _field("a whole number from 20 to 10000", ge=20, le=10_000)
+    max: int | None = _field("a whole number from 20 to 10000", ge=20, le=10_000)
+    min: int | None = _field("a whole number from 0 to 10000", ge=0, le=10_000)
+    language: str | None = _field("a language code such as en or de", pattern=r"^[a-z]{2,3}$")
+
+    def limits(self, engine_max: int) -> Limits:
+        """The sizes to cut to: what isn't given follows from what is, and nothing is above the engine's limit."""
+        most = min(self.max or max(MAX, self.target or 0), engine_max)
+        target = min(self.target or TARGET, most)
+        return Limits(target, most, min(MIN if self.min is None else self.min, target))
+
+
+class Pause(Section):
+    """Silence between pieces, in seconds: after a sentence, after a paragraph, where the speaker changes."""
+
+    sentence: float = _field("seconds from 0 to 60", 0.3, ge=0, le=MAX_PAUSE)
+    paragraph: float = _field("seconds from 0 to 60", 0.8, ge=0, le=MAX_PAUSE)
+    speaker: float = _field("seconds from 0 to 60", 0.5, ge=0, le=MAX_PAUSE)
+
+
+class Normalize(Section):
+    """Loudness of the final: `target` is the peak in dBFS, the RMS level in dBFS, or the loudness in LUFS (ITU-R BS.1770)."""
+
+    method: Literal["peak", "rms", "lufs"] = _field("peak, rms or lufs", "lufs")
+    target: float | None = _field("decibels from -60 to 0", ge=-60, le=0)
+
+    @property
+    def level(self) -> float:
+        """The target, or what is usual: -1 dBFS peak, -20 dBFS RMS, -19 LUFS (mono speech as loud as -16 in stereo)."""
+        return {"peak": -1.0, "rms": -20.0, "lufs": -19.0}[self.method] if self.target is None else self.target
+
+
+class Audio(Section):
+    """How pieces become one sound. Without `normalize` the level is left as it is."""
+
+    pause: Pause = _field("a section with sentence, paragraph and speaker", Pause())
+    normalize: Normalize | None = _field("a section with method and target")
+    format: Literal["wav", "flac", "mp3"] = _field("wav, flac or mp3", "wav")
+
+
+class Candidates(Section):
+    """How many takes are made of each piece, and which one is used: the one with the fewest faults, or the first."""
+
+    count: int = _field(f"a whole number from 1 to {MAX_CANDIDATES}", 1, ge=1, le=MAX_CANDIDATES)
+    pick: Literal["auto", "first"] = _field("auto or first", "auto")
+
+
+def _count_alone(value: Any) -> Any:
+    return {"count": value} if not isinstance(value, dict) else value
+
+
+class Level(Section):
+    """What a job and a task may both say; the task's word is the nearer one."""
+
+    enabled: bool = _field("true or false", True)
+    engine: str | None = _field("the name of an engine")
+    params: dict[str, Any] = _field("a section of the engine's parameters", {})
+    weights: dict[str, Any] = _field("a section such as {vis: 0.5, edge: 0.25}", {})
+    inputs: dict[str, str] = _field(
+        "a section of files such as {video: clip.mp4}, or of tasks above this one such as {scene_1: task:intro}", {}
+    )
+    text: str | None = _field("text (in quotes, where YAML would read something else)")
+    text_file: str | None = _field("the name of a text file", min_length=1)
+    chunking: Chunking = _field("a section with target, max and min", Chunking())
+    speakers: dict[str, dict[str, Any]] = _field("a section of speakers, each with the engine's parameters", {})
+    candidates: Annotated[Candidates, BeforeValidator(_count_alone)] = _field(
+        f"a whole number from 1 to {MAX_CANDIDATES}, or a section with count and pick", Candidates()
+    )
+    audio: Audio = _field("a section with pause, normalize and format", Audio())
+
+
+class TaskSection(Level):
+    """One piece of a job's work."""
+
+    name: str | None = _field("text of 1 to 120 letters", min_length=1, max_length=120)
+
+
+class JobSection(Level):
+    """A whole file. Without `tasks` the file is one task."""
+
+    job: str | None = _field("the job's name, 1 to 120 letters", min_length=1, max_length=120)
+    tasks: list[TaskSection] = _field("a list of tasks, each beginning with a dash", [], min_length=1, max_length=10_000)
+
+
+def field_at(location: tuple[str | int, ...]) -> FieldInfo | None:
+    """The field of the schema at a location, None where the schema doesn't go that far."""
+    model: type[BaseModel] | None = JobSection
+    found: FieldInfo | None = None
+    for part in location:
+        if isinstance(part, int):
+            continue
+        found = model.model_fields.get(part) if model else None
+        model = next(_models(found.annotation), None) if found else None
+    return found
+
+
+def keys_at(location: tuple[str | int, ...]) -> list[str]:
+    """The keys that the section at a location may have; empty for one of free keys."""
+    if not any(isinstance(part, str) for part in location):
+        return list(JobSection.model_fields)
+    found = field_at(location)
+    model = next(_models(found.annotation), None) if found else None
+    return list(model.model_fields) if model else []
+
+
+def words_at(location: tuple[str | int, ...]) -> str:
+    """What a value at a location has to be, in words; inside a section of free keys, what that section has to be."""
+    found = next((found for end in range(len(location), 0, -1) if (found := field_at(location[:end]))), None)
+    return found.description or "" if found else ""
+
+
+def section_words(keys: list[str]) -> str:
+    """The keys of a section for a sentence."""
+    return list_choices(keys, 20)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)

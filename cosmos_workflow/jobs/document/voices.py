@@ -1,0 +1,130 @@
+"""What an engine is told, level by level: params, weights and input files, each checked where it stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cosmos_workflow.engines.params import validate_params
+from cosmos_workflow.engines.spec import EngineSpec
+from cosmos_workflow.errors import InputError, did_you_mean, list_choices, shorten
+from cosmos_workflow.jobs.document.cascade import Cascade
+from cosmos_workflow.jobs.document.sources import MARK, UnresolvedError
+from cosmos_workflow.jobs.document.tasks import Source, Voice
+from cosmos_workflow.yaml_places import Location
+
+SPEAKER_ID = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """What one level says to the engine: `params` at `location`, `inputs` at `inputs_location`."""
+
+    location: Location
+    params: Mapping[str, Any]
+    inputs_location: Location
+    inputs: Mapping[str, str]
+
+
+def read_voices(cascade: Cascade, spec: EngineSpec) -> dict[str, Voice]:
+    """Every speaker's voice, "" for the task's own; empty where one of them can't be made out, which is a problem then."""
+    ids = [speaker for at in cascade.engine_levels for speaker in at.level.speakers if SPEAKER_ID.fullmatch(speaker)]
+    voices: dict[str, Voice] = {}
+    for speaker in ("", *dict.fromkeys(ids)):
+        layers = [*_own_layers(cascade), *(_speaker_layers(cascade, speaker) if speaker else ())]
+        params = _read_params(cascade, spec, layers)
+        try:
+            inputs = _read_inputs(cascade, spec, layers)
+        except UnresolvedError:
+            return {}
+        if params is None:
+            return {}
+        files = {name: value for name, value in inputs.items() if isinstance(value, str)}
+        voices[speaker] = Voice(params, files, {name: value for name, value in inputs.items() if isinstance(value, Source)})
+    return voices
+
+
+def read_weights(cascade: Cascade, spec: EngineSpec) -> dict[str, float]:
+    """Every weight of the engine; one that isn't right is a problem, and left out."""
+    merged: dict[str, float] = {}
+    for at in cascade.engine_levels:
+        for key, value in at.level.weights.items():
+            try:
+                spec.complete_weights({key: value})
+            except InputError as error:
+                message = str(error).removeprefix(f"weight {key}: ")
+                cascade.note((*at.location, "weights", key), message, of_key=key not in spec.weights)
+            else:
+                merged[key] = value
+    return spec.complete_weights(merged)
+
+
+def _own_layers(cascade: Cascade) -> Iterator[_Layer]:
+    for at in cascade.engine_levels:
+        yield _Layer((*at.location, "params"), at.level.params, (*at.location, "inputs"), at.level.inputs)
+
+
+def _speaker_layers(cascade: Cascade, speaker: str) -> Iterator[_Layer]:
+    for at in cascade.engine_levels:
+        values = dict(at.level.speakers.get(speaker, {}))
+        location = (*at.location, "speakers", speaker)
+        files = values.pop("inputs", {})
+        if not isinstance(files, dict) or not all(isinstance(value, str) for value in files.values()):
+            cascade.note(
+                (*location, "inputs"), f"{shorten(files)} isn't right; use a section of files such as {{voice: anna.wav}}."
+            )
+            files = {}
+        yield _Layer(location, values, (*location, "inputs"), files)
+
+
+def _read_params(cascade: Cascade, spec: EngineSpec, layers: list[_Layer]) -> dict[str, Any] | None:
+    merged: dict[str, Any] = {}
+    places: dict[str, Location] = {}
+    for layer in layers:
+        for key, value in layer.params.items():
+            if _is_right(cascade, spec, key, value, (*layer.location, key)):
+                merged[key], places[key] = value, (*layer.location, key)
+    try:
+        return spec.complete_params(merged)
+    except InputError as error:
+        # One value alone was right, together they aren't: the sentence names the one.
+        named = [key for key in merged if re.search(rf"\b{re.escape(key)}\b", str(error))]
+        cascade.note(places[named[0]] if named else cascade.own.location, str(error))
+        return None
+
+
+def _is_right(cascade: Cascade, spec: EngineSpec, key: str, value: Any, location: Location) -> bool:
+    known = list(spec.params.model_fields)
+    if key not in known:
+        message = f"{spec.name} has no such parameter{did_you_mean(key, known)}; use {list_choices(known)}."
+        cascade.note(location, message, of_key=True)
+        return False
+    try:
+        validate_params(spec.params, {key: value})
+    except InputError as error:
+        cascade.note(location, str(error).removeprefix(f"{key}: "))
+        return False
+    return True
+
+
+def _read_inputs(cascade: Cascade, spec: EngineSpec, layers: list[_Layer]) -> dict[str, str | Source]:
+    """The nearest file, or earlier task, of each input. Raises UnresolvedError where such a task is wrong itself."""
+    merged: dict[str, str | Source] = {}
+    accepted = {entry.name: entry for entry in spec.inputs}
+    known = list(accepted)
+    for layer in layers:
+        for key, value in layer.inputs.items():
+            location = (*layer.inputs_location, key)
+            if key not in known:
+                takes = f"use {list_choices(known)}" if known else "leave it out"
+                cascade.note(location, f"{spec.name} takes no such file{did_you_mean(key, known)}; {takes}.", of_key=True)
+            elif value.startswith(MARK) and cascade.earlier is not None:
+                try:
+                    merged[key] = cascade.earlier.find(value, accepted[key], spec.name)
+                except InputError as error:
+                    cascade.note(location, str(error))
+            elif (path := cascade.path(value, location)) is not None:
+                merged[key] = str(path)
+    return merged

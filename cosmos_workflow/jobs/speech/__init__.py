@@ -1,0 +1,1 @@
+"""Long text as speech: chunks, takes, and how they are joined."""

@@ -1,0 +1,195 @@
+"""Pieces put together: one sound with its pauses and its loudness, and subtitles beside it.
+
+A final is never overwritten: each gets the next number, and counts from the moment its description (`.json`) is there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cosmos_workflow.errors import InputError, WorkflowError
+from cosmos_workflow.ids import new_id
+from cosmos_workflow.jobs.document.schema import Audio, Normalize
+from cosmos_workflow.jobs.speech.chunks import Break
+from cosmos_workflow.jobs.speech.sound import Levels, common_shape, joined, measure, write
+from cosmos_workflow.queueing.batches import digest
+from cosmos_workflow.store import Disk
+
+CEILING = 10 ** (-1 / 20)
+"""True peak that a normalised final stays below: -1 dBTP, as EBU R 128 asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A made piece: the run that made it, its sound, its text, its speaker, and the break behind it."""
+
+    run_id: str
+    path: Path
+    text: str
+    speaker: str = ""
+    break_after: Break = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """A task's finished sound. `state` tells which pieces and settings it was made of; `starts` when each piece begins.
+
+    `note` is empty, or says in a sentence what a listener should know (it is quieter than asked for).
+    """
+
+    number: int
+    path: Path
+    subtitles: Path
+    seconds: float
+    state: str
+    starts: tuple[float, ...]
+    runs: tuple[str, ...]
+    note: str
+    created_at: float
+
+
+def final_state(pieces: Sequence[Piece], audio: Audio) -> str:
+    """What a final would be made of, as a digest: equal states give equal sounds."""
+    return digest(
+        {"pieces": [[piece.run_id, piece.speaker, piece.break_after] for piece in pieces], "audio": audio.model_dump(mode="json")}
+    )
+
+
+def pauses_of(pieces: Sequence[Piece], audio: Audio) -> list[float]:
+    """Seconds of silence behind each piece; none behind the last, nor where a sentence was cut in two."""
+    seconds = {"": 0.0, "clause": 0.0, **audio.pause.model_dump()}
+    return [*(seconds[piece.break_after] for piece in pieces[:-1]), *([0.0] if pieces else [])]
+
+
+def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, disk: Disk | None = None) -> Final:
+    """Put the pieces together as the next final of `folder`, named after `name`.
+
+    Raises InputError where a piece can't be read, UnavailableError where the disk is full; nothing half done stays then.
+    """
+    if not pieces:
+        raise InputError(f"{name} has no pieces to put together.")
+    disk = disk or Disk()
+    disk.make_folder(folder)
+    paths = [piece.path for piece in pieces]
+    pauses = pauses_of(pieces, audio)
+    shape = common_shape(paths, audio.format)
+    gain, note = 1.0, ""
+    if audio.normalize:
+        gain, note = _gain(measure(joined(paths, pauses, shape), shape), audio.normalize)
+    number = 1 + max((final.number for final in _numbered(folder)), default=0)
+    stem = f"{name}-{number:03d}"
+    temporary = folder / f".{new_id('tmp')}.{audio.format}"
+    spans: list[tuple[int, int]] = []
+    try:
+        frames = write(temporary, joined(paths, pauses, shape, gain, spans), shape, audio.format)
+        disk.sync(temporary)
+        disk.rename(temporary, folder / f"{stem}.{audio.format}")
+    finally:
+        temporary.unlink(missing_ok=True)
+    starts, ends = ([edge / shape.rate for edge in edges] for edges in zip(*spans, strict=True))
+    disk.write(folder / f"{stem}.srt", subtitles(pieces, starts, ends).encode())
+    final = Final(
+        number=number,
+        path=folder / f"{stem}.{audio.format}",
+        subtitles=folder / f"{stem}.srt",
+        seconds=round(frames / shape.rate, 4),
+        state=final_state(pieces, audio),
+        starts=tuple(round(start, 6) for start in starts),
+        runs=tuple(piece.run_id for piece in pieces),
+        note=note,
+        created_at=time.time(),
+    )
+    disk.write(folder / f"{stem}.json", _describe(final, pieces, audio, gain).encode())
+    return final
+
+
+def finals(folder: Path) -> list[Final]:
+    """The finals of a folder, oldest first; one whose sound was deleted doesn't count."""
+    return sorted((final for final in _numbered(folder) if final.path.is_file()), key=lambda final: final.number)
+
+
+def subtitles(pieces: Sequence[Piece], starts: Sequence[float], ends: Sequence[float]) -> str:
+    """SubRip text: one cue a piece, from the first to the last sample of it."""
+    cues = (
+        f"{number}\n{_clock(start)} --> {_clock(end)}\n{piece.text}\n"
+        for number, (piece, start, end) in enumerate(zip(pieces, starts, ends, strict=True), 1)
+    )
+    return "\n".join(cues)
+
+
+def _gain(levels: Levels, normalize: Normalize) -> tuple[float, str]:
+    """The factor that gives a sound its level without clipping, and what a listener should know."""
+    present = {
+        "peak": 20 * math.log10(levels.peak) if levels.peak else -math.inf,
+        "rms": levels.rms,
+        "lufs": levels.loudness if levels.loudness is not None else -math.inf,
+    }[normalize.method]
+    if present == -math.inf:
+        return 1.0, "It is too short or too quiet for its loudness to be measured, so it was left as it is."
+    wanted = 10 ** ((normalize.level - present) / 20)
+    ceiling = 1.0 if normalize.method == "peak" else CEILING
+    allowed = ceiling / levels.true_peak
+    if wanted <= allowed:
+        return wanted, ""
+    short = 20 * math.log10(wanted / allowed)
+    return (
+        allowed,
+        f"It is {short:.1f} dB quieter than {normalize.level:g} {normalize.method}: any louder, it would be distorted.",
+    )
+
+
+def _numbered(folder: Path) -> list[Final]:
+    return [final for path in folder.glob("*.json") if (final := _read(path)) is not None]
+
+
+def _read(path: Path) -> Final | None:
+    if not re.search(r"-\d{3,}$", path.stem):
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Final(
+            number=int(content["number"]),
+            path=path.with_name(str(content["file"])),
+            subtitles=path.with_suffix(".srt"),
+            seconds=float(content["seconds"]),
+            state=str(content["state"]),
+            starts=tuple(piece["start"] for piece in content["pieces"]),
+            runs=tuple(piece["run"] for piece in content["pieces"]),
+            note=str(content["note"]),
+            created_at=float(content["created_at"]),
+        )
+    except OSError as error:
+        raise WorkflowError(f"{path.parent.name}/{path.name} can't be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError):
+        return None  # not one of ours: its owner may keep other files here
+
+
+def _describe(final: Final, pieces: Sequence[Piece], audio: Audio, gain: float) -> str:
+    content: dict[str, Any] = {
+        "number": final.number,
+        "file": final.path.name,
+        "seconds": final.seconds,
+        "state": final.state,
+        "created_at": final.created_at,
+        "note": final.note,
+        "gain_db": round(20 * math.log10(gain), 3) if gain > 0 else None,
+        "audio": audio.model_dump(mode="json"),
+        "pieces": [
+            {"run": piece.run_id, "start": start, "text": piece.text, "speaker": piece.speaker, "break": piece.break_after}
+            for piece, start in zip(pieces, final.starts, strict=True)
+        ],
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1)
+
+
+def _clock(seconds: float) -> str:
+    milliseconds = round(seconds * 1000)
+    minutes, rest = divmod(milliseconds, 60_000)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d},{rest % 1000:03d}"

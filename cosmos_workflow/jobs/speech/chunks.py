@@ -1,0 +1,196 @@
+"""Long text cut into pieces that an engine can take. Pure: the same text and limits give the same pieces.
+
+Paragraphs (divided by blank lines) are kept: no piece spans two, so a change in one leaves the pieces of the others as they
+were. Nothing is lost: the pieces, put together, are the text but for white space, for the speakers' marks, and for paragraphs
+without a letter or digit ("* * *"), which aren't spoken.
+"""
+
+# ruff: noqa: RUF001 - the marks of many scripts look alike
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from cosmos_workflow.errors import did_you_mean, list_choices, shorten
+
+Break = Literal["", "clause", "sentence", "paragraph", "speaker"]
+
+DEFAULT_SPEAKER = "default"
+"""The id in `<speaker:default>` that gives the word back to the task's own voice."""
+
+TARGET, MAX, MIN = 380, 460, 80
+"""Characters of a piece, where a job says nothing: what speech models of our kind read well in one go."""
+
+_TAG = re.compile(r"<speaker:([A-Za-z0-9_-]+)>")
+_TAG_LIKE = re.compile(r"<\s*/?\s*speaker\b[^>\n]*>?", re.IGNORECASE)
+_PARAGRAPH = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
+# "J.", "Mme." and, in some languages, "1." belong to what follows. A border too few costs nothing: it is only not used.
+_ABBREVIATED = re.compile(r"(?:^|[\s(„“\"'«])(?:[^\W\d_]|MM|Mme|Mlle|Sra?|Dra?|Nr|No)\.\s*$")
+_ORDINAL = re.compile(r"(?:^|\s)\d{1,2}\.\s*$")
+_ORDINAL_LANGUAGES = {"cs", "da", "de", "et", "fi", "hr", "hu", "is", "lv", "nb", "nn", "no", "pl", "sk", "sl", "sr", "tr"}
+_CLAUSE = re.compile(r"[,;:،؛][\"'”’»)\]]*\s+|\s[–—-]\s+|—|[、，；：]|[.!?…。！？][\"'”’»)\]]*\s+")
+_ENDING = re.compile(r"[.!?…。！？؟।][\"'”’»」』)\]]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes of a piece in characters: never above `max`, near `target`, and not below `min` where its paragraph allows."""
+
+    target: int = TARGET
+    max: int = MAX
+    min: int = MIN
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a text: what is said, by whom ("" is the task's own voice), and the break behind it ("" for the last).
+
+    `line` is the line of the text, from 1, in which its paragraph begins.
+    """
+
+    text: str
+    speaker: str = ""
+    break_after: Break = ""
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TextProblem:
+    """Something wrong in a text: the line, from 1, and a sentence."""
+
+    line: int
+    message: str
+
+
+def cut_text(
+    text: str, limits: Limits, language: str = "en", speakers: Collection[str] = ()
+) -> tuple[list[Chunk], list[TextProblem]]:
+    """The pieces of a text, and what is wrong with its speaker tags; a tag that is wrong doesn't switch the voice."""
+    problems = list(_wrong_tags(text, speakers))
+    chunks: list[Chunk] = []
+    for speaker, part, line in _turns(text, speakers):
+        turn = list(_cut_turn(part, line, speaker, limits, language))
+        if not turn:
+            continue
+        if chunks:
+            chunks[-1] = replace(chunks[-1], break_after="speaker" if chunks[-1].speaker != speaker else "paragraph")
+        chunks.extend(turn)
+    return chunks, problems
+
+
+def language_of(params: Mapping[str, Any]) -> str:
+    """The language that an engine's params speak of, as a two or three letter code; English where they don't say."""
+    for name in ("language_id", "language", "lang", "voice"):
+        found = re.match(r"[a-z]{2,3}(?=$|[-_+])", str(params.get(name, "")).lower())
+        if found:
+            return found[0]
+    return "en"
+
+
+def split_sentences(paragraph: str, language: str = "en") -> list[str]:
+    """The sentences of one paragraph, each with the white space behind it: put together they are the paragraph."""
+    from sentencex import segment  # pyright: ignore[reportAttributeAccessIssue] - a compiled module without types
+
+    sentences: list[str] = []
+    held = ""
+    for piece in segment(language, paragraph):
+        held += piece
+        if not _belongs_to_next(held, language):
+            sentences.append(held)
+            held = ""
+    found = [*sentences, held] if held else sentences
+    # Never trust a border finder with somebody's book: what doesn't add up is cut at clauses and words instead.
+    return found if "".join(found) == paragraph else [paragraph]
+
+
+def split_long(sentence: str, limits: Limits) -> list[str]:
+    """A sentence in parts that fit, cut at a clause border where there is one, else between words, else between letters.
+
+    The white space between two parts stays behind the first of them.
+    """
+    parts: list[str] = []
+    rest = sentence
+    while len(rest.rstrip()) > limits.max:
+        place = _cut_place(rest, limits.max)
+        parts.append(rest[:place])
+        rest = rest[place:]
+    return [*parts, rest]
+
+
+def _cut_place(text: str, most: int) -> int:
+    # Parts of nearly equal length read better than a full one and a rest of two words.
+    length = len(text.rstrip())
+    ideal = length / -(-length // most)
+    clauses = [match.end() for match in _CLAUSE.finditer(text) if len(text[: match.end()].rstrip()) <= most]
+    words = [match.end() for match in re.finditer(r"\s+", text[: most + 1])]
+    for places in ([place for place in clauses if place >= ideal / 2], words):
+        if places:
+            return min(places, key=lambda place: abs(place - ideal))
+    place = most
+    while place > 1 and unicodedata.combining(text[place]):
+        place -= 1
+    return place
+
+
+def _cut_turn(text: str, line: int, speaker: str, limits: Limits, language: str) -> Iterator[Chunk]:
+    paragraphs: list[tuple[str, int]] = []
+    start = 0
+    for border in [*_PARAGRAPH.finditer(text), None]:
+        raw = text[start : border.start() if border else len(text)]
+        lead = len(raw) - len(raw.lstrip())
+        if any(letter.isalnum() for letter in raw):
+            paragraphs.append((" ".join(raw.split()), line + text.count("\n", 0, start + lead)))
+        start = border.end() if border else len(text)
+    for number, (paragraph, at) in enumerate(paragraphs, 1):
+        pieces = _pack(paragraph, limits, language)
+        for index, piece in enumerate(pieces, 1):
+            after: Break = "sentence" if _ENDING.search(piece) else "clause"
+            if index == len(pieces):
+                after = "paragraph" if number < len(paragraphs) else ""
+            yield Chunk(piece, speaker, after, at)
+
+
+def _pack(paragraph: str, limits: Limits, language: str) -> list[str]:
+    parts = [part for sentence in split_sentences(paragraph, language) for part in split_long(sentence, limits)]
+    pieces: list[str] = []
+    for part in parts:
+        together = len((pieces[-1] + part).rstrip()) if pieces else limits.max + 1
+        too_short = bool(pieces) and min(len(pieces[-1].rstrip()), len(part.rstrip())) < limits.min
+        if together <= limits.target or (too_short and together <= limits.max):
+            pieces[-1] += part
+        else:
+            pieces.append(part)
+    return [piece.strip() for piece in pieces if piece.strip()]
+
+
+def _turns(text: str, speakers: Collection[str]) -> Iterator[tuple[str, str, int]]:
+    speaker, start = "", 0
+    for match in _TAG.finditer(text):
+        if match[1] in speakers or match[1] == DEFAULT_SPEAKER:
+            yield speaker, text[start : match.start()], text.count("\n", 0, start) + 1
+            speaker = match[1] if match[1] in speakers else ""
+            start = match.end()
+    yield speaker, text[start:], text.count("\n", 0, start) + 1
+
+
+def _wrong_tags(text: str, speakers: Collection[str]) -> Iterator[TextProblem]:
+    known = sorted({*speakers, DEFAULT_SPEAKER})
+    for match in _TAG_LIKE.finditer(text):
+        line = text.count("\n", 0, match.start()) + 1
+        tag = _TAG.fullmatch(match[0])
+        if tag is None:
+            yield TextProblem(line, f"{shorten(match[0])} isn't a speaker's mark; write <speaker:id>.")
+        elif tag[1] not in known:
+            hint = did_you_mean(tag[1], known)
+            yield TextProblem(
+                line,
+                f"the speaker {shorten(tag[1])} isn't defined{hint}; define it under speakers, or use {list_choices(known)}.",
+            )
+
+
+def _belongs_to_next(text: str, language: str) -> bool:
+    return bool(_ABBREVIATED.search(text) or (language in _ORDINAL_LANGUAGES and _ORDINAL.search(text)))

@@ -1,0 +1,293 @@
+"""What a task has and lacks, derived from its runs and its finals each time somebody asks: it can't disagree with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from cosmos_workflow.engines.spec import find_engine
+from cosmos_workflow.errors import list_choices, shorten
+from cosmos_workflow.jobs.document.tasks import JobFile, Source, TaskConfig, all_needs
+from cosmos_workflow.jobs.plan import Choice, KnownRuns, PieceState, TaskStatus, choose, job_source, pieces_of
+from cosmos_workflow.jobs.speech.assembly import Final, Piece, final_state, finals
+from cosmos_workflow.jobs.speech.scores import ScoreFile
+from cosmos_workflow.jobs.speech.takes import Fault, FaultScorer, Score, Scorer, best
+from cosmos_workflow.jobs.store import JobStore
+from cosmos_workflow.store import RunRecord, Store
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReport:
+    """A task at one moment. `chosen` are the runs that are used, by piece, None where there is none yet.
+
+    `progress` is the share of its pieces that can be heard, with what is running counted by its own progress, in [0, 1]; it
+    is 1 only for a completed task. `final` is the newest one, `current` whether it is what its pieces would give now.
+    `waits` says which earlier tasks have yet to make its inputs, or that they failed; empty where all of them are there.
+    """
+
+    task: TaskConfig
+    status: TaskStatus
+    progress: float
+    message: str
+    pieces: tuple[PieceState, ...]
+    chosen: tuple[RunRecord | None, ...]
+    finals: tuple[Final, ...] = ()
+    current: bool = False
+    started_at: float | None = None
+    waits: str = ""
+
+    @property
+    def final(self) -> Final | None:
+        """The newest final."""
+        return self.finals[-1] if self.finals else None
+
+    @property
+    def label(self) -> str:
+        """The status as people read it: "Running 12 %"."""
+        return status_label(self.status, self.progress)
+
+    @property
+    def missing(self) -> list[PieceState]:
+        """The pieces that can't be heard yet."""
+        return [piece for piece, run in zip(self.pieces, self.chosen, strict=True) if run is None]
+
+
+@dataclass(frozen=True, slots=True)
+class JobReport:
+    """A job at one moment, from its enabled tasks."""
+
+    job: JobFile
+    status: TaskStatus
+    progress: float
+    tasks: tuple[TaskReport, ...]
+
+    @property
+    def label(self) -> str:
+        """The status as people read it."""
+        return status_label(self.status, self.progress)
+
+
+@dataclass(slots=True)
+class Look(KnownRuns):
+    """The runs of a job at one moment, and what was read of its tasks then: what one task needs of another is read once."""
+
+    reports: dict[str, TaskReport] = field(default_factory=dict)
+
+
+class JobReader:
+    """Reads what a job has: its runs from the store, its finals and choices from its folder."""
+
+    def __init__(self, store: Store, jobs: JobStore, scorer: Scorer | None = None) -> None:
+        self.store = store
+        self.jobs = jobs
+        self._scorer = scorer or FaultScorer()
+
+    def look(self, job_id: str) -> Look:
+        """Every run of a job as it is now, by what it made."""
+        runs = self.store.list_runs(self.jobs.owner, source=f"{job_source(job_id)}*", limit=None)
+        return Look.of(runs, lambda run: self.output_of(run) is not None)
+
+    def pieces(self, task: TaskConfig, known: Look) -> tuple[PieceState, ...]:
+        """The pieces of a task with what there is of them."""
+        for need in all_needs([task], known.reports):
+            self.read_task(need, known)
+
+        def result_of(source: Source) -> Path | None:
+            return self.result_files(known.reports[source.task.id]).get(source.output)
+
+        return pieces_of(task, known, self.jobs.choices(task.id), self.store.digest, result_of)
+
+    def result_files(self, report: TaskReport) -> dict[str, Path]:
+        """The files of a completed task's result by their keys, "" being the one that is played; empty for any other task."""
+        if not report.current:
+            return {}
+        if report.task.joined:
+            final = report.finals[-1]
+            return {"": final.path, "audio": final.path, "subtitles": final.subtitles}
+        run = report.chosen[0]
+        played = self.output_of(run) if run else None
+        if run is None or played is None:
+            return {}
+        return {"": played} | {key: self.store.run_folder(run.id) / name for key, name in run.outputs.items()}
+
+    def output_of(self, run: RunRecord) -> Path | None:
+        """The file of a run that is played; None where somebody deleted it."""
+        # A run that was asked for less (a plan alone) has another first output.
+        name = run.outputs.get(find_engine(run.engine).output) or next(iter(run.outputs.values()), "")
+        if not name or ".." in PurePath(name).parts:
+            return None
+        # Asked for every piece at every look: the store's own, thorough way is for what is handed out.
+        path = self.store.run_folder(run.id) / name
+        return path if path.is_file() else None
+
+    def read_job(self, job: JobFile, live: bool = False) -> JobReport:
+        """Where a job and each of its tasks is; `live` says that this program is working on it."""
+        known = self.look(job.id)
+        reports = tuple(self.read_task(task, known, live) for task in job.tasks)
+        counted = [report for report in reports if report.task.enabled] or list(reports)
+        progress = sum(report.progress for report in counted) / len(counted)
+        status = TaskStatus.RUNNING if live else _job_status([report.status for report in counted])
+        return JobReport(job, status, progress, reports)
+
+    def read_task(self, task: TaskConfig, known: Look, live: bool = False) -> TaskReport:
+        """Where a task is."""
+        report = self._read_task(task, known, live)
+        known.reports[task.id] = report
+        return report
+
+    def _read_task(self, task: TaskConfig, known: Look, live: bool) -> TaskReport:
+        pieces = self.pieces(task, known)
+        chosen = self.chosen(task, pieces, known)
+        made = finals(self.jobs.task_folder(task.id)) if task.joined else []
+        whole = all(chosen)
+        current = whole and (not task.joined or bool(made and made[-1].state == self._state(task, pieces, chosen)))
+        # A program that was killed leaves runs behind that seem to go on.
+        running = any(take.running for piece in pieces for take in piece.takes) and (live or self.jobs.is_held(task.job_id))
+        begun = [take.last.started_at for piece in pieces for take in piece.takes if take.last and take.last.started_at]
+        waits, never = self._waits(task, pieces, known)
+        status = _status(pieces, chosen, current, running or (live and task.enabled and bool(begun)), never)
+        return TaskReport(
+            task=task,
+            status=status,
+            progress=1.0 if status is TaskStatus.COMPLETED else min(0.99, _progress(pieces)),
+            message=waits or _message(task, pieces, chosen, current),
+            pieces=pieces,
+            chosen=tuple(chosen),
+            finals=tuple(made),
+            current=current,
+            started_at=min(begun, default=None),
+            waits=waits,
+        )
+
+    def _waits(self, task: TaskConfig, pieces: Sequence[PieceState], known: Look) -> tuple[str, bool]:
+        """What earlier tasks have yet to make for this one, in words, and whether they never will as things stand."""
+        lacking = {name for piece in pieces for name in piece.later}
+        sources = [source for voice in task.voices.values() for name, source in voice.sources.items() if name in lacking]
+        titles: list[str] = []
+        for source in sources:
+            need, report = source.task, known.reports[source.task.id]
+            if report.current:
+                made = list_choices([key for key in self.result_files(report) if key])
+                return f"not run, since {need.title} made no {shorten(source.output)}; it made {made}", True
+            if report.status is TaskStatus.FAILED:
+                why = f" ({report.missing[0].error})" if not report.waits and report.missing else ""
+                return f"not run, since {need.title} {'failed' if not report.waits else 'was not run'}{why}", True
+            titles.append(need.title if need.enabled else f"{need.title}, which is switched off")
+        return f"waits for {list_choices(list(dict.fromkeys(titles)))}" if titles else "", False
+
+    def chosen(self, task: TaskConfig, pieces: Sequence[PieceState], known: KnownRuns) -> list[RunRecord | None]:
+        """The run of each piece that is used; None for a piece that can't be heard, or of which takes are still to be made."""
+        choices = self.jobs.choices(task.id)
+        scores = ScoreFile(self.jobs, task.id)
+
+        def best_of(runs: list[RunRecord]) -> RunRecord:
+            return runs[best([self.score(run, scores) for run in runs])]
+
+        picked: list[RunRecord | None] = []
+        for piece in pieces:
+            choice = choices.get(piece.digest, Choice())
+            picked.append(choose(piece, choice, task.candidates.pick, best_of, known) if piece.made else None)
+        scores.save()
+        return picked
+
+    def score(self, run: RunRecord, scores: ScoreFile | None = None) -> Score:
+        """How good a take is."""
+        known = scores.get(run.id) if scores else None
+        if known is not None:
+            return known
+        path = self.output_of(run)
+        score = self._scorer.score(path, run.prompt_text) if path else Score((Fault("missing", 1.0, "Its file was deleted."),))
+        if scores:
+            scores.put(run.id, score)
+        return score
+
+    def scores(self, task: TaskConfig, runs: Sequence[RunRecord]) -> list[Score]:
+        """How good each of these takes of a task is; measured once, then remembered."""
+        kept = ScoreFile(self.jobs, task.id)
+        found = [self.score(run, kept) for run in runs]
+        kept.save()
+        return found
+
+    def to_join(self, pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None]) -> list[Piece]:
+        """The pieces as assembly takes them; only for a task all of whose pieces can be heard."""
+        joined: list[Piece] = []
+        for piece, run in zip(pieces, chosen, strict=True):
+            path = self.output_of(run) if run else None
+            if run is None or path is None:
+                raise ValueError(f"piece {piece.index + 1} isn't there")
+            joined.append(Piece(run.id, path, piece.chunk.text, piece.chunk.speaker, piece.chunk.break_after))
+        return joined
+
+    def _state(self, task: TaskConfig, pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None]) -> str:
+        used = [
+            Piece(run.id, self.store.run_folder(run.id), piece.chunk.text, piece.chunk.speaker, piece.chunk.break_after)
+            for piece, run in zip(pieces, chosen, strict=True)
+            if run
+        ]
+        return final_state(used, task.audio)
+
+
+def status_label(status: TaskStatus, progress: float) -> str:
+    """A status with its percentage, where it has one."""
+    return f"{status} {int(progress * 100)} %" if status in (TaskStatus.RUNNING, TaskStatus.PARTIAL) else str(status)
+
+
+def _status(
+    pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None], current: bool, running: bool, never: bool
+) -> TaskStatus:
+    if current:
+        return TaskStatus.COMPLETED
+    if running:
+        return TaskStatus.RUNNING
+    if never:
+        return TaskStatus.FAILED
+    lacking = [piece for piece, run in zip(pieces, chosen, strict=True) if run is None]
+    if lacking and all(piece.failed for piece in lacking):
+        return TaskStatus.FAILED
+    begun = any(take.last for piece in pieces for take in piece.takes)
+    return TaskStatus.PARTIAL if begun else TaskStatus.NEW
+
+
+def _progress(pieces: Sequence[PieceState]) -> float:
+    takes = [take for piece in pieces for take in piece.takes]
+    done = sum(1.0 if take.made else take.last.progress if take.running and take.last else 0.0 for take in takes)
+    return done / len(takes)
+
+
+def _message(task: TaskConfig, pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None], current: bool) -> str:
+    heard = sum(run is not None for run in chosen)
+    total = len(pieces)
+    if current:
+        return f"{total} of {total} pieces" if total > 1 else "done"
+    failed = [piece for piece, run in zip(pieces, chosen, strict=True) if run is None and piece.failed]
+    parts = [f"{heard} of {total} pieces"]
+    if failed:
+        parts.append(f"failed: {_numbers(failed)} ({failed[0].error})")
+    waiting = [piece for piece, run in zip(pieces, chosen, strict=True) if run is None and not piece.failed]
+    if waiting and heard:
+        parts.append(f"missing: {_numbers(waiting)}")
+    if heard == total and task.joined:
+        parts.append("to be put together")
+    return "; ".join(parts)
+
+
+def _numbers(pieces: Sequence[PieceState], most: int = 8) -> str:
+    shown = ", ".join(str(piece.index + 1) for piece in pieces[:most])
+    return f"{shown} and {len(pieces) - most} more" if len(pieces) > most else shown
+
+
+def _job_status(statuses: Sequence[TaskStatus]) -> TaskStatus:
+    found = set(statuses)
+    if TaskStatus.RUNNING in found:
+        return TaskStatus.RUNNING
+    if found <= {TaskStatus.COMPLETED}:
+        return TaskStatus.COMPLETED
+    if found <= {TaskStatus.NEW}:
+        return TaskStatus.NEW
+    return TaskStatus.FAILED if found <= {TaskStatus.COMPLETED, TaskStatus.FAILED} else TaskStatus.PARTIAL
+
+
+def tried_to_the_end(report: TaskReport) -> bool:
+    """Whether nothing about a task is left to try: it is completed, or what it lacks has failed."""
+    return report.status in (TaskStatus.COMPLETED, TaskStatus.FAILED)

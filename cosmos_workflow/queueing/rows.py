@@ -1,0 +1,70 @@
+"""A queue as rows that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cosmos_workflow.engines.spec import find_engine
+from cosmos_workflow.queueing.items import Batch, QueueItem
+from cosmos_workflow.queueing.snapshot import QueueSnapshot
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("Prompt", "Engine", "Weights", "Params", "Batch Group", "Status", "ID")
+
+
+def queue_frame(snapshot: QueueSnapshot, plan: Sequence[Batch]) -> pd.DataFrame:
+    """One row per waiting or running item, in queue order, with the columns of `COLUMNS`."""
+    import pandas as pd
+
+    groups = group_labels(snapshot, plan)
+    rows = [
+        (
+            item.prompt_text,
+            item.engine,
+            describe_weights(item.weights),
+            describe_params(item),
+            groups[item.batch_key],
+            str(item.status),
+            item.id,
+        )
+        for item in snapshot.items
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def group_labels(snapshot: QueueSnapshot, plan: Sequence[Batch]) -> dict[str, str]:
+    """A short name for each batch key: A, B, ... Z, AA, in the order in which the batches run."""
+    keys = dict.fromkeys([*(item.batch_key for item in snapshot.running), *(batch.key for batch in plan)])
+    return {key: _letters(index) for index, key in enumerate(keys)}
+
+
+def describe_weights(weights: Mapping[str, float]) -> str:
+    """The control weights above 0: "edge 0.5, vis 0.25"; "none" where all are 0, empty where an engine has none."""
+    if not weights:
+        return ""
+    return ", ".join(f"{name} {value:g}" for name, value in weights.items() if value) or "none"
+
+
+def describe_params(item: QueueItem) -> str:
+    """The params that differ from their defaults: "rate 140, voice de"."""
+    defaults = {field.name: field.default for field in find_engine(item.engine).fields(item.params)}
+    return ", ".join(
+        f"{name} {_short(value)}" for name, value in item.params.items() if name not in defaults or value != defaults[name]
+    )
+
+
+def _short(value: Any) -> str:
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 24 else f"{text[:21]}..."
+
+
+def _letters(index: int) -> str:
+    text = ""
+    index += 1
+    while index:
+        index, digit = divmod(index - 1, 26)
+        text = chr(ord("A") + digit) + text
+    return text

@@ -1,0 +1,244 @@
+"""Pieces of HTML for jobs: rows, states, takes and plans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+from cosmos_workflow.jobs.check import CheckedJob
+from cosmos_workflow.jobs.manager import JobEntry
+from cosmos_workflow.jobs.plan import TaskStatus
+from cosmos_workflow.jobs.speech.assembly import Final
+from cosmos_workflow.jobs.speech.takes import Score
+from cosmos_workflow.jobs.state import TaskReport, status_label
+from cosmos_workflow.store import RunRecord
+from cosmos_workflow.ui import markup, view
+from cosmos_workflow.ui.jobs import view as jobs_view
+from cosmos_workflow.ui.jobs.view import JobsPicture
+from cosmos_workflow.ui.markup import Row
+from cosmos_workflow.ui.view import PAGE_SIZE
+
+TONES: Mapping[TaskStatus, str] = {
+    TaskStatus.NEW: "queued",
+    TaskStatus.RUNNING: "running",
+    TaskStatus.PARTIAL: "partial",
+    TaskStatus.COMPLETED: "succeeded",
+    TaskStatus.FAILED: "failed",
+}
+SHOWN_BATCHES = 20
+EMPTY = "There is no job yet. Make one from a template, or upload a YAML file."
+
+
+def jobs_table(picture: JobsPicture, page: int, opened: Sequence[str]) -> dict[str, Any]:
+    """A page of jobs and, below each, its tasks; `opened` are those that are looked at."""
+    rows = list(_rows(picture, opened))
+    return {
+        "version": picture.number,
+        "columns": ["Job", "Status"],
+        "rows": rows[page * PAGE_SIZE : (page + 1) * PAGE_SIZE],
+        "complete": len(rows) <= PAGE_SIZE,
+        "empty": EMPTY,
+        "page": markup.page_text(page, len(rows)),
+    }
+
+
+def count_rows(picture: JobsPicture) -> int:
+    """How many rows all jobs and tasks have."""
+    return sum(1 + len(entry.report.tasks if entry.report else ()) for entry in picture.entries)
+
+
+def states(picture: JobsPicture) -> dict[str, str]:
+    """What the status column says, by row."""
+    told: dict[str, str] = {}
+    for entry in picture.entries:
+        job_id = entry.stored.id
+        if entry.report is None:
+            told[job_id] = '<span class="cw-chip cw-failed">wrong</span>'
+            continue
+        waiting = "its turn comes" if job_id in picture.background.waiting else ""
+        told[job_id] = _state(entry.report.status, entry.report.progress, jobs_view.state_note(picture, job_id, waiting))
+        for task in entry.report.tasks:
+            note = jobs_view.state_note(picture, task.task.id, jobs_view.task_note(task))
+            told[task.task.id] = _state(task.status, task.progress, note)
+    return told
+
+
+def _rows(picture: JobsPicture, opened: Sequence[str]) -> Iterator[Row]:
+    for entry in picture.entries:
+        job_id, name = entry.stored.id, view.shorten_text(entry.stored.name, 80)
+        chips = _chip("off", not entry.stored.enabled and entry.report is not None)
+        chips += _chip("unsaved changes", job_id in picture.drafts)
+        kind = "cw-job" if entry.report else "cw-job cw-wrong-file"
+        yield _row(job_id, name, chips, jobs_view.job_text(entry), kind, job_id in opened)
+        yield from _task_rows(entry, opened)
+
+
+def _task_rows(entry: JobEntry, opened: Sequence[str]) -> Iterator[Row]:
+    if entry.report is None:
+        return
+    many = len({task.task.engine for task in entry.report.tasks}) > 1
+    for report in entry.report.tasks:
+        title = view.shorten_text(report.task.title, 80)
+        chips = _chip("off", not report.task.enabled)
+        yield _row(report.task.id, title, chips, jobs_view.task_text(report, many), "cw-task", report.task.id in opened)
+
+
+def _row(row_id: str, title: str, chips: str, note: str, kind: str, is_open: bool) -> Row:
+    current = ' aria-current="true"' if is_open else ""
+    cells = (
+        f'<td role="cell" class="cw-main {kind}"><button type="button" class="cw-open"{current}>{escape(title)}</button>'
+        f'{chips}<span class="cw-sub">{escape(note)}</span></td>'
+        '<td role="cell" class="cw-state" data-live></td>'
+    )
+    return {"id": row_id, "html": cells, "name": title}
+
+
+def _chip(word: str, shown: bool) -> str:
+    return f' <span class="cw-file">{word}</span>' if shown else ""
+
+
+def _state(status: TaskStatus, progress: float, note: str) -> str:
+    tone, label = TONES[status], status_label(status, progress)
+    bar = ""
+    if status is not TaskStatus.NEW:
+        percent = int(100 * progress)
+        bar = (
+            f'<span class="cw-mini cw-mini-{tone}" role="progressbar" aria-label="progress" aria-valuemin="0" '
+            f'aria-valuemax="100" aria-valuenow="{percent}"><span style="width:{percent}%"></span></span>'
+        )
+    return f'<span class="cw-chip cw-{tone}">{label}</span>{bar}<span class="cw-sub">{escape(note)}</span>'
+
+
+def run_mode(picture: JobsPicture) -> str:
+    """What the background does."""
+    word, sentence = jobs_view.run_mode_text(picture)
+    tone = "held" if picture.background.asks else "active" if picture.background.running else "calm"
+    return f'<p class="cw-line cw-{tone}"><strong>{escape(word)}</strong> <span>{escape(sentence)}</span></p>'
+
+
+def editor_heading(job_id: str, name: str, unsaved: bool) -> str:
+    """The name of the job in the editor, and its file."""
+    link = f'<a class="cw-download" href="{escape(job_url(job_id))}" download>Download {escape(job_id)}.yaml</a>'
+    return f'<div class="cw-job-head"><h2>{escape(name)}{_chip("unsaved changes", unsaved)}</h2>{link}</div>'
+
+
+def plan(checked: CheckedJob) -> str:
+    """What a text would do: tasks, pieces, batches with why each is apart, and the time."""
+    tasks = checked.plan.tasks
+    pieces = sum(len(task.pieces) for task in tasks)
+    wanted = checked.plan.wanted
+    rest = f"{view.count(len(tasks), 'task')}, {view.count(pieces, 'piece')}"
+    if wanted:
+        head = f"{wanted:,} to make in {len(checked.batches):,} batch{'' if len(checked.batches) == 1 else 'es'}"
+        rest += f"; time: {checked.time}"
+    else:
+        head = "Nothing is left to make"
+    line = f'<p class="cw-line cw-calm"><strong>{head}</strong> {escape(rest)}.</p>'
+    rows = []
+    for number, (batch, reason) in enumerate(checked.batches[:SHOWN_BATCHES], 1):
+        why = f'<span class="cw-sub">apart: {escape(reason.replace("_", " "))}</span>' if reason else ""
+        rows.append(
+            f'<li><span class="cw-number">{number}</span><span class="cw-size">{view.count(len(batch), "item")}</span>'
+            f"<span>{escape(view.engine_title(batch.engine))}{why}</span></li>"
+        )
+    more = len(checked.batches) - SHOWN_BATCHES
+    rest_note = f'<p class="cw-sub">and {more:,} more batches</p>' if more > 0 else ""
+    batches = f'<ol class="cw-batches">{"".join(rows)}</ol>{rest_note}' if rows else ""
+    return f"{line}{batches}"
+
+
+def task_heading(report: TaskReport) -> str:
+    """The name of a task, and where it is."""
+    chip = f'<span class="cw-chip cw-{TONES[report.status]}">{escape(report.label)}</span>'
+    stale = "" if report.current or not report.final else " The final below is from before the last change."
+    inputs = jobs_view.inputs_text(report)
+    return (
+        f'<div class="cw-job-head"><h2>{escape(view.shorten_text(report.task.title, 120))}</h2>{chip}</div>'
+        f'<p class="cw-line cw-calm">{escape(report.message)}.{stale}</p>'
+        + (f'<p class="cw-sub">Inputs: {escape(inputs)}.</p>' if inputs else "")
+    )
+
+
+def finals(report: TaskReport) -> dict[str, Any]:
+    """The finals of a task, newest first."""
+    rows = [_final(report, final, final is report.final) for final in reversed(report.finals)]
+    empty = "No final yet: it is put together when every piece is there." if report.task.joined else "Its result is below."
+    return {"rows": rows, "empty": empty}
+
+
+def _final(report: TaskReport, final: Final, newest: bool) -> Row:
+    source = escape(final_url(report.task.id, final, "sound"))
+    label = escape(f"Final {final.number} of {view.shorten_text(report.task.title, 60)}")
+    note = f'<p class="cw-sub">{escape(final.note)}</p>' if final.note else ""
+    word = "Final" if newest else "Earlier final"
+    html = (
+        f'<div class="cw-card-head"><span class="cw-title">{word} {final.number}</span></div>'
+        f'<span class="cw-sub">{escape(view.clock(final.created_at))} · {view.precise_seconds(final.seconds)} · '
+        f"{view.count(len(final.runs), 'piece')}</span>{note}"
+        f'<audio controls preload="metadata" aria-label="{label}" src="{source}"></audio>'
+        f'<div class="cw-files"><a class="cw-download" href="{source}&download=1" download>{escape(final.path.name)}</a>'
+        f'<a class="cw-download" href="{escape(final_url(report.task.id, final, "subtitles"))}&download=1" download>'
+        f"{escape(final.subtitles.name)}</a></div>"
+    )
+    return {"id": str(final.number), "html": html}
+
+
+def piece_card(report: TaskReport, index: int, takes: Sequence[tuple[RunRecord, Score | None]], by_hand: bool) -> Row:
+    """A piece with its text, the take that is used, and the others with their scores."""
+    piece, used = report.pieces[index], report.chosen[index]
+    chunk = piece.chunk
+    word, tone = _piece_state(report, index)
+    name = f"Piece {index + 1}" + (f" · {chunk.speaker}" if chunk.speaker else "")
+    chip = f'<span class="cw-chip cw-{tone}">{word}</span>'
+    head = f'<div class="cw-card-head"><span class="cw-title">{escape(name)}</span>{chip}</div>'
+    error = f'<p class="cw-error">{escape(piece.error)}</p>' if piece.error and not used else ""
+    several = len(takes) > 1
+    told = "".join(_take(run, score, bool(used and run.id == used.id), several) for run, score in takes)
+    actions = '<button type="button" data-action="again" title="Make one more take">Make again</button>'
+    if by_hand:
+        actions += '<button type="button" data-action="auto" title="Let the scores decide again">Use the best</button>'
+    html = (
+        f'{head}<p class="cw-piece-text">{escape(chunk.text)}</p>{error}<div class="cw-takes">{told}</div>'
+        f'<div class="cw-actions">{actions}</div>'
+    )
+    return {"id": str(index), "html": html}
+
+
+def _piece_state(report: TaskReport, index: int) -> tuple[str, str]:
+    piece = report.pieces[index]
+    if any(take.running for take in piece.takes):
+        return "running", "running"
+    if report.chosen[index]:
+        return "done", "succeeded"
+    return ("failed", "failed") if piece.failed else ("missing", "queued")
+
+
+def _take(run: RunRecord, score: Score | None, used: bool, several: bool) -> str:
+    words = []
+    if several and "seed" in run.params:
+        words.append(f"seed {run.params['seed']}")
+    if score is not None:
+        words.append(f"score {score.value:.2f}")
+        words += [fault.message for fault in score.faults]
+    button = ""
+    if several:
+        button = (
+            '<span class="cw-chip cw-running">used</span>'
+            if used
+            else f'<button type="button" data-action="use" data-value="{escape(run.id)}">Use this take</button>'
+        )
+    note = f'<span class="cw-sub">{escape(" · ".join(words))}</span>' if words else ""
+    kind = "cw-take cw-used" if used else "cw-take"
+    return f'<div class="{kind}">{markup.player(run)}<div class="cw-take-words">{note}{button}</div></div>'
+
+
+def job_url(job_id: str) -> str:
+    """Where a job's file is served."""
+    return f"job-files/{quote(job_id)}"
+
+
+def final_url(task_id: str, final: Final, kind: str) -> str:
+    """Where a final is served; a job of the same name that is made later has others."""
+    return f"job-files/{quote(task_id)}/{final.number}/{kind}?made={final.created_at:.3f}"

@@ -1,0 +1,139 @@
+"""The fetch of weights that runs in this server, one at a time; all open pages see the same one."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+import time
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from cosmos_workflow.engines.model_files.fetching import FetchPlan, FetchProgress, fetch_weights, plan_fetch
+from cosmos_workflow.engines.model_files.sets import WeightSet
+from cosmos_workflow.errors import InputError, WorkflowError
+
+log = logging.getLogger(__name__)
+
+AFTERGLOW = 5.0
+"""Seconds for which a page is still told of a fetch that has ended: long enough for each to ask again."""
+
+
+class FetchState(StrEnum):
+    """Where a fetch stands; all but the first are final."""
+
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """A fetch as the page shows it; `done_bytes` counts what was here before."""
+
+    weights: WeightSet
+    place: Path
+    total_bytes: int
+    done_bytes: int = 0
+    state: FetchState = FetchState.RUNNING
+    error: str = ""
+
+
+class _BrokenOffError(Exception):
+    """Ends a fetch from within its report."""
+
+
+class Fetcher:
+    """Fetches in a thread of its own, which ends with the server; what has come by then is kept. `endpoint` is another hub."""
+
+    def __init__(self, endpoint: str | None = None) -> None:
+        self._endpoint = endpoint
+        self._lock = threading.Lock()
+        self._cancel = threading.Event()
+        self._last: Fetch | None = None
+        self._ended = float("-inf")
+        self.finished = 0
+        """How many sets came here since the server started."""
+
+    @property
+    def last(self) -> Fetch | None:
+        """The fetch that runs, or the last one."""
+        return self._last
+
+    @property
+    def is_running(self) -> bool:
+        """Whether something is being fetched."""
+        last = self._last
+        return last is not None and last.state is FetchState.RUNNING
+
+    @property
+    def has_news(self) -> bool:
+        """Whether a page should ask again soon."""
+        return self.is_running or time.monotonic() - self._ended < AFTERGLOW
+
+    def plan(self, weights: WeightSet) -> FetchPlan:
+        """What a fetch would do; raises InputError while another one runs, or where the disk is too small for this one."""
+        self._refuse_while_running()
+        plan = plan_fetch(weights, self._endpoint)
+        free = free_bytes(plan.place)
+        if plan.missing_bytes > free:
+            raise InputError(
+                f"{weights.title} needs {gigabytes(plan.missing_bytes)}, and {gigabytes(free)} are free where {plan.place} is; "
+                "make room, or set HF_HUB_CACHE to a folder on a larger disk."
+            )
+        return plan
+
+    def start(self, weights: WeightSet) -> None:
+        """Begin to fetch a set, or go on with it; raises InputError while another fetch runs."""
+        plan = self.plan(weights)
+        with self._lock:
+            self._refuse_while_running()
+            self._cancel.clear()
+            self._last = Fetch(weights, plan.place, plan.total_bytes)
+        threading.Thread(target=self._run, args=(weights,), name="fetch-weights", daemon=True).start()
+
+    def cancel(self) -> None:
+        """Break off the fetch that runs, with the next piece that comes; what has come is kept."""
+        self._cancel.set()
+
+    def _refuse_while_running(self) -> None:
+        last = self._last
+        if last is not None and last.state is FetchState.RUNNING:
+            raise InputError(f"{last.weights.title} is being fetched; wait until it is here, or cancel it.")
+
+    def _run(self, weights: WeightSet) -> None:
+        try:
+            fetch_weights(weights, self._report, self._endpoint)
+        except _BrokenOffError:
+            self._end(FetchState.CANCELLED)
+        except WorkflowError as error:
+            self._end(FetchState.FAILED, str(error))
+        except Exception as error:
+            log.exception("fetching %s broke", weights.name)
+            self._end(FetchState.FAILED, f"Something unexpected happened ({type(error).__name__}); the terminal has the details.")
+        else:
+            self.finished += 1
+            self._end(FetchState.DONE)
+
+    def _report(self, progress: FetchProgress) -> None:
+        if self._last is not None:
+            self._last = replace(self._last, done_bytes=progress.done_bytes, total_bytes=progress.total_bytes)
+        if self._cancel.is_set():
+            raise _BrokenOffError
+
+    def _end(self, state: FetchState, error: str = "") -> None:
+        self._ended = time.monotonic()
+        if self._last is not None:
+            self._last = replace(self._last, state=state, error=error)
+
+
+def free_bytes(place: Path) -> int:
+    """Bytes free on the disk of a folder that need not be there yet."""
+    return shutil.disk_usage(next(folder for folder in (place, *place.parents) if folder.is_dir())).free
+
+
+def gigabytes(size: int) -> str:
+    """A size in words: "3.2 GB", "14 MB" below a tenth of one."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size:,} bytes"

@@ -1,0 +1,251 @@
+"""A form for every engine, made from what its params model says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from cosmos_workflow.engines.params import ParamField
+from cosmos_workflow.engines.spec import EngineSpec, find_engine
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.ui.page import Page
+
+Configuration = tuple[dict[str, Any], dict[str, float]]
+"""Params and weights."""
+
+
+class EngineForm:
+    """Fields for one engine's params and weights. `group` is shown or hidden as a whole.
+
+    `answered` holds, in the browser, the choices that the other fields belong to: a person may be faster than the answer to
+    the last one.
+    """
+
+    def __init__(self, spec: EngineSpec, *, visible: bool) -> None:
+        self.spec = spec
+        self.fields = _by_name(spec.fields({}))
+        self.menus = _menus(spec)
+        with gr.Column(visible=visible) as self.group:
+            self.weights = _weight_sliders(spec)
+            self.params = _param_grids(list(self.fields.values()), spec.complete_params({}))
+        self.answered = gr.JSON(self._choices(spec.complete_params({})), visible=False)
+
+    @property
+    def components(self) -> list[Any]:
+        """All fields, weights first, and `answered`."""
+        return [*self.weights.values(), *self.params.values(), self.answered]
+
+    def read(self, values: Sequence[Any]) -> Configuration:
+        """Params and weights from the values of `components`; raises InputError for an empty or impossible one."""
+        *stated, answered = values
+        weights = {name: float(value) for name, value in zip(self.weights, stated, strict=False)}
+        given = dict(zip(self.params, stated[len(self.weights) :], strict=True))
+        for menu, choice in answered.items():
+            if given[menu] != choice:
+                given = self._settled(menu, given)
+        used = {field.name: field for field in self.spec.fields(given) if not field.unused}
+        for name in used:
+            if given[name] is None:
+                raise InputError(f"{self.fields[name].label}: it is empty; fill it in, or press Clear Config.")
+        params = {name: _typed(field, given[name]) for name, field in used.items()}
+        return self.spec.complete_params(params), self.spec.complete_weights(weights)
+
+    def decide(self, menu: str, values: Sequence[Any]) -> list[Any]:
+        """Updates for the params after a choice in a menu that they depend on, and for `answered`.
+
+        What changes is a field's default, its range, and whether it is used.
+        """
+        given = dict(zip(self.params, values, strict=True))
+        fields, settled = _by_name(self.spec.fields(given)), self._settled(menu, given)
+        # What stays isn't sent: the person may be typing there while the answer is on its way.
+        shown = {
+            name: _update(fields[name], settled[name]) if settled[name] != value else _update(fields[name])
+            for name, value in given.items()
+        }
+        updates = [shown[name] if self._differs(menu, fields[name]) else gr.skip() for name in given]
+        return [*updates, self._choices(given)]
+
+    def fill(self, params: Mapping[str, Any], weights: Mapping[str, float]) -> list[Any]:
+        """Updates for `components`; what isn't given is at its default."""
+        complete, stated = self.spec.complete_params(_known(params, self.fields)), self.spec.complete_weights(weights)
+        fields = _by_name(self.spec.fields(complete))
+        settled = {name: _update(fields[name], value) if self._depends(name) else value for name, value in complete.items()}
+        values = [*(stated[name] for name in self.weights), *(settled[name] for name in self.params)]
+        return [*values, self._choices(complete)]
+
+    def _settled(self, menu: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The params after a choice: what is still at the default of another choice goes to this one's, and another value is
+        kept as far as the range of this choice has it."""
+        settled = dict(given)
+        for name, field in _by_name(self.spec.fields(given)).items():
+            if self._differs(menu, field):
+                others = {fields[name].default for fields in self.menus[menu]}
+                settled[name] = field.default if given[name] in others else _within(field, given[name])
+        return settled
+
+    def _differs(self, menu: str, field: ParamField) -> bool:
+        return field.name != menu and any(fields[field.name] != field for fields in self.menus[menu])
+
+    def _choices(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        return {menu: params[menu] for menu in self.menus}
+
+    def _depends(self, name: str) -> bool:
+        return any(fields[name] != self.fields[name] for choices in self.menus.values() for fields in choices)
+
+
+class EngineForms:
+    """The forms of all engines, of which one is shown."""
+
+    def __init__(self, specs: Sequence[EngineSpec], shown: str) -> None:
+        self.forms = {spec.name: EngineForm(spec, visible=spec.name == shown) for spec in specs}
+
+    @property
+    def components(self) -> list[Any]:
+        """The fields of all forms."""
+        return [component for form in self.forms.values() for component in form.components]
+
+    @property
+    def groups(self) -> list[Any]:
+        """What is shown or hidden."""
+        return [form.group for form in self.forms.values()]
+
+    def wire(self, page: Page) -> None:
+        """Wire the menus that other fields depend on."""
+        for form in self.forms.values():
+            fields = list(form.params.values())
+            for menu in form.menus:
+                page.on(form.params[menu].input, partial(_decide, form, menu), fields, [*fields, form.answered])
+
+    def read(self, engine: str, values: Sequence[Any]) -> Configuration:
+        """Params and weights of one engine from the values of `components`."""
+        start = 0
+        for name, form in self.forms.items():
+            end = start + len(form.components)
+            if name == engine:
+                return form.read(values[start:end])
+            start = end
+        raise InputError(f"The engine {engine!r} isn't installed; choose another one.")
+
+    def fill(self, engine: str, params: Mapping[str, Any], weights: Mapping[str, float]) -> list[Any]:
+        """Updates for `components`: one engine's fields, the others are left alone."""
+        updates: list[Any] = []
+        for name, form in self.forms.items():
+            updates += form.fill(params, weights) if name == engine else [gr.skip()] * len(form.components)
+        return updates
+
+    def show(self, engine: str) -> list[Any]:
+        """Updates for `groups`."""
+        return [gr.Column(visible=name == engine) for name in self.forms]
+
+
+def _decide(form: EngineForm, menu: str, *values: Any) -> list[Any]:
+    return form.decide(menu, values)
+
+
+def _menus(spec: EngineSpec) -> dict[str, list[dict[str, ParamField]]]:
+    """Menus that other fields depend on, such as a model's variant, with the fields of each choice."""
+    found: dict[str, list[dict[str, ParamField]]] = {}
+    for field in spec.fields({}):
+        if field.choices and not field.open_choices:
+            fields = [spec.fields({field.name: choice}) for choice in field.choices]
+            if any(others != fields[0] for others in fields):
+                found[field.name] = [_by_name(others) for others in fields]
+    return found
+
+
+def engine_choices(specs: Sequence[EngineSpec]) -> list[tuple[str, str]]:
+    """Engines for a menu; those that can't run here say so."""
+    return [(spec.title if spec.availability().available else f"{spec.title} (not available)", spec.name) for spec in specs]
+
+
+def engine_note(name: str) -> tuple[str, bool]:
+    """What to know of an engine before choosing it, and whether it can run here."""
+    spec = find_engine(name)
+    availability = spec.availability()
+    if availability.available:
+        return spec.summary, True
+    return f"{spec.summary} Not available: {availability}".strip(), False
+
+
+def _weight_sliders(spec: EngineSpec) -> dict[str, Any]:
+    if not spec.weights:
+        return {}
+    _heading("Control weights; the set of those above 0 is the same for a whole batch")
+    with gr.Row(elem_classes="cw-grid"):
+        return {
+            name: gr.Slider(0, 1, value=default, step=0.05, label=f"Weight: {name}", min_width=150)
+            for name, default in spec.weights.items()
+        }
+
+
+def _param_grids(fields: Sequence[ParamField], values: Mapping[str, Any]) -> dict[str, Any]:
+    shared = [field for field in fields if field.invariant and not field.unused]
+    own = [field for field in fields if field not in shared]
+    components: dict[str, Any] = {}
+    for heading, members in (("The same for a whole batch", shared), ("Each item its own", own)):
+        if not members:
+            continue
+        if shared:
+            _heading(heading)
+        with gr.Row(elem_classes="cw-grid"):
+            components |= {field.name: _component(field, values[field.name]) for field in members}
+    return {field.name: components[field.name] for field in fields}
+
+
+def _heading(text: str) -> None:
+    gr.HTML(f'<p class="cw-heading">{text}</p>', apply_default_css=False)
+
+
+def _component(field: ParamField, value: Any) -> Any:
+    shared: dict[str, Any] = {"label": field.label, "min_width": 190, **_use(field)}
+    if field.kind == "bool":
+        return gr.Checkbox(value, **shared)
+    if field.choices:
+        return gr.Dropdown(list(field.choices), value=value, allow_custom_value=field.open_choices, **shared)
+    if field.kind == "text":
+        return gr.Textbox(value, lines=1, max_lines=4, **shared)
+    step = field.step or (1 if field.kind == "int" else 0.05)
+    if field.minimum is not None and field.maximum is not None:
+        return gr.Slider(field.minimum, field.maximum, value=value, step=step, **shared)
+    return gr.Number(
+        value, minimum=field.minimum, maximum=field.maximum, step=step, precision=0 if field.kind == "int" else None, **shared
+    )
+
+
+def _use(field: ParamField) -> dict[str, Any]:
+    return {"info": _info(field), "interactive": not field.unused}
+
+
+def _update(field: ParamField, *value: Any) -> dict[str, Any]:
+    """A component that shows another field of the same name, and another value where one is given."""
+    span = {"minimum": field.minimum, "maximum": field.maximum} if field.kind in ("int", "float") else {}
+    return gr.update(**({"value": value[0]} if value else {}), **span, **_use(field))
+
+
+def _within(field: ParamField, value: Any) -> Any:
+    if field.unused or isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    low = value if field.minimum is None else max(value, field.minimum)
+    return low if field.maximum is None else min(low, field.maximum)
+
+
+def _info(field: ParamField) -> str | None:
+    return " ".join(part for part in (field.help, field.unused) if part) or None
+
+
+def _typed(field: ParamField, value: Any) -> Any:
+    # A slider in the browser gives whole numbers and decimals alike.
+    if field.kind == "int" and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return float(value) if field.kind == "float" and isinstance(value, int) else value
+
+
+def _known(params: Mapping[str, Any], fields: Mapping[str, ParamField]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if name in fields}
+
+
+def _by_name(fields: Sequence[ParamField]) -> dict[str, ParamField]:
+    return {field.name: field for field in fields}

@@ -1,0 +1,97 @@
+"""Below an engine whose weights aren't all here: which are missing, and the button that fetches them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from cosmos_workflow.engines.model_files.sets import WeightSet, find_weights
+from cosmos_workflow.engines.spec import all_weight_sets, find_engine
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.ui import markup
+from cosmos_workflow.ui.ask import Ask
+from cosmos_workflow.ui.live import RUNNING_INTERVAL
+from cosmos_workflow.ui.page import Page
+from cosmos_workflow.ui.prompts.fetcher import Fetch, Fetcher, FetchState, free_bytes, gigabytes
+
+
+class WeightsPanel:
+    """Hidden for an engine that has all it needs. A fetch is shown whatever engine is chosen, since it goes on regardless."""
+
+    def __init__(self, page: Page, engine: str, fetcher: Fetcher | None = None) -> None:
+        self.fetcher = fetcher or Fetcher()
+        with gr.Column(visible=bool(missing_weights(engine)), elem_id="missing-weights") as self.group:
+            with gr.Row(elem_classes="cw-buttons"):
+                self.choice = gr.Dropdown(
+                    _choices(engine), label="Weights that aren't here", elem_id="weights-choice", filterable=False
+                )
+                fetch = gr.Button("Fetch weights", size="sm", elem_id="fetch-weights", min_width=120)
+            self.ask = Ask(page, "fetch-weights", "Fetch", no="Not now", harmless=True)
+        self.progress = gr.HTML(apply_default_css=False, elem_id="weights-progress")
+        self.cancel = gr.Button("Cancel fetch", size="sm", elem_id="cancel-fetch", visible=False)
+        self.finished = gr.Number(0, visible="hidden")
+        self.outputs = [self.group, self.choice]
+        page.on(fetch.click, self.plan, [self.choice], self.ask.outputs)
+        page.on(self.ask.yes.click, self.start, [self.choice], [self.ask.group], changes_queue=True)
+        page.on(self.cancel.click, self.fetcher.cancel, None, None, changes_queue=True)
+        self._follow(page)
+
+    def show(self, engine: str) -> list[Any]:
+        """Updates for `outputs`: what of an engine's weights isn't here."""
+        choices = _choices(engine)
+        return [gr.Column(visible=bool(choices)), gr.Dropdown(choices, value=choices[0][1] if choices else None)]
+
+    def plan(self, name: str) -> list[Any]:
+        """Ask whether to fetch, saying how much, and where it goes to."""
+        weights = known_weights(name)
+        plan = self.fetcher.plan(weights)
+        missing, total, free = (gigabytes(size) for size in (plan.missing_bytes, plan.total_bytes, free_bytes(plan.place)))
+        return self.ask.shown(
+            f"Fetch {weights.title}? {missing} of {total} aren't here yet; they go into {plan.place}, where {free} are free."
+        )
+
+    def start(self, name: str) -> Any:
+        """Begin to fetch."""
+        self.fetcher.start(known_weights(name))
+        return self.ask.hidden()
+
+    def _follow(self, page: Page) -> None:
+        fetcher = self.fetcher
+        page.follow(self.progress, lambda *_: fetcher.last, lambda *_: fetch_words(fetcher.last))
+        page.follow(self.cancel, lambda *_: fetcher.is_running, lambda *_: gr.Button(visible=fetcher.is_running))
+        page.follow(self.finished, lambda *_: fetcher.finished, lambda *_: fetcher.finished)
+        page.pace(lambda *_: RUNNING_INTERVAL if fetcher.has_news else None)
+
+
+def fetch_words(fetch: Fetch | None) -> str:
+    """A fetch as a bar, or how it ended; empty where there was none."""
+    if fetch is None:
+        return ""
+    title = fetch.weights.title
+    so_far = f"{gigabytes(fetch.done_bytes)} of {gigabytes(fetch.total_bytes)}"
+    if fetch.state is FetchState.RUNNING:
+        share = fetch.done_bytes / fetch.total_bytes if fetch.total_bytes else 0.0
+        return markup.bar(f"Fetching {title}", share, so_far) + markup.note(f"Into {fetch.place}")
+    if fetch.state is FetchState.DONE:
+        return markup.note(f"{title} is here ({gigabytes(fetch.total_bytes)}).")
+    if fetch.state is FetchState.CANCELLED:
+        return markup.note(f"{title}: cancelled at {so_far}. Fetch it again, and it goes on from there.")
+    return markup.note(f"{title}: {fetch.error} What has come is kept.", "held")
+
+
+def missing_weights(engine: str) -> list[WeightSet]:
+    """The sets of an engine that aren't on this machine."""
+    return [weights for weights in find_engine(engine).weight_sets if find_weights(weights) is None]
+
+
+def known_weights(name: str) -> WeightSet:
+    """A set by its name; raises InputError for one that no installed engine has."""
+    found = all_weight_sets().get(name)
+    if found is None:
+        raise InputError("No weights are chosen; choose some.")
+    return found
+
+
+def _choices(engine: str) -> list[tuple[str, str]]:
+    return [(weights.title, weights.name) for weights in missing_weights(engine)]

@@ -1,0 +1,55 @@
+"""What the page asks of the library beyond what the store answers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from cosmos_workflow.engines.spec import all_engines
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.queueing import Prompt
+from cosmos_workflow.store import Store
+from cosmos_workflow.ui.view import PAGE_SIZE
+
+FILTERS = [("All prompts", "all"), ("Text only", "text"), ("With a clip", "video"), ("With a sound", "audio")]
+"""Label and name of each filter of the library."""
+
+
+def input_kinds() -> dict[str, str]:
+    """The inputs that the installed engines take: name to kind."""
+    return {spec.name: spec.kind for engine in all_engines() for spec in engine.inputs}
+
+
+def matching_prompts(store: Store, owner: str, search: str, kind: str) -> list[Prompt]:
+    """The prompts of a search and a filter, newest first."""
+    found = store.list_prompts(owner, search)
+    if kind == "all":
+        return found
+    kinds = input_kinds()
+    if kind == "text":
+        return [prompt for prompt in found if not prompt.inputs]
+    return [prompt for prompt in found if any(kinds.get(name) == kind for name in prompt.inputs)]
+
+
+def page_of_prompts(store: Store, owner: str, search: str, kind: str, page: int) -> tuple[int, list[Prompt], int]:
+    """How many match, a page of them, and which page that is: the last one where there are fewer."""
+    if kind == "all":
+        total = store.count_prompts(owner, search)
+        page = clamp_page(page, total)
+        return total, store.list_prompts(owner, search, PAGE_SIZE, page * PAGE_SIZE), page
+    found = matching_prompts(store, owner, search, kind)
+    page = clamp_page(page, len(found))
+    return len(found), found[page * PAGE_SIZE : (page + 1) * PAGE_SIZE], page
+
+
+def clamp_page(page: int, total: int) -> int:
+    """The nearest page that exists."""
+    return min(max(page, 0), max(0, (total - 1) // PAGE_SIZE))
+
+
+def chosen_prompts(store: Store, ids: Collection[str], owner: str) -> list[Prompt]:
+    """The selected prompts, in the order in which the library lists them; raises InputError where none is left of them."""
+    wanted = frozenset(ids or ())
+    found = [prompt for prompt in store.list_prompts(owner) if prompt.id in wanted] if wanted else []
+    if not found:
+        raise InputError("No prompt is selected; tick at least one in the library.")
+    return found

@@ -1,1 +1,0 @@
-"""A tab a file: its components and its wiring."""
