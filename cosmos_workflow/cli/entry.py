@@ -255,12 +255,12 @@ def repair(
 @weights_app.command("show")
 def weights_show(as_json: JsonOption = False) -> None:
     """List the models that need weights, where these are, and how to get them."""
-    from cosmos_workflow.engines.model_files.sets import remedy, weight_state
-    from cosmos_workflow.engines.spec import all_weight_sets
+    from cosmos_workflow.engines.model_files.sets import model_files_state, remedy
+    from cosmos_workflow.engines.spec import all_model_files
 
     rows = []
-    for weights in all_weight_sets().values():
-        state = weight_state(weights)
+    for weights in all_model_files().values():
+        state = model_files_state(weights)
         size = f"{state.size_bytes / 1e9:.1f} GB" if state.folder else ""
         place = str(state.folder) if state.folder else remedy(weights)
         rows.append(
@@ -274,10 +274,10 @@ def weights_fetch(name: Annotated[str, typer.Argument(help="A name from `weights
     """Fetch a model's weights into the hub's cache; goes on where it stopped."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    from cosmos_workflow.engines.model_files.fetching import FetchProgress, fetch_weights, plan_fetch
-    from cosmos_workflow.engines.spec import all_weight_sets
+    from cosmos_workflow.engines.model_files.fetching import FetchProgress, fetch_model_files, plan_fetch
+    from cosmos_workflow.engines.spec import all_model_files
 
-    known = all_weight_sets()
+    known = all_model_files()
     if name not in known:
         raise InputError(f"There are no weights called {name!r}; use {', '.join(known) or 'none'}.")
     plan = plan_fetch(known[name])
@@ -291,7 +291,7 @@ def weights_fetch(name: Annotated[str, typer.Argument(help="A name from `weights
         def report(progress: FetchProgress) -> None:
             shown.update(bar, completed=progress.done_bytes, description=progress.file)
 
-        folder = fetch_weights(known[name], report)
+        folder = fetch_model_files(known[name], report)
     typer.echo(f"{known[name].title} is in {folder}")
 
 

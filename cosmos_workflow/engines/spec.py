@@ -14,7 +14,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from cosmos_workflow.engines.model_files.sets import WeightSet
+from cosmos_workflow.engines.model_files.sets import ModelFiles
 from cosmos_workflow.engines.params import ParamField, Params, param_fields, validate_params
 from cosmos_workflow.errors import InputError, list_choices, shorten
 from cosmos_workflow.progress import Stage
@@ -89,8 +89,8 @@ class EngineSpec:
     """Key of the output file that a person plays, e.g. "audio"."""
 
     @property
-    def weight_sets(self) -> tuple[WeightSet, ...]:
-        """The sets of model weights it can use; none for an engine that needs no download."""
+    def model_files(self) -> tuple[ModelFiles, ...]:
+        """The sets of model files it can use; none for an engine that needs no download."""
         return ()
 
     def availability(self) -> Availability:
@@ -207,6 +207,6 @@ def all_engines() -> list[EngineSpec]:
     return [find_engine(name) for name in engine_names()]
 
 
-def all_weight_sets() -> dict[str, WeightSet]:
-    """Every set of weights that an installed engine has, by its name."""
-    return {weights.name: weights for spec in all_engines() for weights in spec.weight_sets}
+def all_model_files() -> dict[str, ModelFiles]:
+    """Every set of model files that an installed engine has, by its name."""
+    return {model.name: model for spec in all_engines() for model in spec.model_files}

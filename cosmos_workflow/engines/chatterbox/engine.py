@@ -22,7 +22,7 @@ from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.production import Production, is_out_of_memory
 from cosmos_workflow.engines.chatterbox.static import POSITIONS, row_bucket
 from cosmos_workflow.engines.chatterbox.variants import EXPECTED_TOKENS_PER_CHARACTER, find_variant
-from cosmos_workflow.engines.model_files.sets import check_weights, require_weights
+from cosmos_workflow.engines.model_files.sets import check_model_files, require_model_files
 from cosmos_workflow.errors import InputError, UnavailableError
 
 CPU_LINES, GPU_LINES = 16, 64
@@ -54,7 +54,7 @@ class ChatterboxEngine(Engine):
         return self._model
 
     def load(self, device: Device) -> None:
-        """Import the package, and check that there are weights; the variant's own are loaded with the first batch."""
+        """Import the package, and check that there are model files; the variant's own are loaded with the first batch."""
         available = SPEC.availability()
         if not available.available:
             raise UnavailableError(str(available))
@@ -102,8 +102,8 @@ class ChatterboxEngine(Engine):
         if model is None or (model.variant.name, model.mode) != (params.variant, params.mode):
             self.close()
             variant = find_variant(params.variant)
-            folder = require_weights(variant.weights)
-            check_weights(variant.weights, folder)
+            folder = require_model_files(variant.model_files)
+            check_model_files(variant.model_files, folder)
             self._model = model = load_model(variant, params.mode, folder, self._device)
         return model
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_WEIGHTS, DEPTH, SEG
+from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_FILES, DEPTH, SEG
 
 CHUNK_FRAMES = 9
 """Frames that the toy makes at a time."""
@@ -57,7 +57,7 @@ def write_toy_weights(folder: Path, *, seed: int = 0, annotators: bool = True) -
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         _write_model(folder / BASE.folder_name)
-        for weights in CONTROL_WEIGHTS.values():
+        for weights in CONTROL_FILES.values():
             _controlnet().save_pretrained(folder / weights.folder_name)
         if annotators:
             _write_depth(folder / DEPTH.folder_name)

@@ -14,7 +14,7 @@ import pytest
 
 from cosmos_workflow.engines.base import Device, Dropped, Failure, Output
 from cosmos_workflow.engines.cosmos_transfer import SPEC
-from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_WEIGHTS
+from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_FILES
 from cosmos_workflow.engines.cosmos_transfer.toy import CHUNK_FRAMES, FORBIDDEN, ToyChecker
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.engines.testing import RecordingContext
@@ -79,7 +79,7 @@ def test_with_one_control_it_is_the_plain_pipeline(studio: Studio, toy_weights: 
         transformer=CosmosTransformer3DModel.from_pretrained(folder / "transformer"),
         vae=AutoencoderKLWan.from_pretrained(folder / "vae"),
         scheduler=cast("Any", UniPCMultistepScheduler.from_pretrained(folder / "scheduler")),
-        controlnet=CosmosControlNetModel.from_pretrained(toy_weights / CONTROL_WEIGHTS["edge"].folder_name),
+        controlnet=CosmosControlNetModel.from_pretrained(toy_weights / CONTROL_FILES["edge"].folder_name),
         safety_checker=cast("Any", ToyChecker()),
     )
     plain.set_progress_bar_config(disable=True)

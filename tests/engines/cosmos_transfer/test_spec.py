@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from cosmos_workflow.engines.cosmos_transfer import SPEC, available
 from cosmos_workflow.engines.cosmos_transfer.clips import MAX_FRAMES
 from cosmos_workflow.engines.cosmos_transfer.memory import RESERVE, place
-from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_WEIGHTS, DEPTH, GUARD_FACES, REAL_TRANSFORMER_BYTES
+from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_FILES, DEPTH, GUARD_FACES, REAL_TRANSFORMER_BYTES
 from cosmos_workflow.engines.cosmos_transfer.shapes import chunk_frames, count_chunks, fit_clip
-from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE, find_weights, weight_state
+from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE, find_model_files, model_files_state
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.gpu_dispatch.devices import Gpu
 from tests.engines.cosmos_transfer.support import EDGE_ONLY, write_clip
@@ -43,7 +43,7 @@ def put_model(weights: Path, transformer_bytes: int = 100, *, controls: bool = T
         (folder / name).write_text("{}")
     with (folder / "transformer/diffusion_pytorch_model.safetensors").open("wb") as file:
         file.truncate(transformer_bytes)
-    for control in CONTROL_WEIGHTS.values() if controls else ():
+    for control in CONTROL_FILES.values() if controls else ():
         (weights / control.folder_name).mkdir()
         (weights / control.folder_name / "config.json").write_text("{}")
         (weights / control.folder_name / "diffusion_pytorch_model.safetensors").write_text("{}")
@@ -139,11 +139,11 @@ def test_the_app_learns_all_this_without_a_framework() -> None:
 
 def test_each_set_of_weights_has_a_name_and_a_folder_of_its_own(toy_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FOLDER_VARIABLE, str(toy_weights))
-    names = [weights.name for weights in SPEC.weight_sets]
+    names = [weights.name for weights in SPEC.model_files]
     assert len(set(names)) == len(names)
-    folders = [find_weights(weights) for weights in (BASE, *CONTROL_WEIGHTS.values())]
+    folders = [find_model_files(weights) for weights in (BASE, *CONTROL_FILES.values())]
     assert len(set(folders)) == 5
-    assert weight_state(BASE).size_bytes > 10_000
+    assert model_files_state(BASE).size_bytes > 10_000
 
 
 def test_weights_that_are_all_zero_are_refused(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_control_without_its_weights_is_refused_with_what_to_do(weights: Path,
     put_model(weights)
     clip = write_clip(tmp_path / "clip.mp4")
     check(clip)
-    (weights / CONTROL_WEIGHTS["edge"].folder_name / "config.json").unlink()
+    (weights / CONTROL_FILES["edge"].folder_name / "config.json").unlink()
     with pytest.raises(
         InputError, match=r"weights of the edge control .* aren't here; run `cosmos-workflow weights fetch cosmos-transfer-edge`"
     ):
