@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,17 +18,17 @@ from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.store.store import Store
 
-TOKEN = "qt_824p9cs4cdfi2cwec8gzqf6t"
+QUEUE = "qt_824p9cs4cdfi2cwec8gzqf6t"
 KILLED_RUN = "rs_n495d8gazkyv"
 MADE_RUN = "rs_277r688nqt8z"
 
 
 @pytest.fixture
-def old_workspace(tmp_path: Path) -> Iterator[Workspace]:
+def old_workspace(tmp_path: Path) -> Workspace:
     """A copy of the old workspace, in another place than it was written in."""
     root = tmp_path / "old"
     shutil.copytree(Path(__file__).parent / "old_workspace", root)
-    yield Workspace.open(root)
+    return Workspace.open(root)
 
 
 def test_the_old_settings_prompts_and_files_are_there(old_workspace: Workspace) -> None:
@@ -52,9 +51,9 @@ def test_what_an_old_process_left_running_is_queued_again(old_workspace: Workspa
         swept = store.sweep()
         assert (swept.interrupted, swept.failed, swept.adopted) == ((KILLED_RUN,), (), ())
         assert swept.folders == (f"{KILLED_RUN}.pr_dd5si5ehn7sf.partial",)
-        assert store.open_queues() == [(TOKEN, "local")]
-        assert store.queue_state(TOKEN)["state"] == "running"
-        items = store.load_queue(TOKEN)
+        assert store.open_queues() == [(QUEUE, "local")]
+        assert store.queue_state(QUEUE)["state"] == "running"
+        items = store.load_queue(QUEUE)
         assert [(item.prompt_text, item.status, item.attempts) for item in items] == [
             ("It was running.", ItemStatus.QUEUED, 1),
             ("Good night.", ItemStatus.QUEUED, 0),
