@@ -29,7 +29,7 @@ LARGE_BYTES = 40_000_000
 WRITE_WEIGHTS = """
 import sys
 from pathlib import Path
-from cosmos_workflow.engines.chatterbox.toy import write_toy_weights
+from cosmos_workflow.engines.testing.chatterbox.toy_weights import write_toy_weights
 
 write_toy_weights(Path(sys.argv[1]) / "chatterbox", "english", ends=False)
 write_toy_weights(Path(sys.argv[1]) / "chatterbox-turbo", "turbo")
@@ -172,7 +172,7 @@ def test_two_variants_and_three_voices_are_grouped_and_the_rest_of_a_cancel_is_w
     for text, voice in zip(SPOKEN, voices, strict=True):
         write_spoken(page, text, voice)
     write_spoken(page, ENDLESS)
-    choose_engine(page, "Chatterbox")
+    choose_engine(page, "Toy voice")
 
     tick(page, *SPOKEN)
     set_number(page, "Most speech tokens", "150")
