@@ -44,7 +44,7 @@ class Operations:
     ) -> None:
         self.workspace = workspace
         self.store = store or Store(workspace)
-        self.swept = self.store.sweep()
+        self.swept = self.store.recovery.sweep()
         self.gpu_ids = None if gpu_ids is None else tuple(gpu_ids)
         self._new_pool = pool
         self._cancel_grace = cancel_grace
@@ -118,7 +118,7 @@ class Operations:
 
     def samples(self, engine: str) -> list[CostSample]:
         """The finished batches of an engine, newest first."""
-        return batch_samples(self.store.cost_samples(engine))
+        return batch_samples(self.store.runs.cost_samples(engine))
 
     def close(self, graceful: bool = False) -> None:
         """Stop the workers; what was running is interrupted, unless `graceful`."""
