@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
+from cosmos_workflow.cli.options import JsonOption, WorkspaceOption
 from cosmos_workflow.cli.terminal import show_figures
 
 bench_app = typer.Typer(help="Measure how fast things are here, beside a peer or the limit.", no_args_is_help=True)
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 PlotOption = Annotated[Path | None, typer.Option(help="A picture to write (.png, .svg); needs matplotlib.")]
-WorkspaceOption = Annotated[Path | None, typer.Option("--workspace", help="The workspace whose runs are replayed.")]
 
 
 @bench_app.command("queue")

@@ -14,7 +14,7 @@ from support import DEADLINE
 from cosmos_workflow import __version__
 from cosmos_workflow.engines.spec import engine_names
 
-PLUGIN = Path(__file__).parent / "plugin"
+PLUGIN = Path(__file__).parents[1] / "plugin"
 
 
 def command(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,25 @@
+"""The verb `engines`: lists the engines."""
+
+from __future__ import annotations
+
+from cosmos_workflow.cli.options import JsonOption
+from cosmos_workflow.cli.terminal import show
+
+
+def engines(as_json: JsonOption = False) -> None:
+    """List the engines, whether they can run here, and if not, what to do."""
+    from cosmos_workflow.engines.spec import all_engines
+
+    rows = []
+    for spec in all_engines():
+        state = spec.availability()
+        rows.append(
+            {
+                "name": spec.name,
+                "medium": spec.medium,
+                "available": state.available,
+                "batch": spec.max_batch_size,
+                "what": spec.summary if state.available else str(state),
+            }
+        )
+    show(rows, as_json, "Engines", "No engine is installed.")

@@ -1,0 +1,42 @@
+"""The verb `run`: makes the tasks of job files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cosmos_workflow.cli.options import (
+    AddressOption,
+    Executor,
+    ExecutorOption,
+    ExitCode,
+    GpusOption,
+    JsonOption,
+    Mode,
+    WorkersOption,
+    WorkspaceOption,
+    open_workspace,
+    pool_options,
+)
+
+
+def run(
+    files: Annotated[list[Path], typer.Argument(help="Job files.")],
+    workspace: WorkspaceOption = None,
+    gpus: GpusOption = None,
+    workers: WorkersOption = None,
+    executor: ExecutorOption = Executor.LOCAL,
+    address: AddressOption = None,
+    mode: Annotated[Mode, typer.Option(help="resume: what has no result yet; failed: what failed; all: everything again.")] = (
+        Mode.RESUME
+    ),
+    as_json: JsonOption = False,
+) -> None:
+    """Make the tasks of job files. Exit code 0: all succeeded; 1: something failed; 2: the input is wrong."""
+    with pool_options(executor, address, gpus, workers) as where:
+        from cosmos_workflow.cli.run_jobs import run_jobs
+
+        succeeded = run_jobs(files, open_workspace(workspace), mode=mode.value, as_json=as_json, **where)
+    raise typer.Exit(ExitCode.SUCCEEDED if succeeded else ExitCode.FAILED)

@@ -1,0 +1,45 @@
+"""The verb `runs`: lists what was made."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cosmos_workflow.cli.options import JsonOption, WorkspaceOption, open_workspace
+from cosmos_workflow.cli.terminal import show
+from cosmos_workflow.errors import InputError
+
+
+def runs(
+    workspace: WorkspaceOption = None,
+    engine: Annotated[str | None, typer.Option(help="Only runs of this engine.")] = None,
+    status: Annotated[str | None, typer.Option(help="Only runs with this status.")] = None,
+    text: Annotated[str, typer.Option(help="Only runs whose prompt holds these words.")] = "",
+    limit: Annotated[int, typer.Option(help="At most this many, newest first.", min=1)] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List what was made, newest first."""
+    from cosmos_workflow.queueing import ItemStatus
+    from cosmos_workflow.store import Store
+
+    if status is not None and status not in list(ItemStatus):
+        raise InputError(f"--status: {status!r} isn't a status; use {', '.join(ItemStatus)}.")
+    opened = open_workspace(workspace)
+    store = Store(opened)
+    chosen = ItemStatus(status) if status else None
+    rows = [
+        {
+            "id": record.id,
+            "engine": record.engine,
+            "status": str(record.status),
+            "prompt": record.prompt_text,
+            "seconds": round(record.seconds, 2) if record.seconds is not None else None,
+            "batch": record.batch_size,
+            "files": [str(store.output_path(record, key)) for key in record.outputs],
+            "error": record.error,
+        }
+        for record in store.list_runs(None, engine=engine, status=chosen, text=text, limit=limit)
+    ]
+    store.close()
+    show(rows, as_json, "Runs", "Nothing was made yet.")

@@ -1,0 +1,35 @@
+"""The verb `ui`: opens the page."""
+
+from __future__ import annotations
+
+from cosmos_workflow.cli.options import (
+    AddressOption,
+    AuthOption,
+    Executor,
+    ExecutorOption,
+    GpusOption,
+    HostOption,
+    PortOption,
+    WorkersOption,
+    WorkspaceOption,
+    open_workspace,
+    pool_options,
+)
+
+
+def ui(
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 7860,
+    workspace: WorkspaceOption = None,
+    auth: AuthOption = None,
+    gpus: GpusOption = None,
+    workers: WorkersOption = None,
+    executor: ExecutorOption = Executor.LOCAL,
+    address: AddressOption = None,
+) -> None:
+    """Open the page in a browser of your own: prompts, queue, jobs, results."""
+    opened = open_workspace(workspace)
+    with pool_options(executor, address, gpus, workers) as where:
+        from cosmos_workflow.ui.server import serve
+
+        serve(opened, host=host, port=port, auth=auth, **where)

@@ -1,0 +1,56 @@
+"""The verbs `weights show` and `weights fetch`: the files that models are loaded from."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cosmos_workflow.cli.options import JsonOption
+from cosmos_workflow.cli.terminal import show
+from cosmos_workflow.errors import InputError
+
+weights_app = typer.Typer(help="The weights of models: where they are, and how to get them.", no_args_is_help=True)
+
+
+@weights_app.command("show")
+def weights_show(as_json: JsonOption = False) -> None:
+    """List the models that need weights, where these are, and how to get them."""
+    from cosmos_workflow.engines.model_files.sets import remedy, weight_state
+    from cosmos_workflow.engines.spec import all_weight_sets
+
+    rows = []
+    for weights in all_weight_sets().values():
+        state = weight_state(weights)
+        size = f"{state.size_bytes / 1e9:.1f} GB" if state.folder else ""
+        place = str(state.folder) if state.folder else remedy(weights)
+        rows.append(
+            {"name": weights.name, "title": weights.title, "here": state.folder is not None, "size": size, "where": place}
+        )
+    show(rows, as_json, "Weights", "No installed engine needs weights.")
+
+
+@weights_app.command("fetch")
+def weights_fetch(name: Annotated[str, typer.Argument(help="A name from `weights show`.")]) -> None:
+    """Fetch a model's weights into the hub's cache; goes on where it stopped."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    from cosmos_workflow.engines.model_files.fetching import FetchProgress, fetch_weights, plan_fetch
+    from cosmos_workflow.engines.spec import all_weight_sets
+
+    known = all_weight_sets()
+    if name not in known:
+        raise InputError(f"There are no weights called {name!r}; use {', '.join(known) or 'none'}.")
+    plan = plan_fetch(known[name])
+    typer.echo(
+        f"{known[name].title}: {plan.missing_bytes / 1e9:.1f} of {plan.total_bytes / 1e9:.1f} GB to fetch into {plan.place}"
+    )
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns) as shown:
+        bar = shown.add_task(name, total=plan.total_bytes)
+
+        def report(progress: FetchProgress) -> None:
+            shown.update(bar, completed=progress.done_bytes, description=progress.file)
+
+        folder = fetch_weights(known[name], report)
+    typer.echo(f"{known[name].title} is in {folder}")
