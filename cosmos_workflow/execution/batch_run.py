@@ -13,7 +13,7 @@ from cosmos_workflow.engines.spec import EngineSpec, find_engine
 from cosmos_workflow.engines.worker import BatchBegun, BatchMade, BatchTask, ItemMade, ItemReported
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.execution.task_router import Devices
-from cosmos_workflow.gpu_dispatch import protocol
+from cosmos_workflow.gpu_dispatch import events
 from cosmos_workflow.ids import new_id
 from cosmos_workflow.progress import ProgressTracker
 from cosmos_workflow.queueing import Batch, ItemStatus, QueueItem
@@ -126,7 +126,7 @@ class RunningBatch:
         requests = tuple(self._request(self._items[item_id]) for item_id in self._items if item_id in self.open)
         return BatchTask(self.batch.id, requests, self._store.workspace.locks)
 
-    def results(self, route: SimpleQueue[protocol.Event]) -> Iterator[ItemResult]:
+    def results(self, route: SimpleQueue[events.Event]) -> Iterator[ItemResult]:
         """Each item's result, until none is open."""
         while self.open:
             match self._next(route):
@@ -134,18 +134,18 @@ class RunningBatch:
                     # The worker is killed if it doesn't listen; its items come back as those of any that died.
                     self._silent = True
                     self._devices.cancel(self.task_id)
-                case protocol.WorkerStarted():
+                case events.WorkerStarted():
                     self._notify(EngineLoading(tuple(self.open), self._spec.name))
-                case protocol.TaskProgress(progress=message, worker_id=worker):
+                case events.TaskProgress(progress=message, worker_id=worker):
                     yield from self._on_message(message, worker)
-                case protocol.TaskSuccess(data=BatchMade() as made):
+                case events.TaskSuccess(data=BatchMade() as made):
                     yield from self._on_made(made)
-                case protocol.TaskError() as event:
+                case events.TaskError() as event:
                     yield from self._on_error(event)
-                case protocol.TaskTimeout(timeout=seconds):
+                case events.TaskTimeout(timeout=seconds):
                     yield from self._end_open("failed", f"It took longer than {seconds:g} s.")
 
-    def _next(self, route: SimpleQueue[protocol.Event]) -> protocol.Event | None:
+    def _next(self, route: SimpleQueue[events.Event]) -> events.Event | None:
         limit = self._store.workspace.settings.task_timeout
         try:
             return route.get(timeout=limit if self._begun and not self._silent else None)
@@ -188,7 +188,7 @@ class RunningBatch:
         else:
             yield from self._end_open("cancelled", "")
 
-    def _on_error(self, event: protocol.TaskError) -> Iterator[ItemResult]:
+    def _on_error(self, event: events.TaskError) -> Iterator[ItemResult]:
         reason = event.error.strip().splitlines()[-1] if event.error.strip() else "the worker stopped"
         if self._devices.closing:
             yield from self._end_open("interrupted", "The program was ended.", program_ended=True)
