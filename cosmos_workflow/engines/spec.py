@@ -20,6 +20,8 @@ from cosmos_workflow.errors import InputError, list_choices, shorten
 from cosmos_workflow.progress import Stage
 
 ENTRY_POINT_GROUP = "cosmos_workflow.engines"
+EXAMPLES_GROUP = "cosmos_workflow.engines.examples"
+"""Engines to learn from: found by their name as all are, listed only when asked for."""
 MAX_TEXT = 10_000
 
 Medium = Literal["audio", "video"]
@@ -185,15 +187,16 @@ class EngineSpec:
 
 
 @cache
-def engine_names() -> tuple[str, ...]:
-    """Names of the installed engines, sorted."""
-    return tuple(sorted({entry.name for entry in entry_points(group=ENTRY_POINT_GROUP)}))
+def engine_names(examples: bool = False) -> tuple[str, ...]:
+    """Names of the installed engines, sorted; those of the examples with them where these are asked for."""
+    groups = (ENTRY_POINT_GROUP, EXAMPLES_GROUP) if examples else (ENTRY_POINT_GROUP,)
+    return tuple(sorted({entry.name for group in groups for entry in entry_points(group=group)}))
 
 
 @cache
 def find_engine(name: str) -> EngineSpec:
     """The spec of an engine; raises InputError for an unknown name."""
-    for entry in entry_points(group=ENTRY_POINT_GROUP):
+    for entry in (*entry_points(group=ENTRY_POINT_GROUP), *entry_points(group=EXAMPLES_GROUP)):
         if entry.name == name:
             spec = entry.load()
             if not isinstance(spec, EngineSpec) or spec.name != name:
@@ -202,9 +205,9 @@ def find_engine(name: str) -> EngineSpec:
     raise InputError(f"engine {shorten(name)} isn't installed; use {list_choices(engine_names())}.")
 
 
-def all_engines() -> list[EngineSpec]:
-    """The specs of all installed engines, by name."""
-    return [find_engine(name) for name in engine_names()]
+def all_engines(examples: bool = False) -> list[EngineSpec]:
+    """The specs of all installed engines, by name; those of the examples with them where these are asked for."""
+    return [find_engine(name) for name in engine_names(examples)]
 
 
 def all_model_files() -> dict[str, ModelFiles]:

@@ -18,7 +18,6 @@ from cosmos_workflow.engines.cosmos_transfer.models import (
     GUARDRAIL_FETCH,
     REPO,
     find_model,
-    is_toy,
     part_bytes,
 )
 from cosmos_workflow.engines.model_files.sets import find_model_files, remedy
@@ -46,8 +45,7 @@ def find_reason() -> Availability:
         return Availability(
             False, f"No controlnet of Cosmos Transfer ({CONTROL_SIZE} each) is on this machine.", f"{_start(remedy(edge))}."
         )
-    # Toy weights are random numbers: there is nothing to guard, and any machine will do.
-    return Availability(True) if is_toy(folder) else _guardrail() or _gpu(folder) or Availability(True)
+    return _guardrail() or _gpu(folder) or Availability(True)
 
 
 def missing_for(active: Collection[str], made: Collection[str]) -> str:

@@ -112,9 +112,6 @@ GUARD_TEXT = ModelFiles(
 )
 GUARDRAIL_FETCH = f"cosmos-workflow weights fetch {GUARD_FACES.name} && cosmos-workflow weights fetch {GUARD_TEXT.name}"
 
-REAL_TRANSFORMER_BYTES = 500_000_000
-"""No transformer of NVIDIA's is as small as this, however it is stored: the smallest has 2.4 billion parameters."""
-
 
 def find_model(model: ModelFiles = BASE) -> Path | None:
     """The folder of the model or of a controlnet with every file of its weights, or None."""
@@ -140,8 +137,3 @@ def tensor_files(folder: Path, stem: str) -> list[Path]:
 def part_bytes(folder: Path) -> dict[str, int]:
     """Bytes of each part of the model, as stored."""
     return {part: sum(path.stat().st_size for path in tensor_files(folder / part, stem)) for part, stem in PARTS.items()}
-
-
-def is_toy(folder: Path) -> bool:
-    """Whether the weights are too few to be NVIDIA's: toy weights run anywhere, and need no guardrail."""
-    return part_bytes(folder)["transformer"] < REAL_TRANSFORMER_BYTES

@@ -1,4 +1,4 @@
-"""Toy weights: random numbers in the real classes at a small size, for tests, the page's browser test and `bench cosmos`.
+"""Toy weights of Cosmos Transfer: random numbers in the real classes at a small size, for tests and `bench cosmos`.
 
 What they make is noise that follows its prompt, seed and controls. They are stated in the sizes of the real model's own
 configuration where a size doesn't cost time: text projection, image context, controls that are added to every second block.
@@ -14,9 +14,6 @@ from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_FILES, 
 CHUNK_FRAMES = 9
 """Frames that the toy makes at a time."""
 
-FORBIDDEN = "forbidden-toy-word"
-"""A prompt with this word is refused by the toy's checker."""
-
 _WIDTH, _HEADS, _TEXT = 32, 2, 32
 
 _SCHEDULER: dict[str, Any] = {
@@ -31,19 +28,6 @@ _SCHEDULER: dict[str, Any] = {
 _CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content[0].text }}<|im_end|>\n{% endfor %}"
 )
-
-
-class ToyChecker:
-    """Stands in for the guardrail with toy weights, and only with these: refuses prompts with `FORBIDDEN`."""
-
-    def to(self, *_args: Any, **_kwargs: Any) -> None:
-        """It has no weights to move."""
-
-    def check_text_safety(self, prompt: str) -> bool:
-        return FORBIDDEN not in prompt
-
-    def check_video_safety(self, frames: Any) -> Any:
-        return frames
 
 
 def write_toy_weights(folder: Path, *, seed: int = 0, annotators: bool = True) -> Path:
