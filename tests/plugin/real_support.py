@@ -82,7 +82,7 @@ class Listener:
 
 def words(text: str) -> list[str]:
     """The words of a text, without case, punctuation and differences of spelling."""
-    found = re.findall(r"[a-z0-9']+", text.lower().replace("\u2019", "'").replace("-", " "))
+    found: list[str] = re.findall(r"[a-z0-9']+", text.lower().replace("\u2019", "'").replace("-", " "))
     return [_SPELT.get(word, word) for word in found]
 
 

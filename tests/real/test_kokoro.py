@@ -19,7 +19,7 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.base import Device, Dropped, Output
 from cosmos_workflow.engines.kokoro import SPEC
 from cosmos_workflow.engines.kokoro.engine import KokoroEngine
-from cosmos_workflow.engines.testing import RecordingContext, make_request, run_engine
+from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.queueing import Queue
 
@@ -104,12 +104,11 @@ def test_the_same_bytes_alone_in_a_batch_and_in_another_process(
     batched = {name: digest(path) for name, path in make(engine, tmp_path / "batch", items).items()}
     alone = {name: digest(make(engine, tmp_path / name, {name: item})[name]) for name, item in reversed(items.items())}
     assert alone == batched
+    queue = Queue()
+    queued = {name: queue.add_to_queue([Prompt(text)], "kokoro", params)[0].id for name, (text, params) in items.items()}
     with Operations(workspace) as operations:
-        queue = Queue()
-        for text, params in items.values():
-            queue.add_to_queue([Prompt(text)], "kokoro", params)
-        results = {result.item.prompt_text: result for result in operations.batch_inference(queue.snapshot().items)}
-    again = {name: digest(results[text].files["audio"]) for name, (text, _) in items.items()}
+        results = {result.item_id: result for result in operations.batch_inference(queue.snapshot().items)}
+    again = {name: digest(results[item_id].files["audio"]) for name, item_id in queued.items()}
     assert again == batched
 
 
@@ -140,7 +139,7 @@ def test_speed_and_format_are_what_was_asked_for(engine: KokoroEngine, tmp_path:
 def test_a_text_of_more_tokens_than_the_model_reads_is_spoken_whole(
     engine: KokoroEngine, listener: Listener, tmp_path: Path
 ) -> None:
-    text = "It was half past seven in the evening, and then it was a quarter to eight. " * 4 + "1111 2222 3333 4444 5555."
+    text = "It was half past seven in the evening, and then it was a quarter to eight. " * 4 + "11111 22222 33333 44444 55555."
     request = make_request(SPEC, tmp_path, text, spoken({"speed": 1.3}))
     outcome = run_engine(engine, [request], RecordingContext(SPEC))[request.id]
     assert isinstance(outcome, Output), outcome

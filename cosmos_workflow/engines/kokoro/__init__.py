@@ -60,8 +60,8 @@ class KokoroSpec(EngineSpec):
         if language not in LANGUAGES:
             voice = max(parse_mix(params.voice).items(), key=lambda part: part[1])[0]
             raise InputError(
-                f"kokoro: the language of {voice} is {UNSPOKEN[language]}, whose phonemes can't be made here; choose another voice, "
-                f"or the language of the text, {list_choices(tuple(LANGUAGES))}."
+                f"kokoro: the language of {voice} is {UNSPOKEN[language]}, whose phonemes can't be made here; "
+                f"choose another voice, or the language of the text, {list_choices(tuple(LANGUAGES))}."
             )
         if not any(character.isalnum() for character in recipe.text):
             raise InputError("kokoro: the text holds nothing that can be spoken; write words.")

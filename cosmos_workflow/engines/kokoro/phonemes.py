@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from cosmos_workflow.engines.kokoro import phonemes_process
 from cosmos_workflow.engines.kokoro.vocabulary import MAX_TOKENS, TOKENS, to_symbols
@@ -90,7 +91,9 @@ def _ask(texts: list[str], language: str, library: Path) -> list[str]:
         )
     except subprocess.TimeoutExpired as error:
         raise WorkflowError(f"kokoro: the speech library hung for {_SECONDS:g} seconds and was ended; try again.") from error
-    answer = json.loads(done.stdout) if done.stdout else {"error": f"the phonemes' process ended with code {done.returncode}"}
+    if not done.stdout:
+        raise WorkflowError(f"kokoro: the phonemes' process ended with code {done.returncode}; try again.")
+    answer: dict[str, Any] = json.loads(done.stdout)
     if "error" in answer:
         raise WorkflowError(f"kokoro: {answer['error']}.")
     return answer["phonemes"]
