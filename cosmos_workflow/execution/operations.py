@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.engines.worker import CancelItems
+from cosmos_workflow.engines.messages import CancelItems
 from cosmos_workflow.execution.batch_run import ItemResult, OperationEvent, RunningBatch
 from cosmos_workflow.execution.estimates import BatchingGain, CostSample, Rate, batching_gain, learn_rate
 from cosmos_workflow.execution.task_router import Devices, Pool
@@ -44,7 +44,7 @@ class Operations:
     ) -> None:
         self.workspace = workspace
         self.store = store or Store(workspace)
-        self.swept = self.store.sweep()
+        self.swept = self.store.recovery.sweep()
         self.gpu_ids = None if gpu_ids is None else tuple(gpu_ids)
         self._new_pool = pool
         self._cancel_grace = cancel_grace
@@ -118,7 +118,7 @@ class Operations:
 
     def samples(self, engine: str) -> list[CostSample]:
         """The finished batches of an engine, newest first."""
-        return batch_samples(self.store.cost_samples(engine))
+        return batch_samples(self.store.runs.cost_samples(engine))
 
     def close(self, graceful: bool = False) -> None:
         """Stop the workers; what was running is interrupted, unless `graceful`."""
