@@ -19,7 +19,7 @@ from cosmos_workflow.jobs.speech.chunks import Chunk
 from cosmos_workflow.jobs.speech.takes import take_seeds
 from cosmos_workflow.queueing import ItemStatus, QueueItem, calculate_batch_key
 from cosmos_workflow.queueing.batches import digest
-from cosmos_workflow.store import RunRecord
+from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.recovery import REASON as ENDED_WITH_THE_PROGRAM
 
 Mode = Literal["resume", "failed", "all"]
