@@ -57,7 +57,8 @@ class Recovery(Runs, QueueJournal):
         if item is not None and item.status is ItemStatus.RUNNING and not self.is_alive(process):
             after = item.interrupted(REASON)
         if item is None or after is None or after.status is ItemStatus.FAILED:  # no queue will try it again
-            end(connection, record, ItemStatus.FAILED, after.error if after else REASON, "", when)
+            reason = after.error if after else REASON
+            end(connection, record, ItemStatus.FAILED, reason, "", when, interrupted=item is None)
             return replace(swept, failed=(*swept.failed, record.id))
         close_interrupted(connection, record, REASON, "", when)
         if after is not item:

@@ -207,10 +207,20 @@ def succeed(connection: Connection, done: RunRecord) -> None:
     leave_queue(connection, done)
 
 
-def end(connection: Connection, record: RunRecord, status: ItemStatus, error: str, traceback: str, when: float) -> RunRecord:
+def end(
+    connection: Connection,
+    record: RunRecord,
+    status: ItemStatus,
+    error: str,
+    traceback: str,
+    when: float,
+    *,
+    interrupted: bool = False,
+) -> RunRecord:
     """Close a run that failed or was cancelled, and let its item leave the queue; in the caller's transaction."""
     leave_queue(connection, record)
-    return _change(connection, record, status=status, error=error, traceback=traceback, finished_at=when)
+    changes = {"status": status, "interrupted": interrupted, "error": error, "traceback": traceback}
+    return _change(connection, record, **changes, finished_at=when)
 
 
 def close_interrupted(connection: Connection, record: RunRecord, reason: str, traceback: str, when: float) -> RunRecord:
@@ -283,7 +293,7 @@ def _matching(
         prefix = source.removesuffix("*")
         chosen.append(runs.c.source.startswith(prefix, autoescape=True) if prefix != source else runs.c.source == source)
     if not interrupted:
-        chosen.append(runs.c.interrupted.is_(False))
+        chosen.append(or_(runs.c.interrupted.is_(False), runs.c.status == str(ItemStatus.FAILED)))
     searched = (runs.c.prompt_text, runs.c.engine, runs.c.error, runs.c.id)
     chosen += [or_(*(column.icontains(word, autoescape=True) for column in searched)) for word in text.split()]
     return and_(True, *chosen)
