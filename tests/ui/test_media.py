@@ -15,7 +15,7 @@ from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.queueing import ItemStatus
 from cosmos_workflow.store import RunRecord, Store
 from cosmos_workflow.ui import media
-from cosmos_workflow.ui.access import Guard
+from cosmos_workflow.ui.access.guard import Guard
 
 SOUND = b"RIFF" + bytes(range(256)) * 8
 
