@@ -108,7 +108,7 @@ class TaskOrchestrator:
             if not held:
                 return []
             # What a program that was killed left running counts as not made, from here on.
-            self.operations.store.sweep()
+            self.operations.store.recovery.sweep()
             executor = TaskExecutor(self.operations, self.reader, on_event)
             return executor.run(self.plan(job, mode, takes, tasks), job.id, stop)
 

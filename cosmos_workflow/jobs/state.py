@@ -96,7 +96,7 @@ class JobReader:
 
     def look(self, job_id: str) -> Look:
         """Every run of a job as it is now, by what it made."""
-        runs = self.store.list_runs(self.jobs.owner, source=TakeRef.all_of(job_id), limit=None)
+        runs = self.store.runs.list(self.jobs.owner, source=TakeRef.all_of(job_id), limit=None)
         return Look.of(runs, lambda run: self.output_of(run) is not None)
 
     def pieces(self, task: TaskConfig, known: Look) -> tuple[PieceState, ...]:
@@ -107,7 +107,7 @@ class JobReader:
         def result_of(source: Source) -> Path | None:
             return self.result_files(known.reports[source.task.id]).get(source.output)
 
-        return pieces_of(task, known, self.jobs.choices(task.id), self.store.digest, result_of)
+        return pieces_of(task, known, self.jobs.choices(task.id), self.store.digests.of, result_of)
 
     def result_files(self, report: TaskReport) -> dict[str, Path]:
         """The files of a completed task's result by their keys, "" being the one that is played; empty for any other task."""
@@ -120,7 +120,7 @@ class JobReader:
         played = self.output_of(run) if run else None
         if run is None or played is None:
             return {}
-        return {"": played} | {key: self.store.run_folder(run.id) / name for key, name in run.outputs.items()}
+        return {"": played} | {key: self.store.runs.folder(run.id) / name for key, name in run.outputs.items()}
 
     def output_of(self, run: RunRecord) -> Path | None:
         """The file of a run that is played; None where somebody deleted it."""
@@ -129,7 +129,7 @@ class JobReader:
         if not name or ".." in PurePath(name).parts:
             return None
         # Asked for every piece at every look: the store's own, thorough way is for what is handed out.
-        path = self.store.run_folder(run.id) / name
+        path = self.store.runs.folder(run.id) / name
         return path if path.is_file() else None
 
     def read_job(self, job: JobFile, live: bool = False) -> JobReport:

@@ -17,7 +17,7 @@ from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.sessions import Sessions
 from cosmos_workflow.execution.task_router import Pool
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
-from cosmos_workflow.store import LOCAL
+from cosmos_workflow.store.records import LOCAL
 from cosmos_workflow.ui.access.guard import Guard, is_loopback
 from cosmos_workflow.ui.access.uploads import Uploads
 from cosmos_workflow.ui.access.users import read_users

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cosmos_workflow.errors import InputError, WorkflowError
-from cosmos_workflow.store import LOCAL
+from cosmos_workflow.store.records import LOCAL
 from cosmos_workflow.ui.access.uploads import TooLargeError, Uploads
 
 MAX_BODY = 20_000_000

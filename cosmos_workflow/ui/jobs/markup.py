@@ -12,7 +12,7 @@ from cosmos_workflow.jobs.plan import CheckedJob
 from cosmos_workflow.jobs.speech.assembly import Final
 from cosmos_workflow.jobs.speech.scoring import Score
 from cosmos_workflow.jobs.state import TaskReport, TaskStatus, status_label
-from cosmos_workflow.store import RunRecord
+from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import markup, view
 from cosmos_workflow.ui.jobs import view as jobs_view
 from cosmos_workflow.ui.jobs.view import JobsSnapshot
