@@ -8,6 +8,7 @@ from pydantic import field_validator
 
 from cosmos_workflow.engines.kokoro.voices import LANGUAGES, VOICES, tidy_mix
 from cosmos_workflow.engines.params import Params, param
+from cosmos_workflow.engines.speech_text.params import PRONUNCIATIONS, normalize_param, pronunciations_param, tidy_list
 
 BY_VOICE = "by voice"
 """The language that the voice speaks."""
@@ -31,6 +32,10 @@ class KokoroParams(Params):
         "native", label="Sample rate", help="native is 24,000 Hz, as it is made; 48000 suits video."
     )
     format: Literal["wav", "flac"] = param("wav", label="Format", help="FLAC is about half as large, without loss.")
+    normalize_text: bool = normalize_param(True)
+    pronunciations: str = pronunciations_param()
+
+    _tidy_pronunciations = field_validator(PRONUNCIATIONS, mode="before")(tidy_list)
 
     @field_validator("voice")
     @classmethod
