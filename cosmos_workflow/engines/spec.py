@@ -127,7 +127,8 @@ class EngineSpec:
             raise InputError(f"{self.name}: the prompt is empty; write some text.")
         if self.speaks:
             self._check_marks(text, params)
-        longest = max((len(segment.text) for segment in self.segments(text, params)), default=0) if self.speaks else len(text)
+        stretches = [len(segment.text) for segment in self.segments(text, params)] if self.speaks else []
+        longest = max(stretches) if len(stretches) > 1 else max([len(text), *stretches])
         if longest > self.max_text:
             written = "" if longest <= len(text) else " as it is spoken"
             raise InputError(
