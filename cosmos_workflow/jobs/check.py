@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cosmos_workflow.engines.params import validate_params
 from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.plan import ExecutionPlan, Mode, TaskPlan, piece_cost, queue_items
-from cosmos_workflow.queueing import Batch, QueueItem, explain_groups, plan_batches
+from cosmos_workflow.queueing.batches import explain_groups, plan_batches
+from cosmos_workflow.queueing.items import Batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ def check_job(job: JobFile, orchestrator: TaskOrchestrator, mode: Mode = "resume
     """What running this job would do now."""
     plan = orchestrator.plan(job, mode)
     items = [item for task in plan.tasks for item in queue_items(task)]
-    batches = plan_batches(items, _batch_size)
-    left = orchestrator.time_left(items)
+    batches = list(plan_batches(items, orchestrator.operations.batch_size))
+    left = orchestrator.operations.time_left(items)
     if not items:
         time = "nothing is left to make"
     elif left is None:
@@ -50,8 +50,3 @@ def work_text(plan: TaskPlan) -> str:
     """The same in words: "1,234 characters", "180 frames"."""
     work, unit = work_of(plan), find_engine(plan.task.engine).cost_unit
     return f"not known yet ({unit})" if work is None else f"{work:,.0f} {unit}"
-
-
-def _batch_size(item: QueueItem) -> int:
-    spec = find_engine(item.engine)
-    return spec.batch_size(validate_params(spec.params, item.params))

@@ -12,7 +12,6 @@ from typing import Any
 from filelock import Timeout
 
 from cosmos_workflow.errors import InputError, UnavailableError, shorten
-from cosmos_workflow.execution.estimates import TimeLeft, time_left
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, all_needs
 from cosmos_workflow.jobs.executor import JobWaiting, OnEvent, TaskExecutor, TaskResult
@@ -20,7 +19,6 @@ from cosmos_workflow.jobs.plan import Choice, ExecutionPlan, Mode, PieceState, T
 from cosmos_workflow.jobs.speech.takes import Score, Scorer
 from cosmos_workflow.jobs.state import JobReader, JobReport, TaskReport
 from cosmos_workflow.jobs.store import JobStore
-from cosmos_workflow.queueing import QueueItem
 from cosmos_workflow.store import RunRecord
 
 _TURN = 0.5
@@ -59,15 +57,6 @@ class TaskOrchestrator:
             for task in sorted([*chosen, *needed], key=lambda task: task.number)
         ]
         return ExecutionPlan(mode, tuple(plans))
-
-    def time_left(self, items: Collection[QueueItem]) -> TimeLeft | None:
-        """How long these items take; None where their engine has made nothing here yet."""
-        costs: dict[str, float] = {}
-        batches: dict[str, set[str]] = {}
-        for item in items:
-            costs[item.engine] = costs.get(item.engine, 0.0) + item.cost
-            batches.setdefault(item.engine, set()).add(item.batch_key)
-        return time_left([(cost, len(batches[engine]), self.operations.rate(engine)) for engine, cost in costs.items()])
 
     # --- running ---
 
@@ -195,7 +184,7 @@ class TaskOrchestrator:
     def _completion(self, report: TaskReport) -> float | None:
         if report.status is not TaskStatus.RUNNING:
             return None
-        left = self.time_left(queue_items(plan_task(report.task, report.pieces, "resume")))
+        left = self.operations.time_left(queue_items(plan_task(report.task, report.pieces, "resume")))
         return time.time() + left.seconds if left else None
 
     def _report(self, task: TaskConfig) -> TaskReport:

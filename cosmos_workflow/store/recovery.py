@@ -9,7 +9,8 @@ from sqlalchemy import Connection, delete, select
 
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.files import TEMPORARY
-from cosmos_workflow.queueing import ItemStatus, QueueItem
+from cosmos_workflow.queueing.items import ItemStatus, QueueItem
+from cosmos_workflow.queueing.retries import Ending
 from cosmos_workflow.store.folders import DELETED, PARTIAL, process_of, read_run_file
 from cosmos_workflow.store.journal import QueueJournal, save_items
 from cosmos_workflow.store.records import RunRecord, Swept, item_of
@@ -55,7 +56,7 @@ class Recovery(Runs, QueueJournal):
         item, process = _held_item(connection, record)
         after = item
         if item is not None and item.status is ItemStatus.RUNNING and not self.is_alive(process):
-            after = item.interrupted(REASON)
+            after = item.after(Ending.DIED, REASON)
         if item is None or after is None or after.status is ItemStatus.FAILED:  # no queue will try it again
             end(connection, record, ItemStatus.FAILED, after.error if after else REASON, "", when)
             return replace(swept, failed=(*swept.failed, record.id))

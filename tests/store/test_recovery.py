@@ -14,7 +14,7 @@ import pytest
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.queueing import ItemStatus, Queue, QueueItem
-from cosmos_workflow.queueing.items import MAX_INTERRUPTIONS
+from cosmos_workflow.queueing.retries import MAX_INTERRUPTIONS, Ending
 from cosmos_workflow.store import RunRecord, Store
 
 Queued = Callable[..., tuple[Queue, list[QueueItem]]]
@@ -82,7 +82,7 @@ def test_a_run_whose_item_no_queue_holds_can_be_retried_from_results(store: Stor
 def test_a_run_left_open_beside_its_queued_item_costs_the_item_nothing(store: Store, dead: Callable[..., tuple]) -> None:
     token, (run,) = dead("one")
     (item,) = store.load_queue(token)
-    store.save(token, [item.interrupted("Its worker died.")], [])
+    store.save(token, [item.after(Ending.DIED, "Its worker died.")], [])
     assert store.sweep().interrupted == (run.id,)
     assert [item.attempts for item in store.load_queue(token)] == [1]
 

@@ -116,7 +116,8 @@ class Desk:
         """Time left of the tasks that run, where their engine was measured."""
         running = [task for task in (entry.report.tasks if entry.report else ()) if task.status is TaskStatus.RUNNING]
         plans = {report.task.id: plan_task(report.task, report.pieces, "resume") for report in running}
-        times = {task_id: self.orchestrator.time_left(queue_items(plan)) for task_id, plan in plans.items() if plan.wanted}
+        time_left = self.orchestrator.operations.time_left
+        times = {task_id: time_left(queue_items(plan)) for task_id, plan in plans.items() if plan.wanted}
         return {task_id: left for task_id, left in times.items() if left is not None}
 
 
