@@ -13,7 +13,7 @@ from rich.text import Text
 
 from cosmos_workflow.errors import list_choices
 from cosmos_workflow.execution.runner import RunnerSnapshot
-from cosmos_workflow.gpu_dispatch.protocol import Event
+from cosmos_workflow.gpu_dispatch.events import Event
 from cosmos_workflow.gpu_dispatch.ui import DispatchView
 from cosmos_workflow.jobs.check import CheckedJob, work_text
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, JobStarted, JobWaiting, TakeMade, TaskEnded, TaskResult

@@ -133,7 +133,7 @@ class TaskExecutor:
         if task.joined and final and report.current:
             files = {"audio": final.path, "subtitles": final.subtitles}
         elif not task.joined and (run := report.chosen[0]) is not None:
-            files = {key: self._reader.store.output_path(run, key) for key in run.outputs}
+            files = {key: self._reader.store.runs.output_path(run, key) for key in run.outputs}
         missing = tuple(
             f"piece {piece.index + 1}: {piece.error or 'not made yet'}" for piece in report.missing if not piece.later
         )

@@ -19,7 +19,7 @@ from cosmos_workflow.jobs.plan import Choice, ExecutionPlan, Mode, PieceState, T
 from cosmos_workflow.jobs.speech.takes import Score, Scorer
 from cosmos_workflow.jobs.state import JobReader, JobReport, TaskReport
 from cosmos_workflow.jobs.store import JobStore
-from cosmos_workflow.store import RunRecord
+from cosmos_workflow.store.records import RunRecord
 
 _TURN = 0.5
 """Seconds between two looks whether another program gave a job back."""
@@ -78,7 +78,7 @@ class TaskOrchestrator:
             if not held:
                 return []
             # What a program that was killed left running counts as not made, from here on.
-            self.operations.store.sweep()
+            self.operations.store.recovery.sweep()
             executor = TaskExecutor(self.operations, self.reader, on_event)
             return executor.run(self.plan(job, mode, takes, tasks), job.id, stop)
 

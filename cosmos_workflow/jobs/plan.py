@@ -18,7 +18,7 @@ from cosmos_workflow.jobs.document.tasks import Source, TaskConfig
 from cosmos_workflow.jobs.speech.chunks import Chunk
 from cosmos_workflow.jobs.speech.takes import take_seeds
 from cosmos_workflow.queueing.items import Configuration, ItemStatus, Prompt, QueueItem
-from cosmos_workflow.store import RunRecord
+from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.recovery import REASON as ENDED_WITH_THE_PROGRAM
 
 Mode = Literal["resume", "failed", "all"]

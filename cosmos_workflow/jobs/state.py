@@ -14,7 +14,8 @@ from cosmos_workflow.jobs.speech.assembly import Final, Piece, final_state, fina
 from cosmos_workflow.jobs.speech.scores import ScoreFile
 from cosmos_workflow.jobs.speech.takes import Fault, FaultScorer, Score, Scorer, best
 from cosmos_workflow.jobs.store import JobStore
-from cosmos_workflow.store import RunRecord, Store
+from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class JobReader:
 
     def look(self, job_id: str) -> Look:
         """Every run of a job as it is now, by what it made."""
-        runs = self.store.list_runs(self.jobs.owner, source=f"{job_source(job_id)}*", limit=None)
+        runs = self.store.runs.list(self.jobs.owner, source=f"{job_source(job_id)}*", limit=None)
         return Look.of(runs, lambda run: self.output_of(run) is not None)
 
     def pieces(self, task: TaskConfig, known: Look) -> tuple[PieceState, ...]:
@@ -96,7 +97,7 @@ class JobReader:
         def result_of(source: Source) -> Path | None:
             return self.result_files(known.reports[source.task.id]).get(source.output)
 
-        return pieces_of(task, known, self.jobs.choices(task.id), self.store.digest, result_of)
+        return pieces_of(task, known, self.jobs.choices(task.id), self.store.digests.of, result_of)
 
     def result_files(self, report: TaskReport) -> dict[str, Path]:
         """The files of a completed task's result by their keys, "" being the one that is played; empty for any other task."""
@@ -109,7 +110,7 @@ class JobReader:
         played = self.output_of(run) if run else None
         if run is None or played is None:
             return {}
-        return {"": played} | {key: self.store.run_folder(run.id) / name for key, name in run.outputs.items()}
+        return {"": played} | {key: self.store.runs.folder(run.id) / name for key, name in run.outputs.items()}
 
     def output_of(self, run: RunRecord) -> Path | None:
         """The file of a run that is played; None where somebody deleted it."""
@@ -118,7 +119,7 @@ class JobReader:
         if not name or ".." in PurePath(name).parts:
             return None
         # Asked for every piece at every look: the store's own, thorough way is for what is handed out.
-        path = self.store.run_folder(run.id) / name
+        path = self.store.runs.folder(run.id) / name
         return path if path.is_file() else None
 
     def read_job(self, job: JobFile, live: bool = False) -> JobReport:
@@ -221,7 +222,7 @@ class JobReader:
 
     def _state(self, task: TaskConfig, pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None]) -> str:
         used = [
-            Piece(run.id, self.store.run_folder(run.id), piece.chunk.text, piece.chunk.speaker, piece.chunk.break_after)
+            Piece(run.id, self.store.runs.folder(run.id), piece.chunk.text, piece.chunk.speaker, piece.chunk.break_after)
             for piece, run in zip(pieces, chosen, strict=True)
             if run
         ]

@@ -14,11 +14,11 @@ from filelock import FileLock, Timeout
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError, shorten
-from cosmos_workflow.files import file_errors
+from cosmos_workflow.files import Disk, file_errors
 from cosmos_workflow.jobs.document.loading import load_job, parse_job
 from cosmos_workflow.jobs.document.tasks import JobFile, slug
 from cosmos_workflow.jobs.plan import Choice
-from cosmos_workflow.store import LOCAL, Disk
+from cosmos_workflow.store.records import LOCAL
 
 ENDINGS = (".yaml", ".yml")
 ORDER = ".order.json"

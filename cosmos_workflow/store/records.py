@@ -10,10 +10,12 @@ from typing import Any, Literal
 from sqlalchemy import RowMapping
 
 from cosmos_workflow.ids import new_id
-from cosmos_workflow.queueing import Batch, ItemStatus, QueueItem
+from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
 
 LOCAL = "local"
 """The owner of everything where nobody has to log in."""
+RUN_FILE = "run.json"
+"""The file in a run's folder that tells how it was made: enough to make it again, and to put its record back."""
 
 
 @dataclass(frozen=True, slots=True)

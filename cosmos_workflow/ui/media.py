@@ -11,7 +11,8 @@ from starlette.responses import FileResponse, StreamingResponse
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.speech.assembly import finals
 from cosmos_workflow.queueing import ItemStatus
-from cosmos_workflow.store import LOCAL, Store
+from cosmos_workflow.store.records import LOCAL
+from cosmos_workflow.store.store import Store
 from cosmos_workflow.ui.jobs.desk import Desks
 from cosmos_workflow.ui.results.archive import archive
 
@@ -38,11 +39,11 @@ def router(store: Store) -> APIRouter:
 
     @routes.api_route("/media/{run_id}/{key}", methods=["GET", "HEAD"])
     def output(run_id: str, key: str, request: Request, download: bool = False) -> FileResponse:
-        run = store.get_run(run_id, request.scope.get("user_name") or LOCAL)
+        run = store.runs.get(run_id, request.scope.get("user_name") or LOCAL)
         if run is None:
             raise HTTPException(404, "There is no such result.")
         try:
-            path = store.output_path(run, key)
+            path = store.runs.output_path(run, key)
         except InputError as error:
             raise HTTPException(404, "There is no such file.") from error
         if not path.is_file():
@@ -52,7 +53,7 @@ def router(store: Store) -> APIRouter:
     @routes.get("/media.zip")
     def everything(request: Request, engine: str = "", text: str = "") -> StreamingResponse:
         owner = request.scope.get("user_name") or LOCAL
-        runs = store.list_runs(owner, engine=engine or None, status=ItemStatus.SUCCEEDED, text=text, limit=None)
+        runs = store.runs.list(owner, engine=engine or None, status=ItemStatus.SUCCEEDED, text=text, limit=None)
         made = archive(store, runs[::-1])
         headers = {"Content-Disposition": 'attachment; filename="results.zip"', "Content-Length": str(len(made))}
         return StreamingResponse(made, media_type="application/zip", headers={**headers, "Cache-Control": "private, no-store"})

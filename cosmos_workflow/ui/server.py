@@ -9,7 +9,7 @@ import shutil
 import socket
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import UnavailableError
@@ -17,8 +17,10 @@ from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.sessions import Sessions
 from cosmos_workflow.execution.task_router import Pool
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
-from cosmos_workflow.store import LOCAL
-from cosmos_workflow.ui.access import Guard, is_loopback, read_users
+from cosmos_workflow.store.records import LOCAL
+from cosmos_workflow.ui.access.guard import Guard, is_loopback
+from cosmos_workflow.ui.access.uploads import Uploads
+from cosmos_workflow.ui.access.users import read_users
 from cosmos_workflow.ui.jobs.desk import Desks
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ def make_app(sessions: Sessions, users: dict[str, str], host: str = "127.0.0.1",
     from fastapi import FastAPI
 
     from cosmos_workflow.ui import media, states, theme
+    from cosmos_workflow.ui.access.border import GradioBorder
     from cosmos_workflow.ui.app import build
     from cosmos_workflow.ui.prompts.samples import add_samples
 
@@ -76,6 +79,8 @@ def make_app(sessions: Sessions, users: dict[str, str], host: str = "127.0.0.1",
     desks.restore(users or [LOCAL])
     demo = build(sessions, desks)
     demo.queue(default_concurrency_limit=None)
+    # Gradio looks whether a path lies among the uploads only where it believes to have been launched.
+    demo.has_launched = True
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(media.router(sessions.operations.store))
     app.include_router(media.job_router(desks))
@@ -95,13 +100,16 @@ def make_app(sessions: Sessions, users: dict[str, str], host: str = "127.0.0.1",
         head=theme.head(),
     )
     app.state.visits = states.remember_less(app, demo)
+    mount: Any = app.routes[-1]
+    mount.app = GradioBorder(mount.app, demo, Uploads(workspace.uploads, workspace.settings.max_upload_mb * 1_000_000))
     app.add_middleware(Guard, users=users, host=host)
     return app
 
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol named, asyncio turns TCP_NODELAY on: otherwise every request of a kept connection waits 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))

@@ -18,7 +18,7 @@ from support import DEADLINE, digest
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.chatterbox.variants import TURBO_WEIGHTS
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
-from cosmos_workflow.store import Store
+from cosmos_workflow.store.store import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -132,7 +132,7 @@ def sounds(workspace: Path) -> dict[tuple[str, str], list[str]]:
     """Digests of the files that were made, oldest first, by text and variant."""
     store = Store(Workspace.open(workspace))
     made: dict[tuple[str, str], list[str]] = {}
-    for run in sorted(store.list_runs(), key=lambda run: run.started_at or 0):
+    for run in sorted(store.runs.list(), key=lambda run: run.started_at or 0):
         for path in (workspace / "runs" / run.id).rglob("speech.wav"):
             made.setdefault((run.prompt_text, str(run.params["variant"])), []).append(digest(path))
     store.close()
@@ -143,7 +143,7 @@ def batches(workspace: Path) -> list[tuple[str, int]]:
     """Variant and number of items of each batch."""
     store = Store(Workspace.open(workspace))
     found: dict[str, list[str]] = {}
-    for run in store.list_runs():
+    for run in store.runs.list():
         found.setdefault(run.batch_id, []).append(str(run.params["variant"]))
     store.close()
     assert all(len(set(variants)) == 1 for variants in found.values())

@@ -30,7 +30,7 @@ def queued(count: int, attempts: int = 0) -> list[QueueItem]:
 
 
 def sizes(operations: Operations) -> dict[str, int]:
-    return dict(Counter(run.batch_id for run in operations.store.list_runs(limit=100)))
+    return dict(Counter(run.batch_id for run in operations.store.runs.list(limit=100)))
 
 
 def test_the_batch_that_the_page_shows_is_the_one_that_runs(session: Session, operations: Operations) -> None:

@@ -111,7 +111,7 @@ def test_a_deleted_job_takes_its_finals_with_it(manager: JobManager, orchestrato
     manager.delete(stored.id)
     assert manager.list() == []
     assert not result.files["audio"].exists()
-    assert orchestrator.operations.store.count_runs() == 1
+    assert orchestrator.operations.store.runs.count() == 1
     with pytest.raises(InputError, match="may have been deleted"):
         manager.read(stored.id)
 
@@ -264,7 +264,7 @@ def test_switching_off_stops_after_the_batch(
     manager.create("gates", "engine: tone\ntasks:\n" + "".join(f"  - text: gate {number}\n" for number in range(9)))
     background.switch(True)
     store = orchestrator.operations.store
-    wait_for(lambda: store.list_runs(status=ItemStatus.RUNNING), "a batch runs")
+    wait_for(lambda: store.runs.list(status=ItemStatus.RUNNING), "a batch runs")
     background.switch(False)
     (tmp_path / "gate").touch()
     assert background.join(DEADLINE)

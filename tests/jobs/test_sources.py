@@ -163,7 +163,7 @@ def test_a_task_takes_what_another_made_of_all_its_pieces(orchestrator: TaskOrch
     letters = sum(map(len, made(tone)))
     assert first.pieces == 2
     assert soundfile.info(str(whole.files["audio"])).duration == pytest.approx(letters * 0.05 + 0.5, abs=0.01)
-    (run,) = [run for run in orchestrator.operations.store.list_runs() if run.prompt_text == "And the end."]
+    (run,) = [run for run in orchestrator.operations.store.runs.list() if run.prompt_text == "And the end."]
     assert run.inputs == {"before": str(first.files["audio"])}
     again = orchestrator.run(job)
     assert [(result.succeeded, result.made) for result in again] == [(True, 0), (True, 0)]
@@ -264,7 +264,7 @@ tasks:
     results = orchestrator.run(job_of(manager, text))
     assert [result.label for result in results] == ["Completed", "Completed", "Failed"]
     assert results[2].error == "not run, since lines made no 'control_depth'; it made video, control_edge"
-    runs = {run.source.split("/")[1].split("#")[0]: run for run in orchestrator.operations.store.list_runs()}
+    runs = {run.source.split("/")[1].split("#")[0]: run for run in orchestrator.operations.store.runs.list()}
     assert runs["again"].inputs["video"].endswith(f"{runs['lines'].id}/control_edge.mp4")
 
 
@@ -286,7 +286,7 @@ def test_a_stopped_job_doesnt_begin_what_waited(
     labels: list[str] = []
     thread = threading.Thread(target=lambda: labels.extend(r.label for r in orchestrator.run(job, stop=stop)))
     thread.start()
-    wait_for(lambda: orchestrator.operations.store.list_runs(status=ItemStatus.RUNNING), "the first batch runs")
+    wait_for(lambda: orchestrator.operations.store.runs.list(status=ItemStatus.RUNNING), "the first batch runs")
     stop.set()
     (tmp_path / "gate").touch()
     thread.join()

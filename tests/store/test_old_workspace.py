@@ -34,39 +34,39 @@ def old_workspace(tmp_path: Path) -> Workspace:
 def test_the_old_settings_prompts_and_files_are_there(old_workspace: Workspace) -> None:
     assert (old_workspace.settings.startup, old_workspace.settings.batch_size) == ("resume", 1)
     with Store(old_workspace) as store:
-        assert [(prompt.name, prompt.text) for prompt in store.list_prompts()] == [
+        assert [(prompt.name, prompt.text) for prompt in store.prompts.list()] == [
             ("morning", "Good morning."),
             ("night", "Good night."),
             ("später", "Später, über alles."),
         ]
-        notes = store.own_input(store.get_prompt("ps_later").inputs["notes"])
+        notes = store.inputs.own(store.prompts.get("ps_later").inputs["notes"])
         assert notes.is_relative_to(old_workspace.root)
         assert notes.read_text() == "A file that a prompt names.\n"
-        (known,) = store.list_inputs()
+        (known,) = store.inputs.list()
         assert (known.name, known.kind) == ("voice notes.txt", "text")
 
 
 def test_what_an_old_process_left_running_is_queued_again(old_workspace: Workspace) -> None:
     with Store(old_workspace) as store:
-        swept = store.sweep()
+        swept = store.recovery.sweep()
         assert (swept.interrupted, swept.failed, swept.adopted) == ((KILLED_RUN,), (), ())
         assert swept.folders == (f"{KILLED_RUN}.pr_dd5si5ehn7sf.partial",)
-        assert store.open_queues() == [(QUEUE, "local")]
-        assert store.queue_state(QUEUE)["state"] == "running"
-        items = store.load_queue(QUEUE)
+        assert store.queues.list_open() == [(QUEUE, "local")]
+        assert store.queues.state_of(QUEUE)["state"] == "running"
+        items = store.queues.load(QUEUE)
         assert [(item.prompt_text, item.status, item.attempts) for item in items] == [
             ("It was running.", ItemStatus.QUEUED, 1),
             ("Good night.", ItemStatus.QUEUED, 0),
             ("Später, über alles.", ItemStatus.QUEUED, 0),
         ]
-        failed, made = store.list_runs(source="")
+        failed, made = store.runs.list(source="")
         assert (failed.status, failed.error) == (
             ItemStatus.FAILED,
             "espeak: the text holds nothing that can be spoken; write words.",
         )
         assert (made.id, made.status) == (MADE_RUN, ItemStatus.SUCCEEDED)
-        assert soundfile.info(store.output_path(made, "audio")).duration > 0.2
-        assert store.repair() == []
+        assert soundfile.info(store.runs.output_path(made, "audio")).duration > 0.2
+        assert store.repair.run() == []
 
 
 def test_an_old_queue_and_an_old_job_go_on(old_workspace: Workspace) -> None:
@@ -75,7 +75,7 @@ def test_an_old_queue_and_an_old_job_go_on(old_workspace: Workspace) -> None:
         (session,) = sessions.restore()
         session.runner.join(DEADLINE)
         assert len(session.queue) == 0
-        runs = operations.store.list_runs(source="", limit=3)
+        runs = operations.store.runs.list(source="", limit=3)
         assert {run.prompt_text for run in runs} == {"It was running.", "Good night.", "Später, über alles."}
         assert {run.status for run in runs} == {ItemStatus.SUCCEEDED}
 

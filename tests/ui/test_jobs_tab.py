@@ -20,7 +20,7 @@ from cosmos_workflow.errors import InputError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.ui import media
-from cosmos_workflow.ui.access import Guard
+from cosmos_workflow.ui.access.guard import Guard
 from cosmos_workflow.ui.jobs import editor as job_editor
 from cosmos_workflow.ui.jobs import markup as jobs_markup
 from cosmos_workflow.ui.jobs import view as jobs_view

@@ -13,7 +13,7 @@ from cosmos_workflow.jobs.plan import TaskStatus
 from cosmos_workflow.jobs.speech.assembly import Final
 from cosmos_workflow.jobs.speech.takes import Score
 from cosmos_workflow.jobs.state import TaskReport, status_label
-from cosmos_workflow.store import RunRecord
+from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import markup, view
 from cosmos_workflow.ui.jobs import view as jobs_view
 from cosmos_workflow.ui.jobs.view import JobsPicture

@@ -10,7 +10,7 @@ from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.plan import Choice
 from cosmos_workflow.jobs.speech.takes import Score
 from cosmos_workflow.jobs.state import TaskReport
-from cosmos_workflow.store import RunRecord
+from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import lists
 from cosmos_workflow.ui.jobs import markup as jobs_markup
 from cosmos_workflow.ui.jobs.desk import Desk, Desks

@@ -54,7 +54,7 @@ def test_the_pieces_of_a_long_text_fill_one_batch(toy_weights: Path, operations:
     (result,) = orchestrator.run(job)
     assert (result.succeeded, result.made, result.pieces) == (True, 12, 12), result.error
     assert result.files["audio"].is_file()
-    runs = operations.store.list_runs(source="job:long/*")
+    runs = operations.store.runs.list(source="job:long/*")
     assert len(runs) == 12
     assert len({run.batch_id for run in runs}) == 1
 

@@ -15,7 +15,9 @@ ErrorKind: TypeAlias = Literal["exception", "died", "cancelled", "unpicklable", 
 """Why a task has no result: `process` raised; its worker died; it was cancelled; it, its result or
 one of its messages could not be pickled; no worker with its setup could be had."""
 
-SlotState: TypeAlias = Literal["empty", "starting", "idle", "busy", "retiring", "killed", "away"]
+SlotState: TypeAlias = Literal["away", "empty", "starting", "idle", "busy", "retiring", "killed", "broken"]
+"""Of a slot's worker: none yet (*away*: the cluster's machine isn't there), being set up, waiting, working, cleaning up, being
+ended by the pool; or none any more, since its setup failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,6 @@ class SlotStatus:
 
     `setup` and `pid` are None for a slot without a process; `task_id` and `started_at` (seconds
     since the epoch) belong to the task that is running or, while the worker loads, waiting for it.
-    A slot that is *away* belongs to a cluster's machine that isn't there, or not yet.
     """
 
     worker_id: int

@@ -1,53 +1,34 @@
-"""A run's folder: `<id>.<process>.partial` while it is being made, then renamed to `<id>`, with a `run.json` that tells all."""
+"""What a run's folder holds: its outputs, and a `run.json` that tells all."""
 
 from __future__ import annotations
 
 import json
 import platform
-import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import metadata as packages
 from pathlib import Path
 from typing import Any
 
+from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, WorkflowError, shorten
-from cosmos_workflow.files import inside, sha256_of
-from cosmos_workflow.queueing import ItemStatus
-from cosmos_workflow.store.inputs import InputFiles
-from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.files import Digests, Disk, inside, sha256_of
+from cosmos_workflow.queueing.items import ItemStatus
+from cosmos_workflow.store.records import RUN_FILE, RunRecord
 
-RUN_FILE = "run.json"
 FORMAT = 1
-PARTIAL = ".partial"
-DELETED = ".deleted"
-
-RUN_ID = re.compile(r"rs_[a-z0-9_]{1,60}")
 _NAMED = ("cosmos-workflow", "torch", "chatterbox-tts", "diffusers", "espeakng-loader", "opencv-python-headless", "av", "numpy")
 
 
-class RunFolders(InputFiles):
-    """Makes, publishes and discards the folders of runs."""
+class RunFiles:
+    """Reads and writes what is in the folders of a workspace's runs."""
 
-    def run_folder(self, run_id: str) -> Path:
-        """Where a run's files are once it succeeded; raises InputError for what isn't a run's id."""
-        if not RUN_ID.fullmatch(run_id):
-            raise InputError(f"{shorten(run_id)} isn't the id of a run; ids look like rs_k3x9m2p7q4w8.")
-        return self.workspace.runs / run_id
+    def __init__(self, workspace: Workspace, disk: Disk, digests: Digests) -> None:
+        self._root = workspace.root
+        self._disk = disk
+        self._digests = digests
 
-    def open_run_folder(self, run_id: str) -> Path:
-        """A new, empty folder for a run that begins: an engine writes there, and `publish_run` gives it its name."""
-        folder = self.partial_folder(run_id)
-        self._disk.remove_folder(folder)
-        self._disk.make_folder(folder)
-        return folder
-
-    def partial_folder(self, run_id: str) -> Path:
-        """Where a run of this process is being made; its name says whose it is, so that a dead one's is known."""
-        folder = self.run_folder(run_id)
-        return folder.with_name(f"{folder.name}.{self.process}{PARTIAL}")
-
-    def measure_outputs(self, record: RunRecord, outputs: Mapping[str, str], folder: Path) -> dict[str, dict[str, Any]]:
+    def measure(self, record: RunRecord, outputs: Mapping[str, str], folder: Path) -> dict[str, dict[str, Any]]:
         """Size and digest of each output, which is on the disk from here on; raises WorkflowError where one isn't there."""
         checks: dict[str, dict[str, Any]] = {}
         for key, name in outputs.items():
@@ -58,36 +39,53 @@ class RunFolders(InputFiles):
             checks[key] = {"size": path.stat().st_size, "sha256": sha256_of(path)}
         return checks
 
-    def write_run_file(self, record: RunRecord, folder: Path) -> None:
+    def find_fault(self, record: RunRecord, folder: Path) -> str:
+        """What is wrong with the first output that isn't as the record says; empty where all are."""
+        for key, name in record.outputs.items():
+            try:
+                path = inside(folder, name, "the folder")
+            except InputError:
+                return f"its output {key} lies outside the folder."
+            check = record.checks.get(key, {})
+            if not path.is_file():
+                return f"its output {name} isn't there."
+            size = path.stat().st_size
+            if size != check.get("size"):
+                return f"its output {name} has {size:,} bytes instead of {check.get('size', 0):,}."
+            if sha256_of(path) != check.get("sha256"):
+                return f"the content of its output {name} has changed."
+        return ""
+
+    def write(self, record: RunRecord, folder: Path) -> None:
         """Write `run.json` into a folder."""
         content = describe_run(record, {name: self._describe_input(path) for name, path in record.inputs.items()})
         text = json.dumps(content, ensure_ascii=False, indent=2)
         self._disk.write(folder / RUN_FILE, text.encode())
 
-    def discard_run_folder(self, run_id: str) -> None:
-        """Take away what a run that didn't succeed has written."""
-        self._disk.remove_folder(self.partial_folder(run_id))
+    def read(self, folder: Path) -> RunRecord:
+        """The record that a folder's `run.json` tells of; raises InputError saying what is wrong with it.
 
-    def output_path(self, run: RunRecord, key: str) -> Path:
-        """The file of an output; raises InputError where the run has none of that key, or it lies outside its folder."""
-        name = run.outputs.get(key)
-        if name is None:
-            raise InputError(f"{run.id} has no output {shorten(key)}; it has {', '.join(run.outputs) or 'none'}.")
-        return inside(self.run_folder(run.id), name, f"the folder of {run.id}")
+        Paths of inputs below the workspace are absolute again.
+        """
+        path = folder / RUN_FILE
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["format"] != FORMAT or content["id"] != folder.name:
+                raise InputError(f"{folder.name}/{RUN_FILE} is of another format or another run.")
+            return _record(content, self._root)
+        except OSError as error:
+            raise InputError(f"{folder.name}/{RUN_FILE} can't be read: {error.strerror}.") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{folder.name}/{RUN_FILE} is damaged: {type(error).__name__} {error}.") from error
 
     def _describe_input(self, path: str) -> dict[str, Any]:
         file = Path(path)
         try:
-            size, sha256 = file.stat().st_size, self.digest(file)
+            size, sha256 = file.stat().st_size, self._digests.of(file)
         except OSError:  # taken away meanwhile: the run is whole without it
             size, sha256 = None, None
-        shown = file.relative_to(self.workspace.root) if file.is_relative_to(self.workspace.root) else file
+        shown = file.relative_to(self._root) if file.is_relative_to(self._root) else file
         return {"file": shown.as_posix(), "size": size, "sha256": sha256}
-
-
-def process_of(partial: Path) -> str:
-    """Whose partial folder it is: the identity in its name."""
-    return partial.name.removesuffix(PARTIAL).partition(".")[2]
 
 
 def describe_run(record: RunRecord, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,23 +120,6 @@ def describe_run(record: RunRecord, inputs: Mapping[str, Any]) -> dict[str, Any]
         "source": record.source,
         "attempt": record.attempt,
     }
-
-
-def read_run_file(folder: Path, root: Path) -> RunRecord:
-    """The record that a folder's `run.json` tells of; raises InputError saying what is wrong with it.
-
-    Paths of inputs below the workspace `root` are absolute again.
-    """
-    path = folder / RUN_FILE
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT or content["id"] != folder.name:
-            raise InputError(f"{folder.name}/{RUN_FILE} is of another format or another run.")
-        return _record(content, root)
-    except OSError as error:
-        raise InputError(f"{folder.name}/{RUN_FILE} can't be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{folder.name}/{RUN_FILE} is damaged: {type(error).__name__} {error}.") from error
 
 
 def _record(content: Mapping[str, Any], root: Path) -> RunRecord:
