@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import replace
 
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.engines.worker import CancelItems
+from cosmos_workflow.engines.messages import CancelItems
 from cosmos_workflow.execution.batch_run import BatchRun, ItemResult, OperationEvent
 from cosmos_workflow.execution.estimates import BatchingGain, CostSample, Rate, TimeLeft, batching_gain, learn_rate, time_left
 from cosmos_workflow.execution.task_router import Pool, TaskRouter
