@@ -11,7 +11,6 @@ from support import DEADLINE
 from cosmos_workflow.config import Settings, Workspace
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.sessions import Session, Sessions
-from cosmos_workflow.jobs.check import check_job
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.queueing.items import Prompt, QueueItem
@@ -73,7 +72,7 @@ def test_the_setting_caps_every_batch_also_those_of_jobs(workspace: Workspace) -
     with Operations(small) as operations:
         orchestrator = TaskOrchestrator(operations, JobStore(small))
         job = orchestrator.jobs.load(small.jobs / "eight.yaml")
-        assert [len(batch) for batch, _ in check_job(job, orchestrator).batches] == [3, 3, 2]
+        assert [len(batch) for batch, _ in orchestrator.check(job).batches] == [3, 3, 2]
         orchestrator.run(job)
         assert sorted(sizes(operations).values()) == [2, 3, 3]
         list(operations.batch_inference(queued(4)))
@@ -98,4 +97,4 @@ def test_devices_share_the_time_that_is_left(workspace: Workspace, devices: int,
         assert left is not None
         assert left.seconds == pytest.approx(alone.seconds / share)
         orchestrator = TaskOrchestrator(operations, JobStore(capped))
-        assert check_job(job, orchestrator).time == str(left)
+        assert orchestrator.check(job).time == str(left)
