@@ -77,7 +77,8 @@ def test_a_run_whose_item_no_queue_holds_can_be_retried_from_results(store: Stor
     token, (run,) = dead("one")
     store.queues.save(token, [], [run.item_id])
     assert store.recovery.sweep().failed == (run.id,)
-    assert [record.id for record in store.runs.list(status=ItemStatus.FAILED)] == [run.id]
+    (record,) = store.runs.list(status=ItemStatus.FAILED)
+    assert (record.id, record.interrupted) == (run.id, True), "it failed with its program, not for what it is"
 
 
 def test_a_run_left_open_beside_its_queued_item_costs_the_item_nothing(store: Store, dead: Callable[..., tuple]) -> None:
