@@ -6,7 +6,9 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PureWindowsPath
@@ -20,6 +22,8 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 CHUNK = 1 << 20
 TEMPORARY = ".tmp"
+_PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+"""No dots, slashes or capitals."""
 
 
 class Disk:
@@ -96,6 +100,29 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+class Digests:
+    """SHA-256 of files' contents, in hex; remembered until a file's time or size changes. Safe under many threads."""
+
+    def __init__(self, most: int = 4096) -> None:
+        self._most = most
+        self._known: dict[tuple[str, int, int], str] = {}
+        self._lock = threading.Lock()
+
+    def of(self, path: Path) -> str:
+        """The digest of a file; raises OSError where it isn't there."""
+        state = path.stat()
+        key = (str(path), state.st_mtime_ns, state.st_size)
+        with self._lock:
+            known = self._known.get(key)
+        if known is None:
+            known = sha256_of(path)
+            with self._lock:
+                while len(self._known) >= self._most:
+                    del self._known[next(iter(self._known))]
+                self._known[key] = known
+        return known
+
+
 def _sync_folder(path: Path) -> None:
     if os.name == "nt":  # Windows can't open a folder, and journals its names by itself
         return
@@ -104,6 +131,11 @@ def _sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def folder_name(owner: str) -> str:
+    """The name of an owner's folder: the owner's own where that is plain, so that no two meet in one on any file system."""
+    return owner if _PLAIN.fullmatch(owner) else f"_{hashlib.sha256(owner.encode()).hexdigest()[:32]}"
 
 
 def inside(root: Path, path: Path | str, what: str) -> Path:

@@ -56,7 +56,7 @@ def test_items_of_two_groups_run_in_batches_of_their_own(session: Session, opera
     for group in (1, 2, 1, 2):
         add(session, "ok", group=group)
     run(session)
-    batches = Counter((run.batch_id, run.params["group"]) for run in operations.store.list_runs())
+    batches = Counter((run.batch_id, run.params["group"]) for run in operations.store.runs.list())
     assert sorted((group, count) for (_, group), count in batches.items()) == [(1, 2), (2, 2)]
 
 
@@ -75,13 +75,13 @@ def test_an_item_that_breaks_its_batch_is_found_and_the_others_succeed(session: 
 def test_when_memory_runs_out_smaller_batches_are_tried(session: Session, operations: Operations) -> None:
     add(session, *["oom 2"] * 8)
     assert run(session) == {"succeeded": 8}
-    assert {run.metadata["size"] for run in operations.store.list_runs()} <= {1, 2}
+    assert {run.metadata["size"] for run in operations.store.runs.list()} <= {1, 2}
 
 
 def test_a_worker_killed_in_mid_batch_costs_nothing(session: Session, operations: Operations, tmp_path: Path) -> None:
     ids = add(session, "ok", "ok", f"kill-once {tmp_path / 'once'}", "ok")
     assert run(session) == {"succeeded": 4}
-    made = Counter(run.item_id for run in operations.store.list_runs(status=ItemStatus.SUCCEEDED))
+    made = Counter(run.item_id for run in operations.store.runs.list(status=ItemStatus.SUCCEEDED))
     assert made == Counter(ids), "each exactly once"
 
 
@@ -291,7 +291,7 @@ def test_a_full_disk_fails_the_item_and_holds_the_queue(
     first, *_ = add(session, "ok")
     add(session, "ok", group=1)
     with monkeypatch.context() as patch:
-        patch.setattr(operations.store, "publish_run", full)
+        patch.setattr(operations.store.runs, "publish", full)
         session.runner.start()
         assert session.runner.join(DEADLINE)
     snapshot = session.runner.snapshot()

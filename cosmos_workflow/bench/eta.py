@@ -10,7 +10,7 @@ from rich.table import Table
 from cosmos_workflow.engines.spec import engine_names
 from cosmos_workflow.execution.estimates import replay_errors
 from cosmos_workflow.execution.operations import batch_samples
-from cosmos_workflow.store import Store
+from cosmos_workflow.store.store import Store
 
 LEARNED = 5
 
@@ -28,7 +28,7 @@ def bench_eta(store: Store) -> list[EtaFigure]:
     """One figure for each engine that has finished something in this workspace."""
     figures = []
     for engine in engine_names():
-        samples = batch_samples(reversed(store.cost_samples(engine, limit=10_000)))
+        samples = batch_samples(reversed(store.runs.cost_samples(engine, limit=10_000)))
         errors = replay_errors(samples, LEARNED)
         if samples:
             figures.append(EtaFigure(engine, len(samples), statistics.median(errors) if errors else None))

@@ -33,7 +33,7 @@ def bench_eta(workspace: WorkspaceOption = None, as_json: JsonOption = False) ->
     """How far off the time left would have been, from the finished batches of a workspace."""
     from cosmos_workflow.bench import eta
     from cosmos_workflow.config import Workspace
-    from cosmos_workflow.store import Store
+    from cosmos_workflow.store.store import Store
 
     store = Store(Workspace.open(workspace))
     figures = eta.bench_eta(store)

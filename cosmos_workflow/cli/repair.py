@@ -18,7 +18,7 @@ def repair(
 ) -> None:
     """Find records and files that don't agree, and put them right or aside. Deletes nothing."""
     from cosmos_workflow.engines.spec import all_engines
-    from cosmos_workflow.store import Finding
+    from cosmos_workflow.store.records import Finding
     from cosmos_workflow.store.store import repair_workspace
 
     found = repair_workspace(open_workspace(workspace), apply=not dry_run)

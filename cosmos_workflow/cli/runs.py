@@ -21,7 +21,7 @@ def runs(
 ) -> None:
     """List what was made, newest first."""
     from cosmos_workflow.queueing import ItemStatus
-    from cosmos_workflow.store import Store
+    from cosmos_workflow.store.store import Store
 
     if status is not None and status not in list(ItemStatus):
         raise InputError(f"--status: {status!r} isn't a status; use {', '.join(ItemStatus)}.")
@@ -36,10 +36,10 @@ def runs(
             "prompt": record.prompt_text,
             "seconds": round(record.seconds, 2) if record.seconds is not None else None,
             "batch": record.batch_size,
-            "files": [str(store.output_path(record, key)) for key in record.outputs],
+            "files": [str(store.runs.output_path(record, key)) for key in record.outputs],
             "error": record.error,
         }
-        for record in store.list_runs(None, engine=engine, status=chosen, text=text, limit=limit)
+        for record in store.runs.list(None, engine=engine, status=chosen, text=text, limit=limit)
     ]
     store.close()
     show(rows, as_json, "Runs", "Nothing was made yet.")

@@ -9,11 +9,11 @@ from queue import Empty, SimpleQueue
 from typing import Any, Literal
 
 from cosmos_workflow.engines.base import Dropped, Failure, Output, Request
+from cosmos_workflow.engines.messages import BatchBegun, BatchMade, BatchTask, ItemMade, ItemReported
 from cosmos_workflow.engines.spec import EngineSpec, find_engine
-from cosmos_workflow.engines.worker import BatchBegun, BatchMade, BatchTask, ItemMade, ItemReported
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.execution.task_router import Devices
-from cosmos_workflow.gpu_dispatch import protocol
+from cosmos_workflow.gpu_dispatch import events
 from cosmos_workflow.ids import new_id
 from cosmos_workflow.progress import ProgressTracker
 from cosmos_workflow.queueing import Batch, ItemStatus, QueueItem
@@ -117,7 +117,7 @@ class RunningBatch:
                 reasons[item.id] = str(error)
             if not availability.available:
                 reasons[item.id] = f"{self._spec.name}: {availability}"
-        self._store.begin_runs([self._record(item) for item in self.batch.items])
+        self._store.runs.begin([self._record(item) for item in self.batch.items])
         for item_id, reason in reasons.items():
             yield self._end(item_id, "failed", error=reason)
 
@@ -126,7 +126,7 @@ class RunningBatch:
         requests = tuple(self._request(self._items[item_id]) for item_id in self._items if item_id in self.open)
         return BatchTask(self.batch.id, requests, self._store.workspace.locks)
 
-    def results(self, route: SimpleQueue[protocol.Event]) -> Iterator[ItemResult]:
+    def results(self, route: SimpleQueue[events.Event]) -> Iterator[ItemResult]:
         """Each item's result, until none is open."""
         while self.open:
             match self._next(route):
@@ -134,18 +134,18 @@ class RunningBatch:
                     # The worker is killed if it doesn't listen; its items come back as those of any that died.
                     self._silent = True
                     self._devices.cancel(self.task_id)
-                case protocol.WorkerStarted():
+                case events.WorkerStarted():
                     self._notify(EngineLoading(tuple(self.open), self._spec.name))
-                case protocol.TaskProgress(progress=message, worker_id=worker):
+                case events.TaskProgress(progress=message, worker_id=worker):
                     yield from self._on_message(message, worker)
-                case protocol.TaskSuccess(data=BatchMade() as made):
+                case events.TaskSuccess(data=BatchMade() as made):
                     yield from self._on_made(made)
-                case protocol.TaskError() as event:
+                case events.TaskError() as event:
                     yield from self._on_error(event)
-                case protocol.TaskTimeout(timeout=seconds):
+                case events.TaskTimeout(timeout=seconds):
                     yield from self._end_open("failed", f"It took longer than {seconds:g} s.")
 
-    def _next(self, route: SimpleQueue[protocol.Event]) -> protocol.Event | None:
+    def _next(self, route: SimpleQueue[events.Event]) -> events.Event | None:
         limit = self._store.workspace.settings.task_timeout
         try:
             return route.get(timeout=limit if self._begun and not self._silent else None)
@@ -177,7 +177,7 @@ class RunningBatch:
         """Other processes on this workspace read the progress from the store; they don't need every step."""
         if tracker.last_updated - self._noted.get(tracker.job_id, 0.0) >= PROGRESS_SECONDS:
             self._noted[tracker.job_id] = tracker.last_updated
-            self._store.update_progress(self._runs[tracker.job_id], tracker.stage, tracker.fraction, tracker.message)
+            self._store.runs.update_progress(self._runs[tracker.job_id], tracker.stage, tracker.fraction, tracker.message)
 
     def _on_made(self, made: BatchMade) -> Iterator[ItemResult]:
         if made.error and len(self.batch) > 1:
@@ -188,7 +188,7 @@ class RunningBatch:
         else:
             yield from self._end_open("cancelled", "")
 
-    def _on_error(self, event: protocol.TaskError) -> Iterator[ItemResult]:
+    def _on_error(self, event: events.TaskError) -> Iterator[ItemResult]:
         reason = event.error.strip().splitlines()[-1] if event.error.strip() else "the worker stopped"
         if self._devices.closing:
             yield from self._end_open("interrupted", "The program was ended.", program_ended=True)
@@ -212,17 +212,17 @@ class RunningBatch:
         if slot is not None and slot.node:
             device += f" on {slot.node}"
         for item_id in self._open_in_order():
-            self._store.start_run(self._runs[item_id], device=device, worker=str(worker), load_seconds=load_seconds)
+            self._store.runs.start(self._runs[item_id], device=device, worker=str(worker), load_seconds=load_seconds)
         self._notify(BatchStarted(tuple(self._open_in_order()), device, load_seconds))
 
     def _publish(self, output: Output, seconds: float) -> ItemResult:
         metadata = {**output.metadata, "work_seconds": round(seconds, 3)}
         try:
-            record = self._store.publish_run(self._runs[output.id], output.files, metadata)
+            record = self._store.runs.publish(self._runs[output.id], output.files, metadata)
         except WorkflowError as error:
             return self._end(output.id, "failed", error=str(error), hold=str(error))
         self.open.discard(output.id)
-        files = {key: self._store.output_path(record, key) for key in record.outputs}
+        files = {key: self._store.runs.output_path(record, key) for key in record.outputs}
         result = ItemResult(output.id, record.id, "succeeded", files)
         self._notify(result)
         return result
@@ -262,14 +262,14 @@ class RunningBatch:
                 outcome, error = "failed", after.error
         run_id = self._runs[item_id]
         self.open.discard(item_id)
-        self._store.finish_run(run_id, outcome, error=error, traceback=traceback)
-        self._store.discard_run_folder(run_id)
+        self._store.runs.finish(run_id, outcome, error=error, traceback=traceback)
+        self._store.runs.discard_folder(run_id)
         result = ItemResult(item_id, run_id, outcome, {}, error, traceback, worker_died, program_ended, hold)
         self._notify(result)
         return result
 
     def _request(self, item: QueueItem) -> Request:
-        return Request.of(self._recipes[item.id], item.id, self._store.open_run_folder(self._runs[item.id]))
+        return Request.of(self._recipes[item.id], item.id, self._store.runs.open_folder(self._runs[item.id]))
 
     def _record(self, item: QueueItem) -> RunRecord:
         known = {"id": self._runs[item.id], "owner": self._owner, "token": self._token}

@@ -6,13 +6,13 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.engines.worker import CancelItems
+from cosmos_workflow.engines.messages import CancelItems
 from cosmos_workflow.execution.batch_run import ItemResult, OperationEvent, RunningBatch
 from cosmos_workflow.execution.estimates import BatchingGain, CostSample, Rate, batching_gain, learn_rate
 from cosmos_workflow.execution.task_router import Devices, Pool
-from cosmos_workflow.gpu_dispatch import protocol
+from cosmos_workflow.gpu_dispatch import events
+from cosmos_workflow.gpu_dispatch.events import SlotStatus
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
-from cosmos_workflow.gpu_dispatch.protocol import SlotStatus
 from cosmos_workflow.queueing import Batch, QueueItem, group_queue_by_batch_key
 from cosmos_workflow.store.records import CostSample as RunSample
 from cosmos_workflow.store.store import Store
@@ -40,11 +40,11 @@ class Operations:
         store: Store | None = None,
         pool: Callable[..., Pool] = WorkerPool,
         cancel_grace: float = 5.0,
-        on_dispatch_event: Callable[[protocol.Event], None] | None = None,
+        on_dispatch_event: Callable[[events.Event], None] | None = None,
     ) -> None:
         self.workspace = workspace
         self.store = store or Store(workspace)
-        self.swept = self.store.sweep()
+        self.swept = self.store.recovery.sweep()
         self.gpu_ids = None if gpu_ids is None else tuple(gpu_ids)
         self._new_pool = pool
         self._cancel_grace = cancel_grace
@@ -118,7 +118,7 @@ class Operations:
 
     def samples(self, engine: str) -> list[CostSample]:
         """The finished batches of an engine, newest first."""
-        return batch_samples(self.store.cost_samples(engine))
+        return batch_samples(self.store.runs.cost_samples(engine))
 
     def close(self, graceful: bool = False) -> None:
         """Stop the workers; what was running is interrupted, unless `graceful`."""

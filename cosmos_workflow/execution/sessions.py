@@ -38,15 +38,15 @@ class Sessions:
             known = self._sessions.get(token)
             if known is not None:
                 return known if known.queue.owner == owner else self._new(owner)
-            if token and self.operations.store.queue_owner(token) == owner:
-                return self._keep(Queue(token, self.operations.store.load_queue(token), self.operations.store, owner))
+            if token and self.operations.store.queues.owner_of(token) == owner:
+                return self._keep(Queue(token, self.operations.store.queues.load(token), self.operations.store.queues, owner))
             return self._new(owner)
 
     def find(self, token: str, owner: str = "local") -> Session:
         """The session of a token; raises InputError for an unknown one."""
         with self._lock:
             session = self._sessions.get(token)
-        if session is None and token and self.operations.store.queue_owner(token) == owner:
+        if session is None and token and self.operations.store.queues.owner_of(token) == owner:
             session = self.open(token, owner)
         if session is None or session.queue.owner != owner:
             raise InputError("There is no queue with this token; call add_to_queue with an empty token to make one.")
@@ -59,10 +59,10 @@ class Sessions:
 
     def restore(self) -> list[Session]:
         """Open every queue that still holds items; those that were running go on where the `startup` setting says "resume"."""
-        sessions = [self.open(token, owner) for token, owner in self.operations.store.open_queues()]
+        sessions = [self.open(token, owner) for token, owner in self.operations.store.queues.list_open()]
         if self.operations.workspace.settings.startup == "resume":
             for session in sessions:
-                if self.operations.store.queue_state(session.token).get("state") in ("running", "pausing"):
+                if self.operations.store.queues.state_of(session.token).get("state") in ("running", "pausing"):
                     session.runner.start()
         return sessions
 
@@ -76,8 +76,8 @@ class Sessions:
         self.operations.close()
 
     def _new(self, owner: str) -> Session:
-        queue = Queue(journal=self.operations.store, owner=owner)
-        self.operations.store.register_queue(queue.token, owner)
+        queue = Queue(journal=self.operations.store.queues, owner=owner)
+        self.operations.store.queues.register(queue.token, owner)
         return self._keep(queue)
 
     def _keep(self, queue: Queue) -> Session:

@@ -9,8 +9,8 @@ from queue import SimpleQueue
 from typing import Any, Protocol
 
 from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.gpu_dispatch.events import Event, Outcome, SlotStatus, WorkerStarted
 from cosmos_workflow.gpu_dispatch.pool import PoolClosedError
-from cosmos_workflow.gpu_dispatch.protocol import Event, Outcome, SlotStatus, WorkerStarted
 from cosmos_workflow.ids import new_id
 
 

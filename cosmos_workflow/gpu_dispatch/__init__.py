@@ -4,85 +4,46 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cosmos_workflow.gpu_dispatch.devices import Gpu, default_gpu_ids, discover_gpus
-    from cosmos_workflow.gpu_dispatch.dispatcher import AllSetupsFailedError, Dispatcher
-    from cosmos_workflow.gpu_dispatch.pool import PoolClosedError, WorkerPool
-    from cosmos_workflow.gpu_dispatch.protocol import (
-        CleanupFailed,
-        Event,
-        Outcome,
-        SetupFailed,
-        SlotStatus,
-        TaskError,
-        TaskId,
-        TaskProgress,
-        TaskStarted,
-        TaskSuccess,
-        TaskTimeout,
-        WorkerDied,
-        WorkerExited,
-        WorkerReady,
-        WorkerStarted,
-    )
-    from cosmos_workflow.gpu_dispatch.slots import ANY
-    from cosmos_workflow.gpu_dispatch.worker import BaseWorker, TaskCancelledError
+    from cosmos_workflow.gpu_dispatch.devices import Gpu as Gpu
+    from cosmos_workflow.gpu_dispatch.devices import default_gpu_ids as default_gpu_ids
+    from cosmos_workflow.gpu_dispatch.devices import discover_gpus as discover_gpus
+    from cosmos_workflow.gpu_dispatch.dispatcher import AllSetupsFailedError as AllSetupsFailedError
+    from cosmos_workflow.gpu_dispatch.dispatcher import Dispatcher as Dispatcher
+    from cosmos_workflow.gpu_dispatch.events import CleanupFailed as CleanupFailed
+    from cosmos_workflow.gpu_dispatch.events import Event as Event
+    from cosmos_workflow.gpu_dispatch.events import Outcome as Outcome
+    from cosmos_workflow.gpu_dispatch.events import SetupFailed as SetupFailed
+    from cosmos_workflow.gpu_dispatch.events import SlotStatus as SlotStatus
+    from cosmos_workflow.gpu_dispatch.events import TaskError as TaskError
+    from cosmos_workflow.gpu_dispatch.events import TaskId as TaskId
+    from cosmos_workflow.gpu_dispatch.events import TaskProgress as TaskProgress
+    from cosmos_workflow.gpu_dispatch.events import TaskStarted as TaskStarted
+    from cosmos_workflow.gpu_dispatch.events import TaskSuccess as TaskSuccess
+    from cosmos_workflow.gpu_dispatch.events import TaskTimeout as TaskTimeout
+    from cosmos_workflow.gpu_dispatch.events import WorkerDied as WorkerDied
+    from cosmos_workflow.gpu_dispatch.events import WorkerExited as WorkerExited
+    from cosmos_workflow.gpu_dispatch.events import WorkerReady as WorkerReady
+    from cosmos_workflow.gpu_dispatch.events import WorkerStarted as WorkerStarted
+    from cosmos_workflow.gpu_dispatch.pool import PoolClosedError as PoolClosedError
+    from cosmos_workflow.gpu_dispatch.pool import WorkerPool as WorkerPool
+    from cosmos_workflow.gpu_dispatch.tasks import ANY as ANY
+    from cosmos_workflow.gpu_dispatch.worker import BaseWorker as BaseWorker
+    from cosmos_workflow.gpu_dispatch.worker import TaskCancelledError as TaskCancelledError
 
 # Imported when asked for: a worker process needs its own side only, and starts in half the time.
 _HOME = {
-    "Gpu": "devices",
-    "default_gpu_ids": "devices",
-    "discover_gpus": "devices",
-    "AllSetupsFailedError": "dispatcher",
-    "Dispatcher": "dispatcher",
-    "PoolClosedError": "pool",
-    "WorkerPool": "pool",
-    "CleanupFailed": "protocol",
-    "Event": "protocol",
-    "Outcome": "protocol",
-    "SetupFailed": "protocol",
-    "SlotStatus": "protocol",
-    "TaskError": "protocol",
-    "TaskId": "protocol",
-    "TaskProgress": "protocol",
-    "TaskStarted": "protocol",
-    "TaskSuccess": "protocol",
-    "TaskTimeout": "protocol",
-    "WorkerDied": "protocol",
-    "WorkerExited": "protocol",
-    "WorkerReady": "protocol",
-    "WorkerStarted": "protocol",
-    "ANY": "slots",
-    "BaseWorker": "worker",
-    "TaskCancelledError": "worker",
+    name: module
+    for module, names in {
+        "devices": "Gpu default_gpu_ids discover_gpus",
+        "dispatcher": "AllSetupsFailedError Dispatcher",
+        "events": "CleanupFailed Event Outcome SetupFailed SlotStatus TaskError TaskId TaskProgress TaskStarted TaskSuccess"
+        " TaskTimeout WorkerDied WorkerExited WorkerReady WorkerStarted",
+        "pool": "PoolClosedError WorkerPool",
+        "tasks": "ANY",
+        "worker": "BaseWorker TaskCancelledError",
+    }.items()
+    for name in names.split()
 }
-
-__all__ = [
-    "ANY",
-    "AllSetupsFailedError",
-    "BaseWorker",
-    "CleanupFailed",
-    "Dispatcher",
-    "Event",
-    "Gpu",
-    "Outcome",
-    "PoolClosedError",
-    "SetupFailed",
-    "SlotStatus",
-    "TaskCancelledError",
-    "TaskError",
-    "TaskId",
-    "TaskProgress",
-    "TaskStarted",
-    "TaskSuccess",
-    "TaskTimeout",
-    "WorkerDied",
-    "WorkerExited",
-    "WorkerPool",
-    "WorkerReady",
-    "WorkerStarted",
-    "default_gpu_ids",
-    "discover_gpus",
-]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,20 +15,9 @@ import socket
 import sys
 import traceback
 from functools import reduce
-from typing import Any, NamedTuple
 
 from cosmos_workflow.gpu_dispatch.channel import Channel, Frame, Kind
-from cosmos_workflow.gpu_dispatch.worker import BaseWorker, Link, TaskCancelledError
-
-
-class Boot(NamedTuple):
-    """All that a process is told before it is set up. `preparation` is what multiprocessing's spawn
-    would tell it: paths, arguments and, if the worker's class lives there, the main module."""
-
-    worker: str
-    gpu_id: int | None
-    seed: int
-    preparation: dict[str, Any]
+from cosmos_workflow.gpu_dispatch.worker import BaseWorker, Boot, Link, TaskCancelledError
 
 
 def guarded_main(channel_fd: int, lifeline_fd: int) -> None:

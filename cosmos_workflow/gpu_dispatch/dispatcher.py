@@ -1,4 +1,4 @@
-"""One pass over a source of tasks: each is done on some device and reported once, by callback.
+"""One run over a source of tasks: each is done on some device and reported once, by callback.
 
 Three threads, so that none waits for another's work: the source is read in one, the pool's loop
 runs in another, and the callbacks run in the caller's. A slow source delays no result, a slow
@@ -10,12 +10,11 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from typing import Any, Literal, Self
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import AbstractContextManager, closing, nullcontext
+from typing import Any, Literal, Protocol, Self
 
-from cosmos_workflow.gpu_dispatch.pool import PoolClosedError, WorkerPool
-from cosmos_workflow.gpu_dispatch.protocol import (
+from cosmos_workflow.gpu_dispatch.events import (
     CleanupFailed,
     Event,
     Outcome,
@@ -27,6 +26,7 @@ from cosmos_workflow.gpu_dispatch.protocol import (
     TaskTimeout,
     WorkerDied,
 )
+from cosmos_workflow.gpu_dispatch.pool import PoolClosedError, WorkerPool
 from cosmos_workflow.gpu_dispatch.worker import BaseWorker
 
 _log = logging.getLogger(__name__)
@@ -34,6 +34,14 @@ _log = logging.getLogger(__name__)
 
 class AllSetupsFailedError(RuntimeError):
     """No worker could be set up; the message holds what the last one said."""
+
+
+class Observer(Protocol):
+    """Who is told of every event of a run, before the callbacks are."""
+
+    def handle(self, event: Event) -> None: ...
+    def result(self) -> Any:
+        """What the run returns."""
 
 
 class Dispatcher:
@@ -90,7 +98,7 @@ class Dispatcher:
         }
         self._running = threading.Lock()
         self._pool: WorkerPool | None = None
-        self._pass: _Pass | None = None
+        self._run: _Run | None = None
         self._new_pool(base_seed=0).shutdown()  # what can't work is refused here; starts nothing
 
     def run(
@@ -109,13 +117,14 @@ class Dispatcher:
         on_progress: Callable[[int, Any, int], object] | None = None,
         on_event: Callable[[Event], object] | None = None,
         **setup_kwargs: Any,
-    ) -> None:
+    ) -> Any:
         """Do every task of `generator`; a task's id is its place in it, from 0 on.
 
         Exactly one of `on_success`, `on_error` and `on_timeout` is called for each task, in the
-        calling thread. `on_event` gets every event of the protocol, before the callback that is
+        calling thread. `on_event` gets every event, before the callback that is
         meant for it. `on_exit` is called last, when no worker is left, however the run ended.
         `total_tasks` is for whoever shows the progress. `setup_kwargs` go to `BaseWorker.setup`.
+        Returns nothing; a `RichDispatcher` its statistics.
 
         Raises, after an orderly shutdown: what a callback raised (running tasks are cancelled);
         what `generator` raised (running tasks finish first); AllSetupsFailedError;
@@ -135,23 +144,25 @@ class Dispatcher:
             calls[TaskProgress] = lambda e: on_progress(e.task_id, e.progress, e.worker_id)
         if on_setup_fail is not None:
             calls[SetupFailed] = lambda e: on_setup_fail(e.gpu_id, e.error)
-        log = _mention if on_event is None else _ignore
-        try:
-            with closing(self._stream(generator, base_seed, task_timeout, setup_kwargs)) as events:
-                for event in events:
-                    if on_event is not None:
-                        on_event(event)
-                    calls.get(type(event), log)(event)
-        finally:
-            if on_exit is not None:
-                on_exit()
+        if total_tasks is None and isinstance(generator, Sized):
+            total_tasks = len(generator)
+        with self._observer(total_tasks) as observer:
+            log = _log_trouble if on_event is None and observer is None else _ignore
+            try:
+                with closing(self._stream(generator, base_seed, task_timeout, setup_kwargs)) as events:
+                    for event in events:
+                        if observer is not None:
+                            observer.handle(event)
+                        if on_event is not None:
+                            on_event(event)
+                        calls.get(type(event), log)(event)
+            finally:
+                if on_exit is not None:
+                    on_exit()
+        return None if observer is None else observer.result()
 
     def map(
-        self,
-        generator: Iterable[Any],
-        base_seed: int = 42,
-        task_timeout: float | None = None,
-        **setup_kwargs: Any,
+        self, generator: Iterable[Any], base_seed: int = 42, task_timeout: float | None = None, **setup_kwargs: Any
     ) -> Iterator[Outcome]:
         """The tasks' outcomes as they come: `TaskSuccess`, `TaskError` or `TaskTimeout`.
 
@@ -159,7 +170,7 @@ class Dispatcher:
         """
         with closing(self._stream(generator, base_seed, task_timeout, setup_kwargs)) as events:
             for event in events:
-                if isinstance(event, TaskSuccess | TaskError | TaskTimeout):
+                if isinstance(event, Outcome):
                     yield event
 
     def cancel(self, task_id: int) -> None:
@@ -181,10 +192,14 @@ class Dispatcher:
 
     def __exit__(self, *_: object) -> None:
         """No worker is left afterwards, even of a `map` that was left half read."""
-        current = self._pass
+        current = self._run
         self.shutdown(graceful=False)
         if current is not None:
             current.wait()
+
+    def _observer(self, total: int | None) -> AbstractContextManager[Observer | None]:
+        """Who observes one run of `total` tasks, if that is known."""
+        return nullcontext(None)
 
     def _new_pool(self, base_seed: int) -> WorkerPool:
         if self._executor == "ray":
@@ -203,33 +218,28 @@ class Dispatcher:
             self._pool = pool = self._new_pool(base_seed)
             try:
                 pool.warm(setup)
-                self._pass = _Pass(pool, source, self.queue_size, timeout, setup)
-                yield from self._pass.events(self._patience)
+                self._run = _Run(pool, source, self.queue_size, timeout, setup)
+                yield from self._run.events(self._patience)
             finally:
                 pool.shutdown(graceful=False)
         finally:
-            self._pool = self._pass = None
+            self._pool = self._run = None
             self._running.release()
 
 
-class _Pass:
+class _Run:
     """One source led through one pool."""
 
     def __init__(
-        self,
-        pool: WorkerPool,
-        source: Iterable[Any],
-        queue_size: int,
-        timeout: float | None,
-        setup: Mapping[str, Any],
+        self, pool: WorkerPool, source: Iterable[Any], queue_size: int, timeout: float | None, setup: Mapping[str, Any]
     ) -> None:
         self._pool = pool
         self._source = source
         self._queue_size = queue_size
         self._timeout = timeout
         self._setup = setup
-        self._told: queue.SimpleQueue[list[Event] | None] = queue.SimpleQueue()
-        self._looper = threading.Thread(target=self._loop, name="gpu-dispatch-loop", daemon=True)
+        self._events: queue.SimpleQueue[list[Event] | None] = queue.SimpleQueue()
+        self._loop_thread = threading.Thread(target=self._loop, name="gpu-dispatch-loop", daemon=True)
         self._changed = threading.Condition()
         self._allowed = min(queue_size, pool.capacity())
         self._read = 0
@@ -241,7 +251,7 @@ class _Pass:
 
     def events(self, patience: float) -> Iterator[Event]:
         """Run it. An early end leaves at most `patience` seconds to the running tasks."""
-        self._looper.start()
+        self._loop_thread.start()
         threading.Thread(target=self._feed, name="gpu-dispatch-source", daemon=True).start()
         try:
             yield from self._until_closed()
@@ -258,17 +268,17 @@ class _Pass:
 
     def wait(self) -> None:
         """Until the pool is closed, which needs nobody to read the events."""
-        self._looper.join()
+        self._loop_thread.join()
 
     def _until_closed(self) -> Iterator[Event]:
         """What happens until the pool is closed; closes it when all is done."""
         while not self._ended:
-            batch = self._told.get()
+            batch = self._events.get()
             if batch is None:
                 self._ended = True
                 return
             for event in batch:
-                self._reported += isinstance(event, TaskSuccess | TaskError | TaskTimeout)
+                self._reported += isinstance(event, Outcome)
                 yield event
             self._next_step()
 
@@ -294,9 +304,9 @@ class _Pass:
         try:
             while True:
                 if batch := self._pool.events():
-                    self._told.put(batch)
+                    self._events.put(batch)
         except PoolClosedError:
-            self._told.put(None)
+            self._events.put(None)
 
     def _feed(self) -> None:
         try:
@@ -309,7 +319,7 @@ class _Pass:
             self._error = error
         finally:
             self._exhausted = True
-            self._told.put([])
+            self._events.put([])
 
     def _source_items(self) -> Iterator[Any]:
         """The source, read only as far as it is allowed to be."""
@@ -326,13 +336,10 @@ class _Pass:
 
 
 def _ignore(event: Event) -> None:
-    """`on_event` has had it."""
+    """Somebody else has had it."""
 
 
-def _mention(event: Event) -> None:
+def _log_trouble(event: Event) -> None:
     """Log what no callback was given for."""
-    match event:
-        case TaskError() | TaskTimeout() | SetupFailed() | CleanupFailed() | WorkerDied():
-            _log.warning("%s", event)
-        case _:
-            pass
+    if isinstance(event, TaskError | TaskTimeout | SetupFailed | CleanupFailed | WorkerDied):
+        _log.warning("%s", event)

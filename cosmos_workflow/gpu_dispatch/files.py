@@ -1,7 +1,7 @@
 """Files that travel with tasks, for workers that share no disk with their pool.
 
-Task data may say which files it reads and which folders it wants written (`Travels`), and what a worker reports may say
-which files it speaks of (`Brings`). Nothing else has to know: what is unpickled in the worker names files of its machine,
+Task data may say which files it reads and which folders it wants written (`UsesFiles`), and what a worker reports may say
+which files it speaks of (`WritesFiles`). Nothing else has to know: what is unpickled in the worker names files of its machine,
 and a report's files lie in the caller's folders before the caller sees the report.
 
 An input goes by its digest, so that each machine gets it once; an output goes with the report, as a buffer beside the pickle.
@@ -20,18 +20,18 @@ from pathlib import Path
 from pickle import PickleBuffer
 from typing import Any, Protocol, Self, runtime_checkable
 
-KEPT = "GPU_DISPATCH_KEPT"
-WORK = "GPU_DISPATCH_WORK"
-"""Environment of a worker that shares no disk with its pool: where the inputs are, and where it may write."""
+CACHE_VARIABLE = "GPU_DISPATCH_CACHE"
+WORK_VARIABLE = "GPU_DISPATCH_WORK"
+"""Environment of a worker that shares no disk with its pool: where its inputs are cached, and where it may write."""
 
 BLOB = "blob"
 
-landings: dict[Path, Path] = {}
+output_folders: dict[Path, Path] = {}
 """In such a worker, for the running task: its folders here, and what they are called at the caller's."""
 
 
 @runtime_checkable
-class Travels(Protocol):
+class UsesFiles(Protocol):
     """Task data that names files."""
 
     def reads(self) -> Iterable[Path]:
@@ -48,11 +48,11 @@ class Travels(Protocol):
 
 
 @runtime_checkable
-class Brings(Protocol):
+class WritesFiles(Protocol):
     """A report that speaks of finished files."""
 
     def written(self) -> Iterable[Path]:
-        """These files, each directly in a folder of `Travels.writes`."""
+        """These files, each directly in a folder of `UsesFiles.writes`."""
         ...
 
 
@@ -72,10 +72,10 @@ class Digests:
         return self._known[key]
 
 
-class Departure:
+class Outbound:
     """Task data on its way to another machine: unpickled there, it is the data with that machine's paths."""
 
-    def __init__(self, data: Travels, digests: Digests) -> None:
+    def __init__(self, data: UsesFiles, digests: Digests) -> None:
         self._data = data
         self._digests = {path: digests.of(path) for path in data.reads()}
 
@@ -86,25 +86,25 @@ class Departure:
 
     def __reduce__(self) -> Any:
         digests = {str(path): digest for path, digest in self._digests.items()}
-        return _arrive, (self._data, digests, [str(folder) for folder in self._data.writes()])
+        return _unpack_task, (self._data, digests, [str(folder) for folder in self._data.writes()])
 
 
-def _arrive(data: Travels, digests: Mapping[str, str], folders: Sequence[str]) -> Travels:
-    kept, work = Path(os.environ[KEPT]), Path(os.environ[WORK])
-    landings.clear()
+def _unpack_task(data: UsesFiles, digests: Mapping[str, str], folders: Sequence[str]) -> UsesFiles:
+    cache, work = Path(os.environ[CACHE_VARIABLE]), Path(os.environ[WORK_VARIABLE])
+    output_folders.clear()
     shutil.rmtree(work, ignore_errors=True)  # what the task before left
     places: dict[Path, Path] = {}
     for number, folder in enumerate(folders):
         here = work / str(number)
         here.mkdir(parents=True)
-        landings[here], places[Path(folder)] = Path(folder), here
+        output_folders[here], places[Path(folder)] = Path(folder), here
     for path, digest in digests.items():
-        places[Path(path)] = _named(kept / digest, Path(path).name)
+        places[Path(path)] = _named(cache / digest, Path(path).name)
     return data.moved(places)
 
 
 def _named(folder: Path, name: str) -> Path:
-    """A kept content under the name of its file, which a reader may go by."""
+    """A cached content under the name of its file, which a reader may go by."""
     if name == BLOB:
         return folder / BLOB
     with suppress(FileExistsError):
@@ -112,31 +112,31 @@ def _named(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def keep(kept: Path, digest: str, content: memoryview | bytes) -> None:
+def keep(cache: Path, digest: str, content: memoryview | bytes) -> None:
     """Have a content among the inputs of a machine; raises ValueError if it isn't what its digest says."""
     if hashlib.sha256(content).hexdigest() != digest:
         raise ValueError("an input file was changed while its task waited")
-    folder = kept / digest
+    folder = cache / digest
     folder.mkdir(parents=True, exist_ok=True)
     _put(folder / BLOB, content)
 
 
 def with_files(report: Any) -> Any:
     """What a worker says, with the files it speaks of, where these must travel."""
-    if not landings or not isinstance(report, Brings):
+    if not output_folders or not isinstance(report, WritesFiles):
         return report
-    return _Arrival(report, [(landings[path.parent] / path.name, path) for path in report.written()])
+    return _WithFiles(report, [(output_folders[path.parent] / path.name, path) for path in report.written()])
 
 
-class _Arrival:
+class _WithFiles:
     """A report with its files: unpickled, it is the report, and the files are where the caller wanted them."""
 
-    def __init__(self, report: Brings, files: Sequence[tuple[Path, Path]]) -> None:
+    def __init__(self, report: WritesFiles, files: Sequence[tuple[Path, Path]]) -> None:
         self._report = report
         self._files = files
 
     def __reduce__(self) -> Any:
-        return _land, (self._report, [(str(there), PickleBuffer(_content(here))) for there, here in self._files])
+        return _unpack_report, (self._report, [(str(there), PickleBuffer(_content(here))) for there, here in self._files])
 
 
 def _content(path: Path) -> mmap.mmap | bytes:
@@ -146,7 +146,7 @@ def _content(path: Path) -> mmap.mmap | bytes:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def _land(report: Any, files: Sequence[tuple[str, Any]]) -> Any:
+def _unpack_report(report: Any, files: Sequence[tuple[str, Any]]) -> Any:
     for name, content in files:
         _put_if_wanted(Path(name), content)
     return report

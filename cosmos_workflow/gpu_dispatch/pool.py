@@ -7,24 +7,23 @@ the pool.
 
 from __future__ import annotations
 
-import itertools
 import os
 import selectors
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from types import TracebackType
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 from cosmos_workflow.gpu_dispatch.arguments import check_setup, number_workers, worker_name
 from cosmos_workflow.gpu_dispatch.channel import NOTHING, Payload, dumps
-from cosmos_workflow.gpu_dispatch.crew import Crew, Rules, launch_here
-from cosmos_workflow.gpu_dispatch.placement import Placement
-from cosmos_workflow.gpu_dispatch.process import Process
-from cosmos_workflow.gpu_dispatch.protocol import Event, Outcome, SlotStatus, TaskError, TaskId
-from cosmos_workflow.gpu_dispatch.slots import ANY, UNNEEDED, Backlog, Pin, Slot, Task, Verdict
+from cosmos_workflow.gpu_dispatch.devices import worker_environ
+from cosmos_workflow.gpu_dispatch.events import Event, SlotStatus, TaskId
+from cosmos_workflow.gpu_dispatch.process import Process, WorkerProcess
+from cosmos_workflow.gpu_dispatch.scheduler import Scheduler
+from cosmos_workflow.gpu_dispatch.slots import Rules, Slot
+from cosmos_workflow.gpu_dispatch.tasks import ANY, Pin
 from cosmos_workflow.gpu_dispatch.worker import BaseWorker
 
 
@@ -80,41 +79,40 @@ class WorkerPool:
         rules = Rules(
             worker=worker_name(worker_cls),
             with_main=not isinstance(worker_cls, str),
+            base_seed=base_seed,
             setup_timeout=setup_timeout,
             cleanup_timeout=cleanup_timeout,
             cancel_grace=cancel_grace,
             max_retries=max_retries,
+            retire_failed_slots=retire_failed_slots,
             quiet=suppress_worker_output,
             env=dict(env or {}),
             here=self._here,
         )
-        self._slots = self._first_slots(gpu_ids, base_seed)
-        self._retire_failed_slots = retire_failed_slots
-        self._backlog = Backlog()
-        self._tasks: dict[TaskId, Task] = {}
-        self._numbers = itertools.count(1)
-        self._setup: dict[str, Any] = {}
-        self._out: list[Event] = []
-        self._closing = False
-        self._closing_deadline: float | None = None
+        self._scheduler = Scheduler(rules, self._launch, prefetch)
+        self._scheduler.slots += self._first_slots(gpu_ids)
         self._closed = False
         self._turn = threading.Lock()
         self._lock = threading.Lock()
         self._asleep = False
         self._stirred = False
-        self._some_broken = False
-        self._crew = Crew(rules, self._out_append, self._settle, self._give_back, self._setup_failed, self._launch)
-        self._placement = Placement(self._slots, self._backlog, self._crew, prefetch)
         self._wake_r, self._wake_w = os.pipe()
         os.set_blocking(self._wake_r, False)
         os.set_blocking(self._wake_w, False)
-        self._crew.selector.register(self._wake_r, selectors.EVENT_READ, None)
+        self._scheduler.selector.register(self._wake_r, selectors.EVENT_READ, None)
 
-    def _first_slots(self, gpu_ids: Sequence[int | None], base_seed: int) -> list[Slot]:
-        return [Slot(worker_id, gpu_id, base_seed + worker_id) for worker_id, gpu_id in number_workers(gpu_ids).items()]
+    # What a pool on other machines does in its own way.
 
-    def _launch(self, slot: Slot, rules: Rules) -> Process:
-        return launch_here(slot, rules)
+    def connect(self) -> None:
+        """Have a place for the workers now and not with the first task. Nothing to do on this machine."""
+
+    def _first_slots(self, gpu_ids: Sequence[int | None]) -> list[Slot]:
+        return [Slot(self._scheduler, worker_id, gpu_id) for worker_id, gpu_id in number_workers(gpu_ids).items()]
+
+    def _launch(self, slot: Slot) -> Process:
+        rules = self._scheduler.rules
+        env = {**worker_environ(slot.gpu_id), **rules.env}
+        return WorkerProcess(f"gpu-dispatch-worker-{slot.worker_id}", env, rules.quiet)
 
     def _pack(self, data: Any) -> Payload:
         return dumps(data)
@@ -145,120 +143,79 @@ class WorkerPool:
         check_setup(setup)
         if timeout is not None and not timeout > 0:
             raise ValueError(f"a timeout must be above 0 seconds, not {timeout}")
-        if gpu_id != ANY and not any(gpu_id == slot.gpu_id for slot in self._slots):
+        self.connect()
+        if gpu_id != ANY and not any(gpu_id == slot.gpu_id for slot in self._scheduler.slots):
             raise ValueError(f"this pool has no worker on GPU {gpu_id}")
-        error = None
+        payload, error = NOTHING, None
         try:
             payload = self._pack(data)
         except Exception:
-            payload, error = NOTHING, f"the task can't be pickled\n{traceback.format_exc()}"
-        with self._lock:
-            if self._closing:
-                raise PoolClosedError("the pool is shut down and takes no more tasks")
-            seq = next(self._numbers)
-            task_id = seq if task_id is None else task_id
-            if task_id in self._tasks:
-                raise ValueError(f"there is a task {task_id!r} already, and it isn't done")
-            if (setup or {}) != self._setup:
-                self._setup = dict(setup or {})
-            task = Task(seq, task_id, payload, self._setup, timeout, gpu_id)
-            self._tasks[task_id] = task
-            if error is None:
-                self._backlog.push(task)
-                self._fail_unservable()
-            else:
-                self._settle(task, TaskError(task_id, error, None, "unpicklable"))
-            self._stir()
-        return task_id
+            error = f"the task can't be pickled\n{traceback.format_exc()}"
+        with self._changing("takes no more tasks"):
+            return self._scheduler.submit(task_id, payload, error, setup or {}, timeout, gpu_id)
 
     def cancel(self, task_id: TaskId) -> None:
         """Drop a task that waits; ask the worker that runs it to stop, and kill it after
         `cancel_grace`. A task that is over is left as it ended; one that still returns succeeds."""
-        with self._lock:
-            task = self._tasks.get(task_id)
-            if task is None:
-                return
-            slot = next((slot for slot in self._slots if task in slot.hands), None)
-            if slot is not None:
-                self._crew.cancel(slot, task)
-            else:
-                self._drop(task, "the task was cancelled before it started")
-            self._stir()
+        with self._changing():
+            self._scheduler.cancel(task_id)
+
+    def cancel_all(self) -> None:
+        """`cancel` for every task."""
+        with self._changing():
+            self._scheduler.cancel_all()
 
     def send(self, task_id: TaskId, message: Any) -> None:
         """Give `message` to a task, for its `BaseWorker.receive`; a task that waits gets it when it
         runs, one that is over never. Raises what pickling raises."""
         payload = dumps(message)
-        with self._lock:
-            task = self._tasks.get(task_id)
-            if task is None:
-                return
-            task.mail.append(payload)
-            self._crew.post(self._slots, task, payload)
-            self._stir()
+        with self._changing():
+            self._scheduler.send(task_id, payload)
 
     def warm(self, setup: Mapping[str, Any] | None = None) -> None:
         """Start a worker with this setup in every slot that has none."""
         check_setup(setup)
-        with self._lock:
-            if self._closing:
-                raise PoolClosedError("the pool is shut down and starts no more workers")
-            for slot in self._slots:
-                if slot.state == "empty" and slot.free:
-                    self._crew.start(slot, dict(setup or {}))
-            self._stir()
+        self.connect()
+        with self._changing("starts no more workers"):
+            self._scheduler.warm(dict(setup or {}))
 
     def unload(self, gpu_id: Pin = ANY) -> None:
         """Let the workers (of one GPU) leave and hand their memory back: idle ones and those that
         load for nobody now, busy ones after their task."""
-        with self._lock:
-            for slot in self._slots:
-                if slot.process is None or gpu_id not in (ANY, slot.gpu_id):
-                    continue
-                slot.leaving = True
-                if slot.state == "starting" and slot.reserved is None:
-                    self._crew.kill(slot, UNNEEDED)
-            self._stir()
+        with self._changing():
+            self._scheduler.unload(gpu_id)
 
     def slots(self) -> list[SlotStatus]:
         """The slots as they are now."""
         with self._lock:
-            return [slot.status() for slot in self._slots]
-
-    def cancel_all(self) -> None:
-        """`cancel` for every task."""
-        with self._lock:
-            task_ids = list(self._tasks)
-        for task_id in task_ids:
-            self.cancel(task_id)
+            return [slot.status() for slot in self._scheduler.slots]
 
     @property
     def broken(self) -> str | None:
         """Set once every slot's setup has failed (with `retire_failed_slots`), so that nothing can
         be run any more: what the last one said."""
         with self._lock:
-            errors = [slot.broken for slot in self._slots]
-            return errors[-1] if errors and None not in errors else None
+            return self._scheduler.broken
 
     def capacity(self) -> int:
         """How many tasks without an outcome keep every worker busy now: what it may hold and one
         more. Whoever reads tasks from a long source needs to be no further ahead than this."""
         with self._lock:
-            return self._placement.capacity()
+            return self._scheduler.capacity()
 
     def events(self, timeout: float | None = None) -> list[Event]:
         """Run the loop once: wait until something happens, at most `timeout` seconds, and return
         it in order. Raises PoolClosedError once the pool is shut down and everything was returned."""
         with self._turn:
             with self._lock:
-                if self._closed and not self._out:
+                if self._closed and not self._scheduler.out:
                     raise PoolClosedError("the pool is shut down")
                 self._advance()
-                if self._out or self._closed:
+                if self._scheduler.out or self._closed:
                     return self._take()
                 wait = self._patience(timeout)
                 self._asleep = True
-            ready = self._crew.selector.select(wait)
+            ready = self._scheduler.selector.select(wait)
             with self._lock:
                 self._asleep = False
                 self._handle([key.data for key, _ in ready])
@@ -268,10 +225,8 @@ class WorkerPool:
     def close(self, graceful: bool = True, timeout: float | None = 30.0) -> None:
         """Begin the shutdown that `shutdown` describes, without waiting: `events` carries it out
         and tells of it, until it raises PoolClosedError. May be called again, to be less patient."""
-        with self._lock:
-            if not self._closed:
-                self._close(graceful, timeout)
-                self._stir()
+        with self._changing():
+            self._scheduler.close(graceful, timeout)
 
     def shutdown(self, graceful: bool = True, timeout: float | None = 30.0) -> list[Event]:
         """End everything and return what happened meanwhile.
@@ -290,31 +245,29 @@ class WorkerPool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self.shutdown(graceful=kind is None)
 
-    def _take(self) -> list[Event]:
-        out, self._out = self._out, []
-        return out
+    @contextmanager
+    def _changing(self, but_not: str = "") -> Iterator[None]:
+        """Change something that the loop then acts on. `but_not`: what a pool that is shut down refuses."""
+        with self._lock:
+            if but_not and self._scheduler.closing:
+                raise PoolClosedError(f"the pool is shut down and {but_not}")
+            yield
+            if not self._closed:
+                self._stirred = True
+                if self._asleep:
+                    self._asleep = False
+                    os.write(self._wake_w, b"\0")
 
-    def _stir(self) -> None:
-        """Something changed that the loop has to act on."""
-        self._stirred = True
-        if self._asleep:
-            self._asleep = False
-            os.write(self._wake_w, b"\0")
+    def _take(self) -> list[Event]:
+        out, self._scheduler.out = self._scheduler.out, []
+        return out
 
     def _patience(self, timeout: float | None) -> float | None:
         """Seconds until the loop has to look at a limit."""
-        nearest = self._closing_deadline
-        for slot in self._slots:
-            if slot.deadline is not None and (nearest is None or slot.deadline < nearest):
-                nearest = slot.deadline
+        nearest = self._scheduler.deadline()
         if nearest is None:
             return timeout
         left = max(0.0, nearest - time.monotonic())
@@ -330,17 +283,12 @@ class WorkerPool:
             slot, process, is_sentinel = data
             if is_sentinel:
                 gone.append((slot, process))
-            elif slot.process is process:
-                self._crew.hear(slot)
+            elif slot.runs(process):
+                slot.on_readable()
         for slot, process in gone:
-            if slot.process is process:
-                self._crew.bury(slot)
-        now = time.monotonic()
-        for slot in self._slots:
-            if slot.deadline is not None and now >= slot.deadline:
-                self._crew.overran(slot)
-        if self._closing_deadline is not None and now >= self._closing_deadline:
-            self._kill_all("it was still there when the time for the shutdown was over")
+            if slot.runs(process):
+                slot.on_exit()
+        self._scheduler.enforce()
         self._stirred = True
 
     def _advance(self) -> None:
@@ -348,86 +296,9 @@ class WorkerPool:
         if not self._stirred:
             return
         self._stirred = False
-        for slot in self._slots:
-            if slot.leaving and slot.state == "idle" and slot.verdict is None:
-                self._crew.retire(slot)
-        if self._closing:
-            self._finish_closing()
-        else:
-            self._placement.place()
-        for slot in self._slots:
-            if slot.process is not None and slot.process.channel.pending:
-                self._crew.flush(slot)
-
-    def _out_append(self, event: Event) -> None:
-        self._out.append(event)
-
-    def _settle(self, task: Task, outcome: Outcome) -> None:
-        if not task.settled:
-            task.settled, task.payload = True, NOTHING
-            del self._tasks[task.id]
-            self._out.append(outcome)
-
-    def _drop(self, task: Task, reason: str) -> None:
-        """Settle a task that isn't in a worker's hands."""
-        for slot in self._slots:
-            if slot.reserved is task:
-                slot.reserved = None
-        self._settle(task, TaskError(task.id, reason, None, "cancelled"))
-
-    def _give_back(self, task: Task) -> None:
-        if task.cancelled:
-            self._drop(task, "the task was cancelled before it started")
-        elif self._closing:
-            self._drop(task, "the pool was shut down")
-        else:
-            self._backlog.push_back(task)
-            self._fail_unservable()
-
-    def _setup_failed(self, slot: Slot, error: str) -> None:
-        task, slot.reserved = slot.reserved, None
-        if self._retire_failed_slots and not self._closing:
-            slot.broken, self._some_broken = error, True
-            if task is not None:
-                self._give_back(task)
-            self._fail_unservable()
-        elif task is not None:
-            self._settle(task, TaskError(task.id, error, slot.worker_id, "setup"))
-
-    def _fail_unservable(self) -> None:
-        """Settle the tasks for which every slot is broken."""
-        if not self._some_broken:
-            return
-        for task in self._backlog:
-            fitting = [slot for slot in self._slots if slot.accepts(task)]
-            if all(slot.broken for slot in fitting):
-                error = f"no worker could be set up; the last one said:\n{fitting[-1].broken}"
-                self._settle(task, TaskError(task.id, error, None, "setup"))
-
-    def _close(self, graceful: bool, timeout: float | None) -> None:
-        self._closing = True
-        if timeout is not None:
-            deadline = time.monotonic() + timeout
-            self._closing_deadline = min(self._closing_deadline or deadline, deadline)
-        for task in list(self._tasks.values()):
-            if not any(task in slot.hands for slot in self._slots):
-                self._drop(task, "the pool was shut down before the task started")
-        for slot in self._slots:
-            slot.leaving = True
-            if slot.state == "starting":
-                self._crew.kill(slot, Verdict("shutdown", "the pool was shut down"))
-        if not graceful:
-            self._kill_all("the pool was shut down")
-
-    def _kill_all(self, reason: str) -> None:
-        for slot in self._slots:
-            self._crew.kill(slot, Verdict("shutdown", reason))
-        self._closing_deadline = None
-
-    def _finish_closing(self) -> None:
-        if all(slot.state == "empty" for slot in self._slots):
+        self._scheduler.advance()
+        if self._scheduler.finished:
             self._closed = True
-            self._crew.selector.close()
+            self._scheduler.selector.close()
             os.close(self._wake_r)
             os.close(self._wake_w)
-            self._wake_w = -1

@@ -10,8 +10,9 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from multiprocessing import spawn
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from cosmos_workflow.gpu_dispatch.channel import Channel, Frame, Kind, Payload
 
@@ -117,6 +118,19 @@ def _watch(pid: int, ended: int) -> None:
     with suppress(ChildProcessError):
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     os.close(ended)
+
+
+def preparation(with_main: bool, same_machine: bool) -> dict[str, Any]:
+    """What multiprocessing's spawn would tell a process; with the main module where the worker's class lives there."""
+    data: dict[str, Any] = {"sys_argv": sys.argv}
+    if same_machine:
+        here = str(Path.cwd())
+        data |= {"sys_path": [path or here for path in sys.path], "dir": here}
+    if with_main:
+        found = spawn.get_preparation_data("")
+        keys = ("init_main_from_name", "init_main_from_path")
+        data.update({key: found[key] for key in keys if key in found})
+    return data
 
 
 def describe_exit(exitcode: int | None) -> str:

@@ -1,97 +1,148 @@
-"""The pool's bookkeeping: a task on its way, a slot and what its worker holds, the backlog."""
+"""A slot: the place of one worker, and the one owner of what is known about it.
+
+A slot's state changes in `Slot._enter` alone, along the table of transitions.
+"""
 
 from __future__ import annotations
 
+import selectors
 import time
+import traceback
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Protocol
 
-from cosmos_workflow.gpu_dispatch.channel import Payload
-from cosmos_workflow.gpu_dispatch.process import Process
-from cosmos_workflow.gpu_dispatch.protocol import SlotState, SlotStatus, TaskId
+from cosmos_workflow.gpu_dispatch.channel import Frame, Kind, Payload, dumps
+from cosmos_workflow.gpu_dispatch.events import (
+    CleanupFailed,
+    Event,
+    Outcome,
+    SetupFailed,
+    SlotState,
+    SlotStatus,
+    TaskError,
+    TaskProgress,
+    TaskStarted,
+    WorkerDied,
+    WorkerExited,
+    WorkerReady,
+    WorkerStarted,
+)
+from cosmos_workflow.gpu_dispatch.process import Process, describe_exit, preparation
+from cosmos_workflow.gpu_dispatch.tasks import ANY, Kill, KillKind, Task, outcome_of_death, outcome_of_frame
+from cosmos_workflow.gpu_dispatch.worker import Boot
 
-ANY: Final = "any"
-"""As `gpu_id` of a task: whichever worker comes first."""
+_KILL_PATIENCE = 5.0  # seconds until a killed process counts as stuck in the kernel
+_EOF_PATIENCE = 1.0  # seconds between the end of a worker's channel and that of its process
+_PACE_WEIGHT = 0.3
 
-Pin: TypeAlias = int | Literal["any"] | None
-
-
-@dataclass(eq=False, slots=True)
-class Task:
-    """A task that has no outcome yet. Times are of the monotonic clock."""
-
-    seq: int
-    id: TaskId
-    payload: Payload
-    setup: Mapping[str, Any]
-    timeout: float | None
-    pin: Pin
-    deaths: int = 0
-    cancelled: bool = False
-    settled: bool = False
-    spoiled: str | None = None
-    started: float = 0.0
-    mail: list[Payload] = field(default_factory=list)
+_GONE: Final[frozenset[SlotState]] = frozenset({"empty", "away", "broken"})
+_TRANSITIONS: Final[Mapping[SlotState, frozenset[SlotState]]] = {
+    "away": frozenset({"empty", "broken"}),
+    "empty": frozenset({"starting", "away", "broken"}),
+    "starting": frozenset({"idle", "retiring", "killed", *_GONE}),
+    "idle": frozenset({"busy", "retiring", "killed", *_GONE}),
+    "busy": frozenset({"busy", "idle", "killed", *_GONE}),
+    "retiring": frozenset({"killed", *_GONE}),
+    "killed": _GONE,
+    "broken": frozenset(),
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """Why the pool killed a worker. `at_fault`: the task that made it, if one did."""
+class Rules:
+    """How a pool treats its workers; times in seconds, None for no limit. `here`: they run on this machine."""
 
-    kind: Literal["timeout", "cancelled", "setup", "cleanup", "shutdown", "unneeded", "channel"]
-    reason: str
-    at_fault: Task | None = None
+    worker: str
+    with_main: bool
+    base_seed: int
+    setup_timeout: float | None
+    cleanup_timeout: float
+    cancel_grace: float
+    max_retries: int
+    retire_failed_slots: bool
+    quiet: bool
+    env: Mapping[str, str]
+    here: bool = True
 
 
-UNNEEDED: Final = Verdict("unneeded", "nobody waits for what it was loading")
+class Owner(Protocol):
+    """Who has the slots and the tasks; see `Scheduler`."""
+
+    rules: Rules
+    selector: selectors.BaseSelector
+    closing: bool
+
+    def launch(self, slot: Slot, /) -> Process: ...
+    def emit(self, event: Event) -> None: ...
+    def settle(self, task: Task, outcome: Outcome) -> None: ...
+    def give_back(self, task: Task) -> None: ...
+    def fail_unservable(self) -> None: ...
 
 
 @dataclass(eq=False, slots=True)
-class Slot:
-    """A place for one worker. `hands` is what the worker was sent, the first one being run;
-    `reserved` waits for the worker that is being set up, or for the one before it to leave.
-    `farewell`: the worker has said its last word; `blocked`: its socket takes no more for now.
-    `node`: the machine, in a cluster; `away`: it isn't there, so that nothing can be started."""
+class Worker:
+    """The worker in a slot. `tasks` is what it was sent, the first one being run; `pace` the seconds that it took for the last
+    ones. `closed`: it has said its last word; `blocked`: its socket takes no more for now."""
 
-    worker_id: int
-    gpu_id: int | None
-    seed: int
-    state: SlotState = "empty"
-    process: Process | None = None
-    setup: Mapping[str, Any] | None = None
-    hands: deque[Task] = field(default_factory=deque)
-    reserved: Task | None = None
-    deadline: float | None = None
-    verdict: Verdict | None = None
-    leaving: bool = False
-    farewell: bool = False
-    blocked: bool = False
-    broken: str | None = None
-    idle_since: float = 0.0
+    process: Process
+    setup: Mapping[str, Any]
+    tasks: deque[Task] = field(default_factory=deque)
     pace: float | None = None
-    node: str = ""
-    away: bool = False
+    closed: bool = False
+    blocked: bool = False
+    kill: Kill | None = None
 
-    @property
-    def worker(self) -> Process:
-        """The process of a slot that isn't empty."""
-        if self.process is None:
-            raise RuntimeError(f"slot {self.worker_id} is {self.state} and has no process")
-        return self.process
+
+class Slot:
+    """A place for one worker, and that worker's life: started, given tasks, heard, retired, killed, replaced.
+
+    `reserved` is the task that waits for the worker that is being set up, or for the one before it to leave. `broken`: why
+    nothing is started here any more. `node`: the machine, in a cluster.
+    """
+
+    def __init__(self, owner: Owner, worker_id: int, gpu_id: int | None, state: SlotState = "empty") -> None:
+        self.worker_id = worker_id
+        self.gpu_id = gpu_id
+        self.state: SlotState = state
+        self.node = ""
+        self.worker: Worker | None = None
+        self.reserved: Task | None = None
+        self.deadline: float | None = None
+        self.leaving = False
+        self.broken: str | None = None
+        self.idle_since = 0.0
+        self._owner = owner
+
+    def _enter(self, state: SlotState, limit: float | None = None) -> None:
+        """Change the state, in which the slot may stay for `limit` seconds."""
+        if state not in _TRANSITIONS[self.state]:
+            raise RuntimeError(f"slot {self.worker_id} is {self.state} and can't become {state}")
+        self.state, self.deadline = state, _later(limit)
 
     @property
     def free(self) -> bool:
         """A task could be given to this slot now, or reserved for its worker."""
-        return (
-            self.state in ("idle", "empty", "starting")
-            and self.reserved is None
-            and self.broken is None
-            and not self.away
-            and self.verdict is None
-            and not (self.process and self.process.channel.eof)
-        )
+        if self.reserved is not None or self.state not in ("idle", "empty", "starting"):
+            return False
+        return self.worker is None or not self.worker.process.channel.eof
+
+    @property
+    def setup(self) -> Mapping[str, Any] | None:
+        return None if self.worker is None else self.worker.setup
+
+    @property
+    def held(self) -> int:
+        """How many tasks the worker was sent and hasn't answered."""
+        return 0 if self.worker is None else len(self.worker.tasks)
+
+    def runs(self, process: Process) -> bool:
+        """It is this process that the slot's worker has."""
+        return self.worker is not None and self.worker.process is process
+
+    def holds(self, task: Task) -> bool:
+        return self.worker is not None and task in self.worker.tasks
 
     def effort(self, task: Task) -> int:
         """How far this slot, being free, is from running `task`; the pool takes the least."""
@@ -106,52 +157,283 @@ class Slot:
         return task.pin in (ANY, self.gpu_id)
 
     def status(self) -> SlotStatus:
-        task = self.hands[0] if self.hands else self.reserved
-        running = bool(self.hands)
+        worker = self.worker
+        running = worker.tasks[0] if worker and worker.tasks else None
+        task = running or self.reserved
         return SlotStatus(
             worker_id=self.worker_id,
             gpu_id=self.gpu_id,
-            pid=self.process.pid or None if self.process else None,
-            state="killed" if self.verdict else "away" if self.away else self.state,
+            pid=worker.process.pid or None if worker else None,
+            state=self.state,
             setup=self.setup,
             task_id=task.id if task else None,
-            started_at=time.time() - time.monotonic() + task.started if task and running else None,
+            started_at=time.time() - time.monotonic() + running.started if running else None,
             node=self.node,
         )
 
+    # What the pool asks for.
 
-class Backlog:
-    """Tasks that wait, in the order of their numbers; one queue for each pin."""
+    def start(self, setup: Mapping[str, Any]) -> None:
+        """Start a process in the empty slot; a failure to do so is a failed setup."""
+        rules = self._owner.rules
+        try:
+            boot = Boot(rules.worker, self.gpu_id, rules.base_seed + self.worker_id, preparation(rules.with_main, rules.here))
+            frames = [(Kind.BOOT, dumps(boot)), (Kind.SETUP, dumps(dict(setup)))]
+            process = self._owner.launch(self)
+        except Exception:
+            self._setup_failed(traceback.format_exc())
+            return
+        self.worker, self.leaving = Worker(process, setup), False
+        self._enter("starting", rules.setup_timeout)
+        for kind, payload in frames:
+            process.channel.put(kind, 0, payload)
+        self._owner.selector.register(process.channel, selectors.EVENT_READ, (self, process, False))
+        self._owner.selector.register(process.sentinel, selectors.EVENT_READ, (self, process, True))
+        if process.pid:
+            self._owner.emit(WorkerStarted(self.worker_id, self.gpu_id, process.pid, self.node))
 
-    def __init__(self) -> None:
-        self._queues: dict[Pin, deque[Task]] = {}
+    def hand(self, task: Task) -> None:
+        """Send a task to the worker, which is set up for it."""
+        worker = self._present()
+        worker.tasks.append(task)
+        worker.process.channel.put(Kind.RUN, task.seq, task.payload)
+        for message in task.messages:
+            worker.process.channel.put(Kind.MESSAGE, task.seq, message)
+        if len(worker.tasks) == 1:
+            self._begin(task)
 
-    def push(self, task: Task) -> None:
-        self._queues.setdefault(task.pin, deque()).append(task)
+    def send(self, task: Task, message: Payload) -> None:
+        """Send a message to `task`, which the worker holds."""
+        self._present().process.channel.put(Kind.MESSAGE, task.seq, message)
 
-    def push_back(self, task: Task) -> None:
-        """Return a task to the front: everything that waits has a higher number."""
-        self._queues.setdefault(task.pin, deque()).appendleft(task)
+    def cancel(self, task: Task) -> None:
+        """Ask the worker to give `task` up; it's killed if it is still at it after the grace."""
+        if task.cancelled:
+            return
+        task.cancelled = True
+        worker = self._present()
+        worker.process.channel.put(Kind.CANCEL, task.seq)
+        if worker.tasks[0] is task and self.state == "busy":
+            self.deadline = _sooner(self.deadline, _later(self._owner.rules.cancel_grace))
 
-    def heads(self, *pins: Pin) -> list[Task]:
-        """The first task of each queue (of those for `pins`, if given), the earliest first."""
-        found: list[Task] = []
-        for pin, queue in self._queues.items():
-            while queue and queue[0].settled:
-                queue.popleft()
-            if queue and (not pins or pin in pins):
-                found.append(queue[0])
-        if len(found) > 1:
-            found.sort(key=lambda task: task.seq)
-        return found
+    def reserve(self, task: Task) -> None:
+        """Have `task` wait for a worker with its setup, and see to it that there will be one."""
+        fits = self.setup == task.setup
+        self.reserved = task
+        if self.state == "empty":
+            self.start(task.setup)
+        elif self.state == "idle":
+            self.retire()
+        elif not fits:
+            self.kill("unneeded", "nobody waits for what it was loading")
 
-    def pop(self, task: Task) -> None:
-        """Take away what `heads` showed."""
-        self._queues[task.pin].popleft()
+    def leave(self) -> None:
+        """Let the worker go: an idle one and one that loads for nobody now, a busy one after its task."""
+        self.leaving = True
+        if self.state == "idle":
+            self.retire()
+        elif self.state == "starting" and self.reserved is None:
+            self.kill("unneeded", "nobody waits for what it was loading")
 
-    def __bool__(self) -> bool:
-        return any(self._queues.values())
+    def retire(self) -> None:
+        """Let the idle worker clean up and leave."""
+        self._enter("retiring", self._owner.rules.cleanup_timeout)
+        self._present().process.channel.put(Kind.EXIT)
 
-    def __iter__(self) -> Iterator[Task]:
-        for queue in self._queues.values():
-            yield from [task for task in queue if not task.settled]
+    def kill(self, kind: KillKind, reason: str, task: Task | None = None) -> None:
+        """End the worker at once; what comes of its tasks is decided when it is gone."""
+        if self.worker is None or self.state == "killed":
+            return
+        self.worker.kill = Kill(kind, reason, self.state, task)
+        self._enter("killed", _KILL_PATIENCE)
+        self.worker.process.kill()
+
+    def attach(self, node: str, gpu_id: int | None) -> None:
+        """The slot's place in the cluster is there."""
+        self._enter("empty")
+        self.node, self.gpu_id = node, gpu_id
+
+    def detach(self) -> None:
+        """The place of an empty slot is gone."""
+        if self.state != "away":
+            self._enter("away")
+
+    def break_off(self, error: str) -> None:
+        """Use this slot no more."""
+        self.broken = error
+        if self.worker is None and self.state != "broken":
+            self._enter("broken")
+
+    # What the loop sees.
+
+    def flush(self) -> None:
+        """Send what the worker's socket takes now; the loop is told to watch for the rest."""
+        worker = self.worker
+        if worker is None or not worker.process.channel.pending or worker.process.channel.eof:
+            return
+        blocked = not worker.process.channel.flush()
+        if blocked != worker.blocked:
+            worker.blocked = blocked
+            watched = selectors.EVENT_READ | (selectors.EVENT_WRITE if blocked else 0)
+            self._owner.selector.modify(worker.process.channel, watched, (self, worker.process, False))
+
+    def on_readable(self) -> None:
+        """Take in what the worker has sent."""
+        channel = self._present().process.channel
+        for frame in channel.receive():
+            self._on_frame(frame)
+        if channel.eof:
+            self._owner.selector.unregister(channel)
+            # Most likely its process is ending, and how it ended is worth waiting for.
+            self.deadline = _sooner(self.deadline, _later(_EOF_PATIENCE))
+
+    def on_deadline(self) -> None:
+        """The time is over that the slot may stay in its state: kill the worker for it."""
+        rules, worker = self._owner.rules, self._present()
+        if self.state == "killed":
+            self.on_exit()
+        elif worker.process.channel.eof and self.state != "retiring":
+            self.kill("channel", "the worker closed its channel")
+        elif self.state == "starting":
+            self.kill("setup", f"setup took longer than {rules.setup_timeout:g} seconds")
+        elif self.state == "retiring":
+            self.kill("cleanup", f"cleanup took longer than {rules.cleanup_timeout:g} seconds")
+        elif worker.tasks[0].cancelled:
+            self.kill("cancelled", "it did not stop when its task was cancelled", worker.tasks[0])
+        else:
+            task = worker.tasks[0]
+            self.kill("timeout", f"its task took longer than {task.timeout:g} seconds", task)
+
+    def on_exit(self) -> None:
+        """The worker's process is gone: take in its last words, then say what that means."""
+        worker = self._present()
+        process, selector = worker.process, self._owner.selector
+        process.kill()  # its descendants, which may hold the socket open
+        if not process.channel.eof:
+            for frame in process.channel.drain():
+                self._on_frame(frame)
+            selector.unregister(process.channel)
+        selector.unregister(process.sentinel)
+        exitcode = process.reap()
+        kill, tasks = worker.kill, list(worker.tasks)
+        during = kill.during if kill else self.state
+        reason = kill.reason if kill else process.reason or describe_exit(exitcode)
+        self.worker, self.leaving = None, False
+        self._enter("broken" if self.broken else "away" if process.lost else "empty")
+        unneeded = kill is not None and kill.kind in ("shutdown", "unneeded") and not tasks
+        if unneeded or (during == "retiring" and worker.closed and kill is None):
+            self._owner.emit(WorkerExited(self.worker_id, self.gpu_id, process.pid))
+        else:
+            if during == "retiring" and not worker.closed:
+                self._owner.emit(CleanupFailed(self.gpu_id, reason, self.worker_id))
+            self._owner.emit(WorkerDied(self.worker_id, self.gpu_id, process.pid, exitcode, reason))
+        if self.state == "away" and self.reserved is not None:
+            task, self.reserved = self.reserved, None
+            self._owner.give_back(task)
+        elif during == "starting" and not unneeded and self.state != "away":
+            self._setup_failed(reason)
+        for task in reversed(tasks[1:]):
+            self._owner.give_back(task)
+        if tasks:
+            outcome = outcome_of_death(tasks[0], kill, reason, self._owner.rules.max_retries, self.worker_id, self.node)
+            if outcome is None:
+                self._owner.give_back(tasks[0])
+            else:
+                self._owner.settle(tasks[0], outcome)
+        if self.reserved is not None and self.state == "empty":
+            self.start(self.reserved.setup)
+
+    # What the worker says.
+
+    def _on_frame(self, frame: Frame) -> None:
+        worker, kind = self._present(), frame.kind
+        task = worker.tasks[0] if worker.tasks and worker.tasks[0].seq == frame.seq else None
+        if kind is Kind.STARTED:
+            self._owner.emit(WorkerStarted(self.worker_id, self.gpu_id, worker.process.pid, self.node))
+        elif kind is Kind.READY:
+            self._on_ready()
+        elif kind is Kind.SETUP_FAILED:
+            self._on_setup_failed(frame.load())
+        elif kind is Kind.CLEANUP_FAILED:
+            self._owner.emit(CleanupFailed(self.gpu_id, frame.load(), self.worker_id))
+        elif kind is Kind.CLOSED:
+            worker.closed = True
+        elif task is not None and kind is Kind.PROGRESS:
+            self._on_progress(task, frame)
+        elif task is not None:
+            self._on_outcome(worker, task, frame)
+
+    def _on_ready(self) -> None:
+        if self.state != "starting":  # it was killed meanwhile
+            return
+        self._owner.emit(WorkerReady(self.worker_id, self.gpu_id, self._present().process.pid))
+        self._enter("idle")
+        self._on_idle()
+
+    def _on_setup_failed(self, error: str) -> None:
+        if self.state == "starting":
+            self._present().closed = True
+            self._enter("retiring", self._owner.rules.cleanup_timeout)
+            self._setup_failed(error)
+
+    def _on_progress(self, task: Task, frame: Frame) -> None:
+        try:
+            progress = frame.load()
+        except Exception:
+            task.bad_report = f"a progress report can't be unpickled\n{traceback.format_exc()}"
+            return
+        self._owner.emit(TaskProgress(task.id, progress, self.worker_id))
+
+    def _on_outcome(self, worker: Worker, task: Task, frame: Frame) -> None:
+        worker.tasks.popleft()
+        self._owner.settle(task, outcome_of_frame(task, frame, self.worker_id, self.node))
+        if self.state == "killed":
+            return
+        took = time.monotonic() - task.started
+        worker.pace = took if worker.pace is None else worker.pace + _PACE_WEIGHT * (took - worker.pace)
+        if worker.tasks:
+            self._begin(worker.tasks[0])
+        else:
+            self._enter("idle")
+            self._on_idle()
+
+    def _on_idle(self) -> None:
+        self.idle_since = time.monotonic()
+        if self.reserved is not None:
+            task, self.reserved = self.reserved, None
+            self.hand(task)
+        elif self.leaving:
+            self.retire()
+
+    def _begin(self, task: Task) -> None:
+        """The worker is at `task` now."""
+        limit = task.timeout
+        if task.cancelled:
+            limit = _sooner(limit, self._owner.rules.cancel_grace)
+        self._enter("busy", limit)
+        task.started = time.monotonic()
+        self._owner.emit(TaskStarted(task.id, self.worker_id))
+
+    def _setup_failed(self, error: str) -> None:
+        self._owner.emit(SetupFailed(self.gpu_id, error, self.worker_id))
+        task, self.reserved = self.reserved, None
+        if self._owner.rules.retire_failed_slots and not self._owner.closing:
+            self.break_off(error)
+            if task is not None:
+                self._owner.give_back(task)
+            self._owner.fail_unservable()
+        elif task is not None:
+            self._owner.settle(task, TaskError(task.id, error, self.worker_id, "setup", self.node))
+
+    def _present(self) -> Worker:
+        if self.worker is None:
+            raise RuntimeError(f"slot {self.worker_id} is {self.state} and has no worker")
+        return self.worker
+
+
+def _later(seconds: float | None) -> float | None:
+    return None if seconds is None else time.monotonic() + seconds
+
+
+def _sooner(a: float | None, b: float | None) -> float | None:
+    return b if a is None else a if b is None else min(a, b)

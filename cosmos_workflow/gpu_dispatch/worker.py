@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from cosmos_workflow.gpu_dispatch import files
 from cosmos_workflow.gpu_dispatch.channel import Channel, Frame, Kind, dumps
@@ -51,6 +51,16 @@ class BaseWorker:
         return [] if self._link is None else self._link.messages()
 
 
+class Boot(NamedTuple):
+    """All that a worker process is told before it is set up. `preparation` is what multiprocessing's spawn
+    would tell it: paths, arguments and, if the worker's class lives there, the main module."""
+
+    worker: str
+    gpu_id: int | None
+    seed: int
+    preparation: dict[str, Any]
+
+
 class Link:
     """The worker's end of the channel: tasks in, reports out."""
 
@@ -59,7 +69,7 @@ class Link:
         self._sending = threading.Lock()
         self._reading = threading.Lock()
         self._frames: deque[Frame] = deque()
-        self._mail: dict[int, list[Frame]] = {}
+        self._messages: dict[int, list[Frame]] = {}
         self._cancelled: set[int] = set()
         self._running = 0
 
@@ -77,15 +87,15 @@ class Link:
     def end(self) -> None:
         """No task is running; what came for tasks that are over is forgotten."""
         self._running = 0
-        if self._mail or self._cancelled:
+        if self._messages or self._cancelled:
             with self._reading:
                 waiting = {frame.seq for frame in self._frames}
                 self._cancelled &= waiting
-                self._mail = {seq: mail for seq, mail in self._mail.items() if seq in waiting}
+                self._messages = {seq: messages for seq, messages in self._messages.items() if seq in waiting}
 
     def send(self, kind: Kind, obj: Any = None) -> None:
         """Send about the running task; raises what pickling `obj` raises, before anything is sent."""
-        seq, payload = self._running, dumps(files.with_files(obj) if files.landings else obj)
+        seq, payload = self._running, dumps(files.with_files(obj) if files.output_folders else obj)
         with self._sending:
             self._channel.put(kind, seq, payload)
             self._channel.flush(wait=True)
@@ -102,7 +112,7 @@ class Link:
     def messages(self) -> list[Any]:
         with self._reading:
             self._pump(wait=False)
-            frames = self._mail.pop(self._running, [])
+            frames = self._messages.pop(self._running, [])
         return [frame.load() for frame in frames]
 
     def _pump(self, wait: bool) -> None:
@@ -110,7 +120,7 @@ class Link:
             if frame.kind is Kind.CANCEL:
                 self._cancelled.add(frame.seq)
             elif frame.kind is Kind.MESSAGE:
-                self._mail.setdefault(frame.seq, []).append(frame)
+                self._messages.setdefault(frame.seq, []).append(frame)
             else:
                 self._frames.append(frame)
         if self._channel.eof and wait and not self._frames:

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-import threading
 import time
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import delete, insert, select
 
-from cosmos_workflow.config import assets_dir
+from cosmos_workflow.config import Workspace, assets_dir
 from cosmos_workflow.errors import InputError, list_choices, shorten
-from cosmos_workflow.files import file_errors, inside, sha256_of
-from cosmos_workflow.store.base import StorePart
+from cosmos_workflow.files import Digests, Disk, file_errors, folder_name, inside
+from cosmos_workflow.store.database import Database
 from cosmos_workflow.store.records import LOCAL, InputFile
 from cosmos_workflow.store.schema import input_files
 
-_REMEMBERED = 4096
 _EXTENSIONS: dict[str, tuple[str, ...]] = {
     "audio": (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a"),
     "video": (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi"),
     "text": (".txt", ".csv", ".yaml", ".yml", ".json", ".ssml", ".xml"),
 }
 MAX_JSON_BYTES = 1_000_000
-_PLAIN_OWNER = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 class Sniffed(NamedTuple):
@@ -36,15 +31,16 @@ class Sniffed(NamedTuple):
     extension: str
 
 
-class InputFiles(StorePart):
+class Inputs:
     """The files that prompts name, each owner's apart."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self._digests: dict[tuple[str, int, int], str] = {}
-        self._digesting = threading.Lock()
+    def __init__(self, workspace: Workspace, database: Database, disk: Disk, digests: Digests) -> None:
+        self._workspace = workspace
+        self._database = database
+        self._disk = disk
+        self._digests = digests
 
-    def add_input(self, source: Path, name: str = "", owner: str = LOCAL) -> Path:
+    def add(self, source: Path, name: str = "", owner: str = LOCAL) -> Path:
         """Keep a copy of an audio, video or text file; the same content twice is one file. Returns its path.
 
         `name` is what the file was called where it came from. Raises InputError for a file that is too large, empty, or
@@ -53,37 +49,37 @@ class InputFiles(StorePart):
         name = PurePath((name or source.name).replace("\\", "/")).name
         with file_errors(f"The file {shorten(name)}"):
             size = source.stat().st_size
-            limit = self.workspace.settings.max_upload_mb
+            limit = self._workspace.settings.max_upload_mb
             if size > limit * 1_000_000:
                 raise InputError(f"{shorten(name)} has {size / 1e6:,.0f} MB; use a file of at most {limit:,} MB.")
             found = sniff(source, name)
-            digest = self.digest(source)
-        folder = self.inputs_of(owner)
+            digest = self._digests.of(source)
+        folder = self.folder(owner)
         target = folder / f"{digest}{found.extension}"
         self._disk.make_folder(folder)
         if not target.exists() or target.stat().st_size != size:
             self._disk.copy(source, target)
         kind = _claimed_kind(name) or sorted(found.kinds)[0]
         row = {"owner": owner, "file": target.name, "name": name, "kind": kind, "size": size, "added_at": time.time()}
-        with self._db.write() as connection:
+        with self._database.write() as connection:
             same = (input_files.c.owner == owner) & (input_files.c.file == target.name)
             connection.execute(delete(input_files).where(same))
             connection.execute(insert(input_files).values(**row))
         return target
 
-    def list_inputs(self, owner: str = LOCAL) -> list[InputFile]:
+    def list(self, owner: str = LOCAL) -> list[InputFile]:
         """The files of an owner, newest first."""
         columns = [input_files.c[name] for name in ("file", "name", "kind", "size", "added_at")]
         query = select(*columns).where(input_files.c.owner == owner).order_by(input_files.c.added_at.desc())
-        with self._db.read() as connection:
+        with self._database.read() as connection:
             return [InputFile(*row) for row in connection.execute(query)]
 
-    def own_input(self, path: str, owner: str = LOCAL) -> Path:
+    def own(self, path: str, owner: str = LOCAL) -> Path:
         """The file that `path` names among the owner's input files and the samples; raises InputError for any other.
 
-        `path` is what `add_input` returned, a file's name in the workspace, or the name it came with.
+        `path` is what `add` returned, a file's name in the workspace, or the name it came with.
         """
-        for folder in (self.inputs_of(owner), assets_dir()):
+        for folder in (self.folder(owner), assets_dir()):
             relative = path
             if Path(path).is_relative_to(folder):
                 relative = Path(path).relative_to(folder).as_posix()
@@ -92,38 +88,14 @@ class InputFiles(StorePart):
             found = inside(folder, relative, "your input files")
             if found.is_file():
                 return found
-        for known in self.list_inputs(owner):
+        for known in self.list(owner):
             if known.name == path:
-                return self.inputs_of(owner) / known.file
+                return self.folder(owner) / known.file
         raise InputError(f"There is no input file {shorten(path)} in your library; add the file first.")
 
-    def input_name(self, path: str, owner: str = LOCAL) -> str:
-        """The short name under which `own_input` finds a file again."""
-        for folder in (self.inputs_of(owner), assets_dir()):
-            if Path(path).is_relative_to(folder):
-                return Path(path).relative_to(folder).as_posix()
-        return PurePath(path).name
-
-    def inputs_of(self, owner: str) -> Path:
+    def folder(self, owner: str) -> Path:
         """The folder with an owner's input files; it may not be there yet."""
-        if _PLAIN_OWNER.fullmatch(owner):
-            return self.workspace.inputs / owner
-        # Dots, slashes and capitals: no two names may meet in one folder, on any file system.
-        return self.workspace.inputs / f"_{hashlib.sha256(owner.encode()).hexdigest()[:32]}"
-
-    def digest(self, path: Path) -> str:
-        """SHA-256 of a file's content, in hex; remembered until its time or size changes."""
-        state = path.stat()
-        key = (str(path), state.st_mtime_ns, state.st_size)
-        with self._digesting:
-            known = self._digests.get(key)
-        if known is None:
-            known = sha256_of(path)
-            with self._digesting:
-                while len(self._digests) >= _REMEMBERED:
-                    del self._digests[next(iter(self._digests))]
-                self._digests[key] = known
-        return known
+        return self._workspace.inputs / folder_name(owner)
 
 
 def sniff(path: Path, name: str) -> Sniffed:

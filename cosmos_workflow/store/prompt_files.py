@@ -1,17 +1,17 @@
-"""Prompts from and to CSV and TXT files. Pure but for reading the file."""
+"""Prompts from CSV and TXT files. Pure but for reading the file."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
 from cosmos_workflow.engines.spec import all_engines
 from cosmos_workflow.errors import InputError, list_choices, shorten
 from cosmos_workflow.files import file_errors
-from cosmos_workflow.queueing import Prompt
+from cosmos_workflow.queueing.items import Prompt
 
 MAX_BYTES = 50_000_000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -32,22 +32,6 @@ def read_prompts(path: Path, name: str) -> list[tuple[int, Prompt]]:
     if not found:
         raise InputError(f"{name} holds no prompt; write one a line" + (" below the header." if suffix == ".csv" else "."))
     return found
-
-
-def write_prompts(prompts: Sequence[Prompt], name_of: Callable[[str], str]) -> bytes:
-    """A CSV with the columns name, text and one an input; a cell that a spreadsheet would execute gets a quote in front.
-
-    `name_of` gives the name of an input file.
-    """
-    inputs = sorted({key for prompt in prompts for key in prompt.inputs})
-    file = io.StringIO(newline="")
-    writer = csv.writer(file)
-    writer.writerow(["name", "text", *inputs])
-    for prompt in prompts:
-        files = [name_of(prompt.inputs[key]) if key in prompt.inputs else "" for key in inputs]
-        writer.writerow([_guard(cell) for cell in (prompt.name, prompt.text, *files)])
-    # The mark at the start makes spreadsheets read it as UTF-8.
-    return b"\xef\xbb\xbf" + file.getvalue().encode()
 
 
 def _txt_prompts(text: str) -> Iterator[tuple[int, Prompt]]:
@@ -114,10 +98,6 @@ def _delimiter(text: str) -> str:
     """Comma, semicolon or tab, as the header has it: spreadsheets of some countries write the others."""
     first = text.partition("\n")[0]
     return max(",;\t", key=first.count)
-
-
-def _guard(cell: str) -> str:
-    return f"'{cell}" if cell.lstrip("'").startswith(_FORMULA) else cell
 
 
 def _unguard(cell: str) -> str:

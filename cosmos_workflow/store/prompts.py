@@ -6,71 +6,75 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
 from cosmos_workflow.engines.spec import MAX_TEXT
 from cosmos_workflow.errors import InputError, shorten
-from cosmos_workflow.queueing import Prompt
-from cosmos_workflow.store.inputs import InputFiles
-from cosmos_workflow.store.prompt_files import read_prompts, write_prompts
+from cosmos_workflow.queueing.items import Prompt
+from cosmos_workflow.store.database import Database
+from cosmos_workflow.store.prompt_files import read_prompts
 from cosmos_workflow.store.records import LOCAL
 from cosmos_workflow.store.schema import prompts
+
+if TYPE_CHECKING:
+    from cosmos_workflow.store.inputs import Inputs
 
 CHUNK = 500
 """Ids in one query: databases limit the parameters of a statement."""
 
 
-class PromptLibrary(InputFiles):
+class Prompts:
     """Prompts by owner; every method sees only what is the owner's."""
 
-    def save_prompt(self, prompt: Prompt, owner: str = LOCAL) -> Prompt:
-        """Add a prompt, or change the one of that id; see `save_prompts`."""
-        return self.save_prompts([prompt], owner)[0]
+    def __init__(self, database: Database, inputs: Inputs) -> None:
+        self._database = database
+        self._inputs = inputs
 
-    def save_prompts(self, given: Sequence[Prompt], owner: str = LOCAL) -> list[Prompt]:
+    def save(self, given: Sequence[Prompt], owner: str = LOCAL) -> list[Prompt]:
         """Add prompts, or change those whose ids are known, all or none; the first one is listed first.
 
         Raises InputError where a text is empty or too long, or an input isn't a file of the owner's library or a sample.
         """
         checked = [self._checked(prompt, owner, f"Prompt {number}") for number, prompt in enumerate(given, 1)]
-        with self._db.write() as connection:
+        with self._database.write() as connection:
             for prompt in reversed(checked):
                 _save(connection, prompt, owner)
         return checked
 
-    def get_prompt(self, prompt_id: str, owner: str = LOCAL) -> Prompt:
+    def get(self, prompt_id: str, owner: str = LOCAL) -> Prompt:
         """One prompt; raises InputError where the owner has none of that id."""
-        with self._db.read() as connection:
+        with self._database.read() as connection:
             query = select(prompts).where(prompts.c.id == prompt_id, prompts.c.owner == owner)
             row = connection.execute(query).mappings().first()
         if row is None:
             raise InputError(f"There is no prompt {shorten(prompt_id)} in your library; it may have been deleted.")
         return Prompt(row["text"], row["inputs"], row["id"], row["name"])
 
-    def list_prompts(self, owner: str = LOCAL, search: str = "", limit: int | None = None, offset: int = 0) -> list[Prompt]:
+    def list(self, owner: str = LOCAL, search: str = "", limit: int | None = None, offset: int = 0) -> list[Prompt]:
         """Prompts whose text, name or id contains `search`, newest first."""
         query = select(prompts).where(_matching(owner, search)).order_by(prompts.c.seq.desc())
-        with self._db.read() as connection:
+        with self._database.read() as connection:
             rows = connection.execute(query.limit(limit).offset(offset)).mappings()
             return [Prompt(row["text"], row["inputs"], row["id"], row["name"]) for row in rows]
 
-    def count_prompts(self, owner: str = LOCAL, search: str = "") -> int:
-        """How many prompts `list_prompts` would give without a limit."""
-        with self._db.read() as connection:
+    def count(self, owner: str = LOCAL, search: str = "") -> int:
+        """How many prompts `list` would give without a limit."""
+        with self._database.read() as connection:
             return connection.execute(select(func.count()).select_from(prompts).where(_matching(owner, search))).scalar_one()
 
-    def delete_prompts(self, ids: Collection[str], owner: str = LOCAL) -> int:
+    def delete(self, ids: Collection[str], owner: str = LOCAL) -> int:
         """Delete the owner's prompts of these ids, and say how many there were. Queue items and runs keep their text."""
         wanted = list(ids)
         count = 0
-        with self._db.write() as connection:
+        with self._database.write() as connection:
             for start in range(0, len(wanted), CHUNK):
                 chosen = prompts.c.id.in_(wanted[start : start + CHUNK])
                 count += connection.execute(delete(prompts).where(chosen, prompts.c.owner == owner)).rowcount
         return count
 
-    def import_prompts(self, path: Path, owner: str = LOCAL, name: str = "") -> list[Prompt]:
+    def import_file(self, path: Path, owner: str = LOCAL, name: str = "") -> list[Prompt]:
         """Add the prompts of a CSV or TXT file, all or none; `name` is what the file was called where it came from.
 
         A CSV has a column `text`, and may have `name` and columns named like inputs (`video`, `voice`) that hold names of
@@ -78,13 +82,7 @@ class PromptLibrary(InputFiles):
         """
         label = name or path.name
         found = read_prompts(path, label)
-        return self.save_prompts([self._checked(prompt, owner, f"{label}, line {line}") for line, prompt in found], owner)
-
-    def export_prompts(self, path: Path, owner: str = LOCAL, ids: Collection[str] | None = None) -> Path:
-        """Write the prompts, or those of `ids`, into a CSV that `import_prompts` reads and a spreadsheet doesn't execute."""
-        chosen = [prompt for prompt in self.list_prompts(owner) if ids is None or prompt.id in ids]
-        self._disk.write(path, write_prompts(chosen, lambda file: self.input_name(file, owner)))
-        return path
+        return self.save([self._checked(prompt, owner, f"{label}, line {line}") for line, prompt in found], owner)
 
     def _checked(self, prompt: Prompt, owner: str, where: str) -> Prompt:
         if not prompt.text.strip():
@@ -94,7 +92,7 @@ class PromptLibrary(InputFiles):
         if "\0" in prompt.text:
             raise InputError(f"{where}: the text contains a NUL character; take it out.")
         try:
-            inputs = {key: str(self.own_input(value, owner)) for key, value in prompt.inputs.items() if value}
+            inputs = {key: str(self._inputs.own(value, owner)) for key, value in prompt.inputs.items() if value}
         except InputError as error:
             raise InputError(f"{where}: {error}") from error
         return replace(prompt, inputs=inputs)

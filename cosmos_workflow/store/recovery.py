@@ -4,25 +4,48 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection
 
+from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.files import TEMPORARY
-from cosmos_workflow.queueing import ItemStatus, QueueItem
-from cosmos_workflow.store.folders import DELETED, PARTIAL, process_of, read_run_file
-from cosmos_workflow.store.journal import QueueJournal, save_items
-from cosmos_workflow.store.records import RunRecord, Swept, item_of
-from cosmos_workflow.store.runs import Runs, close_interrupted, end, open_runs, succeed
-from cosmos_workflow.store.schema import queue_items, runs
+from cosmos_workflow.files import TEMPORARY, Disk
+from cosmos_workflow.queueing.items import ItemStatus
+from cosmos_workflow.store.database import Database
+from cosmos_workflow.store.process import ProcessLock
+from cosmos_workflow.store.records import RunRecord, Swept
+
+if TYPE_CHECKING:
+    from cosmos_workflow.store.queues import Queues
+    from cosmos_workflow.store.run_files import RunFiles
+    from cosmos_workflow.store.runs import Runs
 
 COPY_SECONDS = 86_400
 """No copy of an input file takes longer."""
 REASON = "The program was ended while it ran."
 
 
-class Recovery(Runs, QueueJournal):
+class Recovery:
     """The sweep at start."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        database: Database,
+        disk: Disk,
+        process: ProcessLock,
+        queues: Queues,
+        runs: Runs,
+        files: RunFiles,
+    ) -> None:
+        self._workspace = workspace
+        self._database = database
+        self._disk = disk
+        self._process = process
+        self._queues = queues
+        self._runs = runs
+        self._files = files
 
     def sweep(self, now: float | None = None) -> Swept:
         """Put in order what dead processes left; what belongs to a living one isn't touched, and twice is as good as once.
@@ -32,69 +55,50 @@ class Recovery(Runs, QueueJournal):
         """
         when = time.time() if now is None else now
         swept = Swept()
-        with self._db.write() as connection:
-            alive = {process: self.is_alive(process) for process in _processes(connection)}
-            for record, process in open_runs(connection):
+        with self._database.write() as connection:
+            running = self._runs.list_running(connection)
+            claimed = self._queues.list_running(connection)
+            processes = {process for _, process in running} | {process for _, _, process in claimed}
+            alive = {process: self._process.is_alive(process) for process in processes}
+            for record, process in running:
                 if not alive[process]:
                     swept = self._sweep_run(connection, record, swept, when)
             # What is running still, without a run, was claimed and never begun.
-            for token, process, item in _running_items(connection):
+            for token, item, process in self._queues.list_running(connection):
                 if not alive[process]:
-                    save_items(connection, token, self.process, [item.to(ItemStatus.QUEUED)])
+                    self._queues.write(connection, token, [item.to(ItemStatus.QUEUED)])
                     swept = replace(swept, requeued=(*swept.requeued, item.id))
         return replace(swept, folders=self._sweep_folders(when))
 
     def _sweep_run(self, connection: Connection, record: RunRecord, swept: Swept, when: float) -> Swept:
         try:
-            told = read_run_file(self.run_folder(record.id), self.workspace.root)
+            told = self._files.read(self._runs.folder(record.id))
         except InputError:
             told = None
         if told is not None:
-            succeed(connection, replace(told, token=record.token, owner=record.owner))
+            self._runs.succeed(connection, replace(told, token=record.token, owner=record.owner))
             return replace(swept, adopted=(*swept.adopted, record.id))
-        item, process = _held_item(connection, record)
+        item, process = self._queues.find(connection, record.token, record.item_id) or (None, "")
         after = item
-        if item is not None and item.status is ItemStatus.RUNNING and not self.is_alive(process):
+        if item is not None and item.status is ItemStatus.RUNNING and not self._process.is_alive(process):
             after = item.interrupted(REASON)
         if item is None or after is None or after.status is ItemStatus.FAILED:  # no queue will try it again
-            end(connection, record, ItemStatus.FAILED, after.error if after else REASON, "", when)
+            reason = after.error if after else REASON
+            self._runs.end(connection, record, ItemStatus.FAILED, reason, when, interrupted=item is None)
             return replace(swept, failed=(*swept.failed, record.id))
-        close_interrupted(connection, record, REASON, "", when)
+        self._runs.interrupt(connection, record, REASON, when)
         if after is not item:
-            save_items(connection, record.token, self.process, [after])
+            self._queues.write(connection, record.token, [after])
             swept = replace(swept, requeued=(*swept.requeued, item.id))
         return replace(swept, interrupted=(*swept.interrupted, record.id))
 
     def _sweep_folders(self, now: float) -> tuple[str, ...]:
-        gone: list[str] = []
-        for folder in sorted(self.workspace.runs.glob(f"rs_*{DELETED}")):
-            with self._db.write() as connection:
-                connection.execute(delete(runs).where(runs.c.id == folder.name.removesuffix(DELETED)))
+        gone = list(self._runs.finish_deleting())
+        for folder in self._runs.unfinished_folders():
             self._disk.remove_folder(folder)
             gone.append(folder.name)
-        for folder in sorted(self.workspace.runs.glob(f"rs_*{PARTIAL}")):
-            if not self.is_alive(process_of(folder)):
-                self._disk.remove_folder(folder)
-                gone.append(folder.name)
-        for path in sorted(self.workspace.inputs.glob(f"*/{TEMPORARY}_*")):  # copies that were never finished
+        for path in sorted(self._workspace.inputs.glob(f"*/{TEMPORARY}_*")):  # copies that were never finished
             if path.stat().st_mtime < now - COPY_SECONDS:
                 path.unlink(missing_ok=True)
                 gone.append(path.name)
         return tuple(gone)
-
-
-def _processes(connection: Connection) -> set[str]:
-    running = {process for _, process, _ in _running_items(connection)}
-    return running | {process for _, process in open_runs(connection)}
-
-
-def _running_items(connection: Connection) -> list[tuple[str, str, QueueItem]]:
-    running = select(queue_items).where(queue_items.c.status == str(ItemStatus.RUNNING))
-    rows = connection.execute(running.order_by(queue_items.c.token, queue_items.c.position)).mappings()
-    return [(row["token"], row["process"], item_of(row["item"])) for row in rows]
-
-
-def _held_item(connection: Connection, record: RunRecord) -> tuple[QueueItem | None, str]:
-    known = (queue_items.c.token == record.token) & (queue_items.c.id == record.item_id)
-    row = connection.execute(select(queue_items.c.item, queue_items.c.process).where(known)).first()
-    return (None, "") if row is None else (item_of(row.item), row.process)

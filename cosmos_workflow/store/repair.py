@@ -8,18 +8,18 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from sqlalchemy import delete, insert
+from typing import TYPE_CHECKING
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.files import Disk, file_errors, inside, sha256_of
-from cosmos_workflow.queueing import ItemStatus
-from cosmos_workflow.store.base import is_process_alive
-from cosmos_workflow.store.folders import PARTIAL, RUN_FILE, RUN_ID, process_of, read_run_file
-from cosmos_workflow.store.records import Finding, RunRecord, run_row
-from cosmos_workflow.store.recovery import Recovery
-from cosmos_workflow.store.schema import runs
+from cosmos_workflow.files import Disk, file_errors
+from cosmos_workflow.queueing.items import ItemStatus
+from cosmos_workflow.store.process import living_processes
+from cosmos_workflow.store.records import RUN_FILE, Finding, RunRecord, run_row
+
+if TYPE_CHECKING:
+    from cosmos_workflow.store.run_files import RunFiles
+    from cosmos_workflow.store.runs import Runs
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
@@ -33,34 +33,34 @@ class _Folder:
     error: str
 
 
-class Repair(Recovery):
+class Repair:
     """What the verb `repair` does. Runs of living processes, and those that `sweep` will put in order, are left alone."""
 
-    def repair(self, apply: bool = False) -> list[Finding]:
+    def __init__(self, workspace: Workspace, disk: Disk, runs: Runs, files: RunFiles) -> None:
+        self._aside_folder = workspace.aside
+        self._disk = disk
+        self._runs = runs
+        self._files = files
+
+    def run(self, apply: bool = False) -> list[Finding]:
         """What doesn't agree, by run; with `apply` it is put right or put aside, else it is only listed."""
-        found: list[Finding] = []
-        for path in sorted(self.workspace.runs.glob("rs_*")):
-            if path.name.endswith(PARTIAL):
-                found += self._repair_partial(path, apply)
-            elif RUN_ID.fullmatch(path.name):
-                found += self._repair_folder(self._look(path), apply)
-        for record in self._published_records():
-            if not self.run_folder(record.id).exists():
+        unfinished = "A folder of a run that was never finished."
+        found = [self._aside(path.name, unfinished, path, None, apply) for path in self._runs.unfinished_folders()]
+        for path in self._runs.published_folders():
+            found += self._repair_folder(self._look(path), apply)
+        for record in self._runs.list(None, status=ItemStatus.SUCCEEDED, limit=None):
+            if record.outputs and not self._runs.folder(record.id).exists():
                 found.append(self._aside(record.id, "The record has no files.", None, record, apply))
         return found
 
-    def _repair_partial(self, path: Path, apply: bool) -> Iterator[Finding]:
-        if not self.is_alive(process_of(path)):
-            yield self._aside(path.name, "A folder of a run that was never finished.", path, None, apply)
-
     def _repair_folder(self, folder: _Folder, apply: bool) -> Iterator[Finding]:
         name = folder.path.name
-        record = self.get_run(name)
+        record = self._runs.get(name)
         if record is None and folder.told is None:
             yield self._aside(name, f"The folder has no record, and {folder.error}", folder.path, None, apply)
         elif record is None and folder.told is not None:
             problem = "The folder has no record."
-            broken = broken_output(folder.told, folder.path)
+            broken = self._files.find_fault(folder.told, folder.path)
             if broken:
                 yield self._aside(name, f"{problem[:-1]}, and {broken}", folder.path, None, apply)
             else:
@@ -71,26 +71,25 @@ class Repair(Recovery):
             yield self._aside(name, f"The folder belongs to a run that {record.status}.", folder.path, None, apply)
 
     def _repair_run(self, record: RunRecord, folder: _Folder, apply: bool) -> Iterator[Finding]:
-        broken = broken_output(record, folder.path)
+        broken = self._files.find_fault(record, folder.path)
         if broken:
             yield self._aside(record.id, broken[0].upper() + broken[1:], folder.path, record, apply)
         elif folder.told is None or (folder.told.outputs, folder.told.checks) != (record.outputs, record.checks):
             if apply:
-                self.write_run_file(record, folder.path)
+                self._files.write(record, folder.path)
             problem = folder.error or f"{RUN_FILE} disagrees with the record."
             action = f"{RUN_FILE} was written again from the record."
             yield Finding(record.id, problem, action, "put right", apply)
 
     def _adopt(self, told: RunRecord, problem: str, apply: bool) -> Finding:
         if apply:
-            with self._db.write() as connection:
-                connection.execute(insert(runs).values(**run_row(told), process=self.process))
+            self._runs.adopt(told)
         return Finding(told.id, problem, f"The record was taken from {RUN_FILE}.", "put right", apply)
 
     def _aside(self, subject: str, problem: str, path: Path | None, record: RunRecord | None, apply: bool) -> Finding:
-        target = free_name(self.workspace.aside / subject)
+        target = free_name(self._aside_folder / subject)
         if apply:
-            self._disk.make_folder(self.workspace.aside)
+            self._disk.make_folder(self._aside_folder)
             if path is None:
                 self._disk.make_folder(target)
             else:
@@ -98,37 +97,15 @@ class Repair(Recovery):
             if record is not None:
                 content = json.dumps(run_row(record), ensure_ascii=False, indent=2, default=str)
                 self._disk.write(target / "record.json", content.encode())
-                with self._db.write() as connection:
-                    connection.execute(delete(runs).where(runs.c.id == record.id))
+                self._runs.forget(record.id)
         what = "The record" if path is None else "The folder and its record" if record else "The folder"
         return Finding(subject, problem, f"{what} went to {target.parent.name}/{target.name}.", "put aside", apply)
 
     def _look(self, path: Path) -> _Folder:
         try:
-            return _Folder(path, read_run_file(path, self.workspace.root), "")
+            return _Folder(path, self._files.read(path), "")
         except InputError as error:
             return _Folder(path, None, str(error))
-
-    def _published_records(self) -> list[RunRecord]:
-        return [run for run in self.list_runs(None, status=ItemStatus.SUCCEEDED, limit=None) if run.outputs]
-
-
-def broken_output(record: RunRecord, folder: Path) -> str:
-    """What is wrong with the first output that isn't as the record says; empty where all are."""
-    for key, name in record.outputs.items():
-        try:
-            path = inside(folder, name, "the folder")
-        except InputError:
-            return f"its output {key} lies outside the folder."
-        check = record.checks.get(key, {})
-        if not path.is_file():
-            return f"its output {name} isn't there."
-        size = path.stat().st_size
-        if size != check.get("size"):
-            return f"its output {name} has {size:,} bytes instead of {check.get('size', 0):,}."
-        if sha256_of(path) != check.get("sha256"):
-            return f"the content of its output {name} has changed."
-    return ""
 
 
 def rescue_database(workspace: Workspace, apply: bool = False, disk: Disk | None = None) -> list[Finding]:
@@ -139,11 +116,8 @@ def rescue_database(workspace: Workspace, apply: bool = False, disk: Disk | None
     problem = database_damage(workspace.database)
     if not problem:
         return []
-    for lock in sorted(workspace.locks.glob("process-*.lock")):
-        if is_process_alive(workspace, lock.stem.removeprefix("process-")):
-            raise UnavailableError(
-                f"The database {workspace.database} is damaged and in use; close every other page and command."
-            )
+    if living_processes(workspace):
+        raise UnavailableError(f"The database {workspace.database} is damaged and in use; close every other page and command.")
     disk = disk or Disk()
     target = free_name(workspace.aside / workspace.database.name)
     if apply:

@@ -3,59 +3,142 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
+from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, WorkflowError, shorten
-from cosmos_workflow.queueing import ItemStatus, TransitionError
-from cosmos_workflow.queueing.items import TRANSITIONS
-from cosmos_workflow.store.folders import DELETED, RunFolders
+from cosmos_workflow.files import Disk, inside
+from cosmos_workflow.queueing.items import TRANSITIONS, ItemStatus, TransitionError
+from cosmos_workflow.store.database import Database
+from cosmos_workflow.store.process import ProcessLock
 from cosmos_workflow.store.records import LOCAL, CostSample, RunRecord, run_of, run_row
-from cosmos_workflow.store.schema import queue_items, runs
+from cosmos_workflow.store.schema import runs
+
+if TYPE_CHECKING:
+    from cosmos_workflow.store.queues import Queues
+    from cosmos_workflow.store.run_files import RunFiles
 
 INTERRUPTED = "interrupted"
 RUNNING = str(ItemStatus.RUNNING)
+_RUN_ID = re.compile(r"rs_[a-z0-9_]{1,60}")
+_PARTIAL = ".partial"
+_DELETED = ".deleted"
 
 
-class Runs(RunFolders):
-    """Records of runs; a terminal status never changes. `owner=None` means whoever's."""
+class RunFilter(TypedDict, total=False):
+    """Which runs: `text` is looked for in prompt, engine, error and id; `source` is equal, or a prefix where it ends with "*".
 
-    def begin_run(self, record: RunRecord) -> RunRecord:
-        """Note a run that begins; see `begin_runs`."""
-        return self.begin_runs([record])[0]
+    Interrupted ones, whose item ran again, only where `interrupted` asks for them.
+    """
 
-    def begin_runs(self, records: Sequence[RunRecord]) -> list[RunRecord]:
+    engine: str | None
+    status: ItemStatus | Collection[ItemStatus] | None
+    text: str
+    source: str | None
+    interrupted: bool
+
+
+class Runs:
+    """Records of runs with their folders; a terminal status never changes. `owner=None` means whoever's.
+
+    A folder is `<id>.<process>.partial` while it is being made, then renamed to `<id>`. What takes a `connection` belongs to
+    the caller's transaction.
+    """
+
+    def __init__(
+        self, workspace: Workspace, database: Database, disk: Disk, process: ProcessLock, queues: Queues, files: RunFiles
+    ) -> None:
+        self._folder = workspace.runs
+        self._database = database
+        self._disk = disk
+        self._process = process
+        self._queues = queues
+        self._files = files
+
+    # --- folders ---
+
+    def folder(self, run_id: str) -> Path:
+        """Where a run's files are once it succeeded; raises InputError for what isn't a run's id."""
+        if not _RUN_ID.fullmatch(run_id):
+            raise InputError(f"{shorten(run_id)} isn't the id of a run; ids look like rs_k3x9m2p7q4w8.")
+        return self._folder / run_id
+
+    def open_folder(self, run_id: str) -> Path:
+        """A new, empty folder for a run that begins: an engine writes there, and `publish` gives it its name."""
+        folder = self._partial_folder(run_id)
+        self._disk.remove_folder(folder)
+        self._disk.make_folder(folder)
+        return folder
+
+    def discard_folder(self, run_id: str) -> None:
+        """Take away what a run that didn't succeed has written."""
+        self._disk.remove_folder(self._partial_folder(run_id))
+
+    def output_path(self, run: RunRecord, key: str) -> Path:
+        """The file of an output; raises InputError where the run has none of that key, or it lies outside its folder."""
+        name = run.outputs.get(key)
+        if name is None:
+            raise InputError(f"{run.id} has no output {shorten(key)}; it has {', '.join(run.outputs) or 'none'}.")
+        return inside(self.folder(run.id), name, f"the folder of {run.id}")
+
+    def published_folders(self) -> list[Path]:
+        """The folders that have a run's name."""
+        return [path for path in sorted(self._folder.glob("rs_*")) if _RUN_ID.fullmatch(path.name)]
+
+    def unfinished_folders(self) -> list[Path]:
+        """The folders that dead processes were writing in."""
+        partial = sorted(self._folder.glob(f"rs_*{_PARTIAL}"))
+        return [path for path in partial if not self._process.is_alive(path.name.removesuffix(_PARTIAL).partition(".")[2])]
+
+    def finish_deleting(self) -> Iterator[str]:
+        """Take away the runs that a process which died was deleting; the names of their folders."""
+        for folder in sorted(self._folder.glob(f"rs_*{_DELETED}")):
+            self.forget(folder.name.removesuffix(_DELETED))
+            self._disk.remove_folder(folder)
+            yield folder.name
+
+    def _partial_folder(self, run_id: str) -> Path:
+        # Its name says whose it is, so that a dead one's is known.
+        folder = self.folder(run_id)
+        return folder.with_name(f"{folder.name}.{self._process.id}{_PARTIAL}")
+
+    # --- a run's way ---
+
+    def begin(self, records: Sequence[RunRecord]) -> list[RunRecord]:
         """Note runs that begin, in one transaction; each gets its start time where it has none."""
         now = time.time()
         begun = [replace(record, started_at=now) if record.started_at is None else record for record in records]
         if begun:
-            with self._db.write() as connection:
-                connection.execute(insert(runs), [{**run_row(record), "process": self.process} for record in begun])
+            with self._database.write() as connection:
+                connection.execute(insert(runs), [{**run_row(record), "process": self._process.id} for record in begun])
         return begun
 
-    def start_run(
+    def start(
         self, run_id: str, *, device: str = "", worker: str = "", load_seconds: float = 0.0, started_at: float | None = None
     ) -> None:
         """The engine is loaded and the work on a run begins: from here its seconds count. Cheap, and not durable."""
         when = time.time() if started_at is None else started_at
         values = {"device": device, "worker": worker, "load_seconds": load_seconds, "started_at": when}
         alive = and_(runs.c.id == run_id, runs.c.status == RUNNING)
-        with self._db.write(durable=False) as connection:
+        with self._database.write(durable=False) as connection:
             connection.execute(update(runs).where(alive).values(**values))
 
     def update_progress(self, run_id: str, stage: str, progress: float, message: str = "") -> None:
         """Where a run is; the fraction never falls, and nothing happens once the run ended. Cheap, and not durable."""
         values = {"stage": stage, "progress": progress, "message": message}
         alive = and_(runs.c.id == run_id, runs.c.status == RUNNING, runs.c.progress <= progress)
-        with self._db.write(durable=False) as connection:
+        with self._database.write(durable=False) as connection:
             connection.execute(update(runs).where(alive).values(**values))
 
-    def publish_run(
+    def publish(
         self,
         run_id: str,
         outputs: Mapping[str, str],
@@ -68,30 +151,31 @@ class Runs(RunFolders):
         A process that dies between renaming and closing has published: `sweep` closes the record. Raises WorkflowError where
         an output isn't there, UnavailableError where the disk is full, and the run is still running then.
         """
-        record = self._known(run_id)
+        with self._database.read() as connection:
+            record = _find(connection, run_id)
         _check_transition(record, ItemStatus.SUCCEEDED)
-        partial, final = self.partial_folder(run_id), self.run_folder(run_id)
+        partial, final = self._partial_folder(run_id), self.folder(run_id)
         done = replace(
             record,
             status=ItemStatus.SUCCEEDED,
             progress=1.0,
             finished_at=time.time() if finished_at is None else finished_at,
             outputs=dict(outputs),
-            checks=self.measure_outputs(record, outputs, partial),
+            checks=self._files.measure(record, outputs, partial),
             metadata=_plain(record, metadata or {}),
         )
-        self.write_run_file(done, partial)
+        self._files.write(done, partial)
         self._disk.rename(partial, final)
         try:
-            with self._db.write() as connection:
+            with self._database.write() as connection:
                 _check_transition(_find(connection, run_id), ItemStatus.SUCCEEDED)
-                succeed(connection, done)
+                self.succeed(connection, done)
         except BaseException:
             final.rename(partial)
             raise
         return done
 
-    def finish_run(
+    def finish(
         self,
         run_id: str,
         outcome: ItemStatus | str,
@@ -100,86 +184,65 @@ class Runs(RunFolders):
         traceback: str = "",
         finished_at: float | None = None,
     ) -> RunRecord:
-        """A run failed, was cancelled, or was "interrupted"; `publish_run` is the way to success.
+        """A run failed, was cancelled, or was "interrupted"; `publish` is the way to success.
 
         In the same transaction its item leaves the queue's journal; that of an interrupted run stays, for its queue to decide
         on. Raises TransitionError where the run has ended already.
         """
         when = time.time() if finished_at is None else finished_at
-        with self._db.write() as connection:
+        with self._database.write() as connection:
             record = _find(connection, run_id)
             if outcome == INTERRUPTED:
                 _check_transition(record, ItemStatus.CANCELLED)
-                return close_interrupted(connection, record, error, traceback, when)
+                return self.interrupt(connection, record, error, when, traceback)
             status = ItemStatus(outcome)
             if status is ItemStatus.SUCCEEDED:
                 raise TransitionError(f"{record.id} succeeds when its files are published")
             _check_transition(record, status)
-            return end(connection, record, status, error, traceback, when)
+            return self.end(connection, record, status, error, when, traceback)
 
-    def get_run(self, run_id: str, owner: str | None = None) -> RunRecord | None:
+    def get(self, run_id: str, owner: str | None = None) -> RunRecord | None:
         """One run; None where there is none of that id, or it isn't the owner's."""
-        with self._db.read() as connection:
+        with self._database.read() as connection:
             query = select(runs).where(runs.c.id == run_id, *_of(owner))
             row = connection.execute(query).mappings().first()
         return run_of(row) if row is not None else None
 
-    def list_runs(
-        self,
-        owner: str | None = LOCAL,
-        *,
-        engine: str | None = None,
-        status: ItemStatus | Collection[ItemStatus] | None = None,
-        text: str = "",
-        source: str | None = None,
-        interrupted: bool = False,
-        limit: int | None = 50,
-        offset: int = 0,
-    ) -> list[RunRecord]:
-        """Runs, newest first; interrupted ones, whose item ran again, only when asked for.
+    # --- what there is ---
 
-        `text` is looked for in prompt, engine, error and id; `source` is equal, or a prefix where it ends with "*".
-        """
-        query = select(runs).where(_matching(owner, engine, status, text, source, interrupted))
-        query = query.order_by(runs.c.started_at.desc(), runs.c.seq.desc())
-        with self._db.read() as connection:
+    def list(
+        self, owner: str | None = LOCAL, *, limit: int | None = 50, offset: int = 0, **chosen: Unpack[RunFilter]
+    ) -> list[RunRecord]:
+        """Runs, newest first."""
+        query = select(runs).where(_matching(owner, **chosen)).order_by(runs.c.started_at.desc(), runs.c.seq.desc())
+        with self._database.read() as connection:
             return [run_of(row) for row in connection.execute(query.limit(limit).offset(offset)).mappings()]
 
-    def runs_of_items(self, item_ids: Collection[str], owner: str | None = LOCAL) -> list[RunRecord]:
+    def count(self, owner: str | None = LOCAL, **chosen: Unpack[RunFilter]) -> int:
+        """How many runs `list` would give without a limit."""
+        query = select(func.count()).select_from(runs).where(_matching(owner, **chosen))
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one()
+
+    def of_items(self, item_ids: Collection[str], owner: str | None = LOCAL) -> list[RunRecord]:
         """The runs of at most some hundred queue items, oldest first; an item that was interrupted has several."""
         query = select(runs).where(runs.c.item_id.in_(list(item_ids)), *_of(owner)).order_by(runs.c.seq)
-        with self._db.read() as connection:
+        with self._database.read() as connection:
             return [run_of(row) for row in connection.execute(query).mappings()]
 
-    def count_runs(
-        self,
-        owner: str | None = LOCAL,
-        *,
-        engine: str | None = None,
-        status: ItemStatus | Collection[ItemStatus] | None = None,
-        text: str = "",
-        source: str | None = None,
-        interrupted: bool = False,
-    ) -> int:
-        """How many runs `list_runs` would give without a limit."""
-        chosen = _matching(owner, engine, status, text, source, interrupted)
-        with self._db.read() as connection:
-            return connection.execute(select(func.count()).select_from(runs).where(chosen)).scalar_one()
-
-    def delete_runs(self, ids: Collection[str], owner: str | None = LOCAL) -> int:
+    def delete(self, ids: Collection[str], owner: str | None = LOCAL) -> int:
         """Delete finished runs with their folders, and say how many there were; raises InputError for one that still runs."""
-        wanted = [record for run_id in dict.fromkeys(ids) if (record := self.get_run(run_id, owner)) is not None]
+        wanted = [record for run_id in dict.fromkeys(ids) if (record := self.get(run_id, owner)) is not None]
         for record in wanted:
             if not record.status.is_terminal:
                 raise InputError(f"{record.id} is still {record.status}; cancel it first.")
         for record in wanted:
-            folder = self.run_folder(record.id)
-            gone = folder.with_name(folder.name + DELETED)
+            folder = self.folder(record.id)
+            gone = folder.with_name(folder.name + _DELETED)
             if folder.exists():
                 self._disk.rename(folder, gone)
             try:
-                with self._db.write() as connection:
-                    connection.execute(delete(runs).where(runs.c.id == record.id))
+                self.forget(record.id)
             except BaseException:
                 if gone.exists():
                     gone.rename(folder)
@@ -192,42 +255,52 @@ class Runs(RunFolders):
         names = ("cost", "batch_size", "batch_id", "load_seconds", "device", "started_at", "finished_at")
         succeeded = and_(runs.c.engine == engine, runs.c.status == str(ItemStatus.SUCCEEDED), runs.c.cost > 0)
         query = select(*(runs.c[name] for name in names)).where(succeeded).order_by(runs.c.seq.desc()).limit(limit)
-        with self._db.read() as connection:
+        with self._database.read() as connection:
             rows = connection.execute(query).mappings().all()
         return [CostSample(seconds=max(0.0, row["finished_at"] - row["started_at"]), **row) for row in rows]
 
-    def _known(self, run_id: str) -> RunRecord:
-        with self._db.read() as connection:
-            return _find(connection, run_id)
+    # --- what recovery and repair do to records ---
 
+    def list_running(self, connection: Connection) -> list[tuple[RunRecord, str]]:
+        """Runs that haven't ended, each with the process it belongs to."""
+        query = select(runs).where(runs.c.status == RUNNING).order_by(runs.c.seq).with_for_update()
+        return [(run_of(row), row["process"]) for row in connection.execute(query).mappings()]
 
-def succeed(connection: Connection, done: RunRecord) -> None:
-    """Write a run that was published, and let its item leave the queue; in the caller's transaction."""
-    connection.execute(update(runs).where(runs.c.id == done.id).values(run_row(done)))
-    leave_queue(connection, done)
+    def succeed(self, connection: Connection, done: RunRecord) -> None:
+        """Write a run that was published, and let its item leave the queue."""
+        connection.execute(update(runs).where(runs.c.id == done.id).values(run_row(done)))
+        self._queues.write(connection, done.token, [], [done.item_id])
 
+    def end(
+        self,
+        connection: Connection,
+        record: RunRecord,
+        status: ItemStatus,
+        error: str,
+        when: float,
+        traceback: str = "",
+        *,
+        interrupted: bool = False,
+    ) -> RunRecord:
+        """Close a run that failed or was cancelled, and let its item leave the queue."""
+        self._queues.write(connection, record.token, [], [record.item_id])
+        changes = {"status": status, "interrupted": interrupted, "error": error, "traceback": traceback}
+        return _change(connection, record, **changes, finished_at=when)
 
-def end(connection: Connection, record: RunRecord, status: ItemStatus, error: str, traceback: str, when: float) -> RunRecord:
-    """Close a run that failed or was cancelled, and let its item leave the queue; in the caller's transaction."""
-    leave_queue(connection, record)
-    return _change(connection, record, status=status, error=error, traceback=traceback, finished_at=when)
+    def interrupt(self, connection: Connection, record: RunRecord, reason: str, when: float, traceback: str = "") -> RunRecord:
+        """Close a run whose process died; its item stays as it is."""
+        changes = {"status": ItemStatus.CANCELLED, "interrupted": True, "error": reason, "traceback": traceback}
+        return _change(connection, record, **changes, finished_at=when)
 
+    def adopt(self, record: RunRecord) -> None:
+        """Add the record of a folder that has none."""
+        with self._database.write() as connection:
+            connection.execute(insert(runs).values(**run_row(record), process=self._process.id))
 
-def close_interrupted(connection: Connection, record: RunRecord, reason: str, traceback: str, when: float) -> RunRecord:
-    """Close a run whose process died; its item stays as it is. In the caller's transaction."""
-    changes = {"status": ItemStatus.CANCELLED, "interrupted": True, "error": reason, "traceback": traceback}
-    return _change(connection, record, **changes, finished_at=when)
-
-
-def leave_queue(connection: Connection, record: RunRecord) -> None:
-    """The item of a run that ended isn't queued any more; in the caller's transaction."""
-    connection.execute(delete(queue_items).where(queue_items.c.token == record.token, queue_items.c.id == record.item_id))
-
-
-def open_runs(connection: Connection) -> list[tuple[RunRecord, str]]:
-    """Runs that haven't ended, each with the process it belongs to."""
-    rows = connection.execute(select(runs).where(runs.c.status == RUNNING).order_by(runs.c.seq).with_for_update()).mappings()
-    return [(run_of(row), row["process"]) for row in rows]
+    def forget(self, run_id: str) -> None:
+        """Delete a record, whatever its status; its folder stays."""
+        with self._database.write() as connection:
+            connection.execute(delete(runs).where(runs.c.id == run_id))
 
 
 def _plain(record: RunRecord, metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -267,11 +340,11 @@ def _of(owner: str | None) -> list[ColumnElement[bool]]:
 
 def _matching(
     owner: str | None,
-    engine: str | None,
-    status: ItemStatus | Collection[ItemStatus] | None,
-    text: str,
-    source: str | None,
-    interrupted: bool,
+    engine: str | None = None,
+    status: ItemStatus | Collection[ItemStatus] | None = None,
+    text: str = "",
+    source: str | None = None,
+    interrupted: bool = False,
 ) -> ColumnElement[bool]:
     chosen = _of(owner)
     if engine:
@@ -283,7 +356,7 @@ def _matching(
         prefix = source.removesuffix("*")
         chosen.append(runs.c.source.startswith(prefix, autoescape=True) if prefix != source else runs.c.source == source)
     if not interrupted:
-        chosen.append(runs.c.interrupted.is_(False))
+        chosen.append(or_(runs.c.interrupted.is_(False), runs.c.status == str(ItemStatus.FAILED)))
     searched = (runs.c.prompt_text, runs.c.engine, runs.c.error, runs.c.id)
     chosen += [or_(*(column.icontains(word, autoescape=True) for column in searched)) for word in text.split()]
     return and_(True, *chosen)

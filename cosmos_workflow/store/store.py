@@ -1,18 +1,56 @@
-"""The store as one object."""
+"""The store as one object: its parts over one database, one disk and one identity."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
 
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.store.prompts import PromptLibrary
+from cosmos_workflow.files import Digests, Disk
+from cosmos_workflow.store.database import Database
+from cosmos_workflow.store.inputs import Inputs
+from cosmos_workflow.store.process import ProcessLock
+from cosmos_workflow.store.prompts import Prompts
+from cosmos_workflow.store.queues import Queues
 from cosmos_workflow.store.records import Finding
+from cosmos_workflow.store.recovery import Recovery
 from cosmos_workflow.store.repair import Repair, rescue_database
+from cosmos_workflow.store.run_files import RunFiles
+from cosmos_workflow.store.runs import Runs
 
 
-class Store(PromptLibrary, Repair):
-    """Prompts, input files, runs with their folders, and the queues' journal, in one database and one workspace.
+class Store:
+    """What a workspace keeps: `prompts`, their `inputs`, the `queues`, the `runs` with their folders; `recovery`, `repair`.
 
     `Store(workspace, url=None, disk=None)`: `url` is any SQLAlchemy URL, by default the workspace's SQLite file. Safe under
     many threads, and under many processes with a store each. What can't be written raises UnavailableError of one sentence,
     and changed nothing.
     """
+
+    def __init__(self, workspace: Workspace, url: str | None = None, disk: Disk | None = None) -> None:
+        self.workspace = workspace
+        self.digests = Digests()
+        disk = disk or Disk()
+        self.database = Database(workspace, url or "")
+        self.process = ProcessLock(workspace)
+        self.inputs = Inputs(workspace, self.database, disk, self.digests)
+        self.prompts = Prompts(self.database, self.inputs)
+        self.queues = Queues(self.database, self.process)
+        files = RunFiles(workspace, disk, self.digests)
+        self.runs = Runs(workspace, self.database, disk, self.process, self.queues, files)
+        self.recovery = Recovery(workspace, self.database, disk, self.process, self.queues, self.runs, files)
+        self.repair = Repair(workspace, disk, self.runs, files)
+
+    def close(self) -> None:
+        """Close the database; what this store left running counts as interrupted from now on."""
+        self.database.close()
+        self.process.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        self.close()
 
 
 def repair_workspace(workspace: Workspace, apply: bool = False) -> list[Finding]:
@@ -24,4 +62,4 @@ def repair_workspace(workspace: Workspace, apply: bool = False) -> list[Finding]
     if found and not apply:
         return found  # what the folders hold is seen once the database is readable
     with Store(workspace) as store:
-        return found + store.repair(apply)
+        return found + store.repair.run(apply)

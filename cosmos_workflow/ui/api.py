@@ -15,7 +15,7 @@ from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.execution.runner import RunnerSnapshot
 from cosmos_workflow.execution.sessions import Session
 from cosmos_workflow.queueing import Prompt
-from cosmos_workflow.store import Store
+from cosmos_workflow.store.store import Store
 from cosmos_workflow.ui import live, view
 from cosmos_workflow.ui.page import Page, guard, owner_of
 from cosmos_workflow.ui.prompts.configuration import require_available
@@ -102,12 +102,12 @@ def read_prompts(given: Any, store: Store, owner: str) -> list[Prompt]:
 
 def _read_prompt(entry: Any, store: Store, owner: str, where: str) -> Prompt:
     if isinstance(entry, str):
-        return store.get_prompt(entry, owner) if entry.startswith("ps_") else Prompt(entry)
+        return store.prompts.get(entry, owner) if entry.startswith("ps_") else Prompt(entry)
     if not isinstance(entry, dict) or not set(entry) <= {"text", "inputs"}:
         raise InputError(f'{where}: {shorten(entry)} isn\'t right; give a text, an id, or {{"text": ..., "inputs": ...}}.')
     inputs = read_object(entry.get("inputs"), f"{where}, inputs")
     # Only files that were given to the library: a path of this machine is nobody's to name.
-    files = {str(name): str(store.own_input(str(path), owner)) for name, path in inputs.items()}
+    files = {str(name): str(store.inputs.own(str(path), owner)) for name, path in inputs.items()}
     return Prompt(str(entry.get("text") or ""), files)
 
 

@@ -11,7 +11,7 @@ from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.execution.runner import RunnerState
 from cosmos_workflow.queueing import Batch, ItemStatus, Prompt, QueueItem
-from cosmos_workflow.store import RunRecord
+from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import view
 from cosmos_workflow.ui.view import PAGE_SIZE, Picture
 

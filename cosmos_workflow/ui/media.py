@@ -9,10 +9,10 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import FileResponse, StreamingResponse
 
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.jobs.speech.assembly import finals
 from cosmos_workflow.queueing import ItemStatus
-from cosmos_workflow.store import LOCAL, Store
-from cosmos_workflow.ui.jobs.desk import Desks
+from cosmos_workflow.store.records import LOCAL
+from cosmos_workflow.store.store import Store
+from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.results.archive import archive
 
 TYPES = {
@@ -38,11 +38,11 @@ def router(store: Store) -> APIRouter:
 
     @routes.api_route("/media/{run_id}/{key}", methods=["GET", "HEAD"])
     def output(run_id: str, key: str, request: Request, download: bool = False) -> FileResponse:
-        run = store.get_run(run_id, request.scope.get("user_name") or LOCAL)
+        run = store.runs.get(run_id, request.scope.get("user_name") or LOCAL)
         if run is None:
             raise HTTPException(404, "There is no such result.")
         try:
-            path = store.output_path(run, key)
+            path = store.runs.output_path(run, key)
         except InputError as error:
             raise HTTPException(404, "There is no such file.") from error
         if not path.is_file():
@@ -52,7 +52,7 @@ def router(store: Store) -> APIRouter:
     @routes.get("/media.zip")
     def everything(request: Request, engine: str = "", text: str = "") -> StreamingResponse:
         owner = request.scope.get("user_name") or LOCAL
-        runs = store.list_runs(owner, engine=engine or None, status=ItemStatus.SUCCEEDED, text=text, limit=None)
+        runs = store.runs.list(owner, engine=engine or None, status=ItemStatus.SUCCEEDED, text=text, limit=None)
         made = archive(store, runs[::-1])
         headers = {"Content-Disposition": 'attachment; filename="results.zip"', "Content-Length": str(len(made))}
         return StreamingResponse(made, media_type="application/zip", headers={**headers, "Cache-Control": "private, no-store"})
@@ -60,13 +60,13 @@ def router(store: Store) -> APIRouter:
     return routes
 
 
-def job_router(desks: Desks) -> APIRouter:
+def job_router(managers: JobManagers) -> APIRouter:
     """GET and HEAD of a job's file, and of the finals of its tasks."""
     routes = APIRouter()
 
     @routes.api_route("/job-files/{job_id}", methods=["GET", "HEAD"])
     def source(job_id: str, request: Request) -> FileResponse:
-        stored = desks.of(request.scope.get("user_name") or LOCAL).jobs.find(job_id)
+        stored = managers.of(request.scope.get("user_name") or LOCAL).find(job_id)
         if stored is None:
             raise HTTPException(404, "There is no such job.")
         return send(stored.path, stored.path.name, True, fixed=False)
@@ -75,9 +75,9 @@ def job_router(desks: Desks) -> APIRouter:
     def final(
         job_id: str, key: str, number: int, kind: Literal["sound", "subtitles"], request: Request, download: bool = False
     ) -> FileResponse:
-        jobs = desks.of(request.scope.get("user_name") or LOCAL).jobs
+        manager = managers.of(request.scope.get("user_name") or LOCAL)
         try:
-            made = finals(jobs.task_folder(f"{job_id}/{key}"))
+            made = manager.finals(f"{job_id}/{key}")
         except InputError as error:
             raise HTTPException(404, "There is no such task.") from error
         found = next((one for one in made if one.number == number), None)

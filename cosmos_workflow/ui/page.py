@@ -18,7 +18,8 @@ from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import QueueRunner
 from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.queueing import Queue
-from cosmos_workflow.store import LOCAL, Store
+from cosmos_workflow.store.records import LOCAL
+from cosmos_workflow.store.store import Store
 from cosmos_workflow.ui.jobs.view import JobsVisit
 from cosmos_workflow.ui.view import Picture
 

@@ -13,7 +13,7 @@ from cosmos_workflow.execution.estimates import BatchingGain, Rate, TimeLeft, fo
 from cosmos_workflow.execution.runner import RunnerSnapshot, RunnerState
 from cosmos_workflow.queueing import Batch, ItemStatus, QueueItem, QueueSnapshot, explain_groups
 from cosmos_workflow.queueing.rows import describe_params, describe_weights, group_labels
-from cosmos_workflow.store import LOCAL, RunRecord
+from cosmos_workflow.store.records import LOCAL, RunRecord
 
 PAGE_SIZE = 200
 """Rows of a table that are sent at once."""

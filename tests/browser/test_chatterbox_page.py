@@ -16,9 +16,9 @@ from playwright.sync_api import Page, expect
 from support import DEADLINE, digest
 
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.engines.chatterbox.variants import TURBO_WEIGHTS
+from cosmos_workflow.engines.chatterbox.variants import TURBO_FILES
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
-from cosmos_workflow.store import Store
+from cosmos_workflow.store.store import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -29,7 +29,7 @@ LARGE_BYTES = 40_000_000
 WRITE_WEIGHTS = """
 import sys
 from pathlib import Path
-from cosmos_workflow.engines.chatterbox.toy import write_toy_weights
+from cosmos_workflow.engines.testing.chatterbox.toy_weights import write_toy_weights
 
 write_toy_weights(Path(sys.argv[1]) / "chatterbox", "english", ends=False)
 write_toy_weights(Path(sys.argv[1]) / "chatterbox-turbo", "turbo")
@@ -39,8 +39,8 @@ write_toy_weights(Path(sys.argv[1]) / "chatterbox-turbo", "turbo")
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A hub that has Turbo's weights, as far as their names go, for pages that start now."""
-    files = dict.fromkeys(TURBO_WEIGHTS.files, b"{}") | {LARGE: bytes(LARGE_BYTES)}
-    with open_hub(TURBO_WEIGHTS.repo, files) as made:
+    files = dict.fromkeys(TURBO_FILES.files, b"{}") | {LARGE: bytes(LARGE_BYTES)}
+    with open_hub(TURBO_FILES.repo, files) as made:
         monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
         for name, value in {
             "HF_ENDPOINT": made.address,
@@ -132,7 +132,7 @@ def sounds(workspace: Path) -> dict[tuple[str, str], list[str]]:
     """Digests of the files that were made, oldest first, by text and variant."""
     store = Store(Workspace.open(workspace))
     made: dict[tuple[str, str], list[str]] = {}
-    for run in sorted(store.list_runs(), key=lambda run: run.started_at or 0):
+    for run in sorted(store.runs.list(), key=lambda run: run.started_at or 0):
         for path in (workspace / "runs" / run.id).rglob("speech.wav"):
             made.setdefault((run.prompt_text, str(run.params["variant"])), []).append(digest(path))
     store.close()
@@ -143,7 +143,7 @@ def batches(workspace: Path) -> list[tuple[str, int]]:
     """Variant and number of items of each batch."""
     store = Store(Workspace.open(workspace))
     found: dict[str, list[str]] = {}
-    for run in store.list_runs():
+    for run in store.runs.list():
         found.setdefault(run.batch_id, []).append(str(run.params["variant"]))
     store.close()
     assert all(len(set(variants)) == 1 for variants in found.values())
@@ -172,7 +172,7 @@ def test_two_variants_and_three_voices_are_grouped_and_the_rest_of_a_cancel_is_w
     for text, voice in zip(SPOKEN, voices, strict=True):
         write_spoken(page, text, voice)
     write_spoken(page, ENDLESS)
-    choose_engine(page, "Chatterbox")
+    choose_engine(page, "Toy voice")
 
     tick(page, *SPOKEN)
     set_number(page, "Most speech tokens", "150")

@@ -10,10 +10,10 @@ from page_support import Server, add, choose_engine, open_tab, plays, set_number
 from playwright.sync_api import Page, expect
 
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.engines.cosmos_transfer.toy import write_toy_weights
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
+from cosmos_workflow.engines.testing.cosmos_transfer.toy_weights import write_toy_weights
 from cosmos_workflow.queueing import Prompt
-from cosmos_workflow.store import Store
+from cosmos_workflow.store.store import Store
 from tests.engines.cosmos_transfer.support import write_clip
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -24,11 +24,11 @@ def test_two_weights_are_one_batch_two_seeds_are_two_and_the_controls_are_beside
 ) -> None:
     monkeypatch.setenv(FOLDER_VARIABLE, str(write_toy_weights(tmp_path / "weights")))
     store = Store(Workspace.open(tmp_path / "page"))
-    clip = store.add_input(write_clip(tmp_path / "clip.mp4", frames=12, width=96, height=64))
-    store.save_prompts([Prompt("A fox in the rain.", name=name, inputs={"video": str(clip)}) for name in ("Rain", "Snow")])
+    clip = store.inputs.add(write_clip(tmp_path / "clip.mp4", frames=12, width=96, height=64))
+    store.prompts.save([Prompt("A fox in the rain.", name=name, inputs={"video": str(clip)}) for name in ("Rain", "Snow")])
     store.close()
     page = visit(serve().url)
-    choose_engine(page, "Cosmos Transfer")
+    choose_engine(page, "Toy clip")
     set_number(page, "Frames per second", "6")
     set_number(page, "Steps", "1")
     for queued, (prompt, vis) in enumerate([("Rain", "0.9"), ("Snow", "0.2")], 1):
@@ -47,7 +47,7 @@ def test_two_weights_are_one_batch_two_seeds_are_two_and_the_controls_are_beside
     results = page.locator("#queue-results article")
     expect(results).to_have_count(3, timeout=180_000)
     with Store(Workspace.open(tmp_path / "page")) as store:
-        assert sorted(run.metadata["made_at_once"] for run in store.list_runs()) == [1, 2, 2]
+        assert sorted(run.metadata["made_at_once"] for run in store.runs.list()) == [1, 2, 2]
     for number in range(3):
         card = results.nth(number)
         expect(card.locator("figcaption")).to_have_text(["control vis", "control edge", "control depth", "control seg"])

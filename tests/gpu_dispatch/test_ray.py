@@ -193,7 +193,7 @@ def test_a_queue_works_on_every_machine_and_says_where(cluster: Any, machines: A
         gate.touch()
         assert session.runner.join(DEADLINE)
         assert {str(item.status) for item in session.queue.snapshot().finished} == {"succeeded"}
-        runs = operations.store.list_runs(limit=100)
+        runs = operations.store.runs.list(limit=100)
     assert {run.device for run in runs} == {"CPU on head", "CPU on other"}
     assert len(list(workspace.root.glob("runs/*/sound.wav"))) == len(runs) == 12
 

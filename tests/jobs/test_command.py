@@ -21,7 +21,8 @@ from support import DEADLINE, wait_for
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.queueing import ItemStatus
-from cosmos_workflow.store import RunRecord, Store
+from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.store.store import Store
 
 ASSETS = Path(__file__).parents[2] / "assets" / "jobs"
 
@@ -49,7 +50,7 @@ def told(*arguments: str | Path) -> Any:
 def made(workspace: Path) -> list[RunRecord]:
     """The succeeded runs of a workspace."""
     with Store(Workspace.open(workspace)) as store:
-        return store.list_runs(None, status=ItemStatus.SUCCEEDED, limit=None)
+        return store.runs.list(None, status=ItemStatus.SUCCEEDED, limit=None)
 
 
 def finished(workspace: Path) -> int:

@@ -73,13 +73,13 @@ def test_switching_a_job_and_a_task_off_keeps_the_comments(manager: JobManager) 
     before = manager.read(stored.id)
     off = manager.enable(stored.id, False)
     assert not off.enabled
-    task_off = manager.enable(stored.id, False, task=1)
+    task_off = manager.enable(stored.id, False, task="2")
     assert task_off.job is not None
     assert [task.enabled for task in task_off.job.tasks] == [True, False]
     assert "# hums" in manager.read(stored.id)
     assert "# first" in manager.read(stored.id)
     manager.enable(stored.id, True)
-    manager.enable(stored.id, True, task=1)
+    manager.enable(stored.id, True, task="2")
     assert manager.read(stored.id) == before
 
 
@@ -111,7 +111,7 @@ def test_a_deleted_job_takes_its_finals_with_it(manager: JobManager, orchestrato
     manager.delete(stored.id)
     assert manager.list() == []
     assert not result.files["audio"].exists()
-    assert orchestrator.operations.store.count_runs() == 1
+    assert orchestrator.operations.store.runs.count() == 1
     with pytest.raises(InputError, match="may have been deleted"):
         manager.read(stored.id)
 
@@ -264,7 +264,7 @@ def test_switching_off_stops_after_the_batch(
     manager.create("gates", "engine: tone\ntasks:\n" + "".join(f"  - text: gate {number}\n" for number in range(9)))
     background.switch(True)
     store = orchestrator.operations.store
-    wait_for(lambda: store.list_runs(status=ItemStatus.RUNNING), "a batch runs")
+    wait_for(lambda: store.runs.list(status=ItemStatus.RUNNING), "a batch runs")
     background.switch(False)
     (tmp_path / "gate").touch()
     assert background.join(DEADLINE)

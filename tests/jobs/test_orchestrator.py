@@ -17,7 +17,7 @@ from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, JobStarted, JobWaiting, TakeMade, TaskEnded
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-from cosmos_workflow.jobs.plan import TaskStatus
+from cosmos_workflow.jobs.state import TaskStatus
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.queueing import ItemStatus
 from tests.jobs.conftest import changed, job_of
@@ -120,7 +120,7 @@ def test_a_deleted_output_is_made_again(orchestrator: TaskOrchestrator, manager:
     job = job_of(manager, STORY)
     orchestrator.run(job)
     store = orchestrator.operations.store
-    store.delete_runs([store.list_runs(limit=1)[0].id])
+    store.runs.delete([store.runs.list(limit=1)[0].id])
     assert orchestrator.report(job).label == "Partial 75 %"
     (result,) = orchestrator.run(job)
     assert (result.succeeded, result.made) == (True, 1)
@@ -130,7 +130,7 @@ def test_pieces_of_several_tasks_share_batches(orchestrator: TaskOrchestrator, m
     job = job_of(manager, "engine: tone\ntasks: [{text: one}, {text: two}, {text: three}, {text: four, params: {key: 5}}]\n")
     results = orchestrator.run(job)
     assert all(result.succeeded for result in results)
-    runs = orchestrator.operations.store.list_runs()
+    runs = orchestrator.operations.store.runs.list()
     assert sorted(Counter(run.batch_id for run in runs).values()) == [1, 3]
 
 
@@ -157,7 +157,7 @@ def test_a_stopped_job_goes_on_where_it_was(
     thread = threading.Thread(target=lambda: found.extend(r.label for r in orchestrator.run(job, on_event=busy, stop=stop)))
     thread.start()
     store = orchestrator.operations.store
-    wait_for(lambda: store.list_runs(status=ItemStatus.RUNNING), "a batch runs")
+    wait_for(lambda: store.runs.list(status=ItemStatus.RUNNING), "a batch runs")
     assert orchestrator.report(job).status is TaskStatus.RUNNING
     detailed = orchestrator.get_detailed_status(f"{job.id}/1")
     assert detailed is not None

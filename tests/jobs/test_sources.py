@@ -17,7 +17,6 @@ from support import DEADLINE, wait_for
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.background import JobBackground
-from cosmos_workflow.jobs.check import check_job
 from cosmos_workflow.jobs.document.loading import parse_job
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, TakeMade
 from cosmos_workflow.jobs.manager import JobManager
@@ -163,7 +162,7 @@ def test_a_task_takes_what_another_made_of_all_its_pieces(orchestrator: TaskOrch
     letters = sum(map(len, made(tone)))
     assert first.pieces == 2
     assert soundfile.info(str(whole.files["audio"])).duration == pytest.approx(letters * 0.05 + 0.5, abs=0.01)
-    (run,) = [run for run in orchestrator.operations.store.list_runs() if run.prompt_text == "And the end."]
+    (run,) = [run for run in orchestrator.operations.store.runs.list() if run.prompt_text == "And the end."]
     assert run.inputs == {"before": str(first.files["audio"])}
     again = orchestrator.run(job)
     assert [(result.succeeded, result.made) for result in again] == [(True, 0), (True, 0)]
@@ -264,7 +263,7 @@ tasks:
     results = orchestrator.run(job_of(manager, text))
     assert [result.label for result in results] == ["Completed", "Completed", "Failed"]
     assert results[2].error == "not run, since lines made no 'control_depth'; it made video, control_edge"
-    runs = {run.source.split("/")[1].split("#")[0]: run for run in orchestrator.operations.store.list_runs()}
+    runs = {run.source.split("/")[1].split("#")[0]: run for run in orchestrator.operations.store.runs.list()}
     assert runs["again"].inputs["video"].endswith(f"{runs['lines'].id}/control_edge.mp4")
 
 
@@ -286,7 +285,7 @@ def test_a_stopped_job_doesnt_begin_what_waited(
     labels: list[str] = []
     thread = threading.Thread(target=lambda: labels.extend(r.label for r in orchestrator.run(job, stop=stop)))
     thread.start()
-    wait_for(lambda: orchestrator.operations.store.list_runs(status=ItemStatus.RUNNING), "the first batch runs")
+    wait_for(lambda: orchestrator.operations.store.runs.list(status=ItemStatus.RUNNING), "the first batch runs")
     stop.set()
     (tmp_path / "gate").touch()
     thread.join()
@@ -334,12 +333,12 @@ def test_run_mode_goes_on_behind_a_job_whose_need_failed(orchestrator: TaskOrche
 
 def test_what_a_check_tells_of_a_job_that_waits(orchestrator: TaskOrchestrator, manager: JobManager) -> None:
     job = job_of(manager, THREE)
-    checked = check_job(job, orchestrator)
+    checked = orchestrator.check(job)
     assert [len(batch) for batch, _ in checked.batches] == [4]
     assert checked.time == "not known before the engine has made something here"
     orchestrator.run(job)
-    assert check_job(job, orchestrator).time == "nothing is left to make"
-    checked = check_job(changed(manager, job, "text: one", "text: once"), orchestrator)
+    assert orchestrator.check(job).time == "nothing is left to make"
+    checked = orchestrator.check(changed(manager, job, "text: one", "text: once"))
     assert checked.plan.wanted == 3
     assert checked.time.endswith("; what waits for other tasks isn't counted in")
 

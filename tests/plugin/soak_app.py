@@ -18,7 +18,7 @@ def main(root: Path, items: int) -> None:
     with Operations(workspace) as operations:
         sessions = Sessions(operations)
         restored = sessions.restore()
-        if not restored and not operations.store.count_runs(interrupted=True):
+        if not restored and not operations.store.runs.count(interrupted=True):
             session = sessions.open()
             prompts = [Prompt(f"work {5 + number % 30}") for number in range(items)]
             for group in range(3):

@@ -16,7 +16,7 @@ from support import DEADLINE, wait_for
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.queueing import ItemStatus
-from cosmos_workflow.store import Store
+from cosmos_workflow.store.store import Store
 
 ITEMS = 50
 PLUGIN = Path(__file__).parents[1] / "plugin"
@@ -81,17 +81,17 @@ class Round:
 def check(workspace: Workspace) -> Counter[str]:
     """Every item has exactly one result, and records and folders agree; returns how the items ended."""
     store = Store(workspace)
-    runs = store.list_runs(limit=None, interrupted=True)
+    runs = store.runs.list(limit=None, interrupted=True)
     final = [run for run in runs if not run.interrupted]
     assert len({run.item_id for run in final}) == len(final) == ITEMS, "one result for each item"
     assert all(run.status.is_terminal for run in runs)
-    assert store.open_queues() == []
+    assert store.queues.list_open() == []
     folders = {path.name for path in workspace.runs.iterdir()}
     assert folders == {run.id for run in final if run.status is ItemStatus.SUCCEEDED}
     for name in folders:
         told = json.loads((workspace.runs / name / "run.json").read_text())
         assert (workspace.runs / name / told["outputs"]["audio"]["file"]).stat().st_size == told["outputs"]["audio"]["size"]
-    assert store.repair() == []
+    assert store.repair.run() == []
     store.close()
     return Counter(str(run.status) for run in final)
 

@@ -13,8 +13,10 @@ import pytest
 from sqlalchemy import event
 
 from cosmos_workflow.config import Workspace
+from cosmos_workflow.files import Disk
 from cosmos_workflow.queueing import Prompt, Queue, QueueItem
-from cosmos_workflow.store import Disk, RunRecord, Store
+from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.store.store import Store
 
 MakeRun = Callable[..., RunRecord]
 
@@ -47,7 +49,7 @@ def limit_database(store: Store) -> Callable[[], None]:
     """Let the database grow no further: SQLite itself says that the disk is full."""
 
     def limit() -> None:
-        @event.listens_for(store._db.engine, "begin", insert=True)
+        @event.listens_for(store.database.engine, "begin", insert=True)
         def _limit(connection: Any) -> None:
             # Below its present size SQLite takes the present size.
             connection.exec_driver_sql("PRAGMA max_page_count=1")
@@ -60,8 +62,8 @@ def queued(store: Store) -> Callable[..., tuple[Queue, list[QueueItem]]]:
     """A queue that is journalled in the store, with a probe item for each text."""
 
     def make(*texts: str, owner: str = "local") -> tuple[Queue, list[QueueItem]]:
-        queue = Queue(journal=store, owner=owner)
-        store.register_queue(queue.token, owner)
+        queue = Queue(journal=store.queues, owner=owner)
+        store.queues.register(queue.token, owner)
         return queue, queue.add_to_queue([Prompt(text) for text in texts], "probe", {}) if texts else []
 
     return make
@@ -73,8 +75,8 @@ def made(store: Store) -> MakeRun:
 
     def make(text: str = "hello", content: bytes = b"RIFFsound", **known: Any) -> RunRecord:
         item = QueueItem("ps_1", text, known.pop("engine", "probe"), {"seed": 7}, {}, {}, "key")
-        (record,) = store.begin_runs([replace(RunRecord.of(item), **known)])
-        (store.open_run_folder(record.id) / "sound.wav").write_bytes(content)
-        return store.publish_run(record.id, {"audio": "sound.wav"}, {"seconds": 1.5})
+        (record,) = store.runs.begin([replace(RunRecord.of(item), **known)])
+        (store.runs.open_folder(record.id) / "sound.wav").write_bytes(content)
+        return store.runs.publish(record.id, {"audio": "sound.wav"}, {"seconds": 1.5})
 
     return make

@@ -15,8 +15,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "plugin"))
 from sqlalchemy import event
 
 from cosmos_workflow.config import Workspace
+from cosmos_workflow.files import Disk
 from cosmos_workflow.queueing import ItemStatus, Prompt, Queue, QueueItem
-from cosmos_workflow.store import Disk, RunRecord, Store
+from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.store.store import Store
 
 
 class MortalDisk(Disk):
@@ -36,27 +38,27 @@ class MortalDisk(Disk):
 
 def make(store: Store, record: RunRecord) -> RunRecord:
     """What a worker and its runner do for an item that succeeds."""
-    (store.open_run_folder(record.id) / "sound.wav").write_bytes(b"RIFF" + record.prompt_text.encode())
-    return store.publish_run(record.id, {"audio": "sound.wav"})
+    (store.runs.open_folder(record.id) / "sound.wav").write_bytes(b"RIFF" + record.prompt_text.encode())
+    return store.runs.publish(record.id, {"audio": "sound.wav"})
 
 
 def live(root: str, last: int) -> None:
     """A short life: two items are queued, a batch claimed, one succeeds, the other fails."""
     disk = MortalDisk(last)
     store = Store(Workspace.open(root), disk=disk)
-    event.listen(store._db.engine, "commit", disk.step)
-    event.listen(store._db.engine, "checkin", disk.step)
+    event.listen(store.database.engine, "commit", disk.step)
+    event.listen(store.database.engine, "checkin", disk.step)
     items = [QueueItem("ps_1", text, "probe", {"group": 0, "rate": 1}, {}, {}, "key") for text in ("one", "two")]
-    queue = Queue("qt_life", journal=store)
+    queue = Queue("qt_life", journal=store.queues)
     queue.extend(items)
     batch = queue.claim()
     assert batch is not None
-    records = store.begin_runs([RunRecord.of(item, batch, token=queue.token) for item in batch.items])
+    records = store.runs.begin([RunRecord.of(item, batch, token=queue.token) for item in batch.items])
     make(store, records[0])
     queue.finish(records[0].item_id, ItemStatus.SUCCEEDED)
-    store.open_run_folder(records[1].id)
-    store.finish_run(records[1].id, ItemStatus.FAILED, error="told to")
-    store.discard_run_folder(records[1].id)
+    store.runs.open_folder(records[1].id)
+    store.runs.finish(records[1].id, ItemStatus.FAILED, error="told to")
+    store.runs.discard_folder(records[1].id)
     queue.finish(records[1].item_id, ItemStatus.FAILED, "told to")
     os._exit(0)
 
@@ -75,15 +77,15 @@ def die_everywhere(root: str) -> None:
 def write(root: str, number: int) -> None:
     """What each of several processes writes."""
     store = Store(Workspace.open(root))
-    queue = Queue(f"qt_{number}", journal=store)
+    queue = Queue(f"qt_{number}", journal=store.queues)
     for turn in range(20):
-        store.save_prompt(Prompt(f"{number} {turn}"))
+        store.prompts.save([Prompt(f"{number} {turn}")])
         queue.extend([QueueItem("ps_1", f"{turn}", "probe", {"group": 0, "rate": 1}, {}, {}, "key")])
     batch = queue.claim()
     assert batch is not None
     for item in batch.items[:5]:
-        (record,) = store.begin_runs([RunRecord.of(item, batch, token=queue.token)])
-        store.update_progress(record.id, "think", 0.5)
+        (record,) = store.runs.begin([RunRecord.of(item, batch, token=queue.token)])
+        store.runs.update_progress(record.id, "think", 0.5)
         make(store, record)
         queue.finish(item.id, ItemStatus.SUCCEEDED)
     queue.put_back([item.id for item in batch.items[5:]])

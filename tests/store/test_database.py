@@ -11,32 +11,33 @@ from sqlalchemy import update
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import UnavailableError
 from cosmos_workflow.queueing import Prompt
-from cosmos_workflow.store import Store, schema
+from cosmos_workflow.store import schema
+from cosmos_workflow.store.store import Store
 
 
 def set_version(store: Store, version: int) -> None:
-    with store._db.write() as connection:
+    with store.database.write() as connection:
         connection.execute(update(schema.meta).values(value=str(version)))
 
 
 def test_a_power_cut_loses_no_commit(store: Store) -> None:
-    with store._db.write() as connection:
+    with store.database.write() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2, "FULL"
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
-    with store._db.write(durable=False) as connection:
+    with store.database.write(durable=False) as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1, "NORMAL"
-    with store._db.write() as connection:
+    with store.database.write() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2, "and back"
 
 
 def test_what_fails_in_the_middle_changed_nothing(store: Store) -> None:
     def written() -> list[Any]:
-        with store._db.read() as connection:
+        with store.database.read() as connection:
             return list(connection.execute(schema.meta.select().order_by(schema.meta.c.key)))
 
     def half() -> None:
-        with store._db.write() as connection:
+        with store.database.write() as connection:
             connection.execute(schema.meta.insert().values(key="half", value="done"))
             raise KeyboardInterrupt
 
@@ -53,14 +54,14 @@ def test_a_newer_database_is_refused(workspace: Workspace, store: Store) -> None
 
 
 def test_an_older_database_is_brought_up_to_date(workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.save_prompt(Prompt("kept"))
+    store.prompts.save([Prompt("kept")])
     steps: list[int] = []
     monkeypatch.setattr(schema, "VERSION", schema.VERSION + 2)
     monkeypatch.setattr(
         schema, "MIGRATIONS", {version: lambda _connection, version=version: steps.append(version) for version in range(1, 9)}
     )
     with Store(workspace) as later:
-        assert [prompt.text for prompt in later.list_prompts()] == ["kept"]
+        assert [prompt.text for prompt in later.prompts.list()] == ["kept"]
     Store(workspace).close()
     assert steps == [schema.VERSION - 2, schema.VERSION - 1], "each step once"
 
@@ -70,19 +71,19 @@ def test_a_migration_that_fails_changes_nothing(workspace: Workspace, store: Sto
         connection.execute(schema.prompts.delete())
         raise RuntimeError("no")
 
-    store.save_prompt(Prompt("kept"))
+    store.prompts.save([Prompt("kept")])
     monkeypatch.setattr(schema, "VERSION", 2)
     monkeypatch.setattr(schema, "MIGRATIONS", {1: fail})
     with pytest.raises(RuntimeError):
         Store(workspace)
     monkeypatch.undo()
     with Store(workspace) as later:
-        assert [prompt.text for prompt in later.list_prompts()] == ["kept"]
+        assert [prompt.text for prompt in later.prompts.list()] == ["kept"]
 
 
 def test_another_database_does(workspace: Workspace, tmp_path: Path) -> None:
     with Store(workspace, f"sqlite:///{tmp_path / 'elsewhere.db'}") as store:
-        store.save_prompt(Prompt("there"))
+        store.prompts.save([Prompt("there")])
     assert (tmp_path / "elsewhere.db").exists()
     assert not workspace.database.exists()
 

@@ -10,7 +10,7 @@ import pytest
 
 from cosmos_workflow.config import Settings, Workspace
 from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.store import Store
+from cosmos_workflow.store.store import Store
 
 WAV = b"RIFF\x24\0\0\0WAVEfmt "
 CONTENTS = {
@@ -37,20 +37,20 @@ def put(tmp_path: Path, content: bytes, name: str = "upload") -> Path:
 
 @pytest.mark.parametrize("extension", list(CONTENTS))
 def test_a_file_is_kept_under_its_content(store: Store, tmp_path: Path, extension: str) -> None:
-    kept = store.add_input(put(tmp_path, CONTENTS[extension]), f"../../My File{extension.upper()}")
+    kept = store.inputs.add(put(tmp_path, CONTENTS[extension]), f"../../My File{extension.upper()}")
     assert kept.parent == store.workspace.inputs / "local"
-    assert kept.name == f"{store.digest(kept)}{extension}"
+    assert kept.name == f"{store.digests.of(kept)}{extension}"
     assert kept.read_bytes() == CONTENTS[extension]
-    (listed,) = store.list_inputs()
+    (listed,) = store.inputs.list()
     assert (listed.file, listed.name, listed.size) == (kept.name, f"My File{extension.upper()}", len(CONTENTS[extension]))
-    assert store.own_input(listed.name) == store.own_input(kept.name) == store.own_input(str(kept)) == kept
+    assert store.inputs.own(listed.name) == store.inputs.own(kept.name) == store.inputs.own(str(kept)) == kept
 
 
 def test_the_same_content_twice_is_one_file(store: Store, tmp_path: Path) -> None:
-    first = store.add_input(put(tmp_path, WAV), "a.wav")
-    second = store.add_input(put(tmp_path, WAV), "b.wav")
+    first = store.inputs.add(put(tmp_path, WAV), "a.wav")
+    second = store.inputs.add(put(tmp_path, WAV), "b.wav")
     assert first == second
-    assert [known.name for known in store.list_inputs()] == ["b.wav"]
+    assert [known.name for known in store.inputs.list()] == ["b.wav"]
 
 
 @pytest.mark.parametrize(
@@ -79,67 +79,67 @@ def test_the_same_content_twice_is_one_file(store: Store, tmp_path: Path) -> Non
 )
 def test_a_file_must_be_what_its_name_says(store: Store, tmp_path: Path, name: str, content: bytes, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
-        store.add_input(put(tmp_path, content), name)
+        store.inputs.add(put(tmp_path, content), name)
     assert not list(store.workspace.inputs.iterdir())
-    assert store.list_inputs() == []
+    assert store.inputs.list() == []
 
 
 def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
     workspace = Workspace(Workspace.open(tmp_path / "w").root, Settings(max_upload_mb=1))
     with Store(workspace) as store:
         with pytest.raises(InputError, match=r"'a\.wav' has 1 MB; use a file of at most 1 MB"):
-            store.add_input(put(tmp_path, WAV + b"x" * 1_000_000), "a.wav")
-        assert store.add_input(put(tmp_path, WAV + b"x" * (1_000_000 - len(WAV))), "a.wav").exists()
+            store.inputs.add(put(tmp_path, WAV + b"x" * 1_000_000), "a.wav")
+        assert store.inputs.add(put(tmp_path, WAV + b"x" * (1_000_000 - len(WAV))), "a.wav").exists()
 
 
 def test_a_file_that_is_not_there_is_one_sentence(store: Store, tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match=r"The file 'gone\.wav' can't be used: No such file"):
-        store.add_input(tmp_path / "gone.wav")
+        store.inputs.add(tmp_path / "gone.wav")
 
 
 def test_a_full_disk_keeps_nothing(store: Store, disk, tmp_path: Path) -> None:
     disk.full = True
     disk.when = lambda path: path.name.startswith(".tmp")
     with pytest.raises(UnavailableError, match="the disk is full"):
-        store.add_input(put(tmp_path, WAV), "a.wav")
+        store.inputs.add(put(tmp_path, WAV), "a.wav")
     disk.full = False
     assert not [path for path in store.workspace.inputs.rglob("*") if path.is_file()]
-    assert store.list_inputs() == []
+    assert store.inputs.list() == []
 
 
 @pytest.mark.parametrize("owner", ["../eve", "..", "a/b", "Ada", "ada ", "", "CON.", "x" * 300, "ada\0", "\u2028", "local."])
 def test_any_owner_has_a_folder_of_their_own_inside(store: Store, owner: str) -> None:
-    folder = store.inputs_of(owner)
+    folder = store.inputs.folder(owner)
     assert folder.parent == store.workspace.inputs
     assert folder.name.lower() == folder.name
-    assert folder != store.inputs_of("ada")
-    assert folder != store.inputs_of("local")
+    assert folder != store.inputs.folder("ada")
+    assert folder != store.inputs.folder("local")
 
 
 def test_another_owners_file_is_not_there(store: Store, tmp_path: Path) -> None:
-    kept = store.add_input(put(tmp_path, WAV), "a.wav", "ada")
-    assert store.list_inputs("eve") == []
+    kept = store.inputs.add(put(tmp_path, WAV), "a.wav", "ada")
+    assert store.inputs.list("eve") == []
     for path in ("a.wav", kept.name, str(kept), f"../ada/{kept.name}", f"..%2Fada%2F{kept.name}", f"..\\ada\\{kept.name}"):
         with pytest.raises(InputError):
-            store.own_input(path, "eve")
-    (store.inputs_of("eve")).mkdir()
-    (store.inputs_of("eve") / "link.wav").symlink_to(kept)
+            store.inputs.own(path, "eve")
+    (store.inputs.folder("eve")).mkdir()
+    (store.inputs.folder("eve") / "link.wav").symlink_to(kept)
     with pytest.raises(InputError, match="isn't inside your input files"):
-        store.own_input("link.wav", "eve")
+        store.inputs.own("link.wav", "eve")
 
 
 def test_a_digest_follows_the_content(store: Store, tmp_path: Path) -> None:
     path = put(tmp_path, b"one")
-    before = store.digest(path)
+    before = store.digests.of(path)
     path.write_bytes(b"two")
     os.utime(path, ns=(0, 0))
-    assert store.digest(path) != before
+    assert store.digests.of(path) != before
 
 
 def test_many_threads_add_one_file(store: Store, tmp_path: Path) -> None:
     source = put(tmp_path, WAV + os.urandom(100_000))
     kept: list[Path] = []
-    threads = [threading.Thread(target=lambda: kept.append(store.add_input(source, "a.wav"))) for _ in range(6)]
+    threads = [threading.Thread(target=lambda: kept.append(store.inputs.add(source, "a.wav"))) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -18,7 +18,7 @@ from support import DEADLINE
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.queueing import ItemStatus, Prompt, Queue, QueueItem
-from cosmos_workflow.store import Store
+from cosmos_workflow.store.store import Store
 
 Queued = Callable[..., tuple[Queue, list[QueueItem]]]
 
@@ -33,42 +33,42 @@ def test_another_life_finds_the_queue_as_it_was(workspace: Workspace, store: Sto
     queue.edit(held(queue)[1].id, text="änderung \ud83c\udf99".encode("utf-16", "surrogatepass").decode("utf-16"))
     store.close()
     with Store(workspace) as later:
-        assert later.load_queue(queue.token) == held(queue)
-        assert later.queue_owner(queue.token) == "ada"
-        assert later.open_queues() == [(queue.token, "ada")]
-        assert later.open_queues("ada") == [(queue.token, "ada")]
-        assert later.open_queues("eve") == []
+        assert later.queues.load(queue.token) == held(queue)
+        assert later.queues.owner_of(queue.token) == "ada"
+        assert later.queues.list_open() == [(queue.token, "ada")]
+        assert later.queues.list_open("ada") == [(queue.token, "ada")]
+        assert later.queues.list_open("eve") == []
 
 
 def test_an_unknown_token_has_no_owner_and_no_items(store: Store) -> None:
-    assert store.queue_owner("qt_nobody") is None
-    assert store.load_queue("qt_nobody") == []
-    assert store.queue_state("qt_nobody") == {}
+    assert store.queues.owner_of("qt_nobody") is None
+    assert store.queues.load("qt_nobody") == []
+    assert store.queues.state_of("qt_nobody") == {}
 
 
 def test_a_queue_stays_its_owners(store: Store) -> None:
-    store.register_queue("qt_1", "ada")
-    store.register_queue("qt_1", "ada")
+    store.queues.register("qt_1", "ada")
+    store.queues.register("qt_1", "ada")
     with pytest.raises(InputError, match="belongs to somebody else"):
-        store.register_queue("qt_1", "eve")
-    assert store.queue_owner("qt_1") == "ada"
+        store.queues.register("qt_1", "eve")
+    assert store.queues.owner_of("qt_1") == "ada"
 
 
 def test_a_queue_that_another_process_works_on_is_not_taken_over(workspace: Workspace, store: Store, queued: Queued) -> None:
     queue, _ = queued("one")
     with Store(workspace) as page:
-        assert store.open_queues() == [(queue.token, "local")]
-        assert page.open_queues() == []
+        assert store.queues.list_open() == [(queue.token, "local")]
+        assert page.queues.list_open() == []
         store.close()
-        assert page.open_queues() == [(queue.token, "local")]
+        assert page.queues.list_open() == [(queue.token, "local")]
 
 
 def test_a_queue_keeps_whether_it_is_paused(workspace: Workspace, store: Store) -> None:
-    store.set_queue_state("qt_1", {"state": "paused"})
-    store.set_queue_state("qt_1", {"state": "held", "reason": "the disk is full"})
+    store.queues.set_state("qt_1", {"state": "paused"})
+    store.queues.set_state("qt_1", {"state": "held", "reason": "the disk is full"})
     with Store(workspace) as later:
-        assert later.queue_state("qt_1") == {"state": "held", "reason": "the disk is full"}
-        assert later.open_queues() == [], "it holds no item"
+        assert later.queues.state_of("qt_1") == {"state": "held", "reason": "the disk is full"}
+        assert later.queues.list_open() == [], "it holds no item"
 
 
 def test_a_full_disk_changes_neither_queue_nor_journal(
@@ -81,13 +81,13 @@ def test_a_full_disk_changes_neither_queue_nor_journal(
         queue.add_to_queue([Prompt("x" * 9_000) for _ in range(20)], "probe", {})
     assert held(queue) == before
     with Store(workspace) as later:
-        assert later.load_queue(queue.token) == before
-        with later._db.read() as connection:
+        assert later.queues.load(queue.token) == before
+        with later.database.read() as connection:
             assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
 
 
 def test_many_threads_lose_nothing(store: Store) -> None:
-    queues = [Queue(journal=store) for _ in range(3)]
+    queues = [Queue(journal=store.queues) for _ in range(3)]
     finished: list[str] = []
 
     def work(queue: Queue, number: int) -> None:
@@ -105,7 +105,7 @@ def test_many_threads_lose_nothing(store: Store) -> None:
     assert len(finished) == len(set(finished)) > 0
     assert sum(len(held(queue)) for queue in queues) == 3 * 4 * 8 - len(finished)
     for queue in queues:
-        assert store.load_queue(queue.token) == held(queue)
+        assert store.queues.load(queue.token) == held(queue)
 
 
 def test_many_processes_that_open_a_new_workspace_at_once_lose_nothing(workspace: Workspace) -> None:
@@ -114,10 +114,12 @@ def test_many_processes_that_open_a_new_workspace_at_once_lose_nothing(workspace
     answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE)
     assert answer.returncode == 0, answer.stderr
     with Store(workspace) as store:
-        assert {(token, len(store.load_queue(token))) for token, _ in store.open_queues()} == {(f"qt_{n}", 15) for n in range(4)}
-        assert store.count_prompts() == 4 * 20
-        assert store.count_runs(status=ItemStatus.SUCCEEDED) == 4 * 5
-        assert not store.repair()
+        assert {(token, len(store.queues.load(token))) for token, _ in store.queues.list_open()} == {
+            (f"qt_{n}", 15) for n in range(4)
+        }
+        assert store.prompts.count() == 4 * 20
+        assert store.runs.count(status=ItemStatus.SUCCEEDED) == 4 * 5
+        assert not store.repair.run()
 
 
 class JournalMachine(RuleBasedStateMachine):
@@ -127,8 +129,8 @@ class JournalMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.store = Store(Workspace.open(self.folder.name))
-        self.queue = Queue(journal=self.store)
-        self.other = Queue(journal=self.store)
+        self.queue = Queue(journal=self.store.queues)
+        self.other = Queue(journal=self.store.queues)
         self.others = self.other.add_to_queue([Prompt("mine")], "probe", {})
 
     def teardown(self) -> None:
@@ -177,8 +179,8 @@ class JournalMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_journal_agrees(self) -> None:
-        assert self.store.load_queue(self.queue.token) == held(self.queue)
-        assert self.store.load_queue(self.other.token) == self.others
+        assert self.store.queues.load(self.queue.token) == held(self.queue)
+        assert self.store.queues.load(self.other.token) == self.others
 
 
 TestJournalMachine = JournalMachine.TestCase

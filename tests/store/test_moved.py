@@ -9,7 +9,8 @@ import pytest
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.queueing import Prompt, Queue
-from cosmos_workflow.store import RunRecord, Store
+from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.store.store import Store
 
 WAV = b"RIFF\x24\0\0\0WAVEfmt "
 
@@ -34,18 +35,18 @@ def fill(store: Store, voice: Path, samples: Path) -> str:
     elsewhere = samples.parent / "elsewhere.wav"
     elsewhere.write_bytes(WAV)
     files = {"voice": str(voice), "video": str(samples / "clip.mp4")}
-    store.save_prompts([Prompt("Hello", files)])
-    queue = Queue(journal=store)
-    store.register_queue(queue.token)
+    store.prompts.save([Prompt("Hello", files)])
+    queue = Queue(journal=store.queues)
+    store.queues.register(queue.token)
     (item,) = queue.add_to_queue([Prompt("Hello", {**files, "speech": str(elsewhere)})], "probe", {})
-    store.begin_runs([RunRecord.of(item)])
+    store.runs.begin([RunRecord.of(item)])
     return queue.token
 
 
 def files_of(store: Store, token: str) -> list[dict[str, str]]:
-    (item,) = store.load_queue(token)
-    (run,) = store.list_runs()
-    (prompt,) = store.list_prompts()
+    (item,) = store.queues.load(token)
+    (run,) = store.runs.list()
+    (prompt,) = store.prompts.list()
     return [dict(prompt.inputs), dict(item.inputs), dict(run.inputs)]
 
 
@@ -54,7 +55,7 @@ def test_files_are_found_again_after_a_move(tmp_path: Path, samples: Path) -> No
     voice = tmp_path / "voice.wav"
     voice.write_bytes(WAV)
     with Store(Workspace.open(old)) as store:
-        token = fill(store, store.add_input(voice), samples)
+        token = fill(store, store.inputs.add(voice), samples)
         before = files_of(store, token)
     new = tmp_path / "archive" / "work"
     new.parent.mkdir()
@@ -65,7 +66,7 @@ def test_files_are_found_again_after_a_move(tmp_path: Path, samples: Path) -> No
         pass
     with Store(Workspace.open(new)) as store:
         after = files_of(store, token)
-        assert store.own_input(after[0]["voice"]).is_relative_to(new)
+        assert store.inputs.own(after[0]["voice"]).is_relative_to(new)
     assert all(Path(path).is_file() for inputs in after for path in inputs.values())
     assert [inputs.keys() for inputs in after] == [inputs.keys() for inputs in before]
     assert after[1]["speech"] == before[1]["speech"], "what lies elsewhere has not moved"
@@ -76,7 +77,7 @@ def test_a_copy_leaves_the_original_alone(tmp_path: Path, samples: Path) -> None
     voice = tmp_path / "voice.wav"
     voice.write_bytes(WAV)
     with Store(Workspace.open(tmp_path / "one")) as store:
-        token = fill(store, store.add_input(voice), samples)
+        token = fill(store, store.inputs.add(voice), samples)
         before = files_of(store, token)
     shutil.copytree(tmp_path / "one", tmp_path / "two")
     with Store(Workspace.open(tmp_path / "two")) as store:

@@ -15,7 +15,8 @@ import pytest
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.queueing import ItemStatus, Queue, QueueItem
 from cosmos_workflow.queueing.items import MAX_INTERRUPTIONS
-from cosmos_workflow.store import RunRecord, Store
+from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.store.store import Store
 
 Queued = Callable[..., tuple[Queue, list[QueueItem]]]
 
@@ -26,15 +27,15 @@ def dead(workspace: Workspace) -> Callable[..., tuple[str, list[RunRecord]]]:
 
     def leave(*texts: str, attempts: int = 0, begun: bool = True) -> tuple[str, list[RunRecord]]:
         with Store(workspace) as store:
-            queue = Queue(journal=store)
-            store.register_queue(queue.token)
+            queue = Queue(journal=store.queues)
+            store.queues.register(queue.token)
             item = QueueItem("ps_1", "", "probe", {"group": 0, "rate": 1}, {}, {}, "key", attempts=attempts)
             queue.extend([replace(item, id=f"qi_{text}", prompt_text=text) for text in texts])
             records: list[RunRecord] = []
             while batch := queue.claim():
                 records += [RunRecord.of(item, batch, token=queue.token) for item in batch.items]
-            for record in store.begin_runs(records) if begun else []:
-                (store.open_run_folder(record.id) / "sound.wav").write_bytes(b"RIFF")
+            for record in store.runs.begin(records) if begun else []:
+                (store.runs.open_folder(record.id) / "sound.wav").write_bytes(b"RIFF")
             return queue.token, records
 
     return leave
@@ -42,82 +43,82 @@ def dead(workspace: Workspace) -> Callable[..., tuple[str, list[RunRecord]]]:
 
 def test_what_was_running_is_queued_again_and_its_run_is_not_the_users_cancel(store: Store, dead: Callable[..., tuple]) -> None:
     token, (first, second) = dead("one", "two")
-    swept = store.sweep(now=1000.0)
+    swept = store.recovery.sweep(now=1000.0)
     assert swept.requeued == (first.item_id, second.item_id)
     assert swept.interrupted == (first.id, second.id)
-    items = store.load_queue(token)
+    items = store.queues.load(token)
     assert [(item.prompt_text, item.status, item.attempts) for item in items] == [("one", "queued", 1), ("two", "queued", 1)]
-    record = store.get_run(first.id)
+    record = store.runs.get(first.id)
     assert record is not None
     assert (record.status, record.interrupted, record.finished_at) == (ItemStatus.CANCELLED, True, 1000.0)
     assert record.error == "The program was ended while it ran."
-    assert store.list_runs() == [], "an interrupted run is no result: its item runs again"
-    assert store.count_runs(interrupted=True) == 2
+    assert store.runs.list() == [], "an interrupted run is no result: its item runs again"
+    assert store.runs.count(interrupted=True) == 2
     assert not list(store.workspace.runs.iterdir())
-    assert not [lock for lock in store.workspace.locks.glob("process-*") if store.process not in lock.name]
-    assert store.sweep() == type(swept)(), "once is enough"
+    assert not [lock for lock in store.workspace.locks.glob("process-*") if store.process.id not in lock.name]
+    assert store.recovery.sweep() == type(swept)(), "once is enough"
 
 
 def test_an_item_that_took_the_program_down_too_often_is_put_aside(store: Store, dead: Callable[..., tuple]) -> None:
     token, (run,) = dead("poison", attempts=MAX_INTERRUPTIONS)
-    assert store.sweep().failed == (run.id,)
-    assert store.load_queue(token) == []
-    (record,) = store.list_runs(status=ItemStatus.FAILED)
+    assert store.recovery.sweep().failed == (run.id,)
+    assert store.queues.load(token) == []
+    (record,) = store.runs.list(status=ItemStatus.FAILED)
     assert record.error == "The program was ended while it ran. It was tried 3 times."
 
 
 def test_a_batch_that_was_claimed_and_never_begun_is_queued_without_blame(store: Store, dead: Callable[..., tuple]) -> None:
     token, _ = dead("one", begun=False)
-    store.sweep()
-    assert [(item.status, item.attempts) for item in store.load_queue(token)] == [(ItemStatus.QUEUED, 0)]
+    store.recovery.sweep()
+    assert [(item.status, item.attempts) for item in store.queues.load(token)] == [(ItemStatus.QUEUED, 0)]
 
 
 def test_a_run_whose_item_no_queue_holds_can_be_retried_from_results(store: Store, dead: Callable[..., tuple]) -> None:
     token, (run,) = dead("one")
-    store.save(token, [], [run.item_id])
-    assert store.sweep().failed == (run.id,)
-    assert [record.id for record in store.list_runs(status=ItemStatus.FAILED)] == [run.id]
+    store.queues.save(token, [], [run.item_id])
+    assert store.recovery.sweep().failed == (run.id,)
+    assert [record.id for record in store.runs.list(status=ItemStatus.FAILED)] == [run.id]
 
 
 def test_a_run_left_open_beside_its_queued_item_costs_the_item_nothing(store: Store, dead: Callable[..., tuple]) -> None:
     token, (run,) = dead("one")
-    (item,) = store.load_queue(token)
-    store.save(token, [item.interrupted("Its worker died.")], [])
-    assert store.sweep().interrupted == (run.id,)
-    assert [item.attempts for item in store.load_queue(token)] == [1]
+    (item,) = store.queues.load(token)
+    store.queues.save(token, [item.interrupted("Its worker died.")], [])
+    assert store.recovery.sweep().interrupted == (run.id,)
+    assert [item.attempts for item in store.queues.load(token)] == [1]
 
 
 def test_a_living_process_is_left_alone(workspace: Workspace, store: Store, queued: Queued) -> None:
     queue, _ = queued("one")
     batch = queue.claim()
     assert batch is not None
-    (record,) = store.begin_runs([RunRecord.of(batch.items[0], batch, token=queue.token)])
-    folder = store.open_run_folder(record.id)
+    (record,) = store.runs.begin([RunRecord.of(batch.items[0], batch, token=queue.token)])
+    folder = store.runs.open_folder(record.id)
     with Store(workspace) as other:
-        assert other.is_alive(store.process)
-        assert other.sweep() == other.sweep()
-        assert other.repair(apply=True) == []
-        assert other.load_queue(queue.token) == list(queue.snapshot().items)
+        assert other.process.is_alive(store.process.id)
+        assert other.recovery.sweep() == other.recovery.sweep()
+        assert other.repair.run(apply=True) == []
+        assert other.queues.load(queue.token) == list(queue.snapshot().items)
     (folder / "sound.wav").write_bytes(b"RIFF")
-    assert store.publish_run(record.id, {"audio": "sound.wav"}).status is ItemStatus.SUCCEEDED
+    assert store.runs.publish(record.id, {"audio": "sound.wav"}).status is ItemStatus.SUCCEEDED
 
 
 def test_a_half_deleted_run_is_deleted(store: Store, made: Callable[..., RunRecord]) -> None:
     record = made()
-    folder = store.run_folder(record.id)
+    folder = store.runs.folder(record.id)
     folder.rename(folder.with_name(f"{folder.name}.deleted"))
-    store.sweep()
-    assert store.get_run(record.id) is None
+    store.recovery.sweep()
+    assert store.runs.get(record.id) is None
     assert not list(store.workspace.runs.iterdir())
 
 
 def test_a_copy_that_was_never_finished_goes_after_a_day(store: Store) -> None:
-    folder = store.inputs_of("local")
+    folder = store.inputs.folder("local")
     folder.mkdir()
     for name, age in [(".tmp_old", 90_000), (".tmp_new", 10), ("kept.wav", 90_000)]:
         (folder / name).touch()
         os.utime(folder / name, (1_000_000 - age, 1_000_000 - age))
-    store.sweep(now=1_000_000)
+    store.recovery.sweep(now=1_000_000)
     assert sorted(path.name for path in folder.iterdir()) == [".tmp_new", "kept.wav"]
 
 
@@ -132,33 +133,33 @@ def test_death_at_any_moment_loses_nothing_and_does_nothing_twice(tmp_path: Path
     for moment in range(moments):
         workspace = Workspace.open(tmp_path / str(moment))
         with Store(workspace) as store:
-            store.sweep()
+            store.recovery.sweep()
             seen.add(state_of(store))
-            assert store.repair() == [], moment
+            assert store.repair.run() == [], moment
             succeed_the_rest(store)
-            results = [(run.prompt_text, str(run.status)) for run in store.list_runs(limit=None)]
+            results = [(run.prompt_text, str(run.status)) for run in store.runs.list(limit=None)]
             assert sorted(results) in (
                 [],  # it died before anything was queued
                 [("one", "succeeded"), ("two", "failed")],
                 [("one", "succeeded"), ("two", "succeeded")],
             ), moment
-            for run in store.list_runs(status=ItemStatus.SUCCEEDED):
-                assert store.output_path(run, "audio").read_bytes() == b"RIFF" + run.prompt_text.encode()
-                assert json.loads((store.run_folder(run.id) / "run.json").read_text())["prompt"]["text"] == run.prompt_text
-            assert store.open_queues() == []
+            for run in store.runs.list(status=ItemStatus.SUCCEEDED):
+                assert store.runs.output_path(run, "audio").read_bytes() == b"RIFF" + run.prompt_text.encode()
+                assert json.loads((store.runs.folder(run.id) / "run.json").read_text())["prompt"]["text"] == run.prompt_text
+            assert store.queues.list_open() == []
     assert {("",), ("one queued", "two queued"), ("one succeeded", "two queued"), ("one succeeded", "two failed")} <= seen
 
 
 def state_of(store: Store) -> tuple[str, ...]:
-    items = [f"{item.prompt_text} {item.status}" for item in store.load_queue("qt_life")]
-    runs = [f"{run.prompt_text} {run.status}" for run in store.list_runs(limit=None)]
+    items = [f"{item.prompt_text} {item.status}" for item in store.queues.load("qt_life")]
+    runs = [f"{run.prompt_text} {run.status}" for run in store.runs.list(limit=None)]
     return tuple(sorted(items + runs)) or ("",)
 
 
 def succeed_the_rest(store: Store) -> None:
-    queue = Queue("qt_life", store.load_queue("qt_life"), store)
+    queue = Queue("qt_life", store.queues.load("qt_life"), store.queues)
     while batch := queue.claim():
-        for record in store.begin_runs([RunRecord.of(item, batch, token=queue.token) for item in batch.items]):
-            (store.open_run_folder(record.id) / "sound.wav").write_bytes(b"RIFF" + record.prompt_text.encode())
-            store.publish_run(record.id, {"audio": "sound.wav"})
+        for record in store.runs.begin([RunRecord.of(item, batch, token=queue.token) for item in batch.items]):
+            (store.runs.open_folder(record.id) / "sound.wav").write_bytes(b"RIFF" + record.prompt_text.encode())
+            store.runs.publish(record.id, {"audio": "sound.wav"})
             queue.finish(record.item_id, ItemStatus.SUCCEEDED)

@@ -12,15 +12,16 @@ from support import digest
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import UnavailableError
-from cosmos_workflow.store import Finding, RunRecord, Store, repair_workspace
+from cosmos_workflow.store.records import Finding, RunRecord
 from cosmos_workflow.store.schema import runs
+from cosmos_workflow.store.store import Store, repair_workspace
 
 MakeRun = Callable[..., RunRecord]
 SOUND = b"RIFFsound"
 
 
 def forget(store: Store, record: RunRecord) -> None:
-    with store._db.write() as connection:
+    with store.database.write() as connection:
         connection.execute(delete(runs).where(runs.c.id == record.id))
 
 
@@ -31,10 +32,10 @@ def all_bytes(root: Path) -> set[bytes]:
 def repaired(store: Store) -> Finding:
     """The one finding, which a dry run lists without touching anything, and after which nothing is left to find."""
     before = {path: path.stat().st_mtime_ns for path in store.workspace.runs.rglob("*")}
-    (listed,) = store.repair()
+    (listed,) = store.repair.run()
     assert {path: path.stat().st_mtime_ns for path in store.workspace.runs.rglob("*")} == before
     assert not listed.applied
-    (done,) = store.repair(apply=True)
+    (done,) = store.repair.run(apply=True)
     assert done.applied
     assert (done.subject, done.problem, done.action, done.outcome) == (
         listed.subject,
@@ -42,13 +43,13 @@ def repaired(store: Store) -> Finding:
         listed.action,
         listed.outcome,
     )
-    assert store.repair(apply=True) == []
+    assert store.repair.run(apply=True) == []
     return done
 
 
 def test_a_sound_workspace_needs_nothing(store: Store, made: MakeRun) -> None:
     made()
-    assert store.repair(apply=True) == []
+    assert store.repair.run(apply=True) == []
 
 
 def test_a_folder_without_a_record_gets_it_back(store: Store, made: MakeRun) -> None:
@@ -56,18 +57,18 @@ def test_a_folder_without_a_record_gets_it_back(store: Store, made: MakeRun) -> 
     forget(store, record)
     found = repaired(store)
     assert (found.subject, found.problem, found.outcome) == (record.id, "The folder has no record.", "put right")
-    assert [run.id for run in store.list_runs()] == [newer.id, record.id]
-    back = store.get_run(record.id)
+    assert [run.id for run in store.runs.list()] == [newer.id, record.id]
+    back = store.runs.get(record.id)
     assert back is not None
     assert back == record
 
 
 def test_a_record_without_files_goes_aside(store: Store, made: MakeRun) -> None:
     record = made()
-    store.run_folder(record.id).rename(store.workspace.root / "elsewhere")
+    store.runs.folder(record.id).rename(store.workspace.root / "elsewhere")
     found = repaired(store)
     assert (found.problem, found.outcome) == ("The record has no files.", "put aside")
-    assert store.get_run(record.id) is None, "so that a job makes it again"
+    assert store.runs.get(record.id) is None, "so that a job makes it again"
     kept = json.loads((store.workspace.aside / record.id / "record.json").read_text())
     assert (kept["id"], kept["prompt_text"], kept["status"]) == (record.id, "hello", "succeeded")
 
@@ -81,24 +82,24 @@ def test_a_record_without_files_goes_aside(store: Store, made: MakeRun) -> None:
 )
 def test_a_damaged_output_goes_aside_with_its_record(store: Store, made: MakeRun, content: bytes, problem: str) -> None:
     record = made()
-    store.output_path(record, "audio").write_bytes(content)
+    store.runs.output_path(record, "audio").write_bytes(content)
     found = repaired(store)
     assert (found.problem, found.outcome) == (problem, "put aside")
     assert (store.workspace.aside / record.id / "sound.wav").read_bytes() == content
     assert (store.workspace.aside / record.id / "record.json").exists()
-    assert store.list_runs() == []
+    assert store.runs.list() == []
 
 
 def test_a_lost_output_goes_aside(store: Store, made: MakeRun) -> None:
     record = made()
-    store.output_path(record, "audio").unlink()
+    store.runs.output_path(record, "audio").unlink()
     assert repaired(store).problem == "Its output sound.wav isn't there."
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 1}', b"\xff\xfe", b'{"format": 9, "id": "x"}', b"null"])
 def test_a_damaged_run_file_is_written_again(store: Store, made: MakeRun, content: bytes) -> None:
     record = made()
-    path = store.run_folder(record.id) / "run.json"
+    path = store.runs.folder(record.id) / "run.json"
     before = path.read_bytes()
     path.write_bytes(content)
     found = repaired(store)
@@ -109,7 +110,7 @@ def test_a_damaged_run_file_is_written_again(store: Store, made: MakeRun, conten
 
 def test_a_run_file_that_tells_something_else_is_written_again(store: Store, made: MakeRun) -> None:
     record = made()
-    path = store.run_folder(record.id) / "run.json"
+    path = store.runs.folder(record.id) / "run.json"
     path.write_text(path.read_text().replace("sound.wav", "../../../etc/passwd"))
     assert repaired(store).problem == "run.json disagrees with the record."
 
@@ -118,7 +119,7 @@ def test_a_run_file_that_tells_something_else_is_written_again(store: Store, mad
 def test_a_folder_with_neither_record_nor_run_file_goes_aside(store: Store, made: MakeRun, content: bytes | None) -> None:
     record = made()
     forget(store, record)
-    path = store.run_folder(record.id) / "run.json"
+    path = store.runs.folder(record.id) / "run.json"
     path.unlink() if content is None else path.write_bytes(content)
     found = repaired(store)
     assert found.outcome == "put aside"
@@ -129,55 +130,55 @@ def test_a_folder_with_neither_record_nor_run_file_goes_aside(store: Store, made
 def test_a_folder_without_a_record_and_with_a_truncated_output_goes_aside(store: Store, made: MakeRun) -> None:
     record = made()
     forget(store, record)
-    store.output_path(record, "audio").write_bytes(b"RI")
+    store.runs.output_path(record, "audio").write_bytes(b"RI")
     assert "has no record, and its output sound.wav has 2 bytes" in repaired(store).problem
 
 
 def test_a_run_file_that_points_outside_is_not_adopted(store: Store, made: MakeRun) -> None:
     record = made()
     forget(store, record)
-    path = store.run_folder(record.id) / "run.json"
+    path = store.runs.folder(record.id) / "run.json"
     path.write_text(path.read_text().replace("sound.wav", "../../workflow.sqlite3"))
     assert "lies outside the folder" in repaired(store).problem
 
 
 def test_what_a_dead_process_was_making_goes_aside(workspace: Workspace, store: Store) -> None:
     with Store(workspace) as other:
-        (other.open_run_folder("rs_unfinished") / "half.wav").write_bytes(b"RI")
-    store.open_run_folder("rs_mine")
+        (other.runs.open_folder("rs_unfinished") / "half.wav").write_bytes(b"RI")
+    store.runs.open_folder("rs_mine")
     found = repaired(store)
     assert (found.problem, found.outcome) == ("A folder of a run that was never finished.", "put aside")
     assert all_bytes(workspace.aside) == {b"RI"}
-    assert store.partial_folder("rs_mine").exists(), "a living process still works on it"
+    assert len(list(store.workspace.runs.glob("rs_mine.*.partial"))) == 1, "a living process still works on it"
 
 
 def test_a_published_folder_of_a_failed_run_goes_aside(store: Store, made: MakeRun) -> None:
     record = made()
-    with store._db.write() as connection:
+    with store.database.write() as connection:
         connection.execute(runs.update().where(runs.c.id == record.id).values(status="failed"))
     assert repaired(store).problem == "The folder belongs to a run that failed."
-    assert store.get_run(record.id) is not None
+    assert store.runs.get(record.id) is not None
 
 
 def test_what_goes_aside_twice_overwrites_nothing(store: Store, made: MakeRun) -> None:
     for _ in range(2):
         record = made(id="rs_twice")
-        store.output_path(record, "audio").write_bytes(b"RI")
-        store.repair(apply=True)
+        store.runs.output_path(record, "audio").write_bytes(b"RI")
+        store.repair.run(apply=True)
     assert sorted(path.name for path in store.workspace.aside.iterdir()) == ["rs_twice", "rs_twice-2"]
 
 
 def test_strangers_in_the_folder_are_left_alone(store: Store) -> None:
     (store.workspace.runs / "notes.txt").write_text("mine")
-    assert store.repair(apply=True) == []
+    assert store.repair.run(apply=True) == []
 
 
 @pytest.mark.parametrize("damage", ["header", "middle"])
 def test_a_damaged_database_goes_aside_and_the_runs_come_back(workspace: Workspace, damage: str) -> None:
     with Store(workspace) as store:
-        record = store.begin_run(RunRecord("qi_1", "x" * 5000, "probe", {}))
-        (store.open_run_folder(record.id) / "a.wav").write_bytes(SOUND)
-        record = store.publish_run(record.id, {"audio": "a.wav"})
+        record = store.runs.begin([RunRecord("qi_1", "x" * 5000, "probe", {})])[0]
+        (store.runs.open_folder(record.id) / "a.wav").write_bytes(SOUND)
+        record = store.runs.publish(record.id, {"audio": "a.wav"})
     content = bytearray(workspace.database.read_bytes())
     start = 0 if damage == "header" else 4096
     content[start : start + 8192] = b"\xff" * len(content[start : start + 8192])
@@ -193,7 +194,7 @@ def test_a_damaged_database_goes_aside_and_the_runs_come_back(workspace: Workspa
     assert digest(workspace.aside / "workflow.sqlite3") == digest(bytes(content))
     assert repair_workspace(workspace, apply=True) == []
     with Store(workspace) as store:
-        assert store.get_run(record.id) == record
+        assert store.runs.get(record.id) == record
 
 
 def test_a_damaged_database_that_is_open_elsewhere_stays(workspace: Workspace, store: Store) -> None:

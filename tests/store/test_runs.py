@@ -12,7 +12,8 @@ import pytest
 
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError
 from cosmos_workflow.queueing import ItemStatus, Queue, QueueItem, TransitionError
-from cosmos_workflow.store import RunRecord, Store
+from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.store.store import Store
 
 MakeRun = Callable[..., RunRecord]
 Queued = Callable[..., tuple[Queue, list[QueueItem]]]
@@ -20,77 +21,77 @@ Queued = Callable[..., tuple[Queue, list[QueueItem]]]
 
 def begin(store: Store, text: str = "hello", **known: object) -> RunRecord:
     item = QueueItem("ps_1", text, "probe", {"seed": 7}, {"vis": 0.5}, {}, "key", cost=5.0)
-    return store.begin_run(replace(RunRecord.of(item), **known))
+    return store.runs.begin([replace(RunRecord.of(item), **known)])[0]
 
 
 def test_a_published_run_tells_how_to_make_it_again(store: Store, tmp_path: Path) -> None:
     (tmp_path / "voice.wav").write_bytes(b"RIFF0000WAVEvoice")
-    voice = store.add_input(tmp_path / "voice.wav")
+    voice = store.inputs.add(tmp_path / "voice.wav")
     record = begin(store, "Good morning, äöü.", inputs={"voice": str(voice)}, batch_id="batch_1", batch_size=2)
-    store.start_run(record.id, device="GPU 0", worker="w1", load_seconds=3.0, started_at=100.0)
-    (store.open_run_folder(record.id) / "sound.wav").write_bytes(b"RIFFsound")
-    done = store.publish_run(record.id, {"audio": "sound.wav"}, {"seconds": 1.5}, finished_at=104.0)
-    assert done == store.get_run(record.id)
+    store.runs.start(record.id, device="GPU 0", worker="w1", load_seconds=3.0, started_at=100.0)
+    (store.runs.open_folder(record.id) / "sound.wav").write_bytes(b"RIFFsound")
+    done = store.runs.publish(record.id, {"audio": "sound.wav"}, {"seconds": 1.5}, finished_at=104.0)
+    assert done == store.runs.get(record.id)
     assert (done.status, done.progress, done.seconds, done.device) == (ItemStatus.SUCCEEDED, 1.0, 4.0, "GPU 0")
-    assert store.output_path(done, "audio").read_bytes() == b"RIFFsound"
-    told = json.loads((store.run_folder(record.id) / "run.json").read_text(encoding="utf-8"))
+    assert store.runs.output_path(done, "audio").read_bytes() == b"RIFFsound"
+    told = json.loads((store.runs.folder(record.id) / "run.json").read_text(encoding="utf-8"))
     assert told["prompt"] == {"id": "ps_1", "text": "Good morning, äöü."}
     assert (told["engine"], told["params"], told["seed"], told["weights"]) == ("probe", {"seed": 7}, 7, {"vis": 0.5})
     assert told["inputs"]["voice"] == {"file": f"inputs/local/{voice.name}", "size": 17, "sha256": voice.stem}
-    assert told["outputs"]["audio"]["sha256"] == store.digest(store.output_path(done, "audio"))
+    assert told["outputs"]["audio"]["sha256"] == store.digests.of(store.runs.output_path(done, "audio"))
     assert told["times"]["started_at"] == 100.0
     assert told["device"] == "GPU 0"
     assert told["versions"]["cosmos-workflow"]
-    assert sorted(path.name for path in store.run_folder(record.id).iterdir()) == ["run.json", "sound.wav"]
+    assert sorted(path.name for path in store.runs.folder(record.id).iterdir()) == ["run.json", "sound.wav"]
 
 
 def test_success_takes_the_item_out_of_the_queue_in_the_same_moment(store: Store, queued: Queued) -> None:
     queue, _ = queued("one", "two")
     batch = queue.claim()
     assert batch is not None
-    first, second = store.begin_runs([RunRecord.of(item, batch, token=queue.token) for item in batch.items])
-    (store.open_run_folder(first.id) / "a.wav").write_bytes(b"RIFF")
-    store.publish_run(first.id, {"audio": "a.wav"})
-    assert [item.id for item in store.load_queue(queue.token)] == [second.item_id]
-    store.finish_run(second.id, "interrupted", error="Its worker died.")
-    assert [item.id for item in store.load_queue(queue.token)] == [second.item_id], "it will run again"
-    third = store.begin_run(RunRecord.of(batch.items[1], batch, token=queue.token))
-    store.finish_run(third.id, ItemStatus.CANCELLED)
-    assert store.load_queue(queue.token) == []
+    first, second = store.runs.begin([RunRecord.of(item, batch, token=queue.token) for item in batch.items])
+    (store.runs.open_folder(first.id) / "a.wav").write_bytes(b"RIFF")
+    store.runs.publish(first.id, {"audio": "a.wav"})
+    assert [item.id for item in store.queues.load(queue.token)] == [second.item_id]
+    store.runs.finish(second.id, "interrupted", error="Its worker died.")
+    assert [item.id for item in store.queues.load(queue.token)] == [second.item_id], "it will run again"
+    third = store.runs.begin([RunRecord.of(batch.items[1], batch, token=queue.token)])[0]
+    store.runs.finish(third.id, ItemStatus.CANCELLED)
+    assert store.queues.load(queue.token) == []
 
 
 @pytest.mark.parametrize("first", ["failed", "cancelled", "interrupted"])
 @pytest.mark.parametrize("second", ["failed", "cancelled", "interrupted", "succeeded", "running", "queued"])
 def test_a_terminal_status_never_changes(store: Store, first: str, second: str) -> None:
     record = begin(store)
-    done = store.finish_run(record.id, first, error="because", traceback="Traceback ...")
+    done = store.runs.finish(record.id, first, error="because", traceback="Traceback ...")
     assert (done.error, done.traceback) == ("because", "Traceback ...")
     with pytest.raises(TransitionError):
-        store.finish_run(record.id, second)
-    (store.open_run_folder(record.id) / "a.wav").write_bytes(b"RIFF")
+        store.runs.finish(record.id, second)
+    (store.runs.open_folder(record.id) / "a.wav").write_bytes(b"RIFF")
     with pytest.raises(TransitionError):
-        store.publish_run(record.id, {"audio": "a.wav"})
-    store.update_progress(record.id, "write", 0.9)
-    store.start_run(record.id, device="GPU 1")
-    assert store.get_run(record.id) == done
-    assert not store.run_folder(record.id).exists()
+        store.runs.publish(record.id, {"audio": "a.wav"})
+    store.runs.update_progress(record.id, "write", 0.9)
+    store.runs.start(record.id, device="GPU 1")
+    assert store.runs.get(record.id) == done
+    assert not store.runs.folder(record.id).exists()
 
 
 def test_success_needs_files(store: Store) -> None:
     record = begin(store)
     with pytest.raises(TransitionError, match="succeeds when its files are published"):
-        store.finish_run(record.id, ItemStatus.SUCCEEDED)
-    folder = store.open_run_folder(record.id)
+        store.runs.finish(record.id, ItemStatus.SUCCEEDED)
+    folder = store.runs.open_folder(record.id)
     (folder / "empty.wav").touch()
     for name in ("nothing.wav", "empty.wav"):
         with pytest.raises(WorkflowError, match=rf"probe said that it made audio, but '{name}' isn't there or is empty"):
-            store.publish_run(record.id, {"audio": name})
+            store.runs.publish(record.id, {"audio": name})
     with pytest.raises(InputError, match="isn't inside the folder of"):
-        store.publish_run(record.id, {"audio": "../../workflow.sqlite3"})
+        store.runs.publish(record.id, {"audio": "../../workflow.sqlite3"})
     (folder / "a.wav").write_bytes(b"RIFF")
     with pytest.raises(WorkflowError, match="described its output with a value that isn't JSON"):
-        store.publish_run(record.id, {"audio": "a.wav"}, {"seconds": float("nan")})
-    after = store.get_run(record.id)
+        store.runs.publish(record.id, {"audio": "a.wav"}, {"seconds": float("nan")})
+    after = store.runs.get(record.id)
     assert after is not None
     assert after.status is ItemStatus.RUNNING
 
@@ -99,9 +100,9 @@ def test_numbers_of_arrays_are_plain_in_the_record(store: Store) -> None:
     import numpy as np
 
     record = begin(store)
-    (store.open_run_folder(record.id) / "a.wav").write_bytes(b"RIFF")
-    store.publish_run(record.id, {"audio": "a.wav"}, {"peak": np.float32(0.5), "path": Path("x")})
-    after = store.get_run(record.id)
+    (store.runs.open_folder(record.id) / "a.wav").write_bytes(b"RIFF")
+    store.runs.publish(record.id, {"audio": "a.wav"}, {"peak": np.float32(0.5), "path": Path("x")})
+    after = store.runs.get(record.id)
     assert after is not None
     assert after.metadata == {"peak": 0.5, "path": "x"}
 
@@ -109,27 +110,27 @@ def test_numbers_of_arrays_are_plain_in_the_record(store: Store) -> None:
 def test_progress_never_falls(store: Store) -> None:
     record = begin(store)
     for stage, fraction in [("think", 0.2), ("write", 0.7), ("think", 0.3)]:
-        store.update_progress(record.id, stage, fraction, stage)
-    after = store.get_run(record.id)
+        store.runs.update_progress(record.id, stage, fraction, stage)
+    after = store.runs.get(record.id)
     assert after is not None
     assert (after.stage, after.progress, after.message) == ("write", 0.7, "write")
 
 
 def test_a_full_disk_leaves_the_run_running_and_nothing_published(store: Store, disk, limit_database: Callable[[], None]) -> None:
     record = begin(store)
-    folder = store.open_run_folder(record.id)
+    folder = store.runs.open_folder(record.id)
     (folder / "a.wav").write_bytes(b"RIFF")
     disk.full = True
     with pytest.raises(UnavailableError, match=r"can't be written: the disk is full; free some space and try again\."):
-        store.publish_run(record.id, {"audio": "a.wav"})
+        store.runs.publish(record.id, {"audio": "a.wav"})
     disk.full = False
     limit_database()
     with pytest.raises(UnavailableError, match="the disk is full"):
-        store.publish_run(record.id, {"audio": "a.wav"}, {"notes": "x" * 100_000})
-    after = store.get_run(record.id)
+        store.runs.publish(record.id, {"audio": "a.wav"}, {"notes": "x" * 100_000})
+    after = store.runs.get(record.id)
     assert after is not None
     assert after.status is ItemStatus.RUNNING
-    assert not store.run_folder(record.id).exists()
+    assert not store.runs.folder(record.id).exists()
     assert (folder / "a.wav").exists(), "what was made can still be published"
 
 
@@ -144,11 +145,11 @@ def test_results_are_found_by_engine_status_text_and_source(store: Store, made: 
     ):
         made(text, engine=engine, source=source, started_at=float(number + 1))
     failed = begin(store, "red hat", started_at=9.0)
-    store.finish_run(failed.id, ItemStatus.FAILED, error="no voice")
+    store.runs.finish(failed.id, ItemStatus.FAILED, error="no voice")
 
     def texts(**chosen) -> list[str]:
-        found = [run.prompt_text for run in store.list_runs(**chosen)]
-        assert store.count_runs(**chosen) == len(found)
+        found = [run.prompt_text for run in store.runs.list(**chosen)]
+        assert store.runs.count(**chosen) == len(found)
         return found
 
     assert texts() == ["red hat", "snake_case", "100 % red", "blue fox", "red fox"], "newest first"
@@ -162,26 +163,26 @@ def test_results_are_found_by_engine_status_text_and_source(store: Store, made: 
     assert texts(text="'; DROP TABLE runs; --") == []
     assert texts(source="job:a/1") == ["blue fox"]
     assert texts(source="job:a/*") == ["100 % red", "blue fox"]
-    assert [run.prompt_text for run in store.list_runs(limit=2, offset=1)] == ["snake_case", "100 % red"]
+    assert [run.prompt_text for run in store.runs.list(limit=2, offset=1)] == ["snake_case", "100 % red"]
 
 
 def test_another_users_runs_are_not_there(store: Store, made: MakeRun) -> None:
     mine = made(owner="ada")
-    assert store.get_run(mine.id, "eve") is None
-    assert store.list_runs("eve") == []
-    assert store.delete_runs([mine.id], "eve") == 0
-    assert store.get_run(mine.id, "ada") == mine
-    assert store.output_path(mine, "audio").exists()
+    assert store.runs.get(mine.id, "eve") is None
+    assert store.runs.list("eve") == []
+    assert store.runs.delete([mine.id], "eve") == 0
+    assert store.runs.get(mine.id, "ada") == mine
+    assert store.runs.output_path(mine, "audio").exists()
 
 
 def test_deleting_takes_record_and_folder(store: Store, made: MakeRun) -> None:
     gone, kept = made(), made()
     running = begin(store)
     with pytest.raises(InputError, match="is still running; cancel it first"):
-        store.delete_runs([gone.id, running.id])
-    assert store.get_run(gone.id) == gone, "all or none"
-    assert store.delete_runs([gone.id, "rs_unknown"]) == 1
-    assert store.get_run(gone.id) is None
+        store.runs.delete([gone.id, running.id])
+    assert store.runs.get(gone.id) == gone, "all or none"
+    assert store.runs.delete([gone.id, "rs_unknown"]) == 1
+    assert store.runs.get(gone.id) is None
     assert [folder.name for folder in store.workspace.runs.iterdir()] == [kept.id]
 
 
@@ -189,15 +190,15 @@ def test_a_run_that_cannot_be_deleted_stays_whole(store: Store, made: MakeRun, d
     record = made()
     disk.full = True
     with pytest.raises(UnavailableError):
-        store.delete_runs([record.id])
+        store.runs.delete([record.id])
     disk.full = False
-    assert store.get_run(record.id) == record
-    assert store.repair() == []
+    assert store.runs.get(record.id) == record
+    assert store.repair.run() == []
 
 
 @pytest.mark.parametrize("run_id", ["../x", "rs_../../x", "rs_", "/etc", "rs_ABC", "rs_a/b", "rs_a\\b", "rs_%2e%2e", "rs_a\n"])
 def test_an_id_that_is_none_is_no_path(store: Store, run_id: str) -> None:
-    for use in (store.run_folder, store.open_run_folder, store.discard_run_folder):
+    for use in (store.runs.folder, store.runs.open_folder, store.runs.discard_folder):
         with pytest.raises(InputError, match="isn't the id of a run"):
             use(run_id)
 
@@ -205,20 +206,20 @@ def test_an_id_that_is_none_is_no_path(store: Store, run_id: str) -> None:
 def test_an_output_outside_the_folder_is_not_given_out(store: Store, made: MakeRun, tmp_path: Path) -> None:
     record = made()
     (tmp_path / "secret").write_text("s")
-    (store.run_folder(record.id) / "link").symlink_to(tmp_path / "secret")
+    (store.runs.folder(record.id) / "link").symlink_to(tmp_path / "secret")
     for name in ("../../workflow.sqlite3", "/etc/passwd", "link", "C:\\x"):
         with pytest.raises(InputError, match="isn't inside the folder of"):
-            store.output_path(replace(record, outputs={"audio": name}), "audio")
+            store.runs.output_path(replace(record, outputs={"audio": name}), "audio")
     with pytest.raises(InputError, match=r"has no output 'video'; it has audio\."):
-        store.output_path(record, "video")
+        store.runs.output_path(record, "video")
 
 
 def test_times_are_learned_from_what_succeeded(store: Store, made: MakeRun) -> None:
     for number in range(3):
         made(started_at=10.0 * number, cost=100.0 + number, batch_id=f"batch_{number}", load_seconds=2.0)
-    store.finish_run(begin(store).id, ItemStatus.FAILED)
+    store.runs.finish(begin(store).id, ItemStatus.FAILED)
     made(engine="espeak")
-    samples = store.cost_samples("probe", limit=2)
+    samples = store.runs.cost_samples("probe", limit=2)
     assert [(sample.cost, sample.batch_id, sample.load_seconds) for sample in samples] == [
         (102.0, "batch_2", 2.0),
         (101.0, "batch_1", 2.0),
@@ -234,7 +235,7 @@ def test_only_one_of_many_threads_ends_a_run(store: Store) -> None:
     def end(status: str) -> None:
         start.wait()
         try:
-            outcomes.append(str(store.finish_run(record.id, status).status))
+            outcomes.append(str(store.runs.finish(record.id, status).status))
         except TransitionError:
             outcomes.append("refused")
 
@@ -244,6 +245,6 @@ def test_only_one_of_many_threads_ends_a_run(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert outcomes.count("refused") == 7
-    after = store.get_run(record.id)
+    after = store.runs.get(record.id)
     assert after is not None
     assert str(after.status) in outcomes

@@ -14,7 +14,8 @@ from starlette.testclient import TestClient
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.ui.access import Guard, is_loopback, read_users
+from cosmos_workflow.ui.access.guard import Guard, is_loopback
+from cosmos_workflow.ui.access.users import read_users
 from cosmos_workflow.ui.server import serve
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - that it is refused is what is tested

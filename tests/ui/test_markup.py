@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cosmos_workflow.execution.estimates import BatchingGain
 from cosmos_workflow.execution.runner import ItemProgress, RunnerSnapshot, RunnerState
 from cosmos_workflow.queueing import ItemStatus, Prompt, Queue
-from cosmos_workflow.store import RunRecord
+from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import markup
 from cosmos_workflow.ui.view import PAGE_SIZE, Picture
 

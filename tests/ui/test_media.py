@@ -13,9 +13,10 @@ from starlette.testclient import TestClient
 
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.queueing import ItemStatus
-from cosmos_workflow.store import RunRecord, Store
+from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.store.store import Store
 from cosmos_workflow.ui import media
-from cosmos_workflow.ui.access import Guard
+from cosmos_workflow.ui.access.guard import Guard
 
 SOUND = b"RIFF" + bytes(range(256)) * 8
 
@@ -24,10 +25,10 @@ def published(
     store: Store, name: str = "sound.wav", content: bytes = SOUND, owner: str = "local", text: str = "hello"
 ) -> RunRecord:
     """A succeeded run with one output."""
-    run = store.begin_run(RunRecord("qi_1", text, "espeak", {}, owner=owner))
-    folder = store.open_run_folder(run.id)
+    run = store.runs.begin([RunRecord("qi_1", text, "espeak", {}, owner=owner)])[0]
+    folder = store.runs.open_folder(run.id)
     (folder / name).write_bytes(content)
-    return store.publish_run(run.id, {"audio": name}, {})
+    return store.runs.publish(run.id, {"audio": name}, {})
 
 
 def client(store: Store, users: dict[str, str] | None = None) -> TestClient:
@@ -76,7 +77,7 @@ def test_an_output_that_leads_out_of_its_folder_is_not_served(operations: Operat
     secret = tmp_path / "secret.wav"
     secret.write_bytes(b"RIFF secret")
     run = published(operations.store)
-    file = operations.store.output_path(run, "audio")
+    file = operations.store.runs.output_path(run, "audio")
     file.unlink()
     file.symlink_to(secret)
     assert client(operations.store).get(f"/media/{run.id}/audio").status_code == 404
@@ -84,7 +85,7 @@ def test_an_output_that_leads_out_of_its_folder_is_not_served(operations: Operat
 
 def test_a_file_that_is_gone_is_not_found(operations: Operations) -> None:
     run = published(operations.store)
-    operations.store.output_path(run, "audio").unlink()
+    operations.store.runs.output_path(run, "audio").unlink()
     assert client(operations.store).get(f"/media/{run.id}/audio").status_code == 404
 
 
@@ -113,17 +114,17 @@ def test_all_that_succeeded_comes_in_one_file_named_after_its_prompts(operations
     assert zipped(visitor) == {}
     published(store, text="Good morning, Ann!")
     gone, linked = published(store, text="gone"), published(store, text="linked")
-    store.output_path(gone, "audio").unlink()
+    store.runs.output_path(gone, "audio").unlink()
     (secret := tmp_path / "secret.wav").write_bytes(b"RIFF secret")
-    (file := store.output_path(linked, "audio")).unlink()
+    (file := store.runs.output_path(linked, "audio")).unlink()
     file.symlink_to(secret)
-    failed = store.begin_run(RunRecord("qi_2", "failed", "espeak", {}))
-    store.finish_run(failed.id, ItemStatus.FAILED, error="it broke")
-    clip = store.begin_run(RunRecord("qi_3", "../早上好", "control-preview", {}))
-    folder = store.open_run_folder(clip.id)
+    failed = store.runs.begin([RunRecord("qi_2", "failed", "espeak", {})])[0]
+    store.runs.finish(failed.id, ItemStatus.FAILED, error="it broke")
+    clip = store.runs.begin([RunRecord("qi_3", "../早上好", "control-preview", {})])[0]
+    folder = store.runs.open_folder(clip.id)
     for name in ("edge.mp4", "all.mp4"):
         (folder / name).write_bytes(name.encode())
-    store.publish_run(clip.id, {"control_edge": "edge.mp4", "video": "all.mp4"}, {})
+    store.runs.publish(clip.id, {"control_edge": "edge.mp4", "video": "all.mp4"}, {})
     published(store, owner="ann", text="somebody else's")
     made = zipped(visitor)
     unspoken = next(name for name in made if name.endswith("-control_edge.mp4")).removesuffix("-control_edge.mp4")

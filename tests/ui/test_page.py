@@ -81,14 +81,14 @@ def test_a_state_is_a_queue_of_its_own_in_every_visit(page: Page) -> None:
 
 
 def test_add_queues_the_selected_prompts_in_the_order_of_the_library(page: Page, session: Session) -> None:
-    page.store.save_prompts([Prompt(text, id=f"ps_{text}") for text in ("one", "two", "three")])
+    page.store.prompts.save([Prompt(text, id=f"ps_{text}") for text in ("one", "two", "three")])
     form = Configuration(page, "prompts-table")
     form.add(["ps_three", "ps_one", "ps_gone"], session.queue, "espeak", *values_of(form))
     assert [item.prompt_text for item in session.queue.snapshot().items] == ["one", "three"]
 
 
 def test_add_changes_nothing_when_something_is_wrong(page: Page, session: Session) -> None:
-    page.store.save_prompts([Prompt("text", id="ps_1"), Prompt("no clip", id="ps_2")])
+    page.store.prompts.save([Prompt("text", id="ps_1"), Prompt("no clip", id="ps_2")])
     form = Configuration(page, "prompts-table")
     for ids, engine in ([], "espeak"), (["ps_gone"], "espeak"), (["ps_1", "ps_2"], "control-preview"), (["ps_1"], "chatterbox"):
         with pytest.raises(Exception, match=r"tick at least one|input 'video' is missing|weights"):
@@ -97,7 +97,7 @@ def test_add_changes_nothing_when_something_is_wrong(page: Page, session: Sessio
 
 
 def test_nobody_queues_with_the_prompts_of_others(page: Page, sessions: Sessions) -> None:
-    page.store.save_prompt(Prompt("Ann's", id="ps_ann"), "ann")
+    page.store.prompts.save([Prompt("Ann's", id="ps_ann")], "ann")
     form = Configuration(page, "prompts-table")
     with pytest.raises(InputError, match="tick at least one"):
         form.add(["ps_ann"], sessions.open("", "bob").queue, "espeak", *values_of(form))
@@ -110,27 +110,27 @@ def test_a_page_whose_queue_is_unknown_says_to_reload(page: Page) -> None:
 
 
 def test_the_library_shows_only_its_owners_prompts(page: Page) -> None:
-    page.store.save_prompt(Prompt("Ann's", id="ps_ann"), "ann")
-    page.store.save_prompt(Prompt("mine", id="ps_mine"))
+    page.store.prompts.save([Prompt("Ann's", id="ps_ann")], "ann")
+    page.store.prompts.save([Prompt("mine", id="ps_mine")])
     library = Library(page)
     assert [row["id"] for row in library.show("", "all", 0, ANN)[0]["rows"]] == ["ps_ann"]
     assert [row["id"] for row in library.show("", "all", 0, NOBODY)[0]["rows"]] == ["ps_mine"]
     with pytest.raises(InputError):
         library.ask_delete(["ps_ann"], NOBODY)
     library.really_delete(["ps_ann"], NOBODY)
-    assert page.store.count_prompts("ann") == 1
+    assert page.store.prompts.count("ann") == 1
     assert owner_of(None) == "local"
 
 
 def test_the_library_is_searched_filtered_and_paged(page: Page) -> None:
-    page.store.save_prompts([Prompt(f"text {number}") for number in range(250)])
+    page.store.prompts.save([Prompt(f"text {number}") for number in range(250)])
     library = Library(page)
     first, second = library.show("", "all", 0, NOBODY), library.show_next("", "text", 0, NOBODY)
     assert (len(first[0]["rows"]), len(second[0]["rows"])) == (200, 50)
     assert second[0]["page"] == "201 to 250 of 250"
     assert library.show("", "all", 99, NOBODY)[1] == 1
     assert library.show("", "video", 0, NOBODY)[0]["empty"] == "No prompt matches."
-    page.store.save_prompts([Prompt("a needle", id="ps_needle"), Prompt("another needle", id="ps_other")])
+    page.store.prompts.save([Prompt("a needle", id="ps_needle"), Prompt("another needle", id="ps_other")])
     assert library.all_ids("needle an", "all", NOBODY) == ["ps_other"]
 
 

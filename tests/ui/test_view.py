@@ -10,7 +10,7 @@ import pytest
 from cosmos_workflow.execution.estimates import Rate, TimeLeft
 from cosmos_workflow.execution.runner import ItemProgress, RunnerSnapshot, RunnerState
 from cosmos_workflow.queueing import ItemStatus, Prompt, Queue
-from cosmos_workflow.store import RunRecord
+from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import view
 from cosmos_workflow.ui.view import Picture
 

@@ -7,14 +7,14 @@ from typing import Any, ClassVar, cast
 
 from cosmos_workflow.engines.cosmos_transfer.available import find_reason, missing_for
 from cosmos_workflow.engines.cosmos_transfer.clips import CLIPS, check_length
-from cosmos_workflow.engines.cosmos_transfer.models import ANNOTATORS, BASE, CONTROL_WEIGHTS, GUARD_FACES, GUARD_TEXT
+from cosmos_workflow.engines.cosmos_transfer.models import ANNOTATORS, BASE, CONTROL_FILES, GUARD_FACES, GUARD_TEXT
 from cosmos_workflow.engines.cosmos_transfer.params import CosmosTransferParams
 from cosmos_workflow.engines.cosmos_transfer.shapes import MODEL_CHUNK_FRAMES, MODEL_PIXELS, SIDE_MULTIPLE, count_chunks, fit_clip
-from cosmos_workflow.engines.model_files.sets import WeightSet
+from cosmos_workflow.engines.model_files.sets import ModelFiles
 from cosmos_workflow.engines.params import Params
 from cosmos_workflow.engines.spec import Availability, EngineSpec, InputSpec, Medium, Recipe
 from cosmos_workflow.engines.video import CONTROLS, active_controls, given_controls, output_frames
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.errors import InputError, about
 from cosmos_workflow.progress import Stage
 
 
@@ -47,8 +47,8 @@ class CosmosTransferSpec(EngineSpec):
     output: ClassVar[str] = "video"
 
     @property
-    def weight_sets(self) -> tuple[WeightSet, ...]:
-        return (BASE, *CONTROL_WEIGHTS.values(), *ANNOTATORS.values(), GUARD_FACES, GUARD_TEXT)
+    def model_files(self) -> tuple[ModelFiles, ...]:
+        return (BASE, *CONTROL_FILES.values(), *ANNOTATORS.values(), GUARD_FACES, GUARD_TEXT)
 
     def availability(self) -> Availability:
         """Whether the extra, the weights, the guardrail and a GPU with enough memory are here; says what is missing first."""
@@ -60,7 +60,8 @@ class CosmosTransferSpec(EngineSpec):
         params = cast("CosmosTransferParams", recipe.params)
         clip = CLIPS.check(recipe.weights, recipe.inputs)
         if clip is not None:
-            check_length(recipe.inputs["video"], output_frames(clip, params.fps))
+            with about("video"):
+                check_length(recipe.inputs["video"], output_frames(clip, params.fps))
         active, given = active_controls(recipe.weights), given_controls(recipe.weights, {*recipe.inputs, *later})
         made = [name for name in active if name in ANNOTATORS and name not in given]
         reason = missing_for(active, made if params.depth_and_seg == "model" else [])

@@ -79,7 +79,7 @@ def prepare(local: bool) -> None:
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray
 
-    # What concerns a user is said by our events; its lines would tear a picture in the terminal.
+    # What concerns a user is said by our events; its lines would tear the view in the terminal.
     logging.getLogger(ray.__name__).setLevel(logging.CRITICAL)
     # Under `uv run` Ray would send the current folder to every machine and have uv build an environment there for each worker,
     # unless the variable asks for that. Every machine has its own, as `RayPool` says.

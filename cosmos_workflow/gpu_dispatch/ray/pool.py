@@ -1,4 +1,4 @@
-"""`WorkerPool` on a Ray cluster: the same loop, the same placement, the same rules; only the processes are elsewhere."""
+"""`WorkerPool` on a Ray cluster: the same loop, the same scheduler, the same rules; only the processes are elsewhere."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.gpu_dispatch.channel import Payload, dumps
-from cosmos_workflow.gpu_dispatch.crew import Rules
-from cosmos_workflow.gpu_dispatch.files import Departure, Digests, Travels
+from cosmos_workflow.gpu_dispatch.events import Event, SetupFailed
+from cosmos_workflow.gpu_dispatch.files import Digests, Outbound, UsesFiles
 from cosmos_workflow.gpu_dispatch.pool import PoolClosedError, WorkerPool
 from cosmos_workflow.gpu_dispatch.process import Process
-from cosmos_workflow.gpu_dispatch.protocol import Event, SetupFailed, TaskId
 from cosmos_workflow.gpu_dispatch.ray import cluster
-from cosmos_workflow.gpu_dispatch.slots import ANY, Pin, Slot
+from cosmos_workflow.gpu_dispatch.slots import Slot
+from cosmos_workflow.gpu_dispatch.tasks import ANY, Pin
 from cosmos_workflow.gpu_dispatch.worker import BaseWorker
 
 if TYPE_CHECKING:
-    from cosmos_workflow.gpu_dispatch.ray.muster import Muster, Post
+    from cosmos_workflow.gpu_dispatch.ray.membership import Member, Membership
 
 
 class RayPool(WorkerPool):
@@ -40,53 +40,36 @@ class RayPool(WorkerPool):
         gpu_ids: Sequence[int | None] | None = None,
         *,
         address: str | None = None,
-        base_seed: int = 42,
         **options: Any,
     ) -> None:
         cluster.require_ray()
         self._address = address
         self._follows = gpu_ids is None
-        self._base_seed = base_seed
         self._warm: dict[str, Any] | None = None
-        self._posts: dict[int, Post] = {}
+        self._members: dict[int, Member] = {}
         self._digests = Digests()
-        self._muster: Muster | None = None
-        self._beginning = threading.Lock()
-        self._begun = False
-        super().__init__(worker_cls, gpu_ids or (), base_seed=base_seed, **options)
+        self._membership: Membership | None = None
+        self._connecting = threading.Lock()
+        super().__init__(worker_cls, gpu_ids or (), **options)
 
     def connect(self) -> None:
-        """Join the cluster now and not with the first task. Raises ClusterError with what to do."""
-        with self._beginning:
-            if self._begun or self._closing:
+        """Join the cluster now and not with the first task or `warm`. Raises ClusterError with what to do."""
+        with self._connecting:
+            if self._membership is not None or self._scheduler.closing:
                 return
-            cluster.join(self._address, sum(slot.gpu_id is None for slot in self._slots))
+            slots = self._scheduler.slots
+            cluster.join(self._address, sum(slot.gpu_id is None for slot in slots))
             try:
-                from cosmos_workflow.gpu_dispatch.ray.muster import Muster
+                from cosmos_workflow.gpu_dispatch.ray.membership import Membership
 
-                self._muster = Muster(self, None if self._follows else list(self._slots))
+                self._membership = Membership(self, None if self._follows else list(slots))
             except BaseException:
                 cluster.leave()
                 raise
-            self._begun = True
-            self._muster.start()
-
-    def submit(
-        self,
-        data: Any,
-        *,
-        task_id: TaskId = None,
-        setup: Mapping[str, Any] | None = None,
-        timeout: float | None = None,
-        gpu_id: Pin = ANY,
-    ) -> TaskId:
-        """As `WorkerPool.submit`; the first call joins the cluster, as `connect` does."""
-        self.connect()
-        return super().submit(data, task_id=task_id, setup=setup, timeout=timeout, gpu_id=gpu_id)
+            self._membership.start()
 
     def warm(self, setup: Mapping[str, Any] | None = None) -> None:
         """As `WorkerPool.warm`, also for the slots that are away, once they aren't."""
-        self.connect()
         super().warm(setup)
         self._warm = dict(setup or {})
 
@@ -100,75 +83,66 @@ class RayPool(WorkerPool):
         try:
             return super().events(timeout)
         except PoolClosedError:
-            self._dismiss()
+            with self._connecting:
+                membership, self._membership = self._membership, None
+            if membership is not None:
+                membership.end()
+                cluster.leave()
             raise
 
-    def arrived(self, post: Post) -> None:
+    def arrived(self, member: Member) -> None:
         """A slot's actor is there."""
-        slot, hello = post.slot, post.hello
-        with self._lock:
-            self._posts[slot.worker_id] = post
-            slot.away, slot.node, slot.gpu_id = False, post.machine.name, hello.gpu_id if hello else None
-            if self._warm is not None and not self._closing and slot.free:
-                self._crew.start(slot, self._warm)
-            self._stir()
+        slot, place = member.slot, member.place
+        with self._changing():
+            self._members[slot.worker_id] = member
+            slot.attach(member.machine.name, place.gpu_id if place else None)
+            if self._warm is not None and not self._scheduler.closing and slot.free:
+                slot.start(self._warm)
 
     def departed(self, slot: Slot) -> bool:
         """A slot's actor is gone: whether another one may come, its last worker being buried."""
-        with self._lock:
-            if slot.process is not None:
-                return False
-            slot.away = True
-            return not self._closing
+        with self._changing():
+            if slot.worker is None:
+                slot.detach()
+            return slot.worker is None and not self._scheduler.closing
 
     def refused(self, slot: Slot, error: str) -> None:
         """No actor can be had for a slot."""
-        with self._lock:
-            slot.broken, self._some_broken = error, True
-            self._out_append(SetupFailed(slot.gpu_id, error, slot.worker_id))
-            self._fail_unservable()
-            self._stir()
+        with self._changing():
+            slot.break_off(error)
+            self._scheduler.emit(SetupFailed(slot.gpu_id, error, slot.worker_id))
+            self._scheduler.fail_unservable()
 
     def offered(self, on_gpu: bool) -> Slot:
         """The cluster has a device more."""
-        with self._lock:
-            worker_id = max((slot.worker_id for slot in self._slots), default=-1) + 1
-            slot = Slot(worker_id, 0 if on_gpu else None, self._base_seed + worker_id, away=True)
-            self._slots.append(slot)
-            return slot
+        with self._changing():
+            slots = self._scheduler.slots
+            worker_id = max((slot.worker_id for slot in slots), default=-1) + 1
+            slots.append(Slot(self._scheduler, worker_id, 0 if on_gpu else None, "away"))
+            return slots[-1]
 
     def withdrawn(self, slot: Slot) -> bool:
         """The cluster has a device less: whether its slot could be taken away."""
-        with self._lock:
-            if slot.process is not None:
-                return False
-            self._slots.remove(slot)
-            self._stir()
-            return True
+        with self._changing():
+            if slot.worker is None:
+                self._scheduler.slots.remove(slot)
+            return slot.worker is None
 
-    def _first_slots(self, gpu_ids: Sequence[int | None], base_seed: int) -> list[Slot]:
-        if self._follows:
-            return []
-        slots = super()._first_slots(gpu_ids, base_seed)
+    def _first_slots(self, gpu_ids: Sequence[int | None]) -> list[Slot]:
+        slots = [] if self._follows else super()._first_slots(gpu_ids)
         for slot in slots:
-            slot.away = True
+            slot.detach()
         return slots
 
-    def _launch(self, slot: Slot, rules: Rules) -> Process:
-        from cosmos_workflow.gpu_dispatch.ray.process import Order, RemoteProcess
+    def _launch(self, slot: Slot) -> Process:
+        from cosmos_workflow.gpu_dispatch.ray.process import Launch, RemoteProcess
 
-        order = Order(f"gpu-dispatch-worker-{slot.worker_id}", slot.gpu_id is not None, rules.env, rules.quiet)
-        return RemoteProcess(self._posts[slot.worker_id], order)
+        rules = self._scheduler.rules
+        launch = Launch(f"gpu-dispatch-worker-{slot.worker_id}", slot.gpu_id is not None, rules.env, rules.quiet)
+        return RemoteProcess(self._members[slot.worker_id], launch)
 
     def _pack(self, data: Any) -> Payload:
-        if not isinstance(data, Travels):
+        if not isinstance(data, UsesFiles):
             return dumps(data)
-        departure = Departure(data, self._digests)
-        return dumps(departure)._replace(files=departure.needs)
-
-    def _dismiss(self) -> None:
-        with self._beginning:
-            begun, self._begun = self._begun, False
-        if begun and self._muster is not None:
-            self._muster.dismiss()
-            cluster.leave()
+        outbound = Outbound(data, self._digests)
+        return dumps(outbound)._replace(files=outbound.needs)

@@ -16,7 +16,7 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from cosmos_workflow.gpu_dispatch.channel import NOTHING, Frame, Kind, Payload, dumps
-from cosmos_workflow.gpu_dispatch.ray.outpost import Heard, Parcel, beside
+from cosmos_workflow.gpu_dispatch.ray.agent import Received, WireFrame, out_of_band
 
 _BATCH = 256  # frames in one call
 _BATCH_BYTES = 8 << 20
@@ -24,7 +24,7 @@ _READ_AHEAD = 1024  # frames that wait for the pool's loop; then the worker is r
 _runs = itertools.count(1)
 
 
-class Order(NamedTuple):
+class Launch(NamedTuple):
     """What a process is started with."""
 
     name: str
@@ -33,13 +33,13 @@ class Order(NamedTuple):
     quiet: bool
 
 
-class Post(Protocol):
-    """The slot's actor, see `muster.Post`."""
+class Member(Protocol):
+    """The slot's actor, see `membership.Member`."""
 
     actor: Any
 
     def supply(self, needed: Mapping[str, Path]) -> None: ...
-    def give_up(self) -> None: ...
+    def end(self) -> None: ...
 
 
 class RemoteChannel:
@@ -80,7 +80,7 @@ class RemoteChannel:
 
     drain = receive
 
-    def hear(self, frames: Sequence[Frame], ended: bool = False) -> None:
+    def deliver(self, frames: Sequence[Frame], ended: bool = False) -> None:
         """Take in what the worker said; waits if the loop is far behind, but not at the end."""
         with self._lock:
             if self._closed:
@@ -131,18 +131,18 @@ class RemoteProcess:
     gone, or if it could not be ended.
     """
 
-    def __init__(self, post: Post, order: Order) -> None:
+    def __init__(self, member: Member, launch: Launch) -> None:
         self.pid = 0
         self.lost = False
         self.reason = ""
         self.channel = RemoteChannel()
-        self._post, self._actor = post, post.actor
+        self._member, self._actor = member, member.actor
         self._run = next(_runs)
         self._exitcode: int | None = None
         self._over = threading.Event()
         self._ending = threading.Lock()
         self.sentinel, self._ended = os.pipe()
-        threading.Thread(target=self._drive, args=(order,), name=f"{order.name}-out", daemon=True).start()
+        threading.Thread(target=self._send, args=(launch,), name=f"{launch.name}-out", daemon=True).start()
 
     def kill(self) -> None:
         """Ask for its end; it's told like any end."""
@@ -157,47 +157,47 @@ class RemoteProcess:
         os.close(self.sentinel)
         return self._exitcode
 
-    def _drive(self, order: Order) -> None:
+    def _send(self, launch: Launch) -> None:
         try:
-            ray.get(self._actor.start.remote(self._run, *order))
-            threading.Thread(target=self._listen, name=f"{order.name}-in", daemon=True).start()
+            ray.get(self._actor.start.remote(self._run, *launch))
+            threading.Thread(target=self._receive, name=f"{launch.name}-in", daemon=True).start()
             while (batch := self.channel.outgoing()) is not None:
-                ray.get(self._actor.tell.remote(self._run, self._parcels(batch)))
+                ray.get(self._actor.send.remote(self._run, self._wire_frames(batch)))
         except RayActorError as error:
             self._lose(_reason(error))
         except Exception as error:
             self._end(f"the worker could not be reached: {_reason(error)}")
             self._actor.kill.remote(self._run)
 
-    def _parcels(self, batch: Sequence[tuple[Kind, int, Payload]]) -> list[Parcel]:
-        parcels: list[Parcel] = []
+    def _wire_frames(self, batch: Sequence[tuple[Kind, int, Payload]]) -> list[WireFrame]:
+        frames: list[WireFrame] = []
         for kind, seq, payload in batch:
             try:
-                self._post.supply(payload.files)
+                self._member.supply(payload.files)
             except RayActorError:
                 raise
             except (OSError, RayError) as error:
                 said = dumps(f"an input file could not be brought to the worker: {_reason(error)}")
-                self.channel.hear([Frame(Kind.ERROR, seq, said.pickle)])
+                self.channel.deliver([Frame(Kind.ERROR, seq, said.pickle)])
                 continue
-            parcels.append((int(kind), seq, beside(payload.pickle), [PickleBuffer(part) for part in payload.buffers]))
-        return parcels
+            frames.append((int(kind), seq, out_of_band(payload.pickle), [PickleBuffer(part) for part in payload.buffers]))
+        return frames
 
-    def _listen(self) -> None:
+    def _receive(self) -> None:
         try:
             ended = False
             while not ended:
-                heard: Heard = ray.get(self._actor.listen.remote(self._run))
-                ended, self._exitcode = heard.ended, heard.exitcode
-                frames = [_frame(parcel) for parcel in heard.frames]
+                received: Received = ray.get(self._actor.receive.remote(self._run))
+                ended, self._exitcode = received.ended, received.exitcode
+                frames = [_frame(frame) for frame in received.frames]
                 if frames and frames[0].kind is Kind.STARTED:
                     self.pid = frames[0].load()
-                self.channel.hear(frames, heard.eof)
+                self.channel.deliver(frames, received.eof)
             self._end()
         except RayActorError as error:
             self._lose(_reason(error))
         except Exception as error:
-            self._lose(f"the worker can't be heard: {_reason(error)}")
+            self._lose(f"the worker can't be received: {_reason(error)}")
 
     def _lose(self, reason: str) -> None:
         with self._ending:
@@ -205,7 +205,7 @@ class RemoteProcess:
                 return
             self.lost = True
         self._end(reason)
-        self._post.give_up()
+        self._member.end()
 
     def _end(self, reason: str = "") -> None:
         with self._ending:
@@ -213,13 +213,13 @@ class RemoteProcess:
                 return
             self._over.set()
             self.reason = reason
-            self.channel.hear([], ended=True)
+            self.channel.deliver([], ended=True)
             self.channel.hang_up()
             os.close(self._ended)
 
 
-def _frame(parcel: Parcel) -> Frame:
-    kind, seq, body, buffers = parcel
+def _frame(frame: WireFrame) -> Frame:
+    kind, seq, body, buffers = frame
     # Each in memory of its own, so that what it becomes can be written to.
     return Frame(Kind(kind), seq, bytes(body), [bytearray(memoryview(part)) for part in buffers])
 

@@ -1,11 +1,10 @@
-"""A live picture of a dispatch, or lines in a log, drawn from the events alone."""
+"""The view of a dispatch, drawn in a terminal or as lines in a log, from the events alone."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console, Group
@@ -15,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cosmos_workflow.gpu_dispatch.devices import Gpu, discover_gpus
-from cosmos_workflow.gpu_dispatch.protocol import (
+from cosmos_workflow.gpu_dispatch.events import (
     Event,
     SetupFailed,
     TaskError,
@@ -38,7 +37,7 @@ _NVML_EVERY = 2.0  # seconds between two looks at the GPUs
 
 
 class DispatchView:
-    """Shows what `handle` is told; a context manager.
+    """Shows what `handle` is given; a context manager.
 
     In a terminal a panel and a table are drawn in place, `refresh_rate` times a second, and the
     last state stays on the screen. Elsewhere failures are printed as they come and a progress line
@@ -66,7 +65,7 @@ class DispatchView:
         self._logging = show_ui and not self._console.is_terminal
         self._logged = time.monotonic()
         self._gpus: list[Gpu] = []
-        self._looked = float("-inf")
+        self._asked = float("-inf")
         self._live: Live | None = None
         if show_ui and self._console.is_terminal:
             self._live = Live(
@@ -81,12 +80,7 @@ class DispatchView:
             self._live.start(refresh=True)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._lock:
             self.stats.finish()
         if self._live is not None:
@@ -101,8 +95,12 @@ class DispatchView:
         if self._logging:
             self._log(event)
 
+    def result(self) -> dict[str, Any]:
+        """The statistics, see `Stats.as_dict`."""
+        return self.stats.as_dict()
+
     def render(self) -> Group:
-        """The picture as it is now."""
+        """What is shown now."""
         with self._lock:
             return Group(self._panel(), self._table())
 
@@ -132,13 +130,13 @@ class DispatchView:
 
     def _table(self) -> Table:
         here = any(worker.gpu_id is not None and not worker.node for worker in self.stats.workers.values())
-        gpus = self._look() if here else {}
+        gpus = self._load_of_gpus() if here else {}
         nodes = any(worker.node for worker in self.stats.workers.values())
         names = ["GPU", *(["Machine"] if nodes else []), "Status", "Current", "Completed", "Failed", "Time"]
         names += ["Memory", "Load"] if gpus else []
         table = Table(*names, expand=True)
         for worker_id, worker in sorted(self.stats.workers.items()):
-            table.add_row(*self._row(worker_id, worker, nodes), *_load(gpus, worker.gpu_id if not worker.node else None))
+            table.add_row(*self._row(worker_id, worker, nodes), *_load_cells(gpus, worker.gpu_id if not worker.node else None))
         return table
 
     def _row(self, worker_id: int, worker: WorkerStats, nodes: bool) -> Sequence[Any]:
@@ -154,9 +152,9 @@ class DispatchView:
             "" if took is None else f"{took:.1f} s",
         )
 
-    def _look(self) -> dict[int, Gpu]:
-        if time.monotonic() - self._looked >= _NVML_EVERY:
-            self._gpus, self._looked = discover_gpus(), time.monotonic()
+    def _load_of_gpus(self) -> dict[int, Gpu]:
+        if time.monotonic() - self._asked >= _NVML_EVERY:
+            self._gpus, self._asked = discover_gpus(), time.monotonic()
         return {gpu.id: gpu for gpu in self._gpus}
 
     def _log(self, event: Event) -> None:
@@ -182,7 +180,7 @@ class DispatchView:
         self._console.print(Text(line), soft_wrap=True)
 
 
-def _load(gpus: dict[int, Gpu], gpu_id: int | None) -> tuple[str, ...]:
+def _load_cells(gpus: dict[int, Gpu], gpu_id: int | None) -> tuple[str, ...]:
     if not gpus:
         return ()
     gpu = None if gpu_id is None else gpus.get(gpu_id)

@@ -58,7 +58,7 @@ class Editor:
 
     def open_row(self, event: gr.EventData, request: gr.Request) -> list[Any]:
         """The prompt whose row was clicked."""
-        return self._opened(self._page.store.get_prompt(lists.opened_id(event), owner_of(request)), owner_of(request))
+        return self._opened(self._page.store.prompts.get(lists.opened_id(event), owner_of(request)), owner_of(request))
 
     def open_text(self, text: str, inputs: dict[str, str], owner: str) -> list[Any]:
         """A new prompt that begins with this text and these files."""
@@ -73,17 +73,17 @@ class Editor:
         owner = owner_of(request)
         prompt = Prompt(text, dict(attached), name=name.strip())
         if prompt_id:
-            prompt = replace(prompt, id=self._page.store.get_prompt(prompt_id, owner).id)
-        saved = self._page.store.save_prompt(prompt, owner)
+            prompt = replace(prompt, id=self._page.store.prompts.get(prompt_id, owner).id)
+        saved = self._page.store.prompts.save([prompt], owner)[0]
         tell("Saved.")
         return [*self.closed(), [saved.id]]
 
     def attach(self, path: str, use: str, attached: dict[str, str], request: gr.Request) -> list[Any]:
         """Keep an uploaded file in the workspace, and let the prompt use it."""
         owner = owner_of(request)
-        kept = self._page.store.add_input(Path(path), Path(path).name, owner)
+        kept = self._page.store.inputs.add(Path(path), Path(path).name, owner)
         kinds = input_kinds()
-        kind = next(known.kind for known in self._page.store.list_inputs(owner) if known.file == kept.name)
+        kind = next(known.kind for known in self._page.store.inputs.list(owner) if known.file == kept.name)
         if use and kinds[use] != kind:
             raise InputError(f"{Path(path).name} is {kind}, and {use} takes {kinds[use]}; choose another use, or another file.")
         name = use or next((name for name, wanted in kinds.items() if wanted == kind), "")
@@ -101,4 +101,4 @@ class Editor:
         return [gr.Column(visible=True), title, prompt.id, prompt.name, prompt.text, inputs, markup.input_chips(inputs, names)]
 
     def _names(self, owner: str) -> dict[str, str]:
-        return {known.file: known.name for known in self._page.store.list_inputs(owner)}
+        return {known.file: known.name for known in self._page.store.inputs.list(owner)}

@@ -53,7 +53,7 @@ class Library:
         """A page of what matches."""
         owner = owner_of(request)
         total, prompts, place = page_of_prompts(self._store, owner, search, kind, place)
-        names = {known.file: known.name for known in self._store.list_inputs(owner)}
+        names = {known.file: known.name for known in self._store.inputs.list(owner)}
         value = markup.prompts_table(prompts, place, total, names, filtered=bool(search) or kind != "all")
         return [value, place, gr.Row(visible=total > PAGE_SIZE)]
 
@@ -72,7 +72,7 @@ class Library:
     def copy(self, ids: list[str], request: gr.Request) -> None:
         """Add the selected prompts once more."""
         chosen = chosen_prompts(self._store, ids, owner_of(request))
-        self._store.save_prompts([Prompt(known.text, known.inputs, name=known.name) for known in chosen], owner_of(request))
+        self._store.prompts.save([Prompt(known.text, known.inputs, name=known.name) for known in chosen], owner_of(request))
         tell(f"Duplicated {count(len(chosen), 'prompt')}.")
 
     def ask_delete(self, ids: list[str], request: gr.Request) -> list[Any]:
@@ -82,12 +82,12 @@ class Library:
 
     def really_delete(self, ids: list[str], request: gr.Request) -> list[Any]:
         """Delete the selected prompts; nothing is selected then."""
-        tell(f"Deleted {count(self._store.delete_prompts(ids or (), owner_of(request)), 'prompt')}.")
+        tell(f"Deleted {count(self._store.prompts.delete(ids or (), owner_of(request)), 'prompt')}.")
         return [self.ask.hidden(), []]
 
     def read_file(self, path: str, request: gr.Request) -> list[str]:
         """Import a file, all of it or nothing; returns the ids of what it held."""
-        added = self._store.import_prompts(Path(path), owner_of(request), name=Path(path).name)
+        added = self._store.prompts.import_file(Path(path), owner_of(request), name=Path(path).name)
         tell(f"Imported {count(len(added), 'prompt')}.")
         return [prompt.id for prompt in added]
 

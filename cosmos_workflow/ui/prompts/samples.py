@@ -5,7 +5,8 @@ from __future__ import annotations
 from cosmos_workflow.config import assets_dir
 from cosmos_workflow.files import file_errors
 from cosmos_workflow.queueing import Prompt
-from cosmos_workflow.store import LOCAL, Store
+from cosmos_workflow.store.records import LOCAL
+from cosmos_workflow.store.store import Store
 
 CLIP = "samples/street.mp4"
 TEXTS = (
@@ -22,15 +23,15 @@ CLIPS = (
 def add_samples(store: Store, owner: str | None = None) -> None:
     """Put the samples into a library that was never used; once, so that what a person deletes stays deleted."""
     owner = owner or LOCAL
-    marker = store.inputs_of(owner) / ".samples"
+    marker = store.inputs.folder(owner) / ".samples"
     if marker.exists():
         return
-    if not store.count_prompts(owner):
+    if not store.prompts.count(owner):
         prompts = [Prompt(text, name=name) for name, text in TEXTS]
         clip = assets_dir() / CLIP
         if clip.is_file():
             prompts += [Prompt(text, {"video": str(clip)}, name=name) for name, text in CLIPS]
-        store.save_prompts(prompts, owner)
+        store.prompts.save(prompts, owner)
     with file_errors(f"The workspace {store.workspace.root}"):
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.touch()

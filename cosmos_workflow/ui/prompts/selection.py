@@ -7,7 +7,7 @@ from collections.abc import Collection
 from cosmos_workflow.engines.spec import all_engines
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing import Prompt
-from cosmos_workflow.store import Store
+from cosmos_workflow.store.store import Store
 from cosmos_workflow.ui.view import PAGE_SIZE
 
 FILTERS = [("All prompts", "all"), ("Text only", "text"), ("With a clip", "video"), ("With a sound", "audio")]
@@ -21,7 +21,7 @@ def input_kinds() -> dict[str, str]:
 
 def matching_prompts(store: Store, owner: str, search: str, kind: str) -> list[Prompt]:
     """The prompts of a search and a filter, newest first."""
-    found = store.list_prompts(owner, search)
+    found = store.prompts.list(owner, search)
     if kind == "all":
         return found
     kinds = input_kinds()
@@ -33,9 +33,9 @@ def matching_prompts(store: Store, owner: str, search: str, kind: str) -> list[P
 def page_of_prompts(store: Store, owner: str, search: str, kind: str, page: int) -> tuple[int, list[Prompt], int]:
     """How many match, a page of them, and which page that is: the last one where there are fewer."""
     if kind == "all":
-        total = store.count_prompts(owner, search)
+        total = store.prompts.count(owner, search)
         page = clamp_page(page, total)
-        return total, store.list_prompts(owner, search, PAGE_SIZE, page * PAGE_SIZE), page
+        return total, store.prompts.list(owner, search, PAGE_SIZE, page * PAGE_SIZE), page
     found = matching_prompts(store, owner, search, kind)
     page = clamp_page(page, len(found))
     return len(found), found[page * PAGE_SIZE : (page + 1) * PAGE_SIZE], page
@@ -49,7 +49,7 @@ def clamp_page(page: int, total: int) -> int:
 def chosen_prompts(store: Store, ids: Collection[str], owner: str) -> list[Prompt]:
     """The selected prompts, in the order in which the library lists them; raises InputError where none is left of them."""
     wanted = frozenset(ids or ())
-    found = [prompt for prompt in store.list_prompts(owner) if prompt.id in wanted] if wanted else []
+    found = [prompt for prompt in store.prompts.list(owner) if prompt.id in wanted] if wanted else []
     if not found:
         raise InputError("No prompt is selected; tick at least one in the library.")
     return found

@@ -42,6 +42,6 @@ def _finished_ids(picture: Picture) -> tuple[str, ...]:
 
 def _finished(page: Page, picture: Picture) -> dict[str, Any]:
     ids = _finished_ids(picture)
-    runs = {run.item_id: run for run in page.store.runs_of_items(ids, picture.owner)}
+    runs = {run.item_id: run for run in page.store.runs.of_items(ids, picture.owner)}
     rows = [markup.run_card(runs[item_id]) for item_id in reversed(ids) if item_id in runs]
     return {"rows": rows, "empty": "Results show here as they come."}

@@ -8,7 +8,8 @@ from zipstream import ZipStream
 
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.document.tasks import slug
-from cosmos_workflow.store import RunRecord, Store
+from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.store.store import Store
 from cosmos_workflow.ui.markup import main_output
 
 
@@ -25,7 +26,7 @@ def archive(store: Store, runs: Sequence[RunRecord]) -> ZipStream:
         name = f"{number:0{width}}-{slug(run.prompt_text or run.engine)}"
         for key in run.outputs:
             try:
-                path = store.output_path(run, key)
+                path = store.runs.output_path(run, key)
             except InputError:  # replaced by a link that leads out of its folder
                 continue
             if path.is_file():

@@ -11,7 +11,7 @@ import gradio as gr
 from cosmos_workflow.engines.spec import engine_names
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing import ItemStatus, Prompt, Queue
-from cosmos_workflow.store import RunRecord
+from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import lists, markup, view
 from cosmos_workflow.ui.ask import Ask
 from cosmos_workflow.ui.page import Page, ResultFilter, Visit, owner_of, tell
@@ -101,18 +101,18 @@ class Results:
 
     def ask_delete_all(self, visit: Visit, request: gr.Request) -> list[Any]:
         """Ask for all that the filters show, on every page; what is made from now on isn't among them."""
-        runs = self._page.store.list_runs(owner_of(request), **_wanted(visit.results), limit=None)
+        runs = self._page.store.runs.list(owner_of(request), **_wanted(visit.results), limit=None)
         question = f"Delete {view.count(len(runs), 'result')} with all files? This can't be undone."
         return [*self.ask.shown(question), tuple(run.id for run in runs)]
 
     def really_delete(self, run_ids: Sequence[str], visit: Visit, request: gr.Request) -> list[Any]:
         """Delete runs with their files."""
-        gone = self._page.store.delete_runs(run_ids, owner_of(request))
+        gone = self._page.store.runs.delete(run_ids, owner_of(request))
         tell(f"Deleted {view.count(gone, 'result')}.")
         return [self.ask.hidden(), gr.Column(visible=False), *self.show(visit, request)]
 
     def _run(self, event: gr.EventData, request: gr.Request) -> RunRecord:
-        run = self._page.store.get_run(lists.opened_id(event), owner_of(request))
+        run = self._page.store.runs.get(lists.opened_id(event), owner_of(request))
         if run is None:
             raise InputError("This result isn't there any more; it was deleted meanwhile.")
         return run
@@ -120,10 +120,10 @@ class Results:
     def _drawn(self, owner: str, visit: Visit) -> list[Any]:
         wanted = visit.results
         chosen = _wanted(wanted)
-        total = self._page.store.count_runs(owner, **chosen)
+        total = self._page.store.runs.count(owner, **chosen)
         place = min(wanted.page, max(0, (total - 1) // PAGE_SIZE))
         visit.results = replace(wanted, page=place)
-        runs = self._page.store.list_runs(owner, **chosen, limit=PAGE_SIZE, offset=place * PAGE_SIZE)
+        runs = self._page.store.runs.list(owner, **chosen, limit=PAGE_SIZE, offset=place * PAGE_SIZE)
         filtered = bool(wanted.engine or wanted.status or wanted.text)
         value = markup.gallery(runs, place * PAGE_SIZE, total, filtered=filtered, engine=wanted.engine, text=wanted.text)
         return [value, gr.Row(visible=total > PAGE_SIZE)]

@@ -20,7 +20,7 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.explainer import SPEC, ExplainerParams
 from cosmos_workflow.engines.explainer.storyboard import FADE, LEAD
 from cosmos_workflow.media import probe_clip
-from cosmos_workflow.store import Store
+from cosmos_workflow.store.store import Store
 
 pytestmark = pytest.mark.skipif(not SPEC.availability().available, reason=str(SPEC.availability()))
 
@@ -69,5 +69,5 @@ def test_the_sample_job_speaks_then_draws_and_a_changed_sentence_draws_one_scene
     )
     assert [result["made"] for result in run(job)] == [0, 0, 1, 1]
     with Store(Workspace.open()) as store:
-        newest, first = store.list_runs(engine="explainer")
+        newest, first = store.runs.list(engine="explainer")
     assert (first.metadata["scenes_drawn"], newest.metadata["scenes_drawn"]) == (3, 1)

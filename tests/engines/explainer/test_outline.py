@@ -17,7 +17,7 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.explainer import SPEC, given_outline
 from cosmos_workflow.engines.explainer.outline import Chart, Outline, Scene, is_outline, parse_outline, write_outline
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.store import Store
+from cosmos_workflow.store.store import Store
 
 plain = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), min_size=1, max_size=60).filter(str.strip)
 scenes = st.one_of(
@@ -179,7 +179,7 @@ def test_an_outline_file_of_either_kind_is_taken_and_used(workspace: Workspace, 
     text = outline.model_dump_json() if ending == ".json" else SAMPLE.read_text(encoding="utf-8")
     (tmp_path / "upload").write_text(text, encoding="utf-8")
     with Store(workspace) as store:
-        kept = store.add_input(tmp_path / "upload", f"tides{ending}")
+        kept = store.inputs.add(tmp_path / "upload", f"tides{ending}")
     assert kept.suffix == ending
     SPEC.check(SPEC.recipe("", {}, {}, {"outline": kept}))
     assert given_outline("", {"outline": kept}) == outline

@@ -14,7 +14,7 @@ from explainer_support import DRAFT, SAMPLE
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.explainer import SPEC
 from cosmos_workflow.engines.explainer.cache import ASIDE, Cache
-from cosmos_workflow.store import Store
+from cosmos_workflow.store.store import Store
 
 pytestmark = pytest.mark.skipif(not SPEC.availability().available, reason=str(SPEC.availability()))
 
@@ -69,6 +69,6 @@ def test_a_broken_cache_is_found_said_put_aside_and_made_again(cache: Path, tmp_
     (result,) = json.loads(call("run", job, "--json"))
     assert result["status"] == "Completed"
     with Store(Workspace.open()) as store:
-        (run,) = store.list_runs()
+        (run,) = store.runs.list()
     assert (run.metadata["scenes_drawn"], run.metadata["notes"]) == (2, [])
     assert {path.name for path in cache.iterdir() if path.is_file()} >= sound

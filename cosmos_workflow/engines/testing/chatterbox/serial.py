@@ -1,0 +1,150 @@
+"""Chatterbox by the package's own serial way, one item at a time: what tests compare with, and benches measure against.
+
+Nothing of it is changed but what it needs to run at all: a cap on tokens, float32 loudness (numpy 2 makes it float64), and a
+multilingual tokenizer that doesn't fetch a word list while it is built.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import patch
+
+import torch
+
+from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
+from cosmos_workflow.engines.testing.chatterbox.sizes import sized
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class SerialResult:
+    """`tokens` as T3 gave them (none for voice conversion), `wave` before and `marked` after the watermark, seconds taken."""
+
+    tokens: list[int]
+    wave: NDArray[Any]
+    marked: NDArray[Any]
+    t3_seconds: float
+    seconds: float
+
+
+@dataclass(slots=True)
+class _Seen:
+    tokens: list[int] = field(default_factory=list)
+    wave: Any = None
+    t3_seconds: float = 0.0
+
+
+class SerialModel:
+    """The package's object of a variant, and its built-in voice as `from_local` leaves it there."""
+
+    def __init__(self, variant: str, upstream: Any, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._variant = variant
+        self._clock = clock
+        self._max_tokens = 1000
+        self._seen = _Seen()
+        self.upstream = upstream
+        self._built_in = self._voice()
+        self._listen()
+
+    @classmethod
+    def load(cls, variant: str, folder: Path, device: str = "cpu", clock: Callable[[], float] = time.perf_counter) -> SerialModel:
+        """Load it by the package's own `from_local`."""
+        with sized(folder):
+            return cls(variant, _load(variant, folder, device), clock)
+
+    def generate(
+        self, text: str, params: ChatterboxParams, voice: Path | None = None, speech: Path | None = None
+    ) -> SerialResult:
+        """Make one item after seeding torch's global generators, as a user of the package would."""
+        self._max_tokens = params.max_tokens
+        self._seen = _Seen()
+        # What an earlier call left behind would be used again: the package keeps the last voice.
+        self._set_voice(self._built_in)
+        torch.manual_seed(params.seed)
+        begun = self._clock()
+        marked = self._call(text, params, str(voice) if voice else None, speech)
+        seconds = self._clock() - begun
+        seen = self._seen
+        return SerialResult(seen.tokens, seen.wave, marked[0].numpy(), seen.t3_seconds, seconds)
+
+    def _call(self, text: str, params: ChatterboxParams, voice: str | None, speech: Path | None) -> Any:
+        if self._variant == "voice-conversion":
+            return self.upstream.generate(str(speech), target_voice_path=voice)
+        shared: dict[str, Any] = {
+            "audio_prompt_path": voice,
+            "temperature": params.temperature,
+            "top_p": params.top_p,
+            "repetition_penalty": params.repetition_penalty,
+        }
+        if self._variant == "turbo":
+            return self.upstream.generate(text, top_k=params.top_k, norm_loudness=params.norm_loudness, **shared)
+        shared |= {"exaggeration": params.exaggeration, "cfg_weight": params.cfg_weight, "min_p": params.min_p}
+        if self._variant == "multilingual":
+            return self.upstream.generate(text, params.language_id, **shared)
+        return self.upstream.generate(text, **shared)
+
+    def _voice(self) -> Any:
+        return self.upstream.ref_dict if self._variant == "voice-conversion" else self.upstream.conds
+
+    def _set_voice(self, voice: Any) -> None:
+        if self._variant == "voice-conversion":
+            self.upstream.ref_dict = voice
+        else:
+            self.upstream.conds = voice
+
+    def _listen(self) -> None:
+        """Note tokens, time and the waveform on their way, and put the cap on the tokens."""
+        mark = self.upstream.watermarker.apply_watermark
+
+        def apply_watermark(wave: Any, sample_rate: int) -> Any:
+            self._seen.wave = wave.copy()
+            return mark(wave, sample_rate=sample_rate)
+
+        self.upstream.watermarker.apply_watermark = apply_watermark
+        if self._variant != "voice-conversion":
+            name = "inference_turbo" if self._variant == "turbo" else "inference"
+            setattr(self.upstream.t3, name, self._noted(getattr(self.upstream.t3, name)))
+
+    def _noted(self, inference: Any) -> Any:
+        turbo = self._variant == "turbo"
+
+        def noted(**arguments: Any) -> Any:
+            # Turbo's loop makes one token before it counts.
+            cap = {"max_gen_len": self._max_tokens - 1} if turbo else {"max_new_tokens": self._max_tokens}
+            begun = self._clock()
+            tokens = inference(**{**arguments, **cap})
+            self._seen.tokens = tokens[0].tolist()
+            self._seen.t3_seconds = self._clock() - begun
+            return tokens
+
+        return noted
+
+
+def _load(variant: str, folder: Path, device: str) -> Any:
+    if variant == "turbo":
+        from chatterbox.tts_turbo import ChatterboxTurboTTS
+
+        turbo = cast("Any", ChatterboxTurboTTS.from_local(folder, device))
+        even = turbo.norm_loudness
+        turbo.norm_loudness = lambda wave, rate: even(wave, rate).astype("float32")
+        return turbo
+    if variant == "multilingual":
+        from chatterbox import mtl_tts
+
+        from cosmos_workflow.engines.chatterbox.languages import LanguageTokenizer
+
+        with patch.object(mtl_tts, "MTLTokenizer", lambda path: LanguageTokenizer(Path(path).parent)):
+            return mtl_tts.ChatterboxMultilingualTTS.from_local(folder, device)
+    if variant == "voice-conversion":
+        from chatterbox.vc import ChatterboxVC
+
+        return ChatterboxVC.from_local(folder, device)
+    from chatterbox.tts import ChatterboxTTS
+
+    return ChatterboxTTS.from_local(folder, device)

@@ -1,0 +1,152 @@
+"""What happened, as the pool tells it: small frozen events, named in the past tense.
+
+`node` is the name of the worker's machine in a cluster, empty for this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+TaskId: TypeAlias = Hashable
+
+ErrorKind: TypeAlias = Literal["exception", "died", "cancelled", "unpicklable", "setup"]
+"""Why a task has no result: `process` raised; its worker died; it was cancelled; it, its result or
+one of its messages could not be pickled; no worker with its setup could be had."""
+
+SlotState: TypeAlias = Literal["away", "empty", "starting", "idle", "busy", "retiring", "killed", "broken"]
+"""Of a slot's worker: none yet (*away*: the cluster's machine isn't there), being set up, waiting, working, cleaning up, being
+ended by the pool; or none any more, since its setup failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStarted:
+    """A worker took the task up. Comes again when the task is retried after a death."""
+
+    task_id: TaskId
+    worker_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProgress:
+    """One call of `BaseWorker.report`, in the order of the calls."""
+
+    task_id: TaskId
+    progress: Any
+    worker_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSuccess:
+    """`process` returned `data`."""
+
+    task_id: TaskId
+    data: Any
+    worker_id: int
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskError:
+    """The task ended without a result. `worker_id` is None if it never reached a worker."""
+
+    task_id: TaskId
+    error: str
+    worker_id: int | None
+    kind: ErrorKind = "exception"
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTimeout:
+    """The task overran its limit of `timeout` seconds; its worker was killed."""
+
+    task_id: TaskId
+    timeout: float
+    worker_id: int
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetupFailed:
+    """A worker could not be set up: the traceback, or how its process ended."""
+
+    gpu_id: int | None
+    error: str
+    worker_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CleanupFailed:
+    """`cleanup` raised or took too long; the worker is gone all the same."""
+
+    gpu_id: int | None
+    error: str
+    worker_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarted:
+    """A process was started and is being set up."""
+
+    worker_id: int
+    gpu_id: int | None
+    pid: int
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReady:
+    """`setup` returned."""
+
+    worker_id: int
+    gpu_id: int | None
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerExited:
+    """A worker that was asked to leave has left."""
+
+    worker_id: int
+    gpu_id: int | None
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDied:
+    """A process ended that was not asked to, or was killed by the pool. `exitcode` is negative for
+    a signal, None if the process could not be reaped. All it had sent was delivered before this."""
+
+    worker_id: int
+    gpu_id: int | None
+    pid: int
+    exitcode: int | None
+    reason: str
+
+
+Outcome: TypeAlias = TaskSuccess | TaskError | TaskTimeout
+"""Every submitted task gets exactly one of these."""
+
+Event: TypeAlias = (
+    Outcome | TaskStarted | TaskProgress | SetupFailed | CleanupFailed | WorkerStarted | WorkerReady | WorkerExited | WorkerDied
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotStatus:
+    """One slot of a pool at one moment.
+
+    `setup` and `pid` are None for a slot without a process; `task_id` and `started_at` (seconds
+    since the epoch) belong to the task that is running or, while the worker loads, waiting for it.
+    """
+
+    worker_id: int
+    gpu_id: int | None
+    pid: int | None
+    state: SlotState
+    setup: Mapping[str, Any] | None
+    task_id: TaskId | None
+    started_at: float | None
+    node: str = ""

@@ -1,0 +1,199 @@
+"""The membership of a cluster: an actor for each slot, which is asked for, arrives, ends, and is asked for again."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import ray
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from cosmos_workflow.gpu_dispatch.ray.agent import GROUPS, Agent, Place
+from cosmos_workflow.gpu_dispatch.ray.cluster import ClusterError
+from cosmos_workflow.gpu_dispatch.slots import Slot
+
+_POLL_SECONDS = 0.5  # seconds between two looks at the cluster
+_MAX_FAILURES = 3
+
+
+class Wanted(NamedTuple):
+    """Where a slot is wanted: on a GPU or not, and on which machine ("": any)."""
+
+    on_gpu: bool
+    node_id: str = ""
+
+
+class SlotOwner(Protocol):
+    """Who has the slots; see `RayPool`."""
+
+    def arrived(self, member: Member) -> None: ...
+    def departed(self, slot: Slot) -> bool: ...
+    def refused(self, slot: Slot, error: str) -> None: ...
+    def offered(self, on_gpu: bool) -> Slot: ...
+    def withdrawn(self, slot: Slot) -> bool: ...
+
+
+class Machine:
+    """A machine of the cluster, and which inputs it was sent."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._sent: set[str] = set()
+        self._lock = threading.Lock()
+
+    def supply(self, actor: Any, needed: Mapping[str, Path]) -> None:
+        """Send what the machine hasn't got; raises OSError for a file that can't be read, or what the actor raised."""
+        with self._lock:
+            for digest, path in needed.items():
+                if digest not in self._sent:
+                    ray.get(actor.keep.remote(digest, ray.put(path.read_bytes())))
+                    self._sent.add(digest)
+
+
+class Member:
+    """One slot's actor, from the moment it is wanted."""
+
+    def __init__(self, slot: Slot, wanted: Wanted) -> None:
+        self.slot = slot
+        self.wanted = wanted
+        self.actor: Any = None
+        self.place: Place | None = None
+        self.machine = Machine("")
+        self.failures = 0
+        self.pending: Any = None
+
+    def supply(self, needed: Mapping[str, Path]) -> None:
+        """Have these inputs on its machine."""
+        if needed:
+            self.machine.supply(self.actor, needed)
+
+    def end(self) -> None:
+        """End the actor, whatever it is doing."""
+        if self.actor is not None:
+            with suppress(RayError):
+                ray.kill(self.actor)
+
+
+class Membership(threading.Thread):
+    """Keeps the slots filled with actors, in a thread of its own. Without `slots` there is one for every GPU of the cluster, or
+    for every machine where the cluster has no GPU when we begin; machines may come and go."""
+
+    def __init__(self, owner: SlotOwner, slots: list[Slot] | None) -> None:
+        super().__init__(name="gpu-dispatch-membership", daemon=True)
+        self._owner = owner
+        self._over = threading.Event()
+        self._machines: dict[str, Machine] = {}
+        self._on_gpus = bool(ray.cluster_resources().get("GPU"))
+        self._members: list[Member] = []
+        self._follows = slots is None
+        if slots is None:
+            self._follow()
+        elif not self._on_gpus and any(slot.gpu_id is not None for slot in slots):
+            raise ClusterError("The Ray cluster has no GPU; give None instead of a GPU's number for a CPU worker.")
+        else:
+            self._members = [Member(slot, Wanted(slot.gpu_id is not None)) for slot in slots]
+            for member in self._members:
+                self._request(member)
+
+    def run(self) -> None:
+        try:
+            while not self._over.is_set():
+                self._poll()
+        except Exception:
+            # Nobody else would say it, and every task would wait for ever.
+            for member in self._members:
+                self._owner.refused(member.slot, f"the cluster can't be reached any more\n{traceback.format_exc()}")
+
+    def _poll(self) -> None:
+        if self._follows:
+            self._follow()
+        waiting = {member.pending: member for member in self._members if member.pending is not None}
+        if waiting:
+            ready, _ = ray.wait(list(waiting), timeout=_POLL_SECONDS)
+            for ref in ready:
+                self._on_answer(waiting[ref])
+        else:
+            self._over.wait(_POLL_SECONDS)
+        for member in self._members:
+            vacant = member.pending is None and member.slot.broken is None and not self._over.is_set()
+            if vacant and self._owner.departed(member.slot):
+                self._request(member)
+
+    def end(self) -> None:
+        """End every actor; nothing runs there any more. Returns when they are gone, or after some seconds."""
+        self._over.set()
+        members = list(self._members)
+        last = {member.place.node_id: member for member in members if member.place is not None}
+        with suppress(RayError):
+            ray.get([member.actor.clean.remote() for member in last.values()], timeout=5)
+        for member in members:
+            member.end()  # which wakes the thread up
+        self.join()
+        for member in self._members:
+            member.end()
+        waiting = [member.pending for member in self._members if member.pending is not None]
+        if waiting:
+            ray.wait(waiting, num_returns=len(waiting), timeout=5)
+
+    def _request(self, member: Member) -> None:
+        strategy: Any = "SPREAD"
+        if member.wanted.node_id:
+            strategy = NodeAffinitySchedulingStrategy(member.wanted.node_id, soft=False)
+        wanted: dict[str, Any] = {"num_gpus": 1, "num_cpus": 0} if member.wanted.on_gpu else {"num_cpus": 1}
+        member.place = None
+        options: dict[str, Any] = {"concurrency_groups": GROUPS, "scheduling_strategy": strategy, **wanted}
+        member.actor = ray.remote(**options)(Agent).remote(sys.path)
+        member.pending = member.actor.locate.remote()
+
+    def _on_answer(self, member: Member) -> None:
+        """An actor has come, or has ended."""
+        arriving = member.place is None
+        ref, member.pending = member.pending, None
+        try:
+            answer: Any = ray.get(ref)
+        except RayError as error:
+            if arriving and not self._over.is_set():
+                self._failed(member, error)
+            return
+        member.place, member.failures = answer, 0
+        member.machine = self._machine(answer.node_id)
+        member.pending = member.actor.wait_for_ever.remote()
+        self._owner.arrived(member)
+
+    def _failed(self, member: Member, error: RayError) -> None:
+        member.end()
+        member.failures += 1
+        gone = member.wanted.node_id and member.wanted.node_id not in self._alive()
+        if member.failures >= _MAX_FAILURES and not gone:
+            self._owner.refused(member.slot, f"no worker can be started in the cluster\n{error}")
+
+    def _machine(self, node_id: str) -> Machine:
+        if node_id not in self._machines:
+            node = next((node for node in ray.nodes() if node["NodeID"] == node_id), {})
+            name, address = node.get("NodeName", ""), node.get("NodeManagerAddress", "")
+            self._machines[node_id] = Machine(name if name and name != address else node.get("NodeManagerHostname", address))
+        return self._machines[node_id]
+
+    def _alive(self) -> dict[str, Mapping[str, float]]:
+        return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
+
+    def _follow(self) -> None:
+        """Have a member for each device of the machines that are there, and none for those of others."""
+        alive = self._alive()
+        for member in list(self._members):
+            if member.wanted.node_id not in alive and member.pending is None and self._owner.withdrawn(member.slot):
+                self._members.remove(member)
+        kind = "GPU" if self._on_gpus else "CPU"
+        for node_id, resources in alive.items():
+            devices = int(resources.get(kind, 0)) if self._on_gpus else int(resources.get(kind, 0) >= 1)
+            there = sum(member.wanted.node_id == node_id for member in self._members)
+            for _ in range(devices - there):
+                member = Member(self._owner.offered(self._on_gpus), Wanted(self._on_gpus, node_id))
+                self._members.append(member)
+                self._request(member)

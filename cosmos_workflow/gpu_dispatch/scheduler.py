@@ -1,0 +1,251 @@
+"""The scheduler of a pool: every task without an outcome, and which of them goes to which slot, and when.
+
+Pure bookkeeping in one thread at a time; the pool has the lock, and the loop that waits.
+"""
+
+from __future__ import annotations
+
+import itertools
+import selectors
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cosmos_workflow.gpu_dispatch.channel import NOTHING, Payload
+from cosmos_workflow.gpu_dispatch.events import Event, Outcome, TaskError, TaskId
+from cosmos_workflow.gpu_dispatch.process import Process
+from cosmos_workflow.gpu_dispatch.slots import Rules, Slot
+from cosmos_workflow.gpu_dispatch.tasks import ANY, Backlog, Pin, Task
+
+_AHEAD = 0.005  # seconds of work that may be sent ahead to a worker: what a slower task would wait
+_SMALL = 1 << 16  # bytes: only tasks that the socket takes at once are sent ahead
+
+
+class Scheduler:
+    """First come, first served; of the free slots the one that can start soonest.
+
+    A worker that needs little time for a task is sent the next ones ahead, at most `prefetch` in
+    all, so that it need not wait for the parent between two of them.
+    """
+
+    def __init__(self, rules: Rules, launch: Callable[[Slot], Process], prefetch: int) -> None:
+        self.rules = rules
+        self.launch = launch
+        self.selector: selectors.BaseSelector = selectors.DefaultSelector()
+        self.slots: list[Slot] = []
+        self.out: list[Event] = []
+        self.closing = False
+        self._prefetch = prefetch
+        self._tasks: dict[TaskId, Task] = {}
+        self._backlog = Backlog()
+        self._numbers = itertools.count(1)
+        self._setup: dict[str, Any] = {}
+        self._closing_deadline: float | None = None
+
+    # What the pool asks for.
+
+    def submit(
+        self, task_id: TaskId, payload: Payload, error: str | None, setup: Mapping[str, Any], timeout: float | None, pin: Pin
+    ) -> TaskId:
+        """Take a task on; `error` says why it couldn't be pickled."""
+        seq = next(self._numbers)
+        task_id = seq if task_id is None else task_id
+        if task_id in self._tasks:
+            raise ValueError(f"there is a task {task_id!r} already, and it isn't done")
+        if setup != self._setup:
+            self._setup = dict(setup)  # one object for equal setups, which are then quick to compare
+        task = self._tasks[task_id] = Task(seq, task_id, payload, self._setup, timeout, pin)
+        if error is None:
+            self._backlog.push(task)
+            self.fail_unservable()
+        else:
+            self.settle(task, TaskError(task_id, error, None, "unpicklable"))
+        return task_id
+
+    def cancel(self, task_id: TaskId) -> None:
+        """Drop a task that waits, ask the worker of one that runs; nothing for one that is over."""
+        if task := self._tasks.get(task_id):
+            if slot := self._holder(task):
+                slot.cancel(task)
+            else:
+                self._drop(task, "the task was cancelled before it started")
+
+    def cancel_all(self) -> None:
+        for task_id in list(self._tasks):
+            self.cancel(task_id)
+
+    def send(self, task_id: TaskId, message: Payload) -> None:
+        """A message for a task that isn't over."""
+        if task := self._tasks.get(task_id):
+            task.messages.append(message)
+            if slot := self._holder(task):
+                slot.send(task, message)
+
+    def warm(self, setup: Mapping[str, Any]) -> None:
+        """Start a worker in every empty slot."""
+        for slot in self.slots:
+            if slot.state == "empty" and slot.free:
+                slot.start(setup)
+
+    def unload(self, gpu_id: Pin) -> None:
+        """Let the workers of `gpu_id` leave."""
+        for slot in self.slots:
+            if slot.worker is not None and gpu_id in (ANY, slot.gpu_id):
+                slot.leave()
+
+    def close(self, graceful: bool, timeout: float | None) -> None:
+        """Begin the end: what waits is cancelled, what runs may finish, if `graceful`, within `timeout` seconds."""
+        self.closing = True
+        if timeout is not None:
+            deadline = time.monotonic() + timeout
+            self._closing_deadline = min(self._closing_deadline or deadline, deadline)
+        for task in list(self._tasks.values()):
+            if self._holder(task) is None:
+                self._drop(task, "the pool was shut down before the task started")
+        for slot in self.slots:
+            if slot.state == "starting":
+                slot.kill("shutdown", "the pool was shut down")
+            slot.leave()
+        if not graceful:
+            self._kill_all("the pool was shut down")
+
+    @property
+    def finished(self) -> bool:
+        """It was closed, and no process is left."""
+        return self.closing and all(slot.worker is None for slot in self.slots)
+
+    @property
+    def broken(self) -> str | None:
+        """What the last slot's setup said, once every slot is used no more."""
+        errors = [slot.broken for slot in self.slots]
+        return errors[-1] if errors and None not in errors else None
+
+    def capacity(self) -> int:
+        """How many tasks keep every usable worker busy: what it may hold, and one more. At least one, which makes it known
+        that there is work."""
+        return max(1, sum(1 + self._depth(slot) for slot in self.slots if slot.broken is None))
+
+    # What the loop asks for.
+
+    def deadline(self) -> float | None:
+        """When the nearest limit is over, by the monotonic clock."""
+        nearest = self._closing_deadline
+        for slot in self.slots:
+            if slot.deadline is not None and (nearest is None or slot.deadline < nearest):
+                nearest = slot.deadline
+        return nearest
+
+    def enforce(self) -> None:
+        """Kill what is over its limit."""
+        now = time.monotonic()
+        for slot in self.slots:
+            if slot.deadline is not None and now >= slot.deadline:
+                slot.on_deadline()
+        if self._closing_deadline is not None and now >= self._closing_deadline:
+            self._kill_all("it was still there when the time for the shutdown was over")
+
+    def advance(self) -> None:
+        """Give every task a worker, or a worker to wait for, as far as there are any; and send what is to be sent."""
+        if not self.closing:
+            self._place()
+        for slot in self.slots:
+            slot.flush()
+
+    # What the slots ask for.
+
+    def emit(self, event: Event) -> None:
+        self.out.append(event)
+
+    def settle(self, task: Task, outcome: Outcome) -> None:
+        """The task's outcome, which is told once."""
+        if not task.settled:
+            task.settled, task.payload = True, NOTHING
+            del self._tasks[task.id]
+            self.out.append(outcome)
+
+    def give_back(self, task: Task) -> None:
+        """A task that a slot can't run after all."""
+        if task.cancelled:
+            self._drop(task, "the task was cancelled before it started")
+        elif self.closing:
+            self._drop(task, "the pool was shut down")
+        else:
+            self._backlog.push_back(task)
+            self.fail_unservable()
+
+    def fail_unservable(self) -> None:
+        """Settle the tasks for which every slot is broken."""
+        if not any(slot.broken for slot in self.slots):
+            return
+        for task in self._backlog:
+            fitting = [slot for slot in self.slots if slot.accepts(task)]
+            if all(slot.broken for slot in fitting):
+                error = f"no worker could be set up; the last one said:\n{fitting[-1].broken}"
+                self.settle(task, TaskError(task.id, error, None, "setup"))
+
+    def _holder(self, task: Task) -> Slot | None:
+        return next((slot for slot in self.slots if slot.holds(task)), None)
+
+    def _drop(self, task: Task, reason: str) -> None:
+        """Settle a task that no worker holds."""
+        for slot in self.slots:
+            if slot.reserved is task:
+                slot.reserved = None
+        self.settle(task, TaskError(task.id, reason, None, "cancelled"))
+
+    def _kill_all(self, reason: str) -> None:
+        for slot in self.slots:
+            slot.kill("shutdown", reason)
+        self._closing_deadline = None
+
+    def _place(self) -> None:
+        if any(slot.reserved is not None for slot in self.slots):
+            self._reclaim()
+        while self._backlog and (pick := self._pick()):
+            slot, task = pick
+            self._backlog.pop(task)
+            if slot.state == "idle" and slot.setup == task.setup:
+                slot.hand(task)
+            else:
+                slot.reserve(task)
+        for depth in range(1, self._prefetch if self._backlog else 0):
+            for slot in self.slots:
+                if slot.held == depth < self._depth(slot):
+                    self._send_ahead(slot)
+
+    def _pick(self) -> tuple[Slot, Task] | None:
+        """The earliest task that a slot is free for, and the slot that can start it soonest."""
+        free = [slot for slot in self.slots if slot.free]
+        if not free:
+            return None
+        for task in self._backlog.heads():
+            fitting = [slot for slot in free if slot.accepts(task)]
+            if fitting:
+                return min(fitting, key=lambda slot: (slot.effort(task), slot.idle_since)), task
+        return None
+
+    def _reclaim(self) -> None:
+        """Give an idle worker the task that waits for another one to be set up in the same way."""
+        waiting = [(slot.reserved, slot) for slot in self.slots if slot.reserved is not None]
+        waiting.sort(key=lambda pair: pair[0].seq)
+        for idle in [slot for slot in self.slots if slot.free and slot.state == "idle"]:
+            for task, slot in waiting:
+                if slot.reserved is task and task.setup == idle.setup and idle.accepts(task):
+                    slot.reserved = None
+                    idle.hand(task)
+                    break
+
+    def _send_ahead(self, slot: Slot) -> None:
+        if slot.state != "busy" or slot.leaving:
+            return
+        for task in self._backlog.heads(ANY, slot.gpu_id)[:1]:
+            if task.setup == slot.setup and task.payload.size <= _SMALL and not task.payload.files:
+                self._backlog.pop(task)
+                slot.hand(task)
+
+    def _depth(self, slot: Slot) -> int:
+        """How many tasks the worker may hold, going by the time it took for the last ones."""
+        pace = None if slot.worker is None else slot.worker.pace
+        if self._prefetch == 1 or pace is None:
+            return 1
+        return min(self._prefetch, 1 + int(_AHEAD / max(pace, 1e-6)))

@@ -1,0 +1,117 @@
+"""The queues of a workspace: whose each is, its journal, and the state it was left in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.queueing.items import ItemStatus, QueueItem
+from cosmos_workflow.store.database import Database
+from cosmos_workflow.store.process import ProcessLock
+from cosmos_workflow.store.records import LOCAL, item_of, item_row
+from cosmos_workflow.store.schema import queue_items, queues
+
+
+class Queues:
+    """The journal of every queue (it is a `cosmos_workflow.queueing.Journal`): each change, written before anybody sees it.
+
+    What takes a `connection` belongs to the caller's transaction.
+    """
+
+    def __init__(self, database: Database, process: ProcessLock) -> None:
+        self._database = database
+        self._process = process
+
+    def register(self, token: str, owner: str = LOCAL) -> None:
+        """Say whose queue a token is; raises InputError where it is somebody else's."""
+        with self._database.write() as connection:
+            known = connection.execute(select(queues.c.owner).where(queues.c.token == token)).scalar()
+            if known is None:
+                connection.execute(insert(queues).values(token=token, owner=owner, state={}))
+            elif known != owner:
+                raise InputError("This queue belongs to somebody else; start one of your own.")
+
+    def save(self, token: str, changed: Sequence[QueueItem], removed: Sequence[str]) -> None:
+        """Write items that are new or changed, and take away those that left; all or nothing, and durable.
+
+        A token that nobody registered becomes the local user's.
+        """
+        with self._database.write() as connection:
+            self.write(connection, token, changed, removed)
+
+    def load(self, token: str) -> list[QueueItem]:
+        """What the queue holds, in its order; empty for an unknown token."""
+        query = select(queue_items.c.item).where(queue_items.c.token == token).order_by(queue_items.c.position)
+        with self._database.read() as connection:
+            return [item_of(values) for values in connection.execute(query).scalars()]
+
+    def owner_of(self, token: str) -> str | None:
+        """Whose queue it is; None for an unknown token."""
+        with self._database.read() as connection:
+            return connection.execute(select(queues.c.owner).where(queues.c.token == token)).scalar()
+
+    def list_open(self, owner: str | None = None) -> list[tuple[str, str]]:
+        """Token and owner of each queue that still holds items, of one owner or of all.
+
+        A queue that another living process works on (a command beside the page) isn't among them.
+        """
+        query = select(queues.c.token, queues.c.owner, queue_items.c.process).join(queue_items).distinct()
+        if owner is not None:
+            query = query.where(queues.c.owner == owner)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(queues.c.token)).all()
+        others = {process for _, _, process in rows if process != self._process.id and self._process.is_alive(process)}
+        busy = {token for token, _, process in rows if process in others}
+        return list(dict.fromkeys((token, whose) for token, whose, _ in rows if token not in busy))
+
+    def state_of(self, token: str) -> dict[str, Any]:
+        """What `set_state` kept; empty at first, and for an unknown token."""
+        with self._database.read() as connection:
+            return dict(connection.execute(select(queues.c.state).where(queues.c.token == token)).scalar() or {})
+
+    def set_state(self, token: str, state: Mapping[str, Any]) -> None:
+        """Keep a few plain JSON values beside a queue: whether it is paused, and why."""
+        with self._database.write() as connection:
+            _know_queue(connection, token)
+            connection.execute(update(queues).where(queues.c.token == token).values(state=dict(state)))
+
+    def write(self, connection: Connection, token: str, changed: Sequence[QueueItem], removed: Sequence[str] = ()) -> None:
+        """What `save` does."""
+        if changed:
+            _know_queue(connection, token)
+        gone = [{"key": item_id} for item_id in {*removed, *(item.id for item in changed)}]
+        if gone:
+            same = (queue_items.c.token == token) & (queue_items.c.id == bindparam("key"))
+            connection.execute(delete(queue_items).where(same), gone)
+        if changed:
+            connection.execute(insert(queue_items), [self._row(token, item) for item in changed])
+
+    def find(self, connection: Connection, token: str, item_id: str) -> tuple[QueueItem, str] | None:
+        """An item that a queue holds, with the process that wrote it last."""
+        known = (queue_items.c.token == token) & (queue_items.c.id == item_id)
+        row = connection.execute(select(queue_items.c.item, queue_items.c.process).where(known)).first()
+        return None if row is None else (item_of(row.item), row.process)
+
+    def list_running(self, connection: Connection) -> list[tuple[str, QueueItem, str]]:
+        """Token, item and process of everything that was claimed."""
+        running = select(queue_items).where(queue_items.c.status == str(ItemStatus.RUNNING))
+        rows = connection.execute(running.order_by(queue_items.c.token, queue_items.c.position)).mappings()
+        return [(row["token"], item_of(row["item"]), row["process"]) for row in rows]
+
+    def _row(self, token: str, item: QueueItem) -> dict[str, Any]:
+        return {
+            "token": token,
+            "id": item.id,
+            "position": item.position,
+            "status": str(item.status),
+            "process": self._process.id,
+            "item": item_row(item),
+        }
+
+
+def _know_queue(connection: Connection, token: str) -> None:
+    if connection.execute(select(queues.c.token).where(queues.c.token == token)).first() is None:
+        connection.execute(insert(queues).values(token=token, owner=LOCAL, state={}))

@@ -1,0 +1,165 @@
+"""What a run's folder holds: its outputs, and a `run.json` that tells all."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from functools import cache
+from importlib import metadata as packages
+from pathlib import Path
+from typing import Any
+
+from cosmos_workflow.config import Workspace
+from cosmos_workflow.errors import InputError, WorkflowError, shorten
+from cosmos_workflow.files import Digests, Disk, inside, sha256_of
+from cosmos_workflow.queueing.items import ItemStatus
+from cosmos_workflow.store.records import RUN_FILE, RunRecord
+
+FORMAT = 1
+_NAMED = ("cosmos-workflow", "torch", "chatterbox-tts", "diffusers", "espeakng-loader", "opencv-python-headless", "av", "numpy")
+
+
+class RunFiles:
+    """Reads and writes what is in the folders of a workspace's runs."""
+
+    def __init__(self, workspace: Workspace, disk: Disk, digests: Digests) -> None:
+        self._root = workspace.root
+        self._disk = disk
+        self._digests = digests
+
+    def measure(self, record: RunRecord, outputs: Mapping[str, str], folder: Path) -> dict[str, dict[str, Any]]:
+        """Size and digest of each output, which is on the disk from here on; raises WorkflowError where one isn't there."""
+        checks: dict[str, dict[str, Any]] = {}
+        for key, name in outputs.items():
+            path = inside(folder, name, f"the folder of {record.id}")
+            if not path.is_file() or path.stat().st_size == 0:
+                raise WorkflowError(f"{record.engine} said that it made {key}, but {shorten(name)} isn't there or is empty.")
+            self._disk.sync(path)
+            checks[key] = {"size": path.stat().st_size, "sha256": sha256_of(path)}
+        return checks
+
+    def find_fault(self, record: RunRecord, folder: Path) -> str:
+        """What is wrong with the first output that isn't as the record says; empty where all are."""
+        for key, name in record.outputs.items():
+            try:
+                path = inside(folder, name, "the folder")
+            except InputError:
+                return f"its output {key} lies outside the folder."
+            check = record.checks.get(key, {})
+            if not path.is_file():
+                return f"its output {name} isn't there."
+            size = path.stat().st_size
+            if size != check.get("size"):
+                return f"its output {name} has {size:,} bytes instead of {check.get('size', 0):,}."
+            if sha256_of(path) != check.get("sha256"):
+                return f"the content of its output {name} has changed."
+        return ""
+
+    def write(self, record: RunRecord, folder: Path) -> None:
+        """Write `run.json` into a folder."""
+        content = describe_run(record, {name: self._describe_input(path) for name, path in record.inputs.items()})
+        text = json.dumps(content, ensure_ascii=False, indent=2)
+        self._disk.write(folder / RUN_FILE, text.encode())
+
+    def read(self, folder: Path) -> RunRecord:
+        """The record that a folder's `run.json` tells of; raises InputError saying what is wrong with it.
+
+        Paths of inputs below the workspace are absolute again.
+        """
+        path = folder / RUN_FILE
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["format"] != FORMAT or content["id"] != folder.name:
+                raise InputError(f"{folder.name}/{RUN_FILE} is of another format or another run.")
+            return _record(content, self._root)
+        except OSError as error:
+            raise InputError(f"{folder.name}/{RUN_FILE} can't be read: {error.strerror}.") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{folder.name}/{RUN_FILE} is damaged: {type(error).__name__} {error}.") from error
+
+    def _describe_input(self, path: str) -> dict[str, Any]:
+        file = Path(path)
+        try:
+            size, sha256 = file.stat().st_size, self._digests.of(file)
+        except OSError:  # taken away meanwhile: the run is whole without it
+            size, sha256 = None, None
+        shown = file.relative_to(self._root) if file.is_relative_to(self._root) else file
+        return {"file": shown.as_posix(), "size": size, "sha256": sha256}
+
+
+def describe_run(record: RunRecord, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What `run.json` says: enough to make the run again, and to put its record back."""
+    return {
+        "format": FORMAT,
+        "id": record.id,
+        "item_id": record.item_id,
+        "owner": record.owner,
+        "outcome": str(record.status),
+        "engine": record.engine,
+        "prompt": {"id": record.prompt_id, "text": record.prompt_text},
+        "params": dict(record.params),
+        "seed": record.params.get("seed"),
+        "weights": dict(record.weights),
+        "inputs": dict(inputs),
+        "outputs": {key: {"file": name, **record.checks[key]} for key, name in record.outputs.items()},
+        "metadata": dict(record.metadata),
+        "versions": versions(),
+        "device": record.device,
+        "worker": record.worker,
+        "batch": {"id": record.batch_id, "key": record.batch_key, "size": record.batch_size},
+        "times": {
+            "queued_at": record.queued_at,
+            "started_at": record.started_at,
+            "finished_at": record.finished_at,
+            "load_seconds": record.load_seconds,
+        },
+        "cost": record.cost,
+        "cost_unit": record.cost_unit,
+        "retry_of": record.retry_of,
+        "source": record.source,
+        "attempt": record.attempt,
+    }
+
+
+def _record(content: Mapping[str, Any], root: Path) -> RunRecord:
+    outputs = content["outputs"]
+    return RunRecord(
+        id=content["id"],
+        item_id=content["item_id"],
+        owner=content["owner"],
+        status=ItemStatus(content["outcome"]),
+        progress=1.0,
+        engine=content["engine"],
+        prompt_id=content["prompt"]["id"],
+        prompt_text=content["prompt"]["text"],
+        params=dict(content["params"]),
+        weights=dict(content["weights"]),
+        inputs={name: str(root / entry["file"]) for name, entry in content["inputs"].items()},
+        outputs={key: entry["file"] for key, entry in outputs.items()},
+        checks={key: {"size": entry["size"], "sha256": entry["sha256"]} for key, entry in outputs.items()},
+        metadata=dict(content["metadata"]),
+        device=content["device"],
+        worker=content["worker"],
+        batch_id=content["batch"]["id"],
+        batch_key=content["batch"]["key"],
+        batch_size=content["batch"]["size"],
+        **content["times"],
+        cost=content["cost"],
+        cost_unit=content["cost_unit"],
+        retry_of=content["retry_of"],
+        source=content["source"],
+        attempt=content["attempt"],
+    )
+
+
+@cache
+def versions() -> dict[str, str]:
+    """The releases that make a run what it is, without importing them."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in _NAMED:
+        try:
+            found[name] = packages.version(name)
+        except packages.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,1 @@
+"""Who may connect, who somebody is, and what may be asked of the page."""
