@@ -16,7 +16,7 @@ from cosmos_workflow.engines.base import Failure, Output
 from cosmos_workflow.engines.espeak import SPEC
 from cosmos_workflow.engines.espeak.clauses import CLAUSE_COST, WORD_LETTERS, cost, fit, fit_ssml
 from cosmos_workflow.engines.espeak.engine import EspeakEngine
-from cosmos_workflow.engines.testing import RecordingContext, make_request, run_engine
+from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.queueing.queue import Queue
