@@ -192,16 +192,6 @@ class ClipWriter:
                 self.path.unlink(missing_ok=True)
 
 
-def write_thumbnail(clip: Path, target: Path, width: int = 320) -> None:
-    """A JPEG of the clip's first frame, at most `width` pixels wide."""
-    from PIL import Image
-
-    frame, _, _ = next(read_frames(clip))
-    picture = Image.fromarray(frame)
-    picture.thumbnail((width, width * 4))
-    picture.save(target, "JPEG", quality=85)
-
-
 def write_sound(path: Path, blocks: Iterable[Samples], sample_rate: int, format: SoundFormat) -> int:
     """Write mono 16-bit blocks as WAV or FLAC; returns how many samples it holds. Left by an exception, it is deleted."""
     import soundfile

@@ -29,7 +29,6 @@ from cosmos_workflow.media import (
     resample_frames,
     resample_sound,
     write_sound,
-    write_thumbnail,
 )
 
 if TYPE_CHECKING:
@@ -158,15 +157,6 @@ def test_frames_may_last_differently(tmp_path: Path) -> None:
     ]
     # The last frame lasts a hundredth of a second: less than half a slot.
     assert shown == [0, 1, 1, 1, 1, 2]
-
-
-def test_a_thumbnail_is_the_first_frame(tmp_path: Path) -> None:
-    from PIL import Image
-
-    write_thumbnail(write_clip(tmp_path / "clip.mp4", width=640, height=480), tmp_path / "thumbnail.jpg", width=160)
-    with Image.open(tmp_path / "thumbnail.jpg") as picture:
-        assert picture.size == (160, 120)
-        assert corners(np.asarray(picture)) == ["red", "green", "blue", "white"]
 
 
 def _sound(path: Path, seconds: float = 1.0, rate: int = 22050) -> Path:

@@ -13,7 +13,7 @@ from cosmos_workflow.errors import InputError
 from cosmos_workflow.files import TEMPORARY, Disk
 from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.store.database import Database
-from cosmos_workflow.store.process import ProcessLock
+from cosmos_workflow.store.process import ProcessLock, living_processes
 from cosmos_workflow.store.records import RunRecord, Swept
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class Recovery:
         """Put in order what dead processes left; what belongs to a living one isn't touched, and twice is as good as once.
 
         A run whose folder was published is succeeded. Any other is closed as interrupted and its item queued again, or
-        failed where that happened too often. Partial folders of dead runs go.
+        failed where that happened too often. Partial folders of dead runs go, and so
+        do their lock files and, where no other process is alive, the queues that hold nothing.
         """
         when = time.time() if now is None else now
         swept = Swept()
@@ -66,8 +67,11 @@ class Recovery:
             # What is running still, without a run, was claimed and never begun.
             for token, item, process in self._queues.list_running(connection):
                 if not alive[process]:
-                    self._queues.write(connection, token, [item.to(ItemStatus.QUEUED)])
+                    self._queues.put_back(connection, token, item.to(ItemStatus.QUEUED))
                     swept = replace(swept, requeued=(*swept.requeued, item.id))
+            # A page that nobody put anything into leaves a queue behind; one that is open somewhere is somebody's.
+            if living_processes(self._workspace) == [self._process.id]:
+                self._queues.forget_empty(connection)
         return replace(swept, folders=self._sweep_folders(when))
 
     def _sweep_run(self, connection: Connection, record: RunRecord, swept: Swept, when: float) -> Swept:
@@ -87,7 +91,7 @@ class Recovery:
             return replace(swept, failed=(*swept.failed, record.id))
         self._runs.interrupt(connection, record, REASON, when)
         if after is not item:
-            self._queues.write(connection, record.token, [after])
+            self._queues.put_back(connection, record.token, after)
             swept = replace(swept, requeued=(*swept.requeued, item.id))
         return replace(swept, interrupted=(*swept.interrupted, record.id))
 
