@@ -159,7 +159,8 @@ class ClipWriter:
         self._container = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
         if comment:
             self._container.metadata["comment"] = comment
-        options = {"crf": "18", "preset": "veryfast"}
+        # x264's macroblock tree reads memory that it never wrote, so that the same frames now and then give other bytes.
+        options = {"crf": "18", "preset": "veryfast", "mbtree": "0"}
         self._stream: Any = self._container.add_stream("libx264", rate=Fraction(fps), options=options)
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
         context = self._stream.codec_context

@@ -88,6 +88,11 @@ def test_a_written_clip_is_made_for_browsers(tmp_path: Path) -> None:
         assert (frame.colorspace, frame.color_range) == (1, 1)
 
 
+def test_a_clip_is_written_without_what_makes_its_bytes_differ_from_one_time_to_the_next(tmp_path: Path) -> None:
+    # The encoder writes its settings into the file; its macroblock tree reads memory that was never written.
+    assert b" mbtree=0 " in write_clip(tmp_path / "clip.mp4").read_bytes()
+
+
 def test_a_clip_that_fails_on_the_way_is_deleted(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     clip = ClipWriter(path, 64, 48, 12)

@@ -25,12 +25,12 @@ from cosmos_workflow.engines.chatterbox import SPEC
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.variants import TOKENS_PER_SECOND
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
-from cosmos_workflow.engines.testing import RecordingContext, make_request
+from cosmos_workflow.engines.testing.harness import RecordingContext, make_request
 from cosmos_workflow.errors import InputError, UnavailableError
 
 if TYPE_CHECKING:
     from cosmos_workflow.engines.chatterbox.engine import ChatterboxEngine
-    from cosmos_workflow.engines.chatterbox.serial import SerialModel
+    from cosmos_workflow.engines.testing.chatterbox.serial import SerialModel
 
 CPU_BATCHES = (1, 2, 4, 8, 16)
 GPU_BATCHES = (*CPU_BATCHES, 32, 64)
@@ -105,7 +105,8 @@ class _Bench:
         import torch
 
         from cosmos_workflow.engines.chatterbox.engine import ChatterboxEngine, import_package
-        from cosmos_workflow.engines.chatterbox.toy import write_toy_weights
+        from cosmos_workflow.engines.testing.chatterbox.toy_engine import ToyChatterboxEngine
+        from cosmos_workflow.engines.testing.chatterbox.toy_weights import write_toy_weights
 
         import_package()
         alone = device == "cpu" and torch.get_num_threads() == 1
@@ -114,7 +115,7 @@ class _Bench:
         weights = write_toy_weights(folder / "weights" / "chatterbox", "english", ends=False, tiny=size == "tiny")
         # The modules that were written hold each other; their memory isn't what is measured here.
         gc.collect()
-        self._engine: ChatterboxEngine = ChatterboxEngine()
+        self._engine: ChatterboxEngine = ToyChatterboxEngine() if size == "tiny" else ChatterboxEngine()
         with patch.dict(os.environ, {FOLDER_VARIABLE: str(weights.parent)}):
             self._engine.load(Device(0 if device == "cuda" else None, device))
             self._engine.max_lines = 64
@@ -185,7 +186,7 @@ def _serial_model(engine: ChatterboxEngine, weights: Path, device: str, clock: C
     """The package's own way on the engine's model, whose built-in voice is put back where the package has it."""
     from chatterbox.tts import Conditionals
 
-    from cosmos_workflow.engines.chatterbox.serial import SerialModel
+    from cosmos_workflow.engines.testing.chatterbox.serial import SerialModel
 
     model = engine.model
     if model is None or model.mode == "fast":

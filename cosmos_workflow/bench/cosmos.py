@@ -60,13 +60,14 @@ def bench_cosmos(
     """
     from cosmos_workflow.engines.base import Device
     from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
-    from cosmos_workflow.engines.cosmos_transfer.toy import write_toy_weights
+    from cosmos_workflow.engines.testing.cosmos_transfer.toy_engine import ToyCosmosTransferEngine
+    from cosmos_workflow.engines.testing.cosmos_transfer.toy_weights import write_toy_weights
 
     with tempfile.TemporaryDirectory(prefix="bench-cosmos-") as scratch:
         folder = weights or write_toy_weights(Path(scratch) / "weights", annotators=False)
         before = os.environ.get(FOLDER_VARIABLE)
         os.environ[FOLDER_VARIABLE] = str(folder)
-        engine = CosmosTransferEngine()
+        engine = CosmosTransferEngine() if weights else ToyCosmosTransferEngine()
         try:
             engine.load(Device(gpu))
             clip = _write_clip(Path(scratch) / "clip.mp4", frames, size or (REAL_SIZE if weights else TOY_SIZE))
@@ -93,7 +94,7 @@ def table(figures: list[CosmosFigure]) -> Table:
 def _items(engine: CosmosTransferEngine, clip: Path, count: int, steps: int) -> list[Prepared]:
     from cosmos_workflow.engines.cosmos_transfer import SPEC
     from cosmos_workflow.engines.cosmos_transfer.sampling import Prepared
-    from cosmos_workflow.engines.testing import RecordingContext, make_request
+    from cosmos_workflow.engines.testing.harness import RecordingContext, make_request
 
     params = {"num_steps": steps, "fps": FPS}
     weights = {"vis": 0.5, "edge": 0.5, "depth": 0.0, "seg": 0.0}

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from cosmos_workflow.cli.options import JsonOption
 from cosmos_workflow.cli.terminal import show
 
 
-def engines(as_json: JsonOption = False) -> None:
+def engines(
+    as_json: JsonOption = False,
+    everything: Annotated[bool, typer.Option("--all", help="With the engines that are examples.")] = False,
+) -> None:
     """List the engines, whether they can run here, and if not, what to do."""
     from cosmos_workflow.engines.spec import all_engines
 
     rows = []
-    for spec in all_engines():
+    for spec in all_engines(examples=everything):
         state = spec.availability()
         rows.append(
             {

@@ -16,17 +16,15 @@ weights_app = typer.Typer(help="The weights of models: where they are, and how t
 @weights_app.command("show")
 def weights_show(as_json: JsonOption = False) -> None:
     """List the models that need weights, where these are, and how to get them."""
-    from cosmos_workflow.engines.model_files.sets import remedy, weight_state
-    from cosmos_workflow.engines.spec import all_weight_sets
+    from cosmos_workflow.engines.model_files.sets import model_files_state, remedy
+    from cosmos_workflow.engines.spec import all_model_files
 
     rows = []
-    for weights in all_weight_sets().values():
-        state = weight_state(weights)
+    for model in all_model_files().values():
+        state = model_files_state(model)
         size = f"{state.size_bytes / 1e9:.1f} GB" if state.folder else ""
-        place = str(state.folder) if state.folder else remedy(weights)
-        rows.append(
-            {"name": weights.name, "title": weights.title, "here": state.folder is not None, "size": size, "where": place}
-        )
+        place = str(state.folder) if state.folder else remedy(model)
+        rows.append({"name": model.name, "title": model.title, "here": state.folder is not None, "size": size, "where": place})
     show(rows, as_json, "Weights", "No installed engine needs weights.")
 
 
@@ -35,10 +33,10 @@ def weights_fetch(name: Annotated[str, typer.Argument(help="A name from `weights
     """Fetch a model's weights into the hub's cache; goes on where it stopped."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    from cosmos_workflow.engines.model_files.fetching import FetchProgress, fetch_weights, plan_fetch
-    from cosmos_workflow.engines.spec import all_weight_sets
+    from cosmos_workflow.engines.model_files.fetching import FetchProgress, fetch_model_files, plan_fetch
+    from cosmos_workflow.engines.spec import all_model_files
 
-    known = all_weight_sets()
+    known = all_model_files()
     if name not in known:
         raise InputError(f"There are no weights called {name!r}; use {', '.join(known) or 'none'}.")
     plan = plan_fetch(known[name])
@@ -52,5 +50,5 @@ def weights_fetch(name: Annotated[str, typer.Argument(help="A name from `weights
         def report(progress: FetchProgress) -> None:
             shown.update(bar, completed=progress.done_bytes, description=progress.file)
 
-        folder = fetch_weights(known[name], report)
+        folder = fetch_model_files(known[name], report)
     typer.echo(f"{known[name].title} is in {folder}")

@@ -92,11 +92,6 @@ def param_fields(model: type[Params]) -> tuple[ParamField, ...]:
     return tuple(_describe(name, model) for name in model.model_fields)
 
 
-def invariant_names(model: type[Params]) -> frozenset[str]:
-    """Names of the parameters that must be equal for all items of a batch."""
-    return frozenset(field.name for field in param_fields(model) if field.invariant and not field.unused)
-
-
 def validate_params(model: type[Params], values: Mapping[str, Any], where: str = "") -> Params:
     """A checked instance of `model`; raises InputError naming each wrong key, its value, and what would be right.
 

@@ -14,12 +14,14 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from cosmos_workflow.engines.model_files.sets import WeightSet
+from cosmos_workflow.engines.model_files.sets import ModelFiles
 from cosmos_workflow.engines.params import ParamField, Params, param_fields, validate_params
 from cosmos_workflow.errors import InputError, list_choices, shorten
 from cosmos_workflow.progress import Stage
 
 ENTRY_POINT_GROUP = "cosmos_workflow.engines"
+EXAMPLES_GROUP = "cosmos_workflow.engines.examples"
+"""Engines to learn from: found by their name as all are, listed only when asked for."""
 MAX_TEXT = 10_000
 
 Medium = Literal["audio", "video"]
@@ -89,8 +91,8 @@ class EngineSpec:
     """Key of the output file that a person plays, e.g. "audio"."""
 
     @property
-    def weight_sets(self) -> tuple[WeightSet, ...]:
-        """The sets of model weights it can use; none for an engine that needs no download."""
+    def model_files(self) -> tuple[ModelFiles, ...]:
+        """The sets of model files it can use; none for an engine that needs no download."""
         return ()
 
     def availability(self) -> Availability:
@@ -185,15 +187,16 @@ class EngineSpec:
 
 
 @cache
-def engine_names() -> tuple[str, ...]:
-    """Names of the installed engines, sorted."""
-    return tuple(sorted({entry.name for entry in entry_points(group=ENTRY_POINT_GROUP)}))
+def engine_names(examples: bool = False) -> tuple[str, ...]:
+    """Names of the installed engines, sorted; those of the examples with them where these are asked for."""
+    groups = (ENTRY_POINT_GROUP, EXAMPLES_GROUP) if examples else (ENTRY_POINT_GROUP,)
+    return tuple(sorted({entry.name for group in groups for entry in entry_points(group=group)}))
 
 
 @cache
 def find_engine(name: str) -> EngineSpec:
     """The spec of an engine; raises InputError for an unknown name."""
-    for entry in entry_points(group=ENTRY_POINT_GROUP):
+    for entry in (*entry_points(group=ENTRY_POINT_GROUP), *entry_points(group=EXAMPLES_GROUP)):
         if entry.name == name:
             spec = entry.load()
             if not isinstance(spec, EngineSpec) or spec.name != name:
@@ -202,11 +205,11 @@ def find_engine(name: str) -> EngineSpec:
     raise InputError(f"engine {shorten(name)} isn't installed; use {list_choices(engine_names())}.")
 
 
-def all_engines() -> list[EngineSpec]:
-    """The specs of all installed engines, by name."""
-    return [find_engine(name) for name in engine_names()]
+def all_engines(examples: bool = False) -> list[EngineSpec]:
+    """The specs of all installed engines, by name; those of the examples with them where these are asked for."""
+    return [find_engine(name) for name in engine_names(examples)]
 
 
-def all_weight_sets() -> dict[str, WeightSet]:
-    """Every set of weights that an installed engine has, by its name."""
-    return {weights.name: weights for spec in all_engines() for weights in spec.weight_sets}
+def all_model_files() -> dict[str, ModelFiles]:
+    """Every set of model files that an installed engine has, by its name."""
+    return {model.name: model for spec in all_engines() for model in spec.model_files}

@@ -1,102 +1,27 @@
 """The worker that hosts an engine: loads it once, then makes batch after batch.
 
-Runs in the worker process. What it tells the app are the frozen messages below; the app tells it `CancelItems`.
+Runs in the worker process; app and worker speak in `cosmos_workflow.engines.messages`.
 """
 
 from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from cosmos_workflow.engines.base import Cancelled, Device, Dropped, Engine, Failure, ItemOutcome, Output, Request
+from cosmos_workflow.engines.base import Cancelled, Device, Dropped, Engine, Failure, ItemOutcome, Output
+from cosmos_workflow.engines.messages import BatchBegun, BatchMade, BatchTask, CancelItems, ItemMade, ItemReported
 from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.gpu_dispatch.worker import BaseWorker
 
 LOCK_POLL_SECONDS = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class BatchTask:
-    """App to worker: make these. `lock_dir` holds the lock that keeps other programs off this device meanwhile."""
-
-    batch_id: str
-    requests: tuple[Request, ...]
-    lock_dir: Path | None = None
-
-    def reads(self) -> list[Path]:
-        """The input files; with `writes` and `moved` what a batch needs to travel (`gpu_dispatch.files`)."""
-        return [path for request in self.requests for path in request.inputs.values()]
-
-    def writes(self) -> list[Path]:
-        """The folders of the outputs."""
-        return [request.folder for request in self.requests]
-
-    def moved(self, places: Mapping[Path, Path]) -> BatchTask:
-        """The batch on another machine: its files are elsewhere, and our programs can't be using the device there."""
-        requests = tuple(
-            replace(
-                request,
-                inputs={name: places[path] for name, path in request.inputs.items()},
-                folder=places[request.folder],
-            )
-            for request in self.requests
-        )
-        return BatchTask(self.batch_id, requests)
-
-
-@dataclass(frozen=True, slots=True)
-class CancelItems:
-    """App to worker: these items of the running batch aren't wanted any more."""
-
-    ids: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class BatchBegun:
-    """Worker to app: the engine is loaded, the device is ours, work begins. `load_seconds` is 0 where it was loaded before."""
-
-    load_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class ItemReported:
-    """Worker to app: where an item is."""
-
-    item_id: str
-    stage: str
-    sub_progress: float
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class ItemMade:
-    """Worker to app: an item's outcome, its files, and the seconds since it was first reported on."""
-
-    outcome: ItemOutcome
-    seconds: float
-    paths: tuple[Path, ...] = ()
-
-    def written(self) -> tuple[Path, ...]:
-        """The files, which travel with the report (`gpu_dispatch.files`)."""
-        return self.paths
-
-
-@dataclass(frozen=True, slots=True)
-class BatchMade:
-    """Worker to app, the task's result. `error` says what broke the batch, where something did."""
-
-    error: str = ""
-    traceback: str = ""
-    out_of_memory: bool = False
 
 
 class EngineWorker(BaseWorker):

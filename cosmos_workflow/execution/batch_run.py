@@ -9,8 +9,8 @@ from queue import Empty, SimpleQueue
 from typing import Any, Literal
 
 from cosmos_workflow.engines.base import Dropped, Failure, Output, Request
+from cosmos_workflow.engines.messages import BatchBegun, BatchMade, BatchTask, ItemMade, ItemReported
 from cosmos_workflow.engines.spec import EngineSpec, find_engine
-from cosmos_workflow.engines.worker import BatchBegun, BatchMade, BatchTask, ItemMade, ItemReported
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.execution.task_router import Devices
 from cosmos_workflow.gpu_dispatch import events

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.engines.worker import CancelItems
+from cosmos_workflow.engines.messages import CancelItems
 from cosmos_workflow.execution.batch_run import ItemResult, OperationEvent, RunningBatch
 from cosmos_workflow.execution.estimates import BatchingGain, CostSample, Rate, batching_gain, learn_rate
 from cosmos_workflow.execution.task_router import Devices, Pool

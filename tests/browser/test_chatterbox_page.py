@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 from support import DEADLINE, digest
 
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.engines.chatterbox.variants import TURBO_WEIGHTS
+from cosmos_workflow.engines.chatterbox.variants import TURBO_FILES
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.store.store import Store
 
@@ -29,7 +29,7 @@ LARGE_BYTES = 40_000_000
 WRITE_WEIGHTS = """
 import sys
 from pathlib import Path
-from cosmos_workflow.engines.chatterbox.toy import write_toy_weights
+from cosmos_workflow.engines.testing.chatterbox.toy_weights import write_toy_weights
 
 write_toy_weights(Path(sys.argv[1]) / "chatterbox", "english", ends=False)
 write_toy_weights(Path(sys.argv[1]) / "chatterbox-turbo", "turbo")
@@ -39,8 +39,8 @@ write_toy_weights(Path(sys.argv[1]) / "chatterbox-turbo", "turbo")
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A hub that has Turbo's weights, as far as their names go, for pages that start now."""
-    files = dict.fromkeys(TURBO_WEIGHTS.files, b"{}") | {LARGE: bytes(LARGE_BYTES)}
-    with open_hub(TURBO_WEIGHTS.repo, files) as made:
+    files = dict.fromkeys(TURBO_FILES.files, b"{}") | {LARGE: bytes(LARGE_BYTES)}
+    with open_hub(TURBO_FILES.repo, files) as made:
         monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
         for name, value in {
             "HF_ENDPOINT": made.address,
@@ -172,7 +172,7 @@ def test_two_variants_and_three_voices_are_grouped_and_the_rest_of_a_cancel_is_w
     for text, voice in zip(SPOKEN, voices, strict=True):
         write_spoken(page, text, voice)
     write_spoken(page, ENDLESS)
-    choose_engine(page, "Chatterbox")
+    choose_engine(page, "Toy voice")
 
     tick(page, *SPOKEN)
     set_number(page, "Most speech tokens", "150")

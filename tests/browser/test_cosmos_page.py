@@ -10,8 +10,8 @@ from page_support import Server, add, choose_engine, open_tab, plays, set_number
 from playwright.sync_api import Page, expect
 
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.engines.cosmos_transfer.toy import write_toy_weights
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
+from cosmos_workflow.engines.testing.cosmos_transfer.toy_weights import write_toy_weights
 from cosmos_workflow.queueing import Prompt
 from cosmos_workflow.store.store import Store
 from tests.engines.cosmos_transfer.support import write_clip
@@ -28,7 +28,7 @@ def test_two_weights_are_one_batch_two_seeds_are_two_and_the_controls_are_beside
     store.prompts.save([Prompt("A fox in the rain.", name=name, inputs={"video": str(clip)}) for name in ("Rain", "Snow")])
     store.close()
     page = visit(serve().url)
-    choose_engine(page, "Cosmos Transfer")
+    choose_engine(page, "Toy clip")
     set_number(page, "Frames per second", "6")
     set_number(page, "Steps", "1")
     for queued, (prompt, vis) in enumerate([("Rain", "0.9"), ("Snow", "0.2")], 1):

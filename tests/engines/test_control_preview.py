@@ -20,7 +20,7 @@ from cosmos_workflow.engines.control_preview import SPEC
 from cosmos_workflow.engines.control_preview import controls as signals
 from cosmos_workflow.engines.control_preview.controls import Picture
 from cosmos_workflow.engines.control_preview.engine import ControlPreviewEngine
-from cosmos_workflow.engines.testing import RecordingContext, make_request, run_engine
+from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
 from cosmos_workflow.engines.video import CONTROLS, Strength
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.media import ClipWriter, probe_clip, read_frames

@@ -25,7 +25,7 @@ from cosmos_workflow.engines.espeak.engine import EspeakEngine
 from cosmos_workflow.engines.espeak.ssml import ELEMENTS, clean_ssml
 from cosmos_workflow.engines.espeak.voices import parse_voice, suggestions, variants, voices
 from cosmos_workflow.engines.spec import MAX_TEXT
-from cosmos_workflow.engines.testing import RecordingContext, make_request, run_engine
+from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
 from cosmos_workflow.errors import InputError
 
 SENTENCE = "The quick brown fox jumps over the lazy dog, and then it sleeps."

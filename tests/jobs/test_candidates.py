@@ -12,7 +12,7 @@ import soundfile
 from cosmos_workflow.engines.base import Device, Output
 from cosmos_workflow.engines.espeak.engine import EspeakEngine
 from cosmos_workflow.engines.spec import find_engine
-from cosmos_workflow.engines.testing import RecordingContext, make_request, run_engine
+from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
 from cosmos_workflow.jobs.speech.takes import Fault, FaultScorer, Score, best, expected_seconds, take_seeds
 
 SENTENCES = {

@@ -82,7 +82,7 @@ class ProbeEngine(Engine):
             threading.Event().wait(600)
         if word in ("wait", "watch") and not self._wait(request, context, Path(rest), asks=word == "wait"):
             return Dropped(request.id)
-        context.report(request.id, "write", 0.5, "writing")
+        context.report(request.id, "write", 1.0, "writing")
         (request.folder / "sound.wav").write_bytes(b"RIFF" + request.text.encode())
         log(f"made {request.id}")
         return Output(request.id, {"audio": "sound.wav"}, {"size": size})

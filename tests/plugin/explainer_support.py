@@ -13,7 +13,7 @@ from typing import Any
 
 from cosmos_workflow.engines.base import Device, Output
 from cosmos_workflow.engines.explainer import SPEC
-from cosmos_workflow.engines.testing import RecordingContext, make_request, run_engine
+from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "explainer" / "tides.yaml"
 DRAFT = {"quality": "240p", "fps": 10, "rate": 400, "pause": 0.0}

@@ -10,33 +10,33 @@ import pytest
 from hub_support import Hub, open_hub, own_cache
 from support import wait_for
 
-from cosmos_workflow.engines.chatterbox.variants import ENGLISH_WEIGHTS, TURBO_WEIGHTS
-from cosmos_workflow.engines.model_files.sets import find_weights
+from cosmos_workflow.engines.chatterbox.variants import ENGLISH_FILES, TURBO_FILES
+from cosmos_workflow.engines.model_files.sets import find_model_files
 from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.execution.sessions import Sessions
 from cosmos_workflow.ui.page import Page
 from cosmos_workflow.ui.prompts import fetcher as fetcher_module
 from cosmos_workflow.ui.prompts.fetcher import Fetcher, FetchState, gigabytes
-from cosmos_workflow.ui.prompts.model_files import WeightsPanel, fetch_words, known_weights, missing_weights
+from cosmos_workflow.ui.prompts.model_files import ModelFilesPanel, fetch_words, known_model_files, missing_model_files
 
 LARGE = "t3_turbo_v1.safetensors"
-FILES = dict.fromkeys(TURBO_WEIGHTS.files, b"{}") | {LARGE: bytes(range(256)) * 8192}
+FILES = dict.fromkeys(TURBO_FILES.files, b"{}") | {LARGE: bytes(range(256)) * 8192}
 
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A hub that has Turbo's weights, as far as their names go."""
     own_cache(tmp_path, monkeypatch)
-    with open_hub(TURBO_WEIGHTS.repo, FILES) as made:
+    with open_hub(TURBO_FILES.repo, FILES) as made:
         yield made
 
 
 @pytest.fixture
-def panel(hub: Hub, sessions: Sessions) -> Iterator[WeightsPanel]:
+def panel(hub: Hub, sessions: Sessions) -> Iterator[ModelFilesPanel]:
     """The panel on a page, as it is for Chatterbox."""
     with gr.Blocks(analytics_enabled=False):
-        made = WeightsPanel(Page(sessions), "chatterbox", Fetcher(hub.address))
+        made = ModelFilesPanel(Page(sessions), "chatterbox", Fetcher(hub.address))
         yield made
     made.fetcher.cancel()
     hub.go.set()
@@ -52,8 +52,8 @@ def end(fetcher: Fetcher) -> FetchState | None:
     return state_of(fetcher)
 
 
-def test_only_an_engine_that_lacks_weights_offers_to_fetch_them(panel: WeightsPanel) -> None:
-    assert [weights.name for weights in missing_weights("chatterbox")] == [
+def test_only_an_engine_that_lacks_weights_offers_to_fetch_them(panel: ModelFilesPanel) -> None:
+    assert [weights.name for weights in missing_model_files("chatterbox")] == [
         "chatterbox",
         "chatterbox-multilingual",
         "chatterbox-turbo",
@@ -62,27 +62,27 @@ def test_only_an_engine_that_lacks_weights_offers_to_fetch_them(panel: WeightsPa
     assert (group.visible, choice.value) == (True, "chatterbox")
     assert panel.show("espeak")[0].visible is False
     with pytest.raises(InputError, match="No weights are chosen"):
-        known_weights("")
+        known_model_files("")
 
 
-def test_it_asks_with_size_and_place_and_then_fetches(panel: WeightsPanel, tmp_path: Path) -> None:
+def test_it_asks_with_size_and_place_and_then_fetches(panel: ModelFilesPanel, tmp_path: Path) -> None:
     shown, question, _ = panel.plan("chatterbox-turbo")
     assert shown.visible
     total = gigabytes(sum(map(len, FILES.values())))
     place = tmp_path / "hub" / "models--ResembleAI--chatterbox-turbo"
     assert f"Fetch Chatterbox Turbo? {total} of {total} aren&#x27;t here yet; they go into {place}, where " in question
-    assert find_weights(TURBO_WEIGHTS) is None, "not before yes is said"
+    assert find_model_files(TURBO_FILES) is None, "not before yes is said"
     panel.start("chatterbox-turbo")
     assert end(panel.fetcher) is FetchState.DONE
     assert "Chatterbox Turbo is here" in fetch_words(panel.fetcher.last)
     assert panel.fetcher.finished == 1
-    assert find_weights(TURBO_WEIGHTS) is not None
+    assert find_model_files(TURBO_FILES) is not None
     assert find_engine("chatterbox").availability().available
-    assert "chatterbox-turbo" not in [weights.name for weights in missing_weights("chatterbox")]
+    assert "chatterbox-turbo" not in [weights.name for weights in missing_model_files("chatterbox")]
     assert panel.fetcher.has_news, "a page that asks a moment later still learns of it"
 
 
-def test_a_fetch_shows_how_far_it_is_and_goes_on_where_it_was_cancelled(panel: WeightsPanel, hub: Hub) -> None:
+def test_a_fetch_shows_how_far_it_is_and_goes_on_where_it_was_cancelled(panel: ModelFilesPanel, hub: Hub) -> None:
     hub.held[LARGE] = 1_000_000
     panel.start("chatterbox-turbo")
     wait_for(lambda: panel.fetcher.last is not None and panel.fetcher.last.done_bytes > 900_000, "half of it")
@@ -95,15 +95,15 @@ def test_a_fetch_shows_how_far_it_is_and_goes_on_where_it_was_cancelled(panel: W
     hub.go.set()
     assert end(panel.fetcher) is FetchState.CANCELLED
     assert "cancelled at" in fetch_words(panel.fetcher.last)
-    assert find_weights(TURBO_WEIGHTS) is None
+    assert find_model_files(TURBO_FILES) is None
     panel.start("chatterbox-turbo")
     assert end(panel.fetcher) is FetchState.DONE
     assert int(hub.downloads(LARGE)[-1].removeprefix("bytes=").partition("-")[0]) > 900_000, "what had come was kept"
 
 
-def test_what_goes_wrong_is_a_sentence(panel: WeightsPanel, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_goes_wrong_is_a_sentence(panel: ModelFilesPanel, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnavailableError, match="The hub didn't give ResembleAI/chatterbox"):
-        panel.plan(ENGLISH_WEIGHTS.name)
+        panel.plan(ENGLISH_FILES.name)
     hub.files[LARGE] = b"!" + FILES[LARGE][1:]
     panel.start("chatterbox-turbo")
     assert end(panel.fetcher) is FetchState.FAILED

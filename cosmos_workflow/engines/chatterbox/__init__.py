@@ -17,7 +17,7 @@ from cosmos_workflow.engines.chatterbox.variants import (
     Variant,
     find_variant,
 )
-from cosmos_workflow.engines.model_files.sets import WeightSet, find_weights, missing_sentence, remedy
+from cosmos_workflow.engines.model_files.sets import ModelFiles, find_model_files, missing_sentence, remedy
 from cosmos_workflow.engines.params import ParamField, Params, param_fields
 from cosmos_workflow.engines.spec import Availability, EngineSpec, InputSpec, Medium, Recipe
 from cosmos_workflow.errors import InputError, shorten
@@ -56,16 +56,16 @@ class ChatterboxSpec(EngineSpec):
     output: ClassVar[str] = "audio"
 
     @property
-    def weight_sets(self) -> tuple[WeightSet, ...]:
-        """The weights its variants load, each set once."""
-        return tuple(dict.fromkeys(variant.weights for variant in VARIANTS.values()))
+    def model_files(self) -> tuple[ModelFiles, ...]:
+        """The files its variants load, each set once."""
+        return tuple(dict.fromkeys(variant.model_files for variant in VARIANTS.values()))
 
     def availability(self) -> Availability:
-        """Available when the weights of at least one variant are on this machine."""
-        if any(find_weights(weights) for weights in self.weight_sets):
+        """Available when the model files of at least one variant are on this machine."""
+        if any(find_model_files(model) for model in self.model_files):
             return Availability(True)
         return Availability(
-            False, "The weights of Chatterbox aren't on this machine.", f"To get them, {remedy(self.weight_sets[0])}."
+            False, "The weights of Chatterbox aren't on this machine.", f"To get them, {remedy(self.model_files[0])}."
         )
 
     def fields(self, values: Mapping[str, Any]) -> tuple[ParamField, ...]:
@@ -83,15 +83,15 @@ class ChatterboxSpec(EngineSpec):
         params = cast("ChatterboxParams", recipe.params)
         _check_ranges(params, self.name)
         variant = find_variant(params.variant)
-        self._check_weights(variant)
+        self._check_model_files(variant)
         _check_text(recipe.text, variant)
         super().check(recipe, later)
         _check_recordings(recipe.inputs, variant, later)
 
-    def _check_weights(self, variant: Variant) -> None:
-        """Refuse a variant whose weights are missing; where none are here, `availability` says so."""
-        if find_weights(variant.weights) is None and self.availability().available:
-            raise InputError(f"chatterbox: {missing_sentence(variant.weights)}")
+    def _check_model_files(self, variant: Variant) -> None:
+        """Refuse a variant whose model files are missing; where none are here, `availability` says so."""
+        if find_model_files(variant.model_files) is None and self.availability().available:
+            raise InputError(f"chatterbox: {missing_sentence(variant.model_files)}")
 
     def cost(self, recipe: Recipe) -> float:
         """Expected speech tokens, 25 of them a second of sound."""

@@ -8,7 +8,7 @@ import math
 import os
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
@@ -21,8 +21,8 @@ from cosmos_workflow.engines.chatterbox.loader import Model, load_model
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.production import Production, is_out_of_memory
 from cosmos_workflow.engines.chatterbox.static import POSITIONS, row_bucket
-from cosmos_workflow.engines.chatterbox.variants import EXPECTED_TOKENS_PER_CHARACTER, find_variant
-from cosmos_workflow.engines.model_files.sets import check_weights, require_weights
+from cosmos_workflow.engines.chatterbox.variants import EXPECTED_TOKENS_PER_CHARACTER, Variant, find_variant
+from cosmos_workflow.engines.model_files.sets import check_model_files, require_model_files
 from cosmos_workflow.errors import InputError, UnavailableError
 
 CPU_LINES, GPU_LINES = 16, 64
@@ -39,9 +39,13 @@ READ_POSITIONS = 250
 
 
 class ChatterboxEngine(Engine):
-    """Keeps the last variant loaded; another variant or mode takes its place."""
+    """Keeps the last variant loaded; another variant or mode takes its place.
 
-    def __init__(self) -> None:
+    `load_model` is another loader in a test; the program never gives one.
+    """
+
+    def __init__(self, load_model: Callable[[Variant, str, Path, torch.device], Model] = load_model) -> None:
+        self._load_model = load_model
         self._device = torch.device("cpu")
         self._model: Model | None = None
         self.max_lines: int | None = None
@@ -54,7 +58,7 @@ class ChatterboxEngine(Engine):
         return self._model
 
     def load(self, device: Device) -> None:
-        """Import the package, and check that there are weights; the variant's own are loaded with the first batch."""
+        """Import the package, and check that there are model files; the variant's own are loaded with the first batch."""
         available = SPEC.availability()
         if not available.available:
             raise UnavailableError(str(available))
@@ -102,9 +106,9 @@ class ChatterboxEngine(Engine):
         if model is None or (model.variant.name, model.mode) != (params.variant, params.mode):
             self.close()
             variant = find_variant(params.variant)
-            folder = require_weights(variant.weights)
-            check_weights(variant.weights, folder)
-            self._model = model = load_model(variant, params.mode, folder, self._device)
+            folder = require_model_files(variant.model_files)
+            check_model_files(variant.model_files, folder)
+            self._model = model = self._load_model(variant, params.mode, folder, self._device)
         return model
 
     def _fitting_lines(self, model: Model, requests: Sequence[Request]) -> int:

@@ -14,9 +14,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from cosmos_workflow.engines.chatterbox.sizes import sized
 from cosmos_workflow.engines.chatterbox.speech_model import SpeechModel
-from cosmos_workflow.engines.chatterbox.toy import turbo_config
 from cosmos_workflow.engines.chatterbox.variants import Variant
 from cosmos_workflow.engines.chatterbox.voices import Voices
 from cosmos_workflow.errors import UnavailableError
@@ -44,8 +42,7 @@ class Model:
 
 def load_model(variant: Variant, mode: str, folder: Path, device: torch.device) -> Model:
     """Load a variant from a folder of weights; raises UnavailableError for a file that is damaged or isn't of this variant."""
-    with sized(folder):
-        upstream = _BUILDERS[variant.name](folder, device)
+    upstream = _BUILDERS[variant.name](folder, device)
     if upstream.watermarker is None:
         raise UnavailableError("The watermarker can't be loaded; install setuptools below 81, which it needs.")
     t3 = getattr(upstream, "t3", None)
@@ -86,6 +83,20 @@ def _multilingual(folder: Path, device: torch.device) -> Any:
         device=str(device),
         conds=_built_in(Conditionals, folder, device),
     )
+
+
+def turbo_config() -> Any:
+    """Turbo's own T3 configuration, as the package builds it while loading."""
+    from chatterbox.models.t3.modules.t3_config import T3Config
+
+    config = T3Config(text_tokens_dict_size=50276)
+    config.llama_config_name = "GPT2_medium"
+    config.speech_tokens_dict_size = 6563
+    config.input_pos_emb = None  # pyright: ignore[reportAttributeAccessIssue]
+    config.speech_cond_prompt_len = 375
+    config.use_perceiver_resampler = False
+    config.emotion_adv = False
+    return config
 
 
 def _turbo(folder: Path, device: torch.device) -> Any:

@@ -130,6 +130,8 @@ class Production:
             if wait or future.done():
                 del self._writing[item_id]
                 error = future.exception()
+                if error is None:
+                    self._report(item_id, "watermark", 1.0)
                 yield future.result() if error is None else failure(item_id, error)
 
     def _begin(self, request: Request) -> Line | Sound | ItemOutcome:

@@ -1,4 +1,4 @@
-"""The variants of Chatterbox: their weights, and where their parameters differ. Ranges are those of the upstream pages."""
+"""The variants of Chatterbox: their model files, and where their parameters differ. Ranges are those of the upstream pages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from cosmos_workflow.engines.model_files.sets import WeightSet
+from cosmos_workflow.engines.model_files.sets import ModelFiles
 
 MAX_TEXT = 300
 """Characters; above about 300 the models garble (resemble-ai/chatterbox issues 424 and 60)."""
@@ -46,20 +46,20 @@ LANGUAGES: Mapping[str, str] = MappingProxyType(
 
 _MAIN_REPO = "ResembleAI/chatterbox"
 
-ENGLISH_WEIGHTS = WeightSet(
+ENGLISH_FILES = ModelFiles(
     name="chatterbox",
     title="Chatterbox (English and voice conversion)",
     repo=_MAIN_REPO,
     files=("ve.safetensors", "t3_cfg.safetensors", "s3gen.safetensors", "tokenizer.json", "conds.pt"),
 )
-MULTILINGUAL_WEIGHTS = WeightSet(
+MULTILINGUAL_FILES = ModelFiles(
     name="chatterbox-multilingual",
     title="Chatterbox multilingual",
     repo=_MAIN_REPO,
     files=("ve.pt", "t3_mtl23ls_v2.safetensors", "s3gen.pt", "grapheme_mtl_merged_expanded_v1.json", "conds.pt"),
     optional=("Cangjie5_TC.json",),
 )
-TURBO_WEIGHTS = WeightSet(
+TURBO_FILES = ModelFiles(
     name="chatterbox-turbo",
     title="Chatterbox Turbo",
     repo="ResembleAI/chatterbox-turbo",
@@ -86,7 +86,7 @@ class Variant:
     """
 
     name: str
-    weights: WeightSet
+    model_files: ModelFiles
     cfm_steps: int
     speaks: bool = True
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -99,10 +99,10 @@ _TURBO_ONLY = frozenset({"top_k", "norm_loudness"})
 _SAMPLING = frozenset({"exaggeration", "cfg_weight", "temperature", "min_p", "top_p", "repetition_penalty", "max_tokens"})
 
 _ALL = (
-    Variant("english", ENGLISH_WEIGHTS, cfm_steps=10, unused=_TURBO_ONLY | {"language_id"}),
+    Variant("english", ENGLISH_FILES, cfm_steps=10, unused=_TURBO_ONLY | {"language_id"}),
     Variant(
         "multilingual",
-        MULTILINGUAL_WEIGHTS,
+        MULTILINGUAL_FILES,
         cfm_steps=10,
         ranges={"cfg_weight": (0.2, 1.0)},
         defaults={"repetition_penalty": 2.0},
@@ -110,7 +110,7 @@ _ALL = (
     ),
     Variant(
         "turbo",
-        TURBO_WEIGHTS,
+        TURBO_FILES,
         cfm_steps=2,
         ranges={"temperature": (0.05, 2.0)},
         defaults={"top_p": 0.95},
@@ -119,7 +119,7 @@ _ALL = (
     ),
     Variant(
         "voice-conversion",
-        ENGLISH_WEIGHTS,
+        ENGLISH_FILES,
         cfm_steps=10,
         speaks=False,
         unused=_TURBO_ONLY | _SAMPLING | {"language_id"},

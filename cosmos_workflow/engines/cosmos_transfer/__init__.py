@@ -7,10 +7,10 @@ from typing import Any, ClassVar, cast
 
 from cosmos_workflow.engines.cosmos_transfer.available import find_reason, missing_for
 from cosmos_workflow.engines.cosmos_transfer.clips import CLIPS, check_length
-from cosmos_workflow.engines.cosmos_transfer.models import ANNOTATORS, BASE, CONTROL_WEIGHTS, GUARD_FACES, GUARD_TEXT
+from cosmos_workflow.engines.cosmos_transfer.models import ANNOTATORS, BASE, CONTROL_FILES, GUARD_FACES, GUARD_TEXT
 from cosmos_workflow.engines.cosmos_transfer.params import CosmosTransferParams
 from cosmos_workflow.engines.cosmos_transfer.shapes import MODEL_CHUNK_FRAMES, MODEL_PIXELS, SIDE_MULTIPLE, count_chunks, fit_clip
-from cosmos_workflow.engines.model_files.sets import WeightSet
+from cosmos_workflow.engines.model_files.sets import ModelFiles
 from cosmos_workflow.engines.params import Params
 from cosmos_workflow.engines.spec import Availability, EngineSpec, InputSpec, Medium, Recipe
 from cosmos_workflow.engines.video import CONTROLS, active_controls, given_controls, output_frames
@@ -47,8 +47,8 @@ class CosmosTransferSpec(EngineSpec):
     output: ClassVar[str] = "video"
 
     @property
-    def weight_sets(self) -> tuple[WeightSet, ...]:
-        return (BASE, *CONTROL_WEIGHTS.values(), *ANNOTATORS.values(), GUARD_FACES, GUARD_TEXT)
+    def model_files(self) -> tuple[ModelFiles, ...]:
+        return (BASE, *CONTROL_FILES.values(), *ANNOTATORS.values(), GUARD_FACES, GUARD_TEXT)
 
     def availability(self) -> Availability:
         """Whether the extra, the weights, the guardrail and a GPU with enough memory are here; says what is missing first."""

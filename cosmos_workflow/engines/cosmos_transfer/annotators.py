@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from cosmos_workflow.engines.cosmos_transfer.models import ANNOTATORS
-from cosmos_workflow.engines.model_files.sets import check_weights, require_weights
+from cosmos_workflow.engines.model_files.sets import check_model_files, require_model_files
 
 Clip = NDArray[np.uint8]
 OnFrame = Callable[[int], None]
@@ -109,8 +109,8 @@ class Annotators:
     def make(self, name: str, clip: Clip, on_frame: OnFrame) -> Clip:
         """The control `name` ("depth" or "seg") of a clip, in its size; raises UnavailableError where the weights aren't here."""
         if name not in self._loaded:
-            folder = require_weights(ANNOTATORS[name])
-            check_weights(ANNOTATORS[name], folder)
+            folder = require_model_files(ANNOTATORS[name])
+            check_model_files(ANNOTATORS[name], folder)
             self._loaded[name] = {"depth": DepthAnnotator, "seg": SegAnnotator}[name](folder, self._device)
         return self._loaded[name](clip, on_frame)
 

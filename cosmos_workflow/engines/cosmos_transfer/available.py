@@ -11,17 +11,16 @@ from cosmos_workflow.engines.cosmos_transfer.models import (
     ANNOTATORS,
     BASE,
     BASE_SIZE,
+    CONTROL_FILES,
     CONTROL_SIZE,
-    CONTROL_WEIGHTS,
     GUARD_FACES,
     GUARD_TEXT,
     GUARDRAIL_FETCH,
     REPO,
     find_model,
-    is_toy,
     part_bytes,
 )
-from cosmos_workflow.engines.model_files.sets import find_weights, remedy
+from cosmos_workflow.engines.model_files.sets import find_model_files, remedy
 from cosmos_workflow.engines.spec import Availability
 from cosmos_workflow.gpu_dispatch.devices import discover_gpus
 
@@ -41,13 +40,12 @@ def find_reason() -> Availability:
             f"The weights of Cosmos Transfer ({BASE_SIZE}, and {CONTROL_SIZE} for each control) aren't on this machine.",
             f"Accept the licence of {REPO} on the hub, run `hf auth login`, then {remedy(BASE)}.",
         )
-    if not any(find_model(weights) for weights in CONTROL_WEIGHTS.values()):
-        edge = CONTROL_WEIGHTS["edge"]
+    if not any(find_model(model) for model in CONTROL_FILES.values()):
+        edge = CONTROL_FILES["edge"]
         return Availability(
             False, f"No controlnet of Cosmos Transfer ({CONTROL_SIZE} each) is on this machine.", f"{_start(remedy(edge))}."
         )
-    # Toy weights are random numbers: there is nothing to guard, and any machine will do.
-    return Availability(True) if is_toy(folder) else _guardrail() or _gpu(folder) or Availability(True)
+    return _guardrail() or _gpu(folder) or Availability(True)
 
 
 def missing_for(active: Collection[str], made: Collection[str]) -> str:
@@ -58,11 +56,11 @@ def missing_for(active: Collection[str], made: Collection[str]) -> str:
     if find_model(BASE) is None:
         return ""
     for name in active:
-        if find_model(CONTROL_WEIGHTS[name]) is None:
-            weights = CONTROL_WEIGHTS[name]
-            return f"the weights of the {name} control ({CONTROL_SIZE}) aren't here; {remedy(weights)}, or set its weight to 0."
+        if find_model(CONTROL_FILES[name]) is None:
+            model = CONTROL_FILES[name]
+            return f"the weights of the {name} control ({CONTROL_SIZE}) aren't here; {remedy(model)}, or set its weight to 0."
     for name in made:
-        if find_weights(ANNOTATORS[name]) is None:
+        if find_model_files(ANNOTATORS[name]) is None:
             return (
                 f"{ANNOTATORS[name].title}, which makes the {name} control, isn't here; give the prompt a {name} clip, "
                 f"{remedy(ANNOTATORS[name])}, set depth_and_seg to approximate, or set the weight to 0."
@@ -73,7 +71,7 @@ def missing_for(active: Collection[str], made: Collection[str]) -> str:
 def _guardrail() -> Availability | None:
     if find_spec("cosmos_guardrail") is None:
         return Availability(False, "The guardrail isn't installed, and NVIDIA's licence asks for it.", INSTALL)
-    if find_weights(GUARD_FACES) is None or find_weights(GUARD_TEXT) is None:
+    if find_model_files(GUARD_FACES) is None or find_model_files(GUARD_TEXT) is None:
         return Availability(False, "The guardrail's weights aren't in the hub's cache.", f"Run `{GUARDRAIL_FETCH}`.")
     return None
 

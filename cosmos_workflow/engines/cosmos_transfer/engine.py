@@ -17,10 +17,8 @@ from cosmos_workflow.engines.cosmos_transfer.controls import prepare as prepare_
 from cosmos_workflow.engines.cosmos_transfer.guardrail import REFUSED_CLIP, REFUSED_PROMPT, Guardrail, SafetyChecker, load_checker
 from cosmos_workflow.engines.cosmos_transfer.loader import Model, base_folder, go_offline, load_model
 from cosmos_workflow.engines.cosmos_transfer.memory import FittingBatches, is_out_of_memory
-from cosmos_workflow.engines.cosmos_transfer.models import is_toy
 from cosmos_workflow.engines.cosmos_transfer.sampling import READ_TOKENS, Clip, Prepared, count_tokens, make_clips
 from cosmos_workflow.engines.cosmos_transfer.shapes import count_chunks, same_shape
-from cosmos_workflow.engines.cosmos_transfer.toy import ToyChecker
 from cosmos_workflow.engines.video import active_controls
 from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.media import ClipWriter
@@ -45,10 +43,8 @@ class CosmosTransferEngine(Engine):
         if self._checker is None and not (available := SPEC.availability()).available:
             raise UnavailableError(str(available))
         go_offline()
-        folder = base_folder()
-        checker = self._checker or (ToyChecker() if is_toy(folder) else load_checker())
         place = torch.device("cuda:0" if device.is_gpu else "cpu")
-        self._model = load_model(folder, place, Guardrail(checker))
+        self._model = load_model(base_folder(), place, Guardrail(self._checker or load_checker()))
         self._annotators = Annotators(place)
 
     def generate(self, requests: Sequence[Request], context: Context) -> Iterator[ItemOutcome]:

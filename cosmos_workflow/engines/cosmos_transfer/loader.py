@@ -18,10 +18,10 @@ from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
 
 from cosmos_workflow.engines.cosmos_transfer.guardrail import Guardrail
 from cosmos_workflow.engines.cosmos_transfer.memory import Placement, place
-from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_WEIGHTS, find_model, part_bytes
+from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_FILES, find_model, part_bytes
 from cosmos_workflow.engines.cosmos_transfer.modules import ControlAutoencoder, ControlSum
 from cosmos_workflow.engines.cosmos_transfer.shapes import SIDE_MULTIPLE, chunk_frames
-from cosmos_workflow.engines.model_files.sets import WeightSet, check_weights, missing_sentence
+from cosmos_workflow.engines.model_files.sets import ModelFiles, check_model_files, missing_sentence
 from cosmos_workflow.errors import UnavailableError
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Model:
         if not missing:
             return
         for name in missing:
-            folder = require_model(CONTROL_WEIGHTS[name])
+            folder = require_model(CONTROL_FILES[name])
             net = _load(CosmosControlNetModel, folder, self.dtype)
             self._watch(net.control_blocks)
             self.nets[name] = net
@@ -123,12 +123,12 @@ def load_model(folder: Path, device: torch.device, guardrail: Guardrail) -> Mode
     return model
 
 
-def require_model(weights: WeightSet) -> Path:
-    """The folder of a set of weights, complete and undamaged; raises UnavailableError with what to do."""
-    folder = find_model(weights)
+def require_model(model: ModelFiles) -> Path:
+    """The folder of a set of model files, complete and undamaged; raises UnavailableError with what to do."""
+    folder = find_model(model)
     if folder is None:
-        raise UnavailableError(missing_sentence(weights))
-    check_weights(weights, folder)
+        raise UnavailableError(missing_sentence(model))
+    check_model_files(model, folder)
     return folder
 
 
@@ -138,7 +138,7 @@ def base_folder() -> Path:
 
 
 def go_offline() -> None:
-    """From now on nothing in this process asks the hub: weights are fetched by a person, never during a batch."""
+    """From now on nothing in this process asks the hub: model files are fetched by a person, never during a batch."""
     import os
 
     from huggingface_hub import constants

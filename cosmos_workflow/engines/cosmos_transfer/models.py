@@ -1,4 +1,4 @@
-"""The weights of Cosmos Transfer: which there are, where they come from, and how large they are. Looks only at the disk."""
+"""The model files of Cosmos Transfer: which there are, where they come from, and how large they are. Looks only at the disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from cosmos_workflow.engines.model_files.sets import WeightSet, find_weights
+from cosmos_workflow.engines.model_files.sets import ModelFiles, find_model_files
 
 REPO = "nvidia/Cosmos-Transfer2.5-2B"
 
@@ -26,7 +26,7 @@ PARTS: Mapping[str, str] = MappingProxyType(
 )
 """Folders of the model that hold weights, each with the stem of its files."""
 
-BASE = WeightSet(
+BASE = ModelFiles(
     name="cosmos-transfer",
     title="Cosmos Transfer 2.5",
     repo=REPO,
@@ -59,8 +59,8 @@ CONTROL_SIZE = "about 1 GB"
 """Likewise: 0.94 GB."""
 
 
-def _control(name: str, branch: str) -> WeightSet:
-    return WeightSet(
+def _control(name: str, branch: str) -> ModelFiles:
+    return ModelFiles(
         name=f"cosmos-transfer-{name}",
         title=f"Cosmos Transfer 2.5, {name} control",
         repo=REPO,
@@ -71,7 +71,7 @@ def _control(name: str, branch: str) -> WeightSet:
     )
 
 
-CONTROL_WEIGHTS: Mapping[str, WeightSet] = MappingProxyType(
+CONTROL_FILES: Mapping[str, ModelFiles] = MappingProxyType(
     {
         "vis": _control("vis", "blur"),
         "edge": _control("edge", "edge"),
@@ -81,29 +81,29 @@ CONTROL_WEIGHTS: Mapping[str, WeightSet] = MappingProxyType(
 )
 """The controlnets by signal; NVIDIA calls the branch of `vis` blur."""
 
-DEPTH = WeightSet(
+DEPTH = ModelFiles(
     name="depth-anything",
     title="Depth Anything V2 (small)",
     repo="depth-anything/Depth-Anything-V2-Small-hf",
     files=("config.json", "model.safetensors", "preprocessor_config.json"),
 )
-SEG = WeightSet(
+SEG = ModelFiles(
     name="sam2",
     title="SAM 2.1 (small)",
     repo="facebook/sam2.1-hiera-small",
     files=("config.json", "model.safetensors"),
     optional=("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json"),
 )
-ANNOTATORS: Mapping[str, WeightSet] = MappingProxyType({"depth": DEPTH, "seg": SEG})
+ANNOTATORS: Mapping[str, ModelFiles] = MappingProxyType({"depth": DEPTH, "seg": SEG})
 """The models that make a control signal that can't be computed."""
 
-GUARD_FACES = WeightSet(
+GUARD_FACES = ModelFiles(
     name="cosmos-guardrail",
     title="Cosmos guardrail",
     repo="nvidia/Cosmos-1.0-Guardrail",
     files=("face_blur_filter/Resnet50_Final.pth", "blocklist/*"),
 )
-GUARD_TEXT = WeightSet(
+GUARD_TEXT = ModelFiles(
     name="cosmos-guardrail-text",
     title="Cosmos guardrail, prompts",
     repo="Qwen/Qwen3Guard-Gen-0.6B",
@@ -112,20 +112,17 @@ GUARD_TEXT = WeightSet(
 )
 GUARDRAIL_FETCH = f"cosmos-workflow weights fetch {GUARD_FACES.name} && cosmos-workflow weights fetch {GUARD_TEXT.name}"
 
-REAL_TRANSFORMER_BYTES = 500_000_000
-"""No transformer of NVIDIA's is as small as this, however it is stored: the smallest has 2.4 billion parameters."""
 
-
-def find_model(weights: WeightSet = BASE) -> Path | None:
+def find_model(model: ModelFiles = BASE) -> Path | None:
     """The folder of the model or of a controlnet with every file of its weights, or None."""
-    folder = find_weights(weights)
+    folder = find_model_files(model)
     if folder is None:
         return None
-    places = [(folder / part, stem) for part, stem in PARTS.items()] if weights == BASE else [(folder, "diffusion_pytorch_model")]
-    return folder if all(weight_files(place, stem) for place, stem in places) else None
+    places = [(folder / part, stem) for part, stem in PARTS.items()] if model == BASE else [(folder, "diffusion_pytorch_model")]
+    return folder if all(tensor_files(place, stem) for place, stem in places) else None
 
 
-def weight_files(folder: Path, stem: str) -> list[Path]:
+def tensor_files(folder: Path, stem: str) -> list[Path]:
     """The files with a model's weights; empty where one is missing."""
     single = folder / f"{stem}.safetensors"
     if single.is_file():
@@ -139,9 +136,4 @@ def weight_files(folder: Path, stem: str) -> list[Path]:
 
 def part_bytes(folder: Path) -> dict[str, int]:
     """Bytes of each part of the model, as stored."""
-    return {part: sum(path.stat().st_size for path in weight_files(folder / part, stem)) for part, stem in PARTS.items()}
-
-
-def is_toy(folder: Path) -> bool:
-    """Whether the weights are too few to be NVIDIA's: toy weights run anywhere, and need no guardrail."""
-    return part_bytes(folder)["transformer"] < REAL_TRANSFORMER_BYTES
+    return {part: sum(path.stat().st_size for path in tensor_files(folder / part, stem)) for part, stem in PARTS.items()}

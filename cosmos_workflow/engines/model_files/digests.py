@@ -1,4 +1,4 @@
-"""Digests of weight files: what a file should be, what it is, and which were compared before."""
+"""Digests of model files: what a file should be, what it is, and which were compared before."""
 
 from __future__ import annotations
 

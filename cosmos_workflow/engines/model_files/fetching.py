@@ -1,4 +1,4 @@
-"""How model weights get from the hub into its cache: what it would take, and the fetch itself, which can be broken off."""
+"""The fetch of model files from the hub into its cache: what it would take, and the fetch itself, which can be broken off."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cosmos_workflow.engines.model_files.digests import digest_of, is_digest
-from cosmos_workflow.engines.model_files.sets import WeightSet, cache_folder, cached_file, check_weights, damaged_sentence
+from cosmos_workflow.engines.model_files.sets import ModelFiles, cache_folder, cached_file, check_model_files, damaged_sentence
 from cosmos_workflow.errors import UnavailableError
 
 ANSWER_SECONDS = 5.0
@@ -42,15 +42,15 @@ class FetchProgress:
         return self.done_bytes / self.total_bytes if self.total_bytes else 1.0
 
 
-def plan_fetch(weights: WeightSet, endpoint: str | None = None) -> FetchPlan:
+def plan_fetch(model: ModelFiles, endpoint: str | None = None) -> FetchPlan:
     """Ask the hub what a fetch would do; raises UnavailableError where the hub or the repository can't be reached."""
-    offered = _offered(weights, endpoint)
-    missing = sum(file.size - _bytes_here(weights, file) for file in offered)
-    return FetchPlan(sum(file.size for file in offered), missing, cache_folder(weights), tuple(file.name for file in offered))
+    offered = _offered(model, endpoint)
+    missing = sum(file.size - _bytes_here(model, file) for file in offered)
+    return FetchPlan(sum(file.size for file in offered), missing, cache_folder(model), tuple(file.name for file in offered))
 
 
-def fetch_weights(
-    weights: WeightSet, on_progress: Callable[[FetchProgress], None] | None = None, endpoint: str | None = None
+def fetch_model_files(
+    model: ModelFiles, on_progress: Callable[[FetchProgress], None] | None = None, endpoint: str | None = None
 ) -> Path:
     """Fetch what is missing of a set into the hub's cache, check it, and return its folder.
 
@@ -59,20 +59,20 @@ def fetch_weights(
     """
     from huggingface_hub import hf_hub_download
 
-    offered = _offered(weights, endpoint)
+    offered = _offered(model, endpoint)
     total, before = sum(file.size for file in offered), 0
     path = Path()
     for file in offered:
         name = file.name
         report = _Report(name, before, total, on_progress)
         report.say(0)
-        with _hub_errors(weights):
-            _fetch_blob(weights, name, report, endpoint)
+        with _hub_errors(model):
+            _fetch_blob(model, name, report, endpoint)
             path = Path(
                 hf_hub_download(
-                    weights.repo,
+                    model.repo,
                     name,
-                    revision=weights.revision,
+                    revision=model.revision,
                     endpoint=endpoint,
                     etag_timeout=ANSWER_SECONDS,
                     tqdm_class=report.bar_class(),
@@ -81,7 +81,7 @@ def fetch_weights(
         before += file.size
         report.say(file.size)
     folder = Path(str(path)[: -len(offered[-1].name)])
-    check_weights(weights, folder)
+    check_model_files(model, folder)
     return folder
 
 
@@ -94,35 +94,35 @@ class _Offered:
     digest: str
 
 
-def _offered(weights: WeightSet, endpoint: str | None) -> list[_Offered]:
+def _offered(model: ModelFiles, endpoint: str | None) -> list[_Offered]:
     """The files of a set that the hub has. What is needed comes last: where it is, the rest is too."""
     from huggingface_hub import HfApi
 
-    with _hub_errors(weights):
+    with _hub_errors(model):
         info = HfApi(endpoint=endpoint).model_info(
-            weights.repo, revision=weights.revision, files_metadata=True, timeout=ANSWER_SECONDS
+            model.repo, revision=model.revision, files_metadata=True, timeout=ANSWER_SECONDS
         )
     files = {
         file.rfilename: _Offered(file.rfilename, file.size or 0, file.lfs.sha256 if file.lfs else "")
         for file in info.siblings or []
         if _stays_inside(file.rfilename)
     }
-    gone = weights.lacking(files)
+    gone = model.lacking(files)
     if gone:
-        raise UnavailableError(f"The hub's repository {weights.repo} has no {gone[0]}; this version can't use its weights.")
-    return [files[name] for name in weights.pick(files)]
+        raise UnavailableError(f"The hub's repository {model.repo} has no {gone[0]}; this version can't use its weights.")
+    return [files[name] for name in model.pick(files)]
 
 
-def _bytes_here(weights: WeightSet, file: _Offered) -> int:
-    if cached_file(weights, file.name) is not None:
+def _bytes_here(model: ModelFiles, file: _Offered) -> int:
+    if cached_file(model, file.name) is not None:
         return file.size
-    partial = _partial(weights, file.digest)
+    partial = _partial(model, file.digest)
     return min(partial.stat().st_size, file.size) if file.digest and partial.is_file() else 0
 
 
-def _partial(weights: WeightSet, digest: str) -> Path:
+def _partial(model: ModelFiles, digest: str) -> Path:
     """Where a large file stands until it is complete."""
-    return cache_folder(weights) / "blobs" / f"{digest}.partial"
+    return cache_folder(model) / "blobs" / f"{digest}.partial"
 
 
 def _stays_inside(name: str) -> bool:
@@ -130,56 +130,56 @@ def _stays_inside(name: str) -> bool:
     return not path.is_absolute() and ".." not in path.parts and "\\" not in name
 
 
-def _fetch_blob(weights: WeightSet, name: str, report: _Report, endpoint: str | None) -> None:
+def _fetch_blob(model: ModelFiles, name: str, report: _Report, endpoint: str | None) -> None:
     """Bring a large file to its place in the cache, going on with what an earlier fetch left; small ones are left to the hub's
     client, which begins a broken file anew."""
     from filelock import FileLock
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.file_download import http_get
 
-    url = hf_hub_url(weights.repo, name, revision=weights.revision, endpoint=endpoint)
+    url = hf_hub_url(model.repo, name, revision=model.revision, endpoint=endpoint)
     known = get_hf_file_metadata(url, timeout=ANSWER_SECONDS, endpoint=endpoint)
-    blob = cache_folder(weights) / "blobs" / str(known.etag)
+    blob = cache_folder(model) / "blobs" / str(known.etag)
     if known.size is None or not is_digest(blob.name, 64) or blob.exists():
         return
     blob.parent.mkdir(parents=True, exist_ok=True)
-    partial = _partial(weights, blob.name)
+    partial = _partial(model, blob.name)
     with FileLock(f"{partial}.lock"):
         with partial.open("ab") as file:
             http_get(known.location, file, resume_size=file.tell(), expected_size=known.size, tqdm_class=report.bar_class())
         if digest_of(partial, blob.name) != blob.name:
             partial.unlink()
-            raise UnavailableError(damaged_sentence(weights, name))
+            raise UnavailableError(damaged_sentence(model, name))
         partial.replace(blob)
 
 
 @contextmanager
-def _hub_errors(weights: WeightSet) -> Iterator[None]:
+def _hub_errors(model: ModelFiles) -> Iterator[None]:
     """Errors of the hub's client as one sentence."""
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     try:
         yield
     except OfflineModeIsEnabled as error:
-        raise UnavailableError(f"{weights.repo} can't be fetched while HF_HUB_OFFLINE is set; unset it.") from error
+        raise UnavailableError(f"{model.repo} can't be fetched while HF_HUB_OFFLINE is set; unset it.") from error
     except LocalEntryNotFoundError as error:
-        raise _unreachable(weights) from error
+        raise _unreachable(model) from error
     except HfHubHTTPError as error:
         status = getattr(error.response, "status_code", "no answer")
         todo = "accept its licence on the hub and run `hf auth login`" if status in (401, 403) else "try again later"
-        raise UnavailableError(f"The hub didn't give {weights.repo} (status {status}); {todo}.") from error
+        raise UnavailableError(f"The hub didn't give {model.repo} (status {status}); {todo}.") from error
     except OSError as error:
         if error.errno is None:
-            raise _unreachable(weights) from error
-        raise UnavailableError(f"The weights of {weights.title} can't be written ({error.strerror}); make room.") from error
+            raise _unreachable(model) from error
+        raise UnavailableError(f"The weights of {model.title} can't be written ({error.strerror}); make room.") from error
     except Exception as error:
         if type(error).__module__.partition(".")[0] in {"httpx", "httpx2", "httpcore", "httpcore2"}:
-            raise _unreachable(weights) from error
+            raise _unreachable(model) from error
         raise
 
 
-def _unreachable(weights: WeightSet) -> UnavailableError:
-    return UnavailableError(f"The hub can't be reached to fetch {weights.repo}; check the network and try again.")
+def _unreachable(model: ModelFiles) -> UnavailableError:
+    return UnavailableError(f"The hub can't be reached to fetch {model.repo}; check the network and try again.")
 
 
 class _Report:

@@ -1,6 +1,6 @@
-"""Where model weights are, and how they get there: a folder of one's own, or the hub's cache.
+"""Sets of model files, and where they are: a folder of one's own, or the hub's cache.
 
-A set of weights is a list of files of one hub repository. They are looked for in the folder that the environment variable
+A set is a list of files of one hub repository. They are looked for in the folder that the environment variable
 COSMOS_WORKFLOW_WEIGHTS names (one subfolder a repository, called like its last part), then in the hub's cache; `fetching` brings
 them there. `huggingface_hub` is imported only where it is needed; nothing here unpickles anything.
 """
@@ -20,7 +20,7 @@ FOLDER_VARIABLE = "COSMOS_WORKFLOW_WEIGHTS"
 
 
 @dataclass(frozen=True, slots=True)
-class WeightSet:
+class ModelFiles:
     """Files of one hub repository that a model needs.
 
     `name` is what a person types (`cosmos-workflow weights fetch NAME`); `files` are needed, `optional` are taken where they are.
@@ -55,117 +55,117 @@ class WeightSet:
 
 
 @dataclass(frozen=True, slots=True)
-class WeightState:
+class ModelFilesState:
     """Where a set is on this machine, and its bytes there; `folder` is None where it isn't."""
 
-    weights: WeightSet
+    model: ModelFiles
     folder: Path | None
     size_bytes: int
 
 
 def own_folder() -> Path | None:
-    """The folder of weights that the user named, if any."""
+    """The folder of model files that the user named, if any."""
     named = os.environ.get(FOLDER_VARIABLE, "").strip()
     return Path(named).expanduser() if named else None
 
 
-def find_weights(weights: WeightSet) -> Path | None:
+def find_model_files(model: ModelFiles) -> Path | None:
     """The folder with every needed file of a set, or None. Looks only at this machine's disk."""
     root = own_folder()
-    if root is not None and _has_all(root / weights.folder_name, weights):
-        return root / weights.folder_name
-    return _find_in_cache(weights)
+    if root is not None and _has_all(root / model.folder_name, model):
+        return root / model.folder_name
+    return _find_in_cache(model)
 
 
-def require_weights(weights: WeightSet) -> Path:
-    """As `find_weights`; raises UnavailableError with what to do where they aren't there."""
-    folder = find_weights(weights)
+def require_model_files(model: ModelFiles) -> Path:
+    """As `find_model_files`; raises UnavailableError with what to do where they aren't there."""
+    folder = find_model_files(model)
     if folder is None:
-        raise UnavailableError(missing_sentence(weights))
+        raise UnavailableError(missing_sentence(model))
     return folder
 
 
-def missing_sentence(weights: WeightSet) -> str:
+def missing_sentence(model: ModelFiles) -> str:
     """Why a set can't be used, and what to do about it."""
-    return f"The weights of {weights.title} ({weights.repo}) aren't on this machine; {remedy(weights)}."
+    return f"The weights of {model.title} ({model.repo}) aren't on this machine; {remedy(model)}."
 
 
-def remedy(weights: WeightSet) -> str:
+def remedy(model: ModelFiles) -> str:
     """How to get a set."""
     return (
-        f"run `cosmos-workflow weights fetch {weights.name}`, or put them into a folder {weights.folder_name!r} and set "
+        f"run `cosmos-workflow weights fetch {model.name}`, or put them into a folder {model.folder_name!r} and set "
         f"{FOLDER_VARIABLE} to the folder above it"
     )
 
 
-def weight_state(weights: WeightSet) -> WeightState:
+def model_files_state(model: ModelFiles) -> ModelFilesState:
     """Whether a set is on this machine, where, and how large it is. Looks only at the disk."""
-    folder = find_weights(weights)
+    folder = find_model_files(model)
     if folder is None:
-        return WeightState(weights, None, 0)
-    return WeightState(weights, folder, sum((folder / name).stat().st_size for name in files_in(folder, weights)))
+        return ModelFilesState(model, None, 0)
+    return ModelFilesState(model, folder, sum((folder / name).stat().st_size for name in files_in(folder, model)))
 
 
-def files_in(folder: Path, weights: WeightSet) -> list[str]:
+def files_in(folder: Path, model: ModelFiles) -> list[str]:
     """Names of a set's files that are in a folder."""
-    entries = (*weights.files, *weights.optional)
+    entries = (*model.files, *model.optional)
     if any(_is_pattern(entry) for entry in entries):
-        return weights.pick(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()))
+        return model.pick(sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()))
     return [entry for entry in entries if (folder / entry).is_file()]
 
 
-def cache_folder(weights: WeightSet) -> Path:
+def cache_folder(model: ModelFiles) -> Path:
     """Where the hub's cache keeps the repository of a set."""
     from huggingface_hub import constants
 
-    return Path(constants.HF_HUB_CACHE) / f"models--{weights.repo.replace('/', '--')}"
+    return Path(constants.HF_HUB_CACHE) / f"models--{model.repo.replace('/', '--')}"
 
 
-def cached_file(weights: WeightSet, name: str) -> Path | None:
+def cached_file(model: ModelFiles, name: str) -> Path | None:
     """A file of a set in the hub's cache, if it is there."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(weights.repo, name, revision=weights.revision)
+    found = try_to_load_from_cache(model.repo, name, revision=model.revision)
     return Path(found) if isinstance(found, str) else None
 
 
-def check_weights(weights: WeightSet, folder: Path) -> None:
+def check_model_files(model: ModelFiles, folder: Path) -> None:
     """Compare a set's files with their digests, once for each state of a file; raises UnavailableError for a damaged one.
 
     In the hub's cache a file's digest is its blob's name; in a folder of one's own `SHA256SUMS` holds them, if there is one.
     """
     known = Checked.read()
     stated = stated_digests(folder)
-    for name in files_in(folder, weights):
+    for name in files_in(folder, model):
         path = folder / name
         digest = stated.get(name) or digest_in_cache(path)
         if digest is None or known.has(path, digest):
             continue
         if digest_of(path, digest) != digest:
-            raise UnavailableError(damaged_sentence(weights, name, f"delete {path.resolve()} and "))
+            raise UnavailableError(damaged_sentence(model, name, f"delete {path.resolve()} and "))
         known.add(path, digest)
     known.write()
 
 
-def damaged_sentence(weights: WeightSet, name: str, first: str = "") -> str:
+def damaged_sentence(model: ModelFiles, name: str, first: str = "") -> str:
     """That a file isn't what it should be, and what to do about it, `first` before anything else."""
     return (
-        f"{name} of {weights.title} is damaged: its content isn't what its digest says; {first}run "
-        f"`cosmos-workflow weights fetch {weights.name}`."
+        f"{name} of {model.title} is damaged: its content isn't what its digest says; {first}run "
+        f"`cosmos-workflow weights fetch {model.name}`."
     )
 
 
-def _find_in_cache(weights: WeightSet) -> Path | None:
-    first = next(entry for entry in weights.files if not _is_pattern(entry))
-    path = cached_file(weights, first)
+def _find_in_cache(model: ModelFiles) -> Path | None:
+    first = next(entry for entry in model.files if not _is_pattern(entry))
+    path = cached_file(model, first)
     if path is None:
         return None
     folder = path.parents[first.count("/")]
-    return folder if _has_all(folder, weights) else None
+    return folder if _has_all(folder, model) else None
 
 
-def _has_all(folder: Path, weights: WeightSet) -> bool:
-    return not weights.lacking(files_in(folder, weights))
+def _has_all(folder: Path, model: ModelFiles) -> bool:
+    return not model.lacking(files_in(folder, model))
 
 
 def _is_pattern(entry: str) -> bool:

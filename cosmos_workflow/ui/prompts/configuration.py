@@ -13,7 +13,7 @@ from cosmos_workflow.queueing import Queue
 from cosmos_workflow.ui import lists, markup, view
 from cosmos_workflow.ui.page import Page, tell
 from cosmos_workflow.ui.prompts.forms import EngineForms, engine_choices, engine_note
-from cosmos_workflow.ui.prompts.model_files import WeightsPanel
+from cosmos_workflow.ui.prompts.model_files import ModelFilesPanel
 from cosmos_workflow.ui.prompts.selection import chosen_prompts
 
 FIRST_CHOICE = "espeak"
@@ -28,7 +28,7 @@ class Configuration:
         first = next((spec.name for spec in specs if spec.name == FIRST_CHOICE), specs[0].name)
         self.engine = gr.Dropdown(engine_choices(specs), value=first, label="Engine", elem_id="engine", filterable=False)
         self.note = gr.HTML(_note(first), apply_default_css=False)
-        self.weights = WeightsPanel(page, first)
+        self.model_files = ModelFilesPanel(page, first)
         with gr.Row(elem_classes="cw-buttons cw-add"):
             add = gr.Button("Add to Queue", variant="primary", elem_id="add-to-queue", min_width=140)
             clear = gr.Button("Clear Config", elem_id="clear-config", min_width=120)
@@ -38,12 +38,12 @@ class Configuration:
 
         page.follow(beside, lambda picture, _visit: picture.snapshot.version, lambda picture, _visit: markup.counter(picture))
         self.forms.wire(page)
-        page.on(self.engine.change, self._choose, [self.engine], [self.note, *self.weights.outputs, *self.forms.groups])
+        page.on(self.engine.change, self._choose, [self.engine], [self.note, *self.model_files.outputs, *self.forms.groups])
         page.on(
-            self.weights.finished.change,
+            self.model_files.finished.change,
             self._look_again,
             [self.engine],
-            [self.engine, self.note, *self.weights.outputs],
+            [self.engine, self.note, *self.model_files.outputs],
             queue=False,
         )
         page.on(clear.click, self._clear, [self.engine], self.forms.components)
@@ -76,11 +76,11 @@ class Configuration:
         tell(f"Added {view.count(len(added), 'item')} to the queue.")
 
     def _choose(self, engine: str) -> list[Any]:
-        return [_note(engine), *self.weights.show(engine), *self.forms.show(engine)]
+        return [_note(engine), *self.model_files.show(engine), *self.forms.show(engine)]
 
     def _look_again(self, engine: str) -> list[Any]:
         """After weights have come: what can run here now."""
-        return [gr.Dropdown(engine_choices(all_engines())), _note(engine), *self.weights.show(engine)]
+        return [gr.Dropdown(engine_choices(all_engines())), _note(engine), *self.model_files.show(engine)]
 
     def _clear(self, engine: str) -> list[Any]:
         return self.forms.fill(engine, {}, {})

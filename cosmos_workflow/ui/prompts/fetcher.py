@@ -1,4 +1,4 @@
-"""The fetch of weights that runs in this server, one at a time; all open pages see the same one."""
+"""The fetch of model files that runs in this server, one at a time; all open pages see the same one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from cosmos_workflow.engines.model_files.fetching import FetchPlan, FetchProgress, fetch_weights, plan_fetch
-from cosmos_workflow.engines.model_files.sets import WeightSet
+from cosmos_workflow.engines.model_files.fetching import FetchPlan, FetchProgress, fetch_model_files, plan_fetch
+from cosmos_workflow.engines.model_files.sets import ModelFiles
 from cosmos_workflow.errors import InputError, WorkflowError
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class FetchState(StrEnum):
 class Fetch:
     """A fetch as the page shows it; `done_bytes` counts what was here before."""
 
-    weights: WeightSet
+    model: ModelFiles
     place: Path
     total_bytes: int
     done_bytes: int = 0
@@ -73,26 +73,26 @@ class Fetcher:
         """Whether a page should ask again soon."""
         return self.is_running or time.monotonic() - self._ended < AFTERGLOW
 
-    def plan(self, weights: WeightSet) -> FetchPlan:
+    def plan(self, model: ModelFiles) -> FetchPlan:
         """What a fetch would do; raises InputError while another one runs, or where the disk is too small for this one."""
         self._refuse_while_running()
-        plan = plan_fetch(weights, self._endpoint)
+        plan = plan_fetch(model, self._endpoint)
         free = free_bytes(plan.place)
         if plan.missing_bytes > free:
             raise InputError(
-                f"{weights.title} needs {gigabytes(plan.missing_bytes)}, and {gigabytes(free)} are free where {plan.place} is; "
+                f"{model.title} needs {gigabytes(plan.missing_bytes)}, and {gigabytes(free)} are free where {plan.place} is; "
                 "make room, or set HF_HUB_CACHE to a folder on a larger disk."
             )
         return plan
 
-    def start(self, weights: WeightSet) -> None:
+    def start(self, model: ModelFiles) -> None:
         """Begin to fetch a set, or go on with it; raises InputError while another fetch runs."""
-        plan = self.plan(weights)
+        plan = self.plan(model)
         with self._lock:
             self._refuse_while_running()
             self._cancel.clear()
-            self._last = Fetch(weights, plan.place, plan.total_bytes)
-        threading.Thread(target=self._run, args=(weights,), name="fetch-weights", daemon=True).start()
+            self._last = Fetch(model, plan.place, plan.total_bytes)
+        threading.Thread(target=self._run, args=(model,), name="fetch-weights", daemon=True).start()
 
     def cancel(self) -> None:
         """Break off the fetch that runs, with the next piece that comes; what has come is kept."""
@@ -101,17 +101,17 @@ class Fetcher:
     def _refuse_while_running(self) -> None:
         last = self._last
         if last is not None and last.state is FetchState.RUNNING:
-            raise InputError(f"{last.weights.title} is being fetched; wait until it is here, or cancel it.")
+            raise InputError(f"{last.model.title} is being fetched; wait until it is here, or cancel it.")
 
-    def _run(self, weights: WeightSet) -> None:
+    def _run(self, model: ModelFiles) -> None:
         try:
-            fetch_weights(weights, self._report, self._endpoint)
+            fetch_model_files(model, self._report, self._endpoint)
         except _BrokenOffError:
             self._end(FetchState.CANCELLED)
         except WorkflowError as error:
             self._end(FetchState.FAILED, str(error))
         except Exception as error:
-            log.exception("fetching %s broke", weights.name)
+            log.exception("fetching %s broke", model.name)
             self._end(FetchState.FAILED, f"Something unexpected happened ({type(error).__name__}); the terminal has the details.")
         else:
             self.finished += 1

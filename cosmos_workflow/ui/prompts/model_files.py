@@ -1,4 +1,4 @@
-"""Below an engine whose weights aren't all here: which are missing, and the button that fetches them."""
+"""Panel below an engine whose model files aren't all here: which are missing, and the button that fetches them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from cosmos_workflow.engines.model_files.sets import WeightSet, find_weights
-from cosmos_workflow.engines.spec import all_weight_sets, find_engine
+from cosmos_workflow.engines.model_files.sets import ModelFiles, find_model_files
+from cosmos_workflow.engines.spec import all_model_files, find_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.ui import markup
 from cosmos_workflow.ui.ask import Ask
@@ -16,12 +16,12 @@ from cosmos_workflow.ui.page import Page
 from cosmos_workflow.ui.prompts.fetcher import Fetch, Fetcher, FetchState, free_bytes, gigabytes
 
 
-class WeightsPanel:
+class ModelFilesPanel:
     """Hidden for an engine that has all it needs. A fetch is shown whatever engine is chosen, since it goes on regardless."""
 
     def __init__(self, page: Page, engine: str, fetcher: Fetcher | None = None) -> None:
         self.fetcher = fetcher or Fetcher()
-        with gr.Column(visible=bool(missing_weights(engine)), elem_id="missing-weights") as self.group:
+        with gr.Column(visible=bool(missing_model_files(engine)), elem_id="missing-weights") as self.group:
             with gr.Row(elem_classes="cw-buttons"):
                 self.choice = gr.Dropdown(
                     _choices(engine), label="Weights that aren't here", elem_id="weights-choice", filterable=False
@@ -38,22 +38,22 @@ class WeightsPanel:
         self._follow(page)
 
     def show(self, engine: str) -> list[Any]:
-        """Updates for `outputs`: what of an engine's weights isn't here."""
+        """Updates for `outputs`: which of an engine's model files aren't here."""
         choices = _choices(engine)
         return [gr.Column(visible=bool(choices)), gr.Dropdown(choices, value=choices[0][1] if choices else None)]
 
     def plan(self, name: str) -> list[Any]:
         """Ask whether to fetch, saying how much, and where it goes to."""
-        weights = known_weights(name)
-        plan = self.fetcher.plan(weights)
+        model = known_model_files(name)
+        plan = self.fetcher.plan(model)
         missing, total, free = (gigabytes(size) for size in (plan.missing_bytes, plan.total_bytes, free_bytes(plan.place)))
         return self.ask.shown(
-            f"Fetch {weights.title}? {missing} of {total} aren't here yet; they go into {plan.place}, where {free} are free."
+            f"Fetch {model.title}? {missing} of {total} aren't here yet; they go into {plan.place}, where {free} are free."
         )
 
     def start(self, name: str) -> Any:
         """Begin to fetch."""
-        self.fetcher.start(known_weights(name))
+        self.fetcher.start(known_model_files(name))
         return self.ask.hidden()
 
     def _follow(self, page: Page) -> None:
@@ -68,7 +68,7 @@ def fetch_words(fetch: Fetch | None) -> str:
     """A fetch as a bar, or how it ended; empty where there was none."""
     if fetch is None:
         return ""
-    title = fetch.weights.title
+    title = fetch.model.title
     so_far = f"{gigabytes(fetch.done_bytes)} of {gigabytes(fetch.total_bytes)}"
     if fetch.state is FetchState.RUNNING:
         share = fetch.done_bytes / fetch.total_bytes if fetch.total_bytes else 0.0
@@ -80,18 +80,18 @@ def fetch_words(fetch: Fetch | None) -> str:
     return markup.note(f"{title}: {fetch.error} What has come is kept.", "held")
 
 
-def missing_weights(engine: str) -> list[WeightSet]:
+def missing_model_files(engine: str) -> list[ModelFiles]:
     """The sets of an engine that aren't on this machine."""
-    return [weights for weights in find_engine(engine).weight_sets if find_weights(weights) is None]
+    return [model for model in find_engine(engine).model_files if find_model_files(model) is None]
 
 
-def known_weights(name: str) -> WeightSet:
+def known_model_files(name: str) -> ModelFiles:
     """A set by its name; raises InputError for one that no installed engine has."""
-    found = all_weight_sets().get(name)
+    found = all_model_files().get(name)
     if found is None:
         raise InputError("No weights are chosen; choose some.")
     return found
 
 
 def _choices(engine: str) -> list[tuple[str, str]]:
-    return [(weights.title, weights.name) for weights in missing_weights(engine)]
+    return [(model.title, model.name) for model in missing_model_files(engine)]

@@ -15,7 +15,7 @@ from cosmos_workflow.engines.base import Device, ItemOutcome, Request
 from cosmos_workflow.engines.chatterbox import SPEC
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
-from cosmos_workflow.engines.testing import RecordingContext, make_request, run_engine
+from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
 
 SPEAKING = ("english", "multilingual", "turbo")
 
@@ -118,11 +118,11 @@ class Bench:
     """Upstream and the engine on the same toy weights."""
 
     def __init__(self, root: Path, folder: Path) -> None:
-        from cosmos_workflow.engines.chatterbox.engine import ChatterboxEngine
+        from cosmos_workflow.engines.testing.chatterbox.toy_engine import ToyChatterboxEngine
 
         self.root = root
         self.voices = {name: write_voice(folder / f"{name}.wav", pitch) for name, pitch in (("anna", 210), ("ben", 120))}
-        self.engine = ChatterboxEngine()
+        self.engine = ToyChatterboxEngine()
         self.engine.load(Device())
         self._models: dict[str, Any] = {}
         self._serial: dict[tuple[str, str], Any] = {}
@@ -142,7 +142,7 @@ class Bench:
         return ChatterboxParams(**SPEC.complete_params({"variant": variant, **case.params}))
 
     def serial_model(self, variant: str) -> Any:
-        from cosmos_workflow.engines.chatterbox.serial import SerialModel
+        from cosmos_workflow.engines.testing.chatterbox.serial import SerialModel
 
         if variant not in self._models:
             self._models[variant] = SerialModel.load(variant, self.folder_of(variant))
@@ -216,7 +216,7 @@ def write_voice(path: Path, pitch: float, seconds: float = 5.5) -> Path:
 @pytest.fixture(scope="session")
 def toy_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of toy weights of every variant."""
-    from cosmos_workflow.engines.chatterbox.toy import write_toy_weights
+    from cosmos_workflow.engines.testing.chatterbox.toy_weights import write_toy_weights
 
     root = tmp_path_factory.mktemp("weights")
     write_toy_weights(root / "chatterbox", "english")

@@ -45,7 +45,7 @@ def test_the_pieces_of_a_long_text_fill_one_batch(toy_weights: Path, operations:
     ]
     text = "\n\n".join(paragraphs)
     source = "\n".join(
-        ["job: long", "engine: chatterbox", "params: {max_tokens: 25}", "tasks:", "  - name: one", "    text: |"]
+        ["job: long", "engine: toy-chatterbox", "params: {max_tokens: 25}", "tasks:", "  - name: one", "    text: |"]
         + [f"      {line}" if line else "" for line in text.splitlines()]
     )
     orchestrator = TaskOrchestrator(operations, JobStore(operations.workspace))
@@ -75,7 +75,7 @@ def test_memory_is_flat_over_many_items(toy_weights: Path, session: Session, tmp
         for number in range(first, last):
             prompt = Prompt(f"Number {number} of many{', with more to say' * (number % 3)}.", voices[number % 3])
             values = {"seed": number, "max_tokens": 25 + number % 7, "cfm_steps": 1}
-            session.queue.add_to_queue([prompt], "chatterbox", values)
+            session.queue.add_to_queue([prompt], "toy-chatterbox", values)
         ended = _run(session, 900)
         assert sum(ended.values()) == last
         # Random weights may end a line before it began; that is said, and nothing else goes wrong.

@@ -14,7 +14,7 @@ from support import digest
 from cosmos_workflow.engines.base import Device, Dropped, Failure, Output
 from cosmos_workflow.engines.chatterbox import SPEC
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
-from cosmos_workflow.engines.testing import RecordingContext, make_request, run_engine
+from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
 from cosmos_workflow.errors import UnavailableError
 
 
@@ -252,12 +252,12 @@ def test_without_weights_the_engine_says_what_to_do(tmp_path: Path, monkeypatch:
 def test_a_variant_without_weights_is_refused_with_what_to_do(
     bench: Any, toy_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cosmos_workflow.engines.chatterbox.engine import ChatterboxEngine
+    from cosmos_workflow.engines.testing.chatterbox.toy_engine import ToyChatterboxEngine
 
     root = tmp_path / "weights"
     shutil.copytree(toy_root / "chatterbox", root / "chatterbox")
     monkeypatch.setenv(FOLDER_VARIABLE, str(root))
-    engine = ChatterboxEngine()
+    engine = ToyChatterboxEngine()
     engine.load(Device())
     request = make_request(SPEC, tmp_path, "Hello there.", {"variant": "turbo"})
     outcome = run_engine(engine, [request], RecordingContext(SPEC))["qi_test"]
@@ -271,8 +271,8 @@ def test_damaged_weights_are_refused_with_what_to_do(toy_root: Path, tmp_path: P
     import torch
     from safetensors.torch import load_file, save_file
 
-    from cosmos_workflow.engines.chatterbox.loader import load_model
     from cosmos_workflow.engines.chatterbox.variants import find_variant
+    from cosmos_workflow.engines.testing.chatterbox.toy_engine import load_toy_model
 
     folder = tmp_path / "chatterbox"
     shutil.copytree(toy_root / "chatterbox", folder)
@@ -289,7 +289,7 @@ def test_damaged_weights_are_refused_with_what_to_do(toy_root: Path, tmp_path: P
     else:
         (folder / "sizes.json").write_text(json.dumps({"os.system": {"command": 1}}))
     with pytest.raises(UnavailableError, match=r"fetch the weights again|sizes\.json"):
-        load_model(find_variant("english"), "reproducible", folder, torch.device("cpu"))
+        load_toy_model(find_variant("english"), "reproducible", folder, torch.device("cpu"))
 
 
 def test_chinese_without_its_tables_says_what_is_missing(bench: Any, tmp_path: Path) -> None:
@@ -297,3 +297,14 @@ def test_chinese_without_its_tables_says_what_is_missing(bench: Any, tmp_path: P
     outcome = run_engine(bench.engine, [request], RecordingContext(SPEC))["qi_test"]
     assert isinstance(outcome, Failure)
     assert "Cangjie5_TC.json" in outcome.error
+
+
+@pytest.mark.slow  # it imports the package
+def test_what_a_folder_says_of_sizes_changes_nothing_in_the_program(toy_root: Path) -> None:
+    import torch
+
+    from cosmos_workflow.engines.chatterbox.loader import load_model
+    from cosmos_workflow.engines.chatterbox.variants import find_variant
+
+    with pytest.raises(UnavailableError, match=r"doesn't hold the weights of this model \(.*of another shape"):
+        load_model(find_variant("voice-conversion"), "reproducible", toy_root / "chatterbox", torch.device("cpu"))

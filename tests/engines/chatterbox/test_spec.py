@@ -13,9 +13,7 @@ import soundfile
 from support import DEADLINE
 
 from cosmos_workflow.engines.chatterbox import SPEC
-from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
-from cosmos_workflow.engines.params import invariant_names
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing import calculate_batch_key
 
@@ -31,7 +29,7 @@ def _check(text: str = "Hello there.", inputs: dict[str, Path] | None = None, la
 
 
 def test_only_variant_mode_and_steps_keep_items_apart() -> None:
-    assert invariant_names(ChatterboxParams) == {"variant", "mode", "cfm_steps"}
+    assert {field.name for field in SPEC.fields({}) if field.invariant} == {"variant", "mode", "cfm_steps"}
 
 
 def test_a_variant_has_its_own_defaults() -> None:
@@ -149,7 +147,7 @@ def test_availability_is_honest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert not said.available
     assert "weights fetch chatterbox" in said.remedy
     (tmp_path / "chatterbox").mkdir()
-    for name in SPEC.weight_sets[0].files:
+    for name in SPEC.model_files[0].files:
         (tmp_path / "chatterbox" / name).write_bytes(b"")
     assert SPEC.availability().available
     _check()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cosmos_workflow.engines.base import Device
-from cosmos_workflow.engines.cosmos_transfer.toy import write_toy_weights
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
+from cosmos_workflow.engines.testing.cosmos_transfer.toy_weights import write_toy_weights
 from tests.engines.cosmos_transfer.support import Studio, write_clip
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ def toy_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def loaded(toy_weights: Path) -> Iterator[CosmosTransferEngine]:
     """The engine, loaded once for all tests."""
-    from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
+    from cosmos_workflow.engines.testing.cosmos_transfer.toy_engine import ToyCosmosTransferEngine
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(FOLDER_VARIABLE, str(toy_weights))
-        engine = CosmosTransferEngine()
+        engine = ToyCosmosTransferEngine()
         engine.load(Device())
     yield engine
     engine.close()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cosmos_workflow.engines.base import ItemOutcome, Output, Request
 from cosmos_workflow.engines.cosmos_transfer import SPEC
-from cosmos_workflow.engines.testing import RecordingContext, make_request, run_engine
+from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
 from cosmos_workflow.media import ClipWriter, read_frames
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 from cosmos_workflow.engines.base import Dropped, Output
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
-from cosmos_workflow.engines.testing import RecordingContext
+from cosmos_workflow.engines.testing.harness import RecordingContext
 from cosmos_workflow.errors import UnavailableError
 from tests.engines.cosmos_transfer.support import Studio, frames_of, write_clip
 

@@ -14,10 +14,10 @@ import pytest
 
 from cosmos_workflow.engines.base import Device, Dropped, Failure, Output
 from cosmos_workflow.engines.cosmos_transfer import SPEC
-from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_WEIGHTS
-from cosmos_workflow.engines.cosmos_transfer.toy import CHUNK_FRAMES, FORBIDDEN, ToyChecker
+from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_FILES
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
-from cosmos_workflow.engines.testing import RecordingContext
+from cosmos_workflow.engines.testing.cosmos_transfer.toy_weights import CHUNK_FRAMES
+from cosmos_workflow.engines.testing.harness import RecordingContext
 from cosmos_workflow.media import probe_clip
 from tests.engines.cosmos_transfer.support import Studio, difference, frames_of, write_clip
 
@@ -71,6 +71,8 @@ def test_with_one_control_it_is_the_plain_pipeline(studio: Studio, toy_weights: 
     from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
     from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
 
+    from cosmos_workflow.engines.testing.cosmos_transfer.toy_engine import ToyChecker
+
     item = prepared(studio, text="a fox", weights={"edge": 0.5})
     folder = toy_weights / BASE.folder_name
     plain = Cosmos2_5_TransferPipeline(
@@ -79,7 +81,7 @@ def test_with_one_control_it_is_the_plain_pipeline(studio: Studio, toy_weights: 
         transformer=CosmosTransformer3DModel.from_pretrained(folder / "transformer"),
         vae=AutoencoderKLWan.from_pretrained(folder / "vae"),
         scheduler=cast("Any", UniPCMultistepScheduler.from_pretrained(folder / "scheduler")),
-        controlnet=CosmosControlNetModel.from_pretrained(toy_weights / CONTROL_WEIGHTS["edge"].folder_name),
+        controlnet=CosmosControlNetModel.from_pretrained(toy_weights / CONTROL_FILES["edge"].folder_name),
         safety_checker=cast("Any", ToyChecker()),
     )
     plain.set_progress_bar_config(disable=True)
@@ -238,11 +240,17 @@ def test_an_item_cancelled_before_its_turn_costs_nothing(studio: Studio) -> None
     assert {stage for _, stage, _, _ in context.reports} == {"load"}
 
 
-class Refusing(ToyChecker):
+class Refusing:
     """Refuses every second clip."""
 
     def __init__(self) -> None:
         self.seen = 0
+
+    def to(self, *_args: Any) -> None:
+        """It has no weights to move."""
+
+    def check_text_safety(self, prompt: str) -> bool:
+        return True
 
     def check_video_safety(self, frames: Any) -> Any:
         self.seen += 1
@@ -261,6 +269,8 @@ def guarded_by(studio: Studio, checker: Any) -> Iterator[None]:
 
 
 def test_a_refused_prompt_fails_alone(studio: Studio) -> None:
+    from cosmos_workflow.engines.testing.cosmos_transfer.toy_engine import FORBIDDEN
+
     fine, refused = studio.request("a fox"), studio.request(f"a {FORBIDDEN}")
     (made, failed), _ = studio.run(fine, refused)
     assert isinstance(made, Output)
@@ -335,10 +345,10 @@ def test_a_long_prompt_says_that_its_end_was_not_read(studio: Studio) -> None:
 
 
 def test_an_engine_that_was_closed_can_be_loaded_again(toy_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
+    from cosmos_workflow.engines.testing.cosmos_transfer.toy_engine import ToyCosmosTransferEngine
 
     monkeypatch.setenv(FOLDER_VARIABLE, str(toy_weights))
-    engine = CosmosTransferEngine()
+    engine = ToyCosmosTransferEngine()
     engine.load(Device())
     engine.close()
     engine.load(Device())

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from cosmos_workflow.engines.cosmos_transfer import SPEC, available
 from cosmos_workflow.engines.cosmos_transfer.clips import MAX_FRAMES
 from cosmos_workflow.engines.cosmos_transfer.memory import RESERVE, place
-from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_WEIGHTS, DEPTH, GUARD_FACES, REAL_TRANSFORMER_BYTES
+from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_FILES, DEPTH, GUARD_FACES
 from cosmos_workflow.engines.cosmos_transfer.shapes import chunk_frames, count_chunks, fit_clip
-from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE, find_weights, weight_state
+from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE, find_model_files, model_files_state
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.gpu_dispatch.devices import Gpu
 from tests.engines.cosmos_transfer.support import EDGE_ONLY, write_clip
@@ -34,16 +34,14 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def put_model(weights: Path, transformer_bytes: int = 100, *, controls: bool = True) -> Path:
-    """Files of the right names; only their presence and size are looked at without loading them. Large ones are sparse."""
+def put_model(weights: Path, *, controls: bool = True) -> Path:
+    """Files of the right names, a few bytes each; only their presence and size are looked at without loading them."""
     folder = weights / BASE.folder_name
     stems = ("text_encoder/model", "transformer/diffusion_pytorch_model", "vae/diffusion_pytorch_model")
     for name in (*BASE.files, *(f"{stem}.safetensors" for stem in stems)):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("{}")
-    with (folder / "transformer/diffusion_pytorch_model.safetensors").open("wb") as file:
-        file.truncate(transformer_bytes)
-    for control in CONTROL_WEIGHTS.values() if controls else ():
+    for control in CONTROL_FILES.values() if controls else ():
         (weights / control.folder_name).mkdir()
         (weights / control.folder_name / "config.json").write_text("{}")
         (weights / control.folder_name / "diffusion_pytorch_model.safetensors").write_text("{}")
@@ -84,9 +82,9 @@ def test_every_shard_of_a_large_model_must_be_there(weights: Path) -> None:
     shards = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
     (encoder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": shards[0], "b": shards[1]}}))
     (encoder / shards[0]).write_text("{}")
-    assert not SPEC.availability().available
+    assert "aren't on this machine" in SPEC.availability().reason
     (encoder / shards[1]).write_text("{}")
-    assert SPEC.availability().available
+    assert "aren't on this machine" not in SPEC.availability().reason
 
 
 def test_no_control_is_said(weights: Path) -> None:
@@ -94,13 +92,8 @@ def test_no_control_is_said(weights: Path) -> None:
     assert str(SPEC.availability()).startswith("No controlnet of Cosmos Transfer (about 1 GB each) is on this machine. Run")
 
 
-def test_toy_weights_run_on_any_machine(weights: Path) -> None:
+def test_weights_need_the_guardrail_however_small_they_are(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_model(weights)
-    assert SPEC.availability().available
-
-
-def test_real_weights_need_the_guardrail(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put_model(weights, REAL_TRANSFORMER_BYTES)
     monkeypatch.setattr(available, "find_spec", lambda name: None if name == "cosmos_guardrail" else name)
     assert SPEC.availability().reason == "The guardrail isn't installed, and NVIDIA's licence asks for it."
     monkeypatch.setattr(available, "find_spec", lambda name: name)
@@ -117,8 +110,8 @@ def test_real_weights_need_the_guardrail(weights: Path, monkeypatch: pytest.Monk
         ([6, 24], ""),
     ],
 )
-def test_real_weights_need_a_gpu(weights: Path, monkeypatch: pytest.MonkeyPatch, memory: list[int], reason: str) -> None:
-    put_model(weights, REAL_TRANSFORMER_BYTES)
+def test_weights_need_a_gpu(weights: Path, monkeypatch: pytest.MonkeyPatch, memory: list[int], reason: str) -> None:
+    put_model(weights)
     monkeypatch.setattr(available, "_guardrail", lambda: None)
     gpus = [Gpu(number, "a GPU", 0, size * 10**9, 0) for number, size in enumerate(memory)]
     monkeypatch.setattr(available, "discover_gpus", lambda: gpus)
@@ -139,11 +132,11 @@ def test_the_app_learns_all_this_without_a_framework() -> None:
 
 def test_each_set_of_weights_has_a_name_and_a_folder_of_its_own(toy_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FOLDER_VARIABLE, str(toy_weights))
-    names = [weights.name for weights in SPEC.weight_sets]
+    names = [weights.name for weights in SPEC.model_files]
     assert len(set(names)) == len(names)
-    folders = [find_weights(weights) for weights in (BASE, *CONTROL_WEIGHTS.values())]
+    folders = [find_model_files(weights) for weights in (BASE, *CONTROL_FILES.values())]
     assert len(set(folders)) == 5
-    assert weight_state(BASE).size_bytes > 10_000
+    assert model_files_state(BASE).size_bytes > 10_000
 
 
 def test_weights_that_are_all_zero_are_refused(tmp_path: Path) -> None:
@@ -194,7 +187,7 @@ def test_a_control_without_its_weights_is_refused_with_what_to_do(weights: Path,
     put_model(weights)
     clip = write_clip(tmp_path / "clip.mp4")
     check(clip)
-    (weights / CONTROL_WEIGHTS["edge"].folder_name / "config.json").unlink()
+    (weights / CONTROL_FILES["edge"].folder_name / "config.json").unlink()
     with pytest.raises(
         InputError, match=r"weights of the edge control .* aren't here; run `cosmos-workflow weights fetch cosmos-transfer-edge`"
     ):

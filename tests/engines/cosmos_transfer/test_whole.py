@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from io import StringIO
 from pathlib import Path
+from types import ModuleType
 from typing import cast
 
 import pytest
@@ -12,8 +14,8 @@ from rich.console import Console
 
 from cosmos_workflow.bench.cosmos import bench_cosmos, table
 from cosmos_workflow.engines.base import Device
-from cosmos_workflow.engines.cosmos_transfer.models import REAL_TRANSFORMER_BYTES
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
+from cosmos_workflow.engines.spec import Availability
 from cosmos_workflow.errors import UnavailableError
 from tests.engines.cosmos_transfer.support import Studio
 
@@ -41,14 +43,35 @@ def test_everything_plays_in_chromium(studio: Studio) -> None:
         browser.close()
 
 
-def test_the_program_does_not_run_real_weights_without_the_guardrail(toy_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_weights_are_not_run_without_the_guardrail(toy_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
 
     monkeypatch.setenv(FOLDER_VARIABLE, str(toy_weights))
-    monkeypatch.setattr("cosmos_workflow.engines.cosmos_transfer.models.REAL_TRANSFORMER_BYTES", 0)
-    assert REAL_TRANSFORMER_BYTES > 0
     with pytest.raises(UnavailableError, match=r"guardrail|GPU"):
         CosmosTransferEngine().load(Device())
+
+
+def test_small_weights_are_run_with_the_real_guardrail(toy_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cosmos_workflow.engines.cosmos_transfer import SPEC
+    from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
+
+    class CosmosSafetyChecker:
+        """As the real one, where a prompt is asked about before anything is made."""
+
+        def to(self, *_args: object, **_options: object) -> None:
+            """It has no weights to move."""
+
+        def check_text_safety(self, prompt: str) -> bool:
+            return False
+
+    real = ModuleType("cosmos_guardrail")
+    vars(real)["CosmosSafetyChecker"] = CosmosSafetyChecker
+    monkeypatch.setitem(sys.modules, "cosmos_guardrail", real)
+    monkeypatch.setenv(FOLDER_VARIABLE, str(toy_weights))
+    monkeypatch.setattr(type(SPEC), "availability", lambda _: Availability(True))
+    engine = CosmosTransferEngine()
+    engine.load(Device())
+    assert not engine.model.guardrail.check_text_safety("a fox")
 
 
 def test_a_guardrail_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

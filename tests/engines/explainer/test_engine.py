@@ -23,7 +23,7 @@ from cosmos_workflow.engines.explainer import SIZES, SPEC
 from cosmos_workflow.engines.explainer.cache import cache_folder
 from cosmos_workflow.engines.explainer.outline import parse_outline
 from cosmos_workflow.engines.explainer.storyboard import FADE, LEAD
-from cosmos_workflow.engines.testing import RecordingContext, make_request, run_engine
+from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.media import probe_clip, read_frames
 

@@ -1,6 +1,6 @@
-"""Toy weights: random numbers in the real classes at a small size, for tests, the page's browser test and `bench --size tiny`.
+"""Toy Chatterbox: random numbers in the real classes at a small size, for tests and `bench chatterbox --size tiny`.
 
-What they say is noise. They are shaped so that a mistake in the decoder shows: the layers are far from the identity, the
+What it says is noise. Its weights are shaped so that a mistake in the decoder shows: the layers are far from the identity, the
 scores differ enough for every sampling parameter to matter, ids that are no speech never come, and speech ends by itself.
 """
 
@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cosmos_workflow.engines.chatterbox.sizes import SIZES_FILE, sized
 from cosmos_workflow.engines.chatterbox.variants import LANGUAGES, find_variant
+from cosmos_workflow.engines.testing.chatterbox.sizes import SIZES_FILE, sized
 
 WIDTH = 64
 LAYERS = 14
@@ -113,6 +113,8 @@ def _write_speech_model(folder: Path, variant: str, ends: bool) -> None:
     from safetensors.torch import save_file
 
     if variant == "turbo":
+        from cosmos_workflow.engines.chatterbox.loader import turbo_config
+
         t3 = T3(turbo_config())
         _shape_gpt2(t3, ends)
         name = "t3_turbo_v1.safetensors"
@@ -128,20 +130,6 @@ def _write_speech_model(folder: Path, variant: str, ends: bool) -> None:
         name = "t3_cfg.safetensors"
         _write_tokenizer(folder / "tokenizer.json", [])
     save_file({key: value.contiguous().clone() for key, value in t3.state_dict().items()}, folder / name)
-
-
-def turbo_config() -> Any:
-    """Turbo's own T3 configuration, as the package builds it while loading."""
-    from chatterbox.models.t3.modules.t3_config import T3Config
-
-    config = T3Config(text_tokens_dict_size=50276)
-    config.llama_config_name = "GPT2_medium"
-    config.speech_tokens_dict_size = 6563
-    config.input_pos_emb = None  # pyright: ignore[reportAttributeAccessIssue]
-    config.speech_cond_prompt_len = 375
-    config.use_perceiver_resampler = False
-    config.emotion_adv = False
-    return config
 
 
 def _shape_llama(t3: Any, ends: bool) -> None:

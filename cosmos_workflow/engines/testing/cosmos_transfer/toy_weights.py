@@ -1,4 +1,4 @@
-"""Toy weights: random numbers in the real classes at a small size, for tests, the page's browser test and `bench cosmos`.
+"""Toy weights of Cosmos Transfer: random numbers in the real classes at a small size, for tests and `bench cosmos`.
 
 What they make is noise that follows its prompt, seed and controls. They are stated in the sizes of the real model's own
 configuration where a size doesn't cost time: text projection, image context, controls that are added to every second block.
@@ -9,13 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_WEIGHTS, DEPTH, SEG
+from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_FILES, DEPTH, SEG
 
 CHUNK_FRAMES = 9
 """Frames that the toy makes at a time."""
-
-FORBIDDEN = "forbidden-toy-word"
-"""A prompt with this word is refused by the toy's checker."""
 
 _WIDTH, _HEADS, _TEXT = 32, 2, 32
 
@@ -33,19 +30,6 @@ _CHAT_TEMPLATE = (
 )
 
 
-class ToyChecker:
-    """Stands in for the guardrail with toy weights, and only with these: refuses prompts with `FORBIDDEN`."""
-
-    def to(self, *_args: Any, **_kwargs: Any) -> None:
-        """It has no weights to move."""
-
-    def check_text_safety(self, prompt: str) -> bool:
-        return FORBIDDEN not in prompt
-
-    def check_video_safety(self, frames: Any) -> Any:
-        return frames
-
-
 def write_toy_weights(folder: Path, *, seed: int = 0, annotators: bool = True) -> Path:
     """Write random weights below `folder`, as COSMOS_WORKFLOW_WEIGHTS takes it: the model, its four controlnets and, with
     `annotators`, a Depth Anything and a SAM 2. Returns `folder`."""
@@ -57,7 +41,7 @@ def write_toy_weights(folder: Path, *, seed: int = 0, annotators: bool = True) -
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         _write_model(folder / BASE.folder_name)
-        for weights in CONTROL_WEIGHTS.values():
+        for weights in CONTROL_FILES.values():
             _controlnet().save_pretrained(folder / weights.folder_name)
         if annotators:
             _write_depth(folder / DEPTH.folder_name)

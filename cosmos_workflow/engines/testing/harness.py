@@ -1,4 +1,4 @@
-"""For the tests of engines: run one in this process and see what it reported."""
+"""Harness for the tests of engines: run one in this process, and see what it reported."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cosmos_workflow.engines.base import Cancelled, Device, Engine, ItemOutcome, Request
+from cosmos_workflow.engines.base import Cancelled, Device, Dropped, Engine, ItemOutcome, Request
 from cosmos_workflow.engines.spec import EngineSpec
 from cosmos_workflow.progress import ProgressTracker
 
@@ -59,11 +59,20 @@ def make_request(
 
 
 def run_engine(engine: Engine, requests: list[Request], context: RecordingContext) -> dict[str, ItemOutcome]:
-    """All outcomes of a batch by item; fails where an item has none or two."""
+    """All outcomes of a batch by item, as a worker gets them; fails where an item has none or two."""
     outcomes: dict[str, ItemOutcome] = {}
-    for outcome in engine.generate(requests, context):
-        assert outcome.id not in outcomes, f"{outcome.id} has two outcomes"
-        outcomes[outcome.id] = outcome
+    wanted = list(requests)
+    while wanted:
+        try:
+            for outcome in engine.generate(wanted, context):
+                assert outcome.id not in outcomes, f"{outcome.id} has two outcomes"
+                outcomes[outcome.id] = outcome
+            break
+        except Cancelled:
+            dropped = {request.id for request in wanted if request.id not in outcomes and context.is_cancelled(request.id)}
+            assert dropped, "Cancelled was raised, and nothing was cancelled"
+            outcomes |= {item_id: Dropped(item_id) for item_id in dropped}
+            wanted = [request for request in wanted if request.id not in outcomes]
     missing = {request.id for request in requests} - set(outcomes)
     assert not missing, f"no outcome for {sorted(missing)}"
     return outcomes

@@ -1,4 +1,4 @@
-"""The real classes at other sizes: what lets a test write toy weights and load them like any others.
+"""Sizes of toy weights: what lets a test build the real classes small.
 
 The package has its sizes in constructor calls. A folder of weights may hold a `sizes.json` that names other constructor
 arguments for those calls; `sized(folder)` puts them in place while a model is built, and takes them away again.

@@ -10,18 +10,18 @@ import pytest
 from hub_support import Hub, open_hub, own_cache
 from support import digest
 
-from cosmos_workflow.engines.model_files.fetching import FetchProgress, fetch_weights, plan_fetch
+from cosmos_workflow.engines.model_files.fetching import FetchProgress, fetch_model_files, plan_fetch
 from cosmos_workflow.engines.model_files.sets import (
     FOLDER_VARIABLE,
-    WeightSet,
-    check_weights,
-    find_weights,
-    require_weights,
-    weight_state,
+    ModelFiles,
+    check_model_files,
+    find_model_files,
+    model_files_state,
+    require_model_files,
 )
 from cosmos_workflow.errors import UnavailableError
 
-TOY = WeightSet(
+TOY = ModelFiles(
     "toy", "Toy", "someone/toy-model", files=("model.safetensors", "tokenizer.json"), optional=("extra.json", "none.json")
 )
 FILES = {
@@ -46,8 +46,8 @@ def test_a_fetch_says_size_and_place_first_and_progress_on_the_way(hub: Hub, tmp
     assert (plan.total_bytes, plan.missing_bytes) == (needed, needed)
     assert plan.place == tmp_path / "hub" / "models--someone--toy-model"
     seen: list[FetchProgress] = []
-    folder = fetch_weights(TOY, seen.append, hub.address)
-    assert folder == find_weights(TOY)
+    folder = fetch_model_files(TOY, seen.append, hub.address)
+    assert folder == find_model_files(TOY)
     assert folder.is_relative_to(plan.place)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         name: FILES[name] for name in ("model.safetensors", "tokenizer.json", "extra.json")
@@ -56,13 +56,13 @@ def test_a_fetch_says_size_and_place_first_and_progress_on_the_way(hub: Hub, tmp
     assert fractions == sorted(fractions)
     assert (fractions[0], fractions[-1]) == (0, 1)
     assert {progress.file for progress in seen} == {"model.safetensors", "tokenizer.json", "extra.json"}
-    assert weight_state(TOY).size_bytes == needed
+    assert model_files_state(TOY).size_bytes == needed
     assert plan_fetch(TOY, hub.address).missing_bytes == 0
 
 
 def test_what_is_here_isnt_fetched_again(hub: Hub) -> None:
-    fetch_weights(TOY, endpoint=hub.address)
-    fetch_weights(TOY, endpoint=hub.address)
+    fetch_model_files(TOY, endpoint=hub.address)
+    fetch_model_files(TOY, endpoint=hub.address)
     assert len(hub.downloads("model.safetensors")) == 1
 
 
@@ -75,11 +75,11 @@ def test_a_fetch_that_its_user_breaks_off_goes_on_where_it_was(hub: Hub) -> None
             raise EnoughError
 
     with pytest.raises(EnoughError):
-        fetch_weights(TOY, stop, hub.address)
-    assert find_weights(TOY) is None
+        fetch_model_files(TOY, stop, hub.address)
+    assert find_model_files(TOY) is None
     plan = plan_fetch(TOY, hub.address)
     assert plan.missing_bytes < plan.total_bytes - 400_000, "what has come isn't missing"
-    folder = fetch_weights(TOY, endpoint=hub.address)
+    folder = fetch_model_files(TOY, endpoint=hub.address)
     assert digest(folder / "model.safetensors") == digest(FILES["model.safetensors"])
     again = hub.downloads("model.safetensors")[-1]
     assert int(again.removeprefix("bytes=").partition("-")[0]) > 400_000, "what had come wasn't asked for again"
@@ -87,7 +87,7 @@ def test_a_fetch_that_its_user_breaks_off_goes_on_where_it_was(hub: Hub) -> None
 
 def test_a_line_that_breaks_on_the_way_is_taken_up_again(hub: Hub) -> None:
     hub.cut["model.safetensors"] = 1_000_000
-    folder = fetch_weights(TOY, endpoint=hub.address)
+    folder = fetch_model_files(TOY, endpoint=hub.address)
     assert digest(folder / "model.safetensors") == digest(FILES["model.safetensors"])
     assert hub.downloads("model.safetensors")[-1].startswith("bytes=")
 
@@ -96,33 +96,33 @@ def test_a_file_that_isnt_what_the_hub_says_is_refused(hub: Hub) -> None:
     content = FILES["model.safetensors"]
     hub.files["model.safetensors"] = content[:100] + b"!" + content[101:]
     with pytest.raises(UnavailableError, match=r"model\.safetensors of Toy is damaged.*weights fetch toy"):
-        fetch_weights(TOY, endpoint=hub.address)
+        fetch_model_files(TOY, endpoint=hub.address)
 
 
 def test_damage_on_the_disk_is_found_before_the_first_use(hub: Hub) -> None:
-    folder = fetch_weights(TOY, endpoint=hub.address)
+    folder = fetch_model_files(TOY, endpoint=hub.address)
     blob = (folder / "model.safetensors").resolve()
     blob.write_bytes(b"!" + blob.read_bytes()[1:])
     with pytest.raises(UnavailableError, match="is damaged"):
-        check_weights(TOY, folder)
+        check_model_files(TOY, folder)
 
 
 def test_a_checked_file_isnt_read_again(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = fetch_weights(TOY, endpoint=hub.address)
+    folder = fetch_model_files(TOY, endpoint=hub.address)
 
     def unread(path: Path, like: str) -> str:
         raise AssertionError(f"{path} was read again")
 
     monkeypatch.setattr("cosmos_workflow.engines.model_files.sets.digest_of", unread)
-    check_weights(TOY, folder)
+    check_model_files(TOY, folder)
 
 
 def test_a_repository_that_lacks_a_file_or_isnt_there_is_one_sentence(hub: Hub) -> None:
     del hub.files["tokenizer.json"]
     with pytest.raises(UnavailableError, match=r"repository someone/toy-model has no tokenizer\.json"):
-        fetch_weights(TOY, endpoint=hub.address)
+        fetch_model_files(TOY, endpoint=hub.address)
     with pytest.raises(UnavailableError, match=r"The hub didn't give someone/other \(status 404\)"):
-        fetch_weights(WeightSet("other", "Other", "someone/other", ("a",)), endpoint=hub.address)
+        fetch_model_files(ModelFiles("other", "Other", "someone/other", ("a",)), endpoint=hub.address)
 
 
 def test_a_gated_repository_says_whose_licence_to_accept(hub: Hub) -> None:
@@ -134,14 +134,14 @@ def test_a_gated_repository_says_whose_licence_to_accept(hub: Hub) -> None:
 def test_without_a_network_a_fetch_says_so_at_once(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = time.monotonic()
     with pytest.raises(UnavailableError, match="hub can't be reached"):
-        fetch_weights(TOY, endpoint="http://127.0.0.1:9")
+        fetch_model_files(TOY, endpoint="http://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(UnavailableError, match="while HF_HUB_OFFLINE is set; unset it"):
-        fetch_weights(TOY, endpoint=hub.address)
+        fetch_model_files(TOY, endpoint=hub.address)
     assert time.monotonic() - begun < 15, "no retries for half a minute"
 
 
-PATTERNED = WeightSet(
+PATTERNED = ModelFiles(
     "branch", "Branch", TOY.repo, ("tokenizer.json", "lists/*"), ("part-*-of-*.bin",), revision="some/branch", folder="toy-branch"
 )
 
@@ -152,21 +152,21 @@ def test_a_pattern_stands_for_every_file_that_it_fits(hub: Hub, tmp_path: Path, 
     hub.stated = dict(hub.files)
     hub.files["../lists/outside"] = b"never fetched"
     assert plan_fetch(PATTERNED, hub.address).files[-1] == "tokenizer.json", "what a broken fetch is known by comes last"
-    folder = fetch_weights(PATTERNED, endpoint=hub.address)
+    folder = fetch_model_files(PATTERNED, endpoint=hub.address)
     here = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert here == {*more, "tokenizer.json"}
-    assert find_weights(PATTERNED) == folder
-    assert weight_state(PATTERNED).size_bytes == 2006 + len(FILES["tokenizer.json"])
+    assert find_model_files(PATTERNED) == folder
+    assert model_files_state(PATTERNED).size_bytes == 2006 + len(FILES["tokenizer.json"])
     (folder / "lists/deep/er").resolve().write_bytes(b"owt")
     with pytest.raises(UnavailableError, match="lists/deep/er of Branch is damaged"):
-        check_weights(PATTERNED, folder)
+        check_model_files(PATTERNED, folder)
     own = tmp_path / "mine" / "toy-branch"
     (own / "lists").mkdir(parents=True)
     (own / "tokenizer.json").write_bytes(b"{}")
     monkeypatch.setenv(FOLDER_VARIABLE, str(own.parent))
-    assert find_weights(PATTERNED) == folder, "a list is needed"
+    assert find_model_files(PATTERNED) == folder, "a list is needed"
     (own / "lists/words").write_bytes(b"one")
-    assert find_weights(PATTERNED) == own, "its folder is named by itself, not by the repository"
+    assert find_model_files(PATTERNED) == own, "its folder is named by itself, not by the repository"
 
 
 def test_a_repository_without_a_file_for_a_needed_pattern_is_one_sentence(hub: Hub) -> None:
@@ -175,15 +175,15 @@ def test_a_repository_without_a_file_for_a_needed_pattern_is_one_sentence(hub: H
 
 
 def test_a_folder_of_ones_own_comes_before_the_cache(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cached = fetch_weights(TOY, endpoint=hub.address)
+    cached = fetch_model_files(TOY, endpoint=hub.address)
     own = tmp_path / "mine" / "toy-model"
     own.mkdir(parents=True)
     monkeypatch.setenv(FOLDER_VARIABLE, str(own.parent))
     (own / "model.safetensors").write_bytes(b"1")
-    assert find_weights(TOY) == cached, "an incomplete folder doesn't count"
+    assert find_model_files(TOY) == cached, "an incomplete folder doesn't count"
     (own / "tokenizer.json").write_bytes(b"2")
-    assert find_weights(TOY) == own
-    assert weight_state(TOY).size_bytes == 2
+    assert find_model_files(TOY) == own
+    assert model_files_state(TOY).size_bytes == 2
 
 
 def test_digests_beside_ones_own_files_are_checked(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,15 +193,15 @@ def test_digests_beside_ones_own_files_are_checked(hub: Hub, tmp_path: Path, mon
         (own / name).write_bytes(FILES[name])
     sums = "".join(f"{digest(FILES[name])}  {name}\n" for name in TOY.files)
     (own / "SHA256SUMS").write_text(sums)
-    check_weights(TOY, own)
+    check_model_files(TOY, own)
     (own / "tokenizer.json").write_bytes(b"something else")
     with pytest.raises(UnavailableError, match=r"tokenizer\.json of Toy is damaged"):
-        check_weights(TOY, own)
+        check_model_files(TOY, own)
 
 
 def test_without_weights_one_sentence_says_what_to_do(hub: Hub) -> None:
     with pytest.raises(UnavailableError) as raised:
-        require_weights(TOY)
+        require_model_files(TOY)
     sentence = str(raised.value)
     assert sentence.count(". ") == 0
     assert "cosmos-workflow weights fetch toy" in sentence

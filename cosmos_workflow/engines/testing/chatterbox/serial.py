@@ -1,4 +1,4 @@
-"""The package's own serial way, one item at a time: what the tests compare with, and what the bench measures against.
+"""Chatterbox by the package's own serial way, one item at a time: what tests compare with, and benches measure against.
 
 Nothing of it is changed but what it needs to run at all: a cap on tokens, float32 loudness (numpy 2 makes it float64), and a
 multilingual tokenizer that doesn't fetch a word list while it is built.
@@ -16,7 +16,7 @@ from unittest.mock import patch
 import torch
 
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
-from cosmos_workflow.engines.chatterbox.sizes import sized
+from cosmos_workflow.engines.testing.chatterbox.sizes import sized
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,0 +1,1 @@
+"""Toy Chatterbox, and the package's own serial way to compare with."""

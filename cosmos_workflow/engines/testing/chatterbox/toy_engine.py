@@ -1,0 +1,25 @@
+"""Engine of toy Chatterbox: the real one, which loads models at the sizes that their folder states."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from cosmos_workflow.engines.chatterbox.engine import ChatterboxEngine
+from cosmos_workflow.engines.chatterbox.loader import Model, load_model
+from cosmos_workflow.engines.chatterbox.variants import Variant
+from cosmos_workflow.engines.testing.chatterbox.sizes import sized
+
+
+class ToyChatterboxEngine(ChatterboxEngine):
+    """Chatterbox on weights of `write_toy_weights`."""
+
+    def __init__(self) -> None:
+        super().__init__(load_toy_model)
+
+
+def load_toy_model(variant: Variant, mode: str, folder: Path, device: torch.device) -> Model:
+    """As `load_model`, at the sizes that the folder states."""
+    with sized(folder):
+        return load_model(variant, mode, folder, device)
