@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.files import TEMPORARY, Disk
 from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.store.database import Database
@@ -47,12 +48,21 @@ class Recovery:
         self._runs = runs
         self._files = files
 
+    def forget_unused(self) -> None:
+        """At a store's opening: the queues of pages that nobody put anything into, and the lock files of dead processes, go.
+
+        A queue that holds nothing may be on a page of another process still, and later on one of this.
+        """
+        # On a full disk one still wants to see what there is; the next opening does it.
+        with suppress(UnavailableError), self._database.write(durable=False) as connection:
+            if living_processes(self._workspace) == [self._process.id]:
+                self._queues.forget_empty(connection)
+
     def sweep(self, now: float | None = None) -> Swept:
         """Put in order what dead processes left; what belongs to a living one isn't touched, and twice is as good as once.
 
         A run whose folder was published is succeeded. Any other is closed as interrupted and its item queued again, or
-        failed where that happened too often. Partial folders of dead runs go, and so
-        do their lock files and, where no other process is alive, the queues that hold nothing.
+        failed where that happened too often. Partial folders of dead runs go.
         """
         when = time.time() if now is None else now
         swept = Swept()
@@ -69,9 +79,6 @@ class Recovery:
                 if not alive[process]:
                     self._queues.put_back(connection, token, item.to(ItemStatus.QUEUED))
                     swept = replace(swept, requeued=(*swept.requeued, item.id))
-            # A page that nobody put anything into leaves a queue behind; one that is open somewhere is somebody's.
-            if living_processes(self._workspace) == [self._process.id]:
-                self._queues.forget_empty(connection)
         return replace(swept, folders=self._sweep_folders(when))
 
     def _sweep_run(self, connection: Connection, record: RunRecord, swept: Swept, when: float) -> Swept:

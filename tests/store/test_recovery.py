@@ -118,10 +118,13 @@ def test_queues_and_locks_that_nobody_needs_are_swept(workspace: Workspace, stor
     store.queues.register("qt_empty", "ada")
     with Store(workspace) as command:
         command.recovery.sweep()
-        assert store.queues.owner_of("qt_empty") == "ada", "its page is open"
-    assert [path.stem for path in workspace.locks.glob("process-*")] == [f"process-{store.process.id}"]
     store.recovery.sweep()
-    assert (store.queues.owner_of("qt_empty"), store.queues.owner_of(queue.token)) == (None, "local")
+    assert store.queues.owner_of("qt_empty") == "ada", "its page is open"
+    assert [path.stem for path in workspace.locks.glob("process-*")] == [f"process-{store.process.id}"]
+    store.close()
+    with Store(workspace) as later:
+        assert (later.queues.owner_of("qt_empty"), later.queues.owner_of(queue.token)) == (None, "local")
+    assert not list(workspace.locks.glob("process-*"))
 
 
 def test_a_half_deleted_run_is_deleted(store: Store, made: Callable[..., RunRecord]) -> None:
