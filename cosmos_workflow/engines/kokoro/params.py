@@ -23,6 +23,7 @@ class KokoroParams(Params):
         help="One of 54, or a mix such as af_heart:0.7+bm_george:0.3. The first letter is the language, the second the sex.",
         choices=tuple(VOICES),
         open_choices=True,
+        label_of=lambda voice: f"{voice}: {VOICES[voice]}",
     )
     language: str = param(
         BY_VOICE, label="Language", help="The language of the text, where it isn't the voice's.", choices=(BY_VOICE, *LANGUAGES)

@@ -25,6 +25,7 @@ def pronunciations_param() -> Any:
         label="Pronunciations",
         help="A word a line and how it is said: GIF: jif. Engines that take phonemes also read IPA: Nguyen: /nwin/.",
         max_length=200_000,
+        lines=2,
     )
 
 
