@@ -47,6 +47,7 @@ def main(channel_fd: int, lifeline_fd: int, tell_pid: bool = False) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # else a log shows a worker's lines at its end
     channel = Channel(socket.socket(fileno=channel_fd))
+    os.register_at_fork(after_in_child=channel.close)  # who is forked off in a task must not answer for it too
     link = Link(channel)
     try:
         if tell_pid:
@@ -69,7 +70,9 @@ def die_with(lifeline_fd: int) -> None:
     fcntl.fcntl(lifeline_fd, fcntl.F_SETSIG, signal.SIGKILL)
     flags = fcntl.fcntl(lifeline_fd, fcntl.F_GETFL)
     fcntl.fcntl(lifeline_fd, fcntl.F_SETFL, flags | os.O_ASYNC)
-    if select.select([lifeline_fd], [], [], 0)[0]:  # closed before the kernel was asked
+    poll = select.poll()  # `select` knows no file beyond number 1023
+    poll.register(lifeline_fd, select.POLLIN)
+    if poll.poll(0):  # closed before the kernel was asked
         os.killpg(0, signal.SIGKILL)
 
 

@@ -26,6 +26,8 @@ class Wire(Protocol):
     @property
     def eof(self) -> bool: ...
     @property
+    def junk(self) -> bool: ...
+    @property
     def pending(self) -> bool: ...
     def fileno(self) -> int: ...
     def put(self, kind: Kind, seq: int = 0, payload: Payload = ...) -> None: ...
@@ -93,8 +95,9 @@ class WorkerProcess:
             os.close(lifeline)
         self.pid = self._popen.pid
         self.channel = Channel(ours)
-        self.sentinel, ended = os.pipe()
-        threading.Thread(target=_watch, args=(self.pid, ended), name=name, daemon=True).start()
+        self.sentinel, self._ended = os.pipe()
+        _here.add(self)
+        threading.Thread(target=self._watch, name=name, daemon=True).start()
 
     def kill(self) -> None:
         """SIGKILL to the process and to its descendants, but for those that started a session or a
@@ -107,17 +110,41 @@ class WorkerProcess:
         or someone else collected it. What it left behind in its group is killed; all is closed."""
         self.kill()
         exitcode = self._popen.poll()
+        _here.discard(self)
         self.channel.close()
         self._lifeline.close()
         os.close(self.sentinel)
         return exitcode
 
+    def _watch(self) -> None:
+        # Not a pidfd: containers forbid it often enough. WNOWAIT leaves the process to be reaped.
+        with suppress(ChildProcessError):
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        ended, self._ended = self._ended, -1
+        with suppress(BrokenPipeError):  # given up and reaped already
+            os.write(ended, b"\0")  # a process that was forked off may hold the pipe too, and then there is no end of it
+        os.close(ended)
 
-def _watch(pid: int, ended: int) -> None:
-    # Not a pidfd: containers forbid it often enough. WNOWAIT leaves the process to be reaped.
-    with suppress(ChildProcessError):
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    os.close(ended)
+    def _let_go(self) -> None:
+        """In a process that was forked off: the worker is the parent's alone, whose end it must notice."""
+        self._lifeline.close()
+        self.channel.close()
+        os.close(self.sentinel)
+        if self._ended >= 0:
+            os.close(self._ended)
+
+
+_here: set[WorkerProcess] = set()
+"""The workers that this process has."""
+
+
+def _let_all_go() -> None:
+    for process in _here:
+        process._let_go()
+    _here.clear()
+
+
+os.register_at_fork(after_in_child=_let_all_go)
 
 
 def preparation(with_main: bool, same_machine: bool) -> dict[str, Any]:

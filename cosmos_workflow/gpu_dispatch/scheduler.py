@@ -151,6 +151,14 @@ class Scheduler:
         for slot in self.slots:
             slot.flush()
 
+    def give_up(self, reason: str) -> None:
+        """Nothing can be relied on any more: every worker is ended, and every task with it."""
+        self.closing = True
+        for slot in self.slots:
+            slot.abandon()
+        for task in list(self._tasks.values()):
+            self.settle(task, TaskError(task.id, reason, None, "died"))
+
     # What the slots ask for.
 
     def emit(self, event: Event) -> None:

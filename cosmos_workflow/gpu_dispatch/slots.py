@@ -5,6 +5,7 @@ A slot's state changes in `Slot._enter` alone, along the table of transitions.
 
 from __future__ import annotations
 
+import select
 import selectors
 import time
 import traceback
@@ -36,6 +37,7 @@ from cosmos_workflow.gpu_dispatch.worker import Boot
 _KILL_PATIENCE = 5.0  # seconds until a killed process counts as stuck in the kernel
 _EOF_PATIENCE = 1.0  # seconds between the end of a worker's channel and that of its process
 _PACE_WEIGHT = 0.3
+_JUNK = "the worker wrote into its channel what nobody can read"
 
 _GONE: Final[frozenset[SlotState]] = frozenset({"empty", "away", "broken"})
 _TRANSITIONS: Final[Mapping[SlotState, frozenset[SlotState]]] = {
@@ -58,8 +60,8 @@ class Rules:
     with_main: bool
     base_seed: int
     setup_timeout: float | None
-    cleanup_timeout: float
-    cancel_grace: float
+    cleanup_timeout: float | None
+    cancel_grace: float | None
     max_retries: int
     retire_failed_slots: bool
     quiet: bool
@@ -266,6 +268,18 @@ class Slot:
 
     # What the loop sees.
 
+    def abandon(self) -> None:
+        """End the worker without hearing it."""
+        if self.worker is not None:
+            process, self.worker = self.worker.process, None
+            process.kill()
+            poll = select.poll()
+            poll.register(process.sentinel)
+            poll.poll(1e3 * _KILL_PATIENCE)
+            process.reap()
+        if self.state != "broken":
+            self._enter("broken")
+
     def flush(self) -> None:
         """Send what the worker's socket takes now; the loop is told to watch for the rest."""
         worker = self.worker
@@ -284,6 +298,9 @@ class Slot:
             self._on_frame(frame)
         if channel.eof:
             self._owner.selector.unregister(channel)
+        if channel.junk:
+            self.kill("channel", _JUNK)
+        elif channel.eof:
             # Most likely its process is ending, and how it ended is worth waiting for.
             self.deadline = _sooner(self.deadline, _later(_EOF_PATIENCE))
 
@@ -353,15 +370,18 @@ class Slot:
         elif kind is Kind.READY:
             self._on_ready()
         elif kind is Kind.SETUP_FAILED:
-            self._on_setup_failed(frame.load())
+            self._on_setup_failed(self._text(frame))
         elif kind is Kind.CLEANUP_FAILED:
-            self._owner.emit(CleanupFailed(self.gpu_id, frame.load(), self.worker_id))
+            self._owner.emit(CleanupFailed(self.gpu_id, self._text(frame), self.worker_id))
         elif kind is Kind.CLOSED:
             worker.closed = True
-        elif task is not None and kind is Kind.PROGRESS:
-            self._on_progress(task, frame)
+        elif kind is Kind.PROGRESS:
+            if task is not None:  # not from a thread that outlived its task
+                self._on_progress(task, frame)
         elif task is not None:
             self._on_outcome(worker, task, frame)
+        else:
+            self.kill("channel", "the worker answered for a task that it did not run")
 
     def _on_ready(self) -> None:
         if self.state != "starting":  # it was killed meanwhile
@@ -379,7 +399,7 @@ class Slot:
     def _on_progress(self, task: Task, frame: Frame) -> None:
         try:
             progress = frame.load()
-        except Exception:
+        except BaseException:  # whatever it is, it was raised by what the worker has sent
             task.bad_report = f"a progress report can't be unpickled\n{traceback.format_exc()}"
             return
         self._owner.emit(TaskProgress(task.id, progress, self.worker_id))
@@ -424,6 +444,14 @@ class Slot:
             self._owner.fail_unservable()
         elif task is not None:
             self._owner.settle(task, TaskError(task.id, error, self.worker_id, "setup", self.node))
+
+    def _text(self, frame: Frame) -> str:
+        """What the worker says in words; one whose words can't be read is killed."""
+        try:
+            return str(frame.load())
+        except BaseException:
+            self.kill("channel", _JUNK)
+            return f"{_JUNK}\n{traceback.format_exc()}"
 
     def _present(self) -> Worker:
         if self.worker is None:
