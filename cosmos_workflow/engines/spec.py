@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 
 from cosmos_workflow.engines.model_files.sets import ModelFiles
 from cosmos_workflow.engines.params import ParamField, Params, param_fields, validate_params
-from cosmos_workflow.errors import InputError, list_choices, shorten
+from cosmos_workflow.errors import InputError, UnavailableError, list_choices, shorten
 from cosmos_workflow.progress import Stage
 
 ENTRY_POINT_GROUP = "cosmos_workflow.engines"
@@ -129,14 +129,16 @@ class EngineSpec:
         for spec in self.inputs:
             path = inputs.get(spec.name)
             if path is None and spec.required and spec.name not in later:
-                raise InputError(f"{label}the input {spec.name!r} is missing; give the prompt a {spec.kind} file.")
+                raise InputError(f"{label}the input {spec.name!r} is missing; give the prompt a {spec.kind} file.", key=spec.name)
             if path is not None and not Path(path).is_file():
-                raise InputError(f"{label}the input {spec.name!r} ({Path(path).name}) isn't there; choose the file again.")
+                sentence = f"{label}the input {spec.name!r} ({Path(path).name}) isn't there; choose the file again."
+                raise InputError(sentence, key=spec.name)
         if unknown and not self.inputs:
             return
         if unknown:
             takes = list_choices([spec.name for spec in self.inputs])
-            raise InputError(f"{label}unknown input {shorten(sorted(unknown)[0])}; it takes {takes}.")
+            key = sorted(unknown)[0]
+            raise InputError(f"{label}unknown input {shorten(key)}; it takes {takes}.", key=key)
 
     def key_extra(self, params: Params, weights: Mapping[str, float]) -> Mapping[str, Any]:
         """What must be equal in a batch beside the invariant params."""
@@ -173,17 +175,26 @@ class EngineSpec:
         for name, value in given.items():
             if name not in self.weights:
                 takes = list_choices(list(self.weights)) if self.weights else "none"
-                raise InputError(f"{prefix}unknown weight {shorten(name)}; {self.name} takes {takes}.")
+                cause = f"unknown weight {shorten(name)}; {self.name} takes {takes}."
+                raise InputError(f"{prefix}{cause}", key=name, place=where, cause=cause)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-                raise InputError(f"{prefix}weight {name}: {shorten(value)} isn't right; use a number from 0 to 1.")
+                cause = f"{shorten(value)} isn't right; use a number from 0 to 1."
+                raise InputError(f"{prefix}weight {name}: {cause}", key=name, place=where, cause=cause)
         return {name: float(given.get(name, default)) for name, default in self.weights.items()}
 
     def batch_parts(self, params: Mapping[str, Any], weights: Mapping[str, float] | None = None) -> dict[str, Any]:
+        """What the batch key is made of, from values that may be incomplete and wrong; raises InputError."""
+        return self.key_parts(self.known_params(self.complete_params(params)), self.complete_weights(weights))
+
+    def known_params(self, complete: Mapping[str, Any]) -> Params:
+        """The params model of values that `complete_params` gave before; nothing is checked again."""
+        return self.params.model_construct(**complete)
+
+    def key_parts(self, params: Params, weights: Mapping[str, float]) -> dict[str, Any]:
         """What the batch key is made of, by name: the engine, its invariant params, and what the engine adds."""
-        complete = self.complete_params(params)
-        names = sorted(field.name for field in self.fields(complete) if field.invariant and not field.unused)
-        extra = self.key_extra(validate_params(self.params, complete), self.complete_weights(weights))
-        return {"engine": self.name, **{name: complete[name] for name in names}, **extra}
+        values = params.model_dump()
+        names = sorted(field.name for field in self.fields(values) if field.invariant and not field.unused)
+        return {"engine": self.name, **{name: values[name] for name in names}, **self.key_extra(params, weights)}
 
 
 @cache
@@ -203,6 +214,15 @@ def find_engine(name: str) -> EngineSpec:
                 raise InputError(f"engine {name!r}: the entry point {entry.value} isn't an EngineSpec of that name.")
             return spec
     raise InputError(f"engine {shorten(name)} isn't installed; use {list_choices(engine_names())}.")
+
+
+def require_available(name: str) -> None:
+    """Raise UnavailableError where an engine can't run here, InputError where there is none of that name."""
+    if not name:
+        raise InputError("No engine is chosen; choose one.")
+    availability = find_engine(name).availability()
+    if not availability.available:
+        raise UnavailableError(f"{name}: {availability}")
 
 
 def all_engines(examples: bool = False) -> list[EngineSpec]:

@@ -11,12 +11,11 @@ from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import QueueRunner, RunnerSnapshot, RunnerState
 from cosmos_workflow.jobs.document.tasks import TaskConfig, slug
-from cosmos_workflow.jobs.plan import ExecutionPlan, TaskPlan, TaskStatus, plan_task, queue_items, task_of
+from cosmos_workflow.jobs.plan import ExecutionPlan, TakeRef, TaskPlan, plan_task, queue_items
 from cosmos_workflow.jobs.speech.assembly import assemble
-from cosmos_workflow.jobs.state import JobReader, TaskReport
-from cosmos_workflow.queueing import ItemStatus, Queue, QueueItem
-
-_WAIT = 0.5
+from cosmos_workflow.jobs.state import JobReader, TaskReport, TaskStatus
+from cosmos_workflow.queueing.items import ItemStatus, QueueItem
+from cosmos_workflow.queueing.queue import Queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +169,7 @@ class _Run:
         self._reader = reader
         self._notify = notify
         self._plan, self._job_id, self._stop = plan, job_id, stop
-        self._queue = Queue(owner=reader.jobs.owner)
+        self._queue = Queue(owner=reader.jobs.owner, size_of=operations.batch_size)
         self._runner = QueueRunner(self._queue, operations, stop)
         self._plans = {task.task.id: task for task in plan.tasks}
         self._held = {task_id for task_id, task in self._plans.items() if task.task.needs}
@@ -198,10 +197,13 @@ class _Run:
         self._go_on()
         if not self._items:
             return ""
-        version = -1
         self._runner.start()
+        with self._runner.watch() as wait:
+            return self._follow(wait)
+
+    def _follow(self, wait: Callable[[float | None], bool]) -> str:
         while True:
-            version = self._runner.wait_for_change(version, _WAIT)
+            wait(None)
             snapshot = self._runner.snapshot()
             released = self._take_in(snapshot.queue.finished)
             # How long the tasks that are held take isn't in the queue's time.
@@ -220,7 +222,7 @@ class _Run:
         new = [item for item in finished if item.id not in self._ended]
         for item in new:
             self._ended.add(item.id)
-            task_id = task_of(item)
+            task_id = TakeRef.parse(item.source).task_id
             if item.status is ItemStatus.SUCCEEDED:
                 self._made[task_id] = self._made.get(task_id, 0) + 1
             error = "" if item.status is ItemStatus.SUCCEEDED else item.error or str(item.status)
@@ -268,7 +270,7 @@ class _Run:
         new: dict[str, QueueItem] = {}
         for plan in plans:
             for item in queue_items(plan):
-                take = item.source.rpartition("#")[2]
+                take = TakeRef.parse(item.source).take
                 if take not in self._items:
                     new.setdefault(take, item)
         self._items |= new

@@ -21,7 +21,7 @@ from cosmos_workflow.store.records import LOCAL
 from cosmos_workflow.ui.access.guard import Guard, is_loopback
 from cosmos_workflow.ui.access.uploads import Uploads
 from cosmos_workflow.ui.access.users import read_users
-from cosmos_workflow.ui.jobs.desk import Desks
+from cosmos_workflow.ui.jobs.managers import JobManagers
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -54,36 +54,38 @@ def serve(
         shutil.rmtree(workspace.uploads, ignore_errors=True)
         sessions = Sessions(operations or stack.enter_context(Operations(workspace, gpu_ids=gpu_ids, pool=pool)))
         stack.callback(sessions.close)
-        desks = Desks(sessions.operations)
-        stack.callback(desks.close)
-        app = make_app(sessions, users, host, desks)
+        managers = JobManagers(sessions.operations)
+        stack.callback(managers.close)
+        app = make_app(sessions, users, host, managers)
         _run(app, listener, url, on_ready)
 
 
-def make_app(sessions: Sessions, users: dict[str, str], host: str = "127.0.0.1", desks: Desks | None = None) -> FastAPI:
-    """The page with its media, behind the guard. Whoever gives `desks` closes them."""
+def make_app(sessions: Sessions, users: dict[str, str], host: str = "127.0.0.1", managers: JobManagers | None = None) -> FastAPI:
+    """The page with its media, behind the guard. Whoever gives `managers` closes them."""
     workspace = sessions.operations.workspace
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(workspace.uploads)}
     import gradio as gr
     from fastapi import FastAPI
 
-    from cosmos_workflow.ui import media, states, theme
+    from cosmos_workflow.ui import session_states, theme
     from cosmos_workflow.ui.access.border import GradioBorder
     from cosmos_workflow.ui.app import build
+    from cosmos_workflow.ui.jobs import routes as job_routes
     from cosmos_workflow.ui.prompts.samples import add_samples
+    from cosmos_workflow.ui.results import routes as result_routes
 
     for owner in users or [None]:
         add_samples(sessions.operations.store, owner)
     sessions.restore()
-    desks = desks or Desks(sessions.operations)
-    desks.restore(users or [LOCAL])
-    demo = build(sessions, desks)
+    managers = managers or JobManagers(sessions.operations)
+    managers.restore(users or [LOCAL])
+    demo = build(sessions, managers)
     demo.queue(default_concurrency_limit=None)
     # Gradio looks whether a path lies among the uploads only where it believes to have been launched.
     demo.has_launched = True
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(media.router(sessions.operations.store))
-    app.include_router(media.job_router(desks))
+    app.include_router(result_routes.router(sessions.operations.store))
+    app.include_router(job_routes.router(managers))
     app = gr.mount_gradio_app(
         app,
         demo,
@@ -99,7 +101,7 @@ def make_app(sessions: Sessions, users: dict[str, str], host: str = "127.0.0.1",
         css=theme.css(),
         head=theme.head(),
     )
-    app.state.visits = states.remember_less(app, demo)
+    app.state.pages = session_states.remember_less(app, demo)
     mount: Any = app.routes[-1]
     mount.app = GradioBorder(mount.app, demo, Uploads(workspace.uploads, workspace.settings.max_upload_mb * 1_000_000))
     app.add_middleware(Guard, users=users, host=host)
