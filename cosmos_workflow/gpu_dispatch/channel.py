@@ -33,7 +33,7 @@ _GATHER = 64
 
 
 class Kind(IntEnum):
-    """What a frame says. To the worker: the first five; from the worker: the others."""
+    """What a frame says: to the worker what is below 10, from the worker the others."""
 
     BOOT = 1
     SETUP = 2
@@ -41,6 +41,7 @@ class Kind(IntEnum):
     CANCEL = 4
     MESSAGE = 5
     EXIT = 6
+    RUN_IF_PERMITTED = 7
     READY = 10
     SETUP_FAILED = 11
     PROGRESS = 12

@@ -55,6 +55,7 @@ class Dispatcher:
         read far less ahead: two tasks a worker, a few more where they are quick.
     suppress_worker_output: discard what the workers print.
     max_retries: how often a task is run again whose worker died under it.
+    setup_retries: how often a setup is tried again that had gone well before, see `WorkerPool`.
     setup_timeout, cleanup_timeout, cancel_grace: seconds until a worker is killed; None for no limit.
     prefetch: small quick tasks that a worker may be sent at once.
     env: added to the workers' environment.
@@ -69,6 +70,7 @@ class Dispatcher:
         suppress_worker_output: bool = False,
         *,
         max_retries: int = 1,
+        setup_retries: int = 2,
         setup_timeout: float | None = None,
         cleanup_timeout: float | None = 10.0,
         cancel_grace: float | None = 5.0,
@@ -91,6 +93,7 @@ class Dispatcher:
         self._options: dict[str, Any] = {
             "suppress_worker_output": suppress_worker_output,
             "max_retries": max_retries,
+            "setup_retries": setup_retries,
             "setup_timeout": setup_timeout,
             "cleanup_timeout": cleanup_timeout,
             "cancel_grace": cancel_grace,

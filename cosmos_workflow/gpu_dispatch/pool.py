@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from cosmos_workflow.gpu_dispatch.arguments import check_limit, check_setup, number_workers, worker_name
 from cosmos_workflow.gpu_dispatch.channel import NOTHING, Payload, dumps
-from cosmos_workflow.gpu_dispatch.devices import worker_environ
+from cosmos_workflow.gpu_dispatch.devices import require_gpus, worker_environ
 from cosmos_workflow.gpu_dispatch.events import Event, SlotStatus, TaskId
 from cosmos_workflow.gpu_dispatch.process import Process, WorkerProcess
 from cosmos_workflow.gpu_dispatch.scheduler import Scheduler
@@ -42,12 +42,14 @@ class WorkerPool:
     worker_cls: a subclass of `BaseWorker`, or its name as ``"module:Class"``. A named class is
         imported in the workers only, and the main module isn't imported there; a class given as an
         object is found as multiprocessing's spawn finds it, main module included.
-    gpu_ids: a slot for each; None is a CPU worker, which sees no GPU. A slot's `worker_id` is its
-        GPU's number, for CPU workers the lowest number that no GPU here has.
+    gpu_ids: a slot for each, a position in what this program may see (as CUDA counts); None is a CPU worker, which sees no GPU.
+        A slot's `worker_id` is its GPU's number, for CPU workers the lowest number that no GPU here has.
     base_seed: a worker gets ``base_seed + worker_id``.
     setup_timeout, cleanup_timeout, cancel_grace: seconds until the worker is killed; None for no limit.
     max_retries: how often a task is run again whose worker died under it. A task that overran its
         limit isn't: it's reported at once.
+    setup_retries: how often a setup is tried again that had gone well in its slot before (a worker that died may leave the
+        device's memory taken for a while), after a pause that grows. A first setup isn't.
     prefetch: tasks in a worker's hands at most, the running one included. More than one are sent
         only while they are small, and no more of them than a few milliseconds of work.
     env: added to the workers' environment.
@@ -69,6 +71,7 @@ class WorkerPool:
         cleanup_timeout: float | None = 10.0,
         cancel_grace: float | None = 5.0,
         max_retries: int = 1,
+        setup_retries: int = 0,
         prefetch: int = 1,
         suppress_worker_output: bool = False,
         env: Mapping[str, str] | None = None,
@@ -76,8 +79,9 @@ class WorkerPool:
     ) -> None:
         if prefetch < 1:
             raise ValueError(f"prefetch must be at least 1, not {prefetch}")
-        if max_retries < 0:
-            raise ValueError(f"max_retries can't be negative: {max_retries}")
+        for name, retries in (("max_retries", max_retries), ("setup_retries", setup_retries)):
+            if retries < 0:
+                raise ValueError(f"{name} can't be negative: {retries}")
         for name, limit in (("setup", setup_timeout), ("cleanup", cleanup_timeout)):
             check_limit(f"{name}_timeout", limit)
         check_limit("cancel_grace", cancel_grace)
@@ -89,6 +93,7 @@ class WorkerPool:
             cleanup_timeout=cleanup_timeout,
             cancel_grace=cancel_grace,
             max_retries=max_retries,
+            setup_retries=setup_retries,
             retire_failed_slots=retire_failed_slots,
             quiet=suppress_worker_output,
             env=dict(env or {}),
@@ -114,7 +119,10 @@ class WorkerPool:
         """Have a place for the workers now and not with the first task. Nothing to do on this machine."""
 
     def _first_slots(self, gpu_ids: Sequence[int | None]) -> list[Slot]:
-        return [Slot(self._scheduler, worker_id, gpu_id) for worker_id, gpu_id in number_workers(gpu_ids).items()]
+        workers = number_workers(gpu_ids)
+        if self._here:
+            require_gpus(gpu_ids)
+        return [Slot(self._scheduler, worker_id, gpu_id) for worker_id, gpu_id in workers.items()]
 
     def _launch(self, slot: Slot) -> Process:
         rules = self._scheduler.rules

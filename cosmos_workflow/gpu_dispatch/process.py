@@ -54,6 +54,13 @@ class Process(Protocol):
     def reason(self) -> str: ...
     def kill(self) -> None: ...
     def reap(self) -> int | None: ...
+    def permit(self, seq: int) -> bool:
+        """Let the worker run a task that is sent ahead; False if there is no need, since it can't be forbidden again."""
+        ...
+
+    def revoke(self) -> set[int]:
+        """Forbid what was permitted and hasn't begun: the numbers of these tasks."""
+        ...
 
 
 class WorkerProcess:
@@ -71,11 +78,14 @@ class WorkerProcess:
     def __init__(self, name: str, env: Mapping[str, str], quiet: bool, guarded: bool = False) -> None:
         ours, theirs = socket.socketpair()
         lifeline, held = os.pipe()
+        # A worker takes a task's number out of this pipe before it runs it; whoever of us two takes it has the task.
+        self._permits, self._permitted = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         # Held open by nothing but this object and so, at the latest, as long as our process lives.
         self._lifeline = os.fdopen(held, "wb", buffering=0)
         output = subprocess.DEVNULL if quiet else None
         start = "guarded_main" if guarded else "main"
-        code = f"import sys; sys.path.insert(0, {_ROOT!r}); from {_CHILD} import {start}; {start}({theirs.fileno()}, {lifeline})"
+        fds = theirs.fileno(), lifeline, self._permits
+        code = f"import sys; sys.path.insert(0, {_ROOT!r}); from {_CHILD} import {start}; {start}{fds}"
         try:
             self._popen = subprocess.Popen(
                 [sys.executable, "-c", code, name],
@@ -83,12 +93,14 @@ class WorkerProcess:
                 stdout=output,
                 stderr=output,
                 env=dict(env),
-                pass_fds=(theirs.fileno(), lifeline),
+                pass_fds=fds,
                 start_new_session=True,
             )
         except BaseException:
             ours.close()
             self._lifeline.close()
+            os.close(self._permits)
+            os.close(self._permitted)
             raise
         finally:
             theirs.close()
@@ -113,8 +125,24 @@ class WorkerProcess:
         _here.discard(self)
         self.channel.close()
         self._lifeline.close()
-        os.close(self.sentinel)
+        for fd in (self.sentinel, self._permits, self._permitted):
+            os.close(fd)
         return exitcode
+
+    def permit(self, seq: int) -> bool:
+        """See `Process`."""
+        try:
+            return os.write(self._permitted, seq.to_bytes(8, "little")) > 0
+        except BlockingIOError:  # some thousand tasks are in it
+            return False
+
+    def revoke(self) -> set[int]:
+        """See `Process`."""
+        found: set[int] = set()
+        with suppress(BlockingIOError):
+            while data := os.read(self._permits, 4096):
+                found |= {int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)}
+        return found
 
     def _watch(self) -> None:
         # Not a pidfd: containers forbid it often enough. WNOWAIT leaves the process to be reaped.
@@ -129,7 +157,8 @@ class WorkerProcess:
         """In a process that was forked off: the worker is the parent's alone, whose end it must notice."""
         self._lifeline.close()
         self.channel.close()
-        os.close(self.sentinel)
+        for fd in (self.sentinel, self._permits, self._permitted):
+            os.close(fd)
         if self._ended >= 0:
             os.close(self._ended)
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from support import DEADLINE
 
-from cosmos_workflow.gpu_dispatch import Dispatcher, SetupFailed, TaskError, TaskSuccess, WorkerDied
+from cosmos_workflow.gpu_dispatch import AllSetupsFailedError, Dispatcher, SetupFailed, TaskError, TaskSuccess, WorkerDied
 from cosmos_workflow.gpu_dispatch.scheduler import Scheduler
 from tests.gpu_dispatch.test_faults import BAD, TASKS, bad_one, run
 
@@ -134,6 +134,44 @@ def test_a_parent_with_more_than_a_thousand_open_files_has_workers_too():
         "print(sum(isinstance(one, TaskSuccess) for one in Dispatcher('faults.echo:Worker', [None]).map(range(3))))\n"
     )
     assert done.stdout == "3\n", done.stderr
+
+
+def test_a_setup_that_fails_for_a_while_after_a_death_is_tried_again(ledger, tmp_path: Path):
+    ledger.run("fails_to_set_up_again", [0, "bad", 2], workers=1, folder=str(tmp_path), times=2)
+    assert {task: event.data for task, event in ledger.outcomes.items()} == {0: 0, 1: "bad", 2: 2}
+    assert ["the device is full" in event.error for event in ledger.of(SetupFailed)] == [True, True]
+
+
+def test_a_setup_that_fails_for_ever_after_a_death_ends_the_run_with_the_reason(ledger, tmp_path: Path):
+    with pytest.raises(AllSetupsFailedError, match="the device is full"):
+        ledger.run("fails_to_set_up_again", [0, "bad", 2], workers=1, folder=str(tmp_path), times=99)
+    assert len(ledger.of(SetupFailed)) == 3
+
+
+def test_a_task_does_not_wait_for_the_next_setup_if_it_is_cancelled(watch, tmp_path: Path):
+    pool = watch("fails_to_set_up_again", setup_retries=9)
+    setup = {"folder": str(tmp_path), "times": 9}
+    task = pool.pool.submit("bad", setup=setup)
+    pool.until(lambda: pool.pool.slots()[0].state == "pausing")
+    pool.pool.cancel(task)
+    assert pool.finish([task])[task].kind == "cancelled"
+    other = pool.pool.submit("about", setup={"folder": str(tmp_path), "times": 0})
+    assert pool.finish([other])[other].data == "about"
+
+
+def test_quick_tasks_do_not_wait_behind_a_slow_one_while_a_worker_idles(tmp_path: Path):
+    go = tmp_path / "go"
+    done: list[int] = []
+
+    def on_success(task: int, *_: object) -> None:
+        done.append(task)
+        if len(done) == 315:
+            go.touch()
+
+    tasks = [*range(300), ("wait for", str(go)), *range(15)]
+    Dispatcher("faults.echo:Worker", [None, None]).run(tasks, on_success)
+    assert done[-1] == 300
+    assert sorted(done) == list(range(316))
 
 
 FORKING = """

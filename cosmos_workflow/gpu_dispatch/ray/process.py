@@ -158,6 +158,14 @@ class RemoteProcess:
         os.close(self.sentinel)
         return self._exitcode
 
+    def permit(self, seq: int) -> bool:
+        """What was sent through the cluster can't be taken back."""
+        return False
+
+    def revoke(self) -> set[int]:
+        """Nothing, see `permit`."""
+        return set()
+
     def _send(self, launch: Launch) -> None:
         try:
             ray.get(self._actor.start.remote(self._run, *launch))
