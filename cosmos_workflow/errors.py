@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
@@ -28,6 +29,16 @@ class InputError(WorkflowError):
 
 class UnavailableError(WorkflowError):
     """An engine, a device or a folder can't be used now; the sentence says why and what to do."""
+
+
+@contextmanager
+def about(key: str) -> Iterator[None]:
+    """What goes wrong in this block and doesn't name its key is about this one."""
+    try:
+        yield
+    except WorkflowError as error:
+        error.key = error.key or key
+        raise
 
 
 def list_choices(choices: Sequence[str], most: int = 12) -> str:

@@ -15,9 +15,8 @@ from cosmos_workflow.errors import list_choices
 from cosmos_workflow.execution.runner import RunnerSnapshot
 from cosmos_workflow.gpu_dispatch.events import Event
 from cosmos_workflow.gpu_dispatch.ui import DispatchView
-from cosmos_workflow.jobs.check import CheckedJob, work_text
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, JobStarted, JobWaiting, TakeMade, TaskEnded, TaskResult
-from cosmos_workflow.jobs.plan import task_of
+from cosmos_workflow.jobs.plan import CheckedJob, TakeRef
 
 
 class RunView:
@@ -101,7 +100,7 @@ class RunView:
         begun: dict[str, float] = {}
         for item in snapshot.queue.running:
             if item.id in snapshot.progress:
-                task_id = task_of(item)
+                task_id = TakeRef.parse(item.source).task_id
                 begun[task_id] = begun.get(task_id, 0.0) + snapshot.progress[item.id].fraction
         for task_id, share in begun.items():
             if (row := self._rows.get(task_id)) is not None:
@@ -137,7 +136,7 @@ def print_checked(checked: Sequence[CheckedJob], console: Console | None = None)
         for plan in entry.plan.tasks:
             after = list_choices([need.title for need in plan.task.needs])
             state = f"{plan.state}, after {after}" if after else plan.state
-            cells = (plan.task.title, plan.task.engine, state, len(plan.pieces), len(plan.wanted), work_text(plan))
+            cells = (plan.task.title, plan.task.engine, state, len(plan.pieces), len(plan.wanted), plan.work_text)
             tasks.add_row(*(Text(str(cell)) for cell in cells))
         console.print(tasks)
         for number, (batch, reason) in enumerate(entry.batches, 1):

@@ -14,12 +14,11 @@ from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.task_router import Pool
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
-from cosmos_workflow.jobs.check import CheckedJob, check_job, work_of
 from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.executor import OnEvent, TaskResult
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-from cosmos_workflow.jobs.plan import Mode, TaskPlan
+from cosmos_workflow.jobs.plan import CheckedJob, Mode, TaskPlan
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.yaml_places import JobFileError, Problem
 
@@ -80,7 +79,7 @@ def check_jobs(files: Sequence[Path], workspace: Workspace, *, as_json: bool = F
     jobs = load_jobs(files, workspace)
     with Operations(workspace) as operations:
         orchestrator = TaskOrchestrator(operations, JobStore(workspace))
-        checked = [check_job(job, orchestrator) for job in jobs]
+        checked = [orchestrator.check(job) for job in jobs]
     if as_json:
         _print_json([_checked_row(entry) for entry in checked])
         return
@@ -161,7 +160,7 @@ def _task_row(plan: TaskPlan) -> dict[str, Any]:
         "pieces": len(plan.pieces),
         "to make": len(plan.wanted),
         "characters": sum(len(piece.chunk.text) for piece in plan.pieces),
-        "work": work_of(plan),
+        "work": plan.work,
         "unit": find_engine(plan.task.engine).cost_unit,
         "after": [need.key for need in plan.task.needs],
     }

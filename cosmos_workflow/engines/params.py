@@ -102,30 +102,15 @@ def validate_params(model: type[Params], values: Mapping[str, Any], where: str =
     try:
         checked = model.model_validate(dict(values))
     except ValidationError as error:
-        problems = [explain_error(detail, model) for detail in error.errors()]
-        raise InputError(_sentence(problems, where)) from error
+        raise _input_error([_explain(detail, model) for detail in error.errors()], where) from error
     wrong = [
-        f"{field.name}: {shorten(getattr(checked, field.name))} isn't one of its choices; use {list_choices(field.choices)}"
+        (field.name, f"{shorten(getattr(checked, field.name))} isn't one of its choices; use {list_choices(field.choices)}")
         for field in param_fields(model)
         if field.choices and not field.open_choices and getattr(checked, field.name) not in field.choices
     ]
     if wrong:
-        raise InputError(_sentence(wrong, where))
+        raise _input_error(wrong, where)
     return checked
-
-
-def explain_error(detail: ErrorDetails, model: type[BaseModel]) -> str:
-    """One pydantic error as "key: what is wrong; what would be right"."""
-    key = str(detail["loc"][0]) if detail["loc"] else "params"
-    if detail["type"] == "extra_forbidden":
-        return f"{key}: unknown parameter; use {list_choices(tuple(model.model_fields))}"
-    if detail["type"] == "value_error":
-        # The model's own validator has a sentence for people.
-        return f"{key}: {detail['ctx']['error']}" if "ctx" in detail else f"{key}: {detail['msg']}"
-    value = shorten(detail.get("input"))
-    if issubclass(model, Params) and key in model.model_fields:
-        return f"{key}: {value} isn't right; use {expected(_describe(key, model))}"
-    return f"{key}: {value} isn't right: {detail['msg']}"
 
 
 def expected(field: ParamField) -> str:
@@ -141,9 +126,25 @@ def expected(field: ParamField) -> str:
     return f"{words} of at most {high}" if high is not None else words
 
 
-def _sentence(problems: Sequence[str], where: str) -> str:
-    text = "; ".join(problems)
-    return f"{where}: {text}." if where else f"{text}."
+def _input_error(problems: Sequence[tuple[str, str]], where: str) -> InputError:
+    """Keys and what is wrong with each as one error; its fields are those of the first."""
+    text = "; ".join(f"{key}: {cause}" for key, cause in problems)
+    key, cause = problems[0]
+    return InputError(f"{where}: {text}." if where else f"{text}.", key=key, place=where, cause=f"{cause}.")
+
+
+def _explain(detail: ErrorDetails, model: type[Params]) -> tuple[str, str]:
+    """The key of one pydantic error, and what is wrong and would be right."""
+    key = str(detail["loc"][0]) if detail["loc"] else "params"
+    if detail["type"] == "extra_forbidden":
+        return key, f"unknown parameter; use {list_choices(tuple(model.model_fields))}"
+    if detail["type"] == "value_error":
+        # The model's own validator has a sentence for people.
+        return key, str(detail["ctx"]["error"] if "ctx" in detail else detail["msg"])
+    value = shorten(detail.get("input"))
+    if key in model.model_fields:
+        return key, f"{value} isn't right; use {expected(_describe(key, model))}"
+    return key, f"{value} isn't right: {detail['msg']}"
 
 
 def _describe(name: str, model: type[Params]) -> ParamField:

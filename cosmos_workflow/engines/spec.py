@@ -129,14 +129,16 @@ class EngineSpec:
         for spec in self.inputs:
             path = inputs.get(spec.name)
             if path is None and spec.required and spec.name not in later:
-                raise InputError(f"{label}the input {spec.name!r} is missing; give the prompt a {spec.kind} file.")
+                raise InputError(f"{label}the input {spec.name!r} is missing; give the prompt a {spec.kind} file.", key=spec.name)
             if path is not None and not Path(path).is_file():
-                raise InputError(f"{label}the input {spec.name!r} ({Path(path).name}) isn't there; choose the file again.")
+                sentence = f"{label}the input {spec.name!r} ({Path(path).name}) isn't there; choose the file again."
+                raise InputError(sentence, key=spec.name)
         if unknown and not self.inputs:
             return
         if unknown:
             takes = list_choices([spec.name for spec in self.inputs])
-            raise InputError(f"{label}unknown input {shorten(sorted(unknown)[0])}; it takes {takes}.")
+            key = sorted(unknown)[0]
+            raise InputError(f"{label}unknown input {shorten(key)}; it takes {takes}.", key=key)
 
     def key_extra(self, params: Params, weights: Mapping[str, float]) -> Mapping[str, Any]:
         """What must be equal in a batch beside the invariant params."""
@@ -173,9 +175,11 @@ class EngineSpec:
         for name, value in given.items():
             if name not in self.weights:
                 takes = list_choices(list(self.weights)) if self.weights else "none"
-                raise InputError(f"{prefix}unknown weight {shorten(name)}; {self.name} takes {takes}.")
+                cause = f"unknown weight {shorten(name)}; {self.name} takes {takes}."
+                raise InputError(f"{prefix}{cause}", key=name, place=where, cause=cause)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-                raise InputError(f"{prefix}weight {name}: {shorten(value)} isn't right; use a number from 0 to 1.")
+                cause = f"{shorten(value)} isn't right; use a number from 0 to 1."
+                raise InputError(f"{prefix}weight {name}: {cause}", key=name, place=where, cause=cause)
         return {name: float(given.get(name, default)) for name, default in self.weights.items()}
 
     def batch_parts(self, params: Mapping[str, Any], weights: Mapping[str, float] | None = None) -> dict[str, Any]:

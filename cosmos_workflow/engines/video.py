@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from cosmos_workflow.engines.params import MAX_SEED, Params, param
 from cosmos_workflow.engines.spec import EngineSpec, InputSpec, Medium, Recipe
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.errors import InputError, about
 from cosmos_workflow.media import ClipInfo, probe_clip
 
 CONTROLS = ("vis", "edge", "depth", "seg")
@@ -102,13 +102,16 @@ class Clips:
         """
         if not active_controls(weights):
             raise InputError(f"{self.engine}: all weights are 0; give vis, edge, depth or seg a weight above 0.")
-        clip = self.usable(inputs["video"]) if "video" in inputs else None
+        with about("video"):
+            clip = self.usable(inputs["video"]) if "video" in inputs else None
         for name in given_controls(weights, inputs):
-            control = self.usable(inputs[name])
+            with about(name):
+                control = self.usable(inputs[name])
             if clip is not None and abs(control.seconds - clip.seconds) > LENGTH_TOLERANCE:
                 raise InputError(
                     f"{self.engine}: the {name} clip {inputs[name].name} lasts {control.seconds:.2f} s and the clip "
-                    f"{clip.seconds:.2f} s; use one that is as long as the clip."
+                    f"{clip.seconds:.2f} s; use one that is as long as the clip.",
+                    key=name,
                 )
 
 

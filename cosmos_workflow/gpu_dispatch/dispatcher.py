@@ -162,11 +162,7 @@ class Dispatcher:
         return None if observer is None else observer.result()
 
     def map(
-        self,
-        generator: Iterable[Any],
-        base_seed: int = 42,
-        task_timeout: float | None = None,
-        **setup_kwargs: Any,
+        self, generator: Iterable[Any], base_seed: int = 42, task_timeout: float | None = None, **setup_kwargs: Any
     ) -> Iterator[Outcome]:
         """The tasks' outcomes as they come: `TaskSuccess`, `TaskError` or `TaskTimeout`.
 
@@ -235,12 +231,7 @@ class _Run:
     """One source led through one pool."""
 
     def __init__(
-        self,
-        pool: WorkerPool,
-        source: Iterable[Any],
-        queue_size: int,
-        timeout: float | None,
-        setup: Mapping[str, Any],
+        self, pool: WorkerPool, source: Iterable[Any], queue_size: int, timeout: float | None, setup: Mapping[str, Any]
     ) -> None:
         self._pool = pool
         self._source = source

@@ -11,12 +11,11 @@ import traceback
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from cosmos_workflow.gpu_dispatch.channel import Frame, Kind, Payload, dumps
 from cosmos_workflow.gpu_dispatch.events import (
     CleanupFailed,
-    ErrorKind,
     Event,
     Outcome,
     SetupFailed,
@@ -25,15 +24,13 @@ from cosmos_workflow.gpu_dispatch.events import (
     TaskError,
     TaskProgress,
     TaskStarted,
-    TaskSuccess,
-    TaskTimeout,
     WorkerDied,
     WorkerExited,
     WorkerReady,
     WorkerStarted,
 )
 from cosmos_workflow.gpu_dispatch.process import Process, describe_exit, preparation
-from cosmos_workflow.gpu_dispatch.tasks import ANY, Task
+from cosmos_workflow.gpu_dispatch.tasks import ANY, Kill, KillKind, Task, outcome_of_death, outcome_of_frame
 from cosmos_workflow.gpu_dispatch.worker import Boot
 
 _KILL_PATIENCE = 5.0  # seconds until a killed process counts as stuck in the kernel
@@ -51,17 +48,6 @@ _TRANSITIONS: Final[Mapping[SlotState, frozenset[SlotState]]] = {
     "killed": _GONE,
     "broken": frozenset(),
 }
-
-KillKind = Literal["timeout", "cancelled", "setup", "cleanup", "shutdown", "unneeded", "channel"]
-
-
-class Kill(NamedTuple):
-    """Why the pool killed a worker. `during`: the slot's state until then; `task`: the one that made it, if one did."""
-
-    kind: KillKind
-    reason: str
-    during: SlotState
-    task: Task | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +335,11 @@ class Slot:
         for task in reversed(tasks[1:]):
             self._owner.give_back(task)
         if tasks:
-            self._on_lost(tasks[0], kill, reason)
+            outcome = outcome_of_death(tasks[0], kill, reason, self._owner.rules.max_retries, self.worker_id, self.node)
+            if outcome is None:
+                self._owner.give_back(tasks[0])
+            else:
+                self._owner.settle(tasks[0], outcome)
         if self.reserved is not None and self.state == "empty":
             self.start(self.reserved.setup)
 
@@ -396,7 +386,7 @@ class Slot:
 
     def _on_outcome(self, worker: Worker, task: Task, frame: Frame) -> None:
         worker.tasks.popleft()
-        self._owner.settle(task, self._outcome(task, frame))
+        self._owner.settle(task, outcome_of_frame(task, frame, self.worker_id, self.node))
         if self.state == "killed":
             return
         took = time.monotonic() - task.started
@@ -433,39 +423,7 @@ class Slot:
                 self._owner.give_back(task)
             self._owner.fail_unservable()
         elif task is not None:
-            self._owner.settle(task, self._error(task, error, "setup"))
-
-    def _on_lost(self, task: Task, kill: Kill | None, reason: str) -> None:
-        """The worker is gone that ran `task`."""
-        owner = self._owner
-        if task.cancelled:
-            owner.settle(task, self._error(task, "the task was cancelled", "cancelled"))
-        elif kill is not None and kill.kind == "shutdown":
-            owner.settle(task, self._error(task, kill.reason, "cancelled"))
-        elif kill is not None and kill.task is task:
-            owner.settle(task, TaskTimeout(task.id, task.timeout or 0.0, self.worker_id, self.node))
-        elif kill is not None and kill.kind != "channel":
-            owner.give_back(task)  # killed because of the task before it, whose result came in time
-        elif task.deaths < owner.rules.max_retries:
-            task.deaths += 1
-            owner.give_back(task)
-        else:
-            owner.settle(task, self._error(task, reason, "died"))
-
-    def _outcome(self, task: Task, frame: Frame) -> Outcome:
-        if task.bad_report is not None:
-            return self._error(task, task.bad_report, "unpicklable")
-        if frame.kind is Kind.SUCCESS:
-            try:
-                return TaskSuccess(task.id, frame.load(), self.worker_id, self.node)
-            except Exception:
-                return self._error(task, f"the result can't be unpickled\n{traceback.format_exc()}", "unpicklable")
-        if frame.kind is Kind.CANCELLED:
-            return self._error(task, "the task was cancelled", "cancelled")
-        return self._error(task, frame.load(), "unpicklable" if frame.kind is Kind.UNPICKLABLE else "exception")
-
-    def _error(self, task: Task, error: str, kind: ErrorKind) -> TaskError:
-        return TaskError(task.id, error, self.worker_id, kind, self.node)
+            self._owner.settle(task, TaskError(task.id, error, self.worker_id, "setup", self.node))
 
     def _present(self) -> Worker:
         if self.worker is None:

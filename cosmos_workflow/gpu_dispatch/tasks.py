@@ -1,14 +1,15 @@
-"""Tasks that have no outcome yet, and the queue of those that wait for a worker."""
+"""Tasks that have no outcome yet, the queue of those that wait for a worker, and the rules for what a task's outcome is."""
 
 from __future__ import annotations
 
+import traceback
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from cosmos_workflow.gpu_dispatch.channel import Payload
-from cosmos_workflow.gpu_dispatch.events import TaskId
+from cosmos_workflow.gpu_dispatch.channel import Frame, Kind, Payload
+from cosmos_workflow.gpu_dispatch.events import Outcome, SlotState, TaskError, TaskId, TaskSuccess, TaskTimeout
 
 ANY: Final = "any"
 """As `gpu_id` of a task: whichever worker comes first."""
@@ -32,6 +33,18 @@ class Task:
     bad_report: str | None = None
     started: float = 0.0
     messages: list[Payload] = field(default_factory=list)
+
+
+KillKind: TypeAlias = Literal["timeout", "cancelled", "setup", "cleanup", "shutdown", "unneeded", "channel"]
+
+
+class Kill(NamedTuple):
+    """Why the pool killed a worker. `during`: the slot's state until then; `task`: the one that made it, if one did."""
+
+    kind: KillKind
+    reason: str
+    during: SlotState
+    task: Task | None
 
 
 class Backlog:
@@ -69,3 +82,33 @@ class Backlog:
     def __iter__(self) -> Iterator[Task]:
         for queue in self._queues.values():
             yield from [task for task in queue if not task.settled]
+
+
+def outcome_of_frame(task: Task, frame: Frame, worker_id: int, node: str) -> Outcome:
+    """What the worker's answer to `task` means."""
+    if task.bad_report is not None:
+        return TaskError(task.id, task.bad_report, worker_id, "unpicklable", node)
+    if frame.kind is Kind.SUCCESS:
+        try:
+            return TaskSuccess(task.id, frame.load(), worker_id, node)
+        except Exception:
+            error = f"the result can't be unpickled\n{traceback.format_exc()}"
+            return TaskError(task.id, error, worker_id, "unpicklable", node)
+    if frame.kind is Kind.CANCELLED:
+        return TaskError(task.id, "the task was cancelled", worker_id, "cancelled", node)
+    kind = "unpicklable" if frame.kind is Kind.UNPICKLABLE else "exception"
+    return TaskError(task.id, frame.load(), worker_id, kind, node)
+
+
+def outcome_of_death(task: Task, kill: Kill | None, reason: str, max_retries: int, worker_id: int, node: str) -> Outcome | None:
+    """What the end of its worker means for the task that ran; None: it is to be run again."""
+    if task.cancelled:
+        return TaskError(task.id, "the task was cancelled", worker_id, "cancelled", node)
+    if kill is not None and kill.kind == "shutdown":
+        return TaskError(task.id, kill.reason, worker_id, "cancelled", node)
+    if kill is not None and kill.task is task:
+        return TaskTimeout(task.id, task.timeout or 0.0, worker_id, node)
+    if kill is not None and kill.kind != "channel":
+        return None  # killed because of the task before it, whose result came in time
+    task.deaths += 1
+    return None if task.deaths <= max_retries else TaskError(task.id, reason, worker_id, "died", node)

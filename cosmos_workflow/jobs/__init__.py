@@ -1,4 +1,9 @@
-"""Jobs: YAML files worked off through the same queue as everything else, and what is made of their pieces."""
+"""Jobs: YAML files worked off through the same queue as everything else, and what is made of their pieces.
+
+`document` is what a job file says, `speech` long text as sound. Above them, each on the one before: `plan` (tasks, pieces, takes,
+queue items; pure), `store` (the files), `state` (what is there of a job), `executor` (one run of a plan), `orchestrator` (plans,
+and whose turn it is), `background` (what runs without a page) and `manager` (the one door for page, command line and programs).
+"""
 
 from __future__ import annotations
 
@@ -6,45 +11,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cosmos_workflow.jobs.background import JobBackground
-    from cosmos_workflow.jobs.document.loading import JobFileError, load_job, parse_job
-    from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig
+    from cosmos_workflow.jobs.document.loading import load_job
+    from cosmos_workflow.jobs.document.tasks import TaskConfig
     from cosmos_workflow.jobs.executor import TaskExecutor, TaskResult
     from cosmos_workflow.jobs.manager import JobManager
     from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-    from cosmos_workflow.jobs.plan import ExecutionPlan, TaskStatus
+    from cosmos_workflow.jobs.plan import ExecutionPlan
     from cosmos_workflow.jobs.store import JobStore
 
 _HOMES = {
     "ExecutionPlan": "plan",
-    "JobBackground": "background",
-    "JobFile": "document.tasks",
-    "JobFileError": "document.loading",
     "JobManager": "manager",
     "JobStore": "store",
     "TaskConfig": "document.tasks",
     "TaskExecutor": "executor",
     "TaskOrchestrator": "orchestrator",
     "TaskResult": "executor",
-    "TaskStatus": "plan",
     "load_job": "document.loading",
-    "parse_job": "document.loading",
 }
 
 __all__ = [
     "ExecutionPlan",
-    "JobBackground",
-    "JobFile",
-    "JobFileError",
     "JobManager",
     "JobStore",
     "TaskConfig",
     "TaskExecutor",
     "TaskOrchestrator",
     "TaskResult",
-    "TaskStatus",
     "load_job",
-    "parse_job",
 ]
 
 

@@ -11,10 +11,11 @@ from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import QueueRunner, RunnerSnapshot, RunnerState
 from cosmos_workflow.jobs.document.tasks import TaskConfig, slug
-from cosmos_workflow.jobs.plan import ExecutionPlan, TaskPlan, TaskStatus, plan_task, queue_items, task_of
+from cosmos_workflow.jobs.plan import ExecutionPlan, TakeRef, TaskPlan, plan_task, queue_items
 from cosmos_workflow.jobs.speech.assembly import assemble
-from cosmos_workflow.jobs.state import JobReader, TaskReport
-from cosmos_workflow.queueing import ItemStatus, Queue, QueueItem
+from cosmos_workflow.jobs.state import JobReader, TaskReport, TaskStatus
+from cosmos_workflow.queueing.items import ItemStatus, QueueItem
+from cosmos_workflow.queueing.queue import Queue
 
 _WAIT = 0.5
 
@@ -220,7 +221,7 @@ class _Run:
         new = [item for item in finished if item.id not in self._ended]
         for item in new:
             self._ended.add(item.id)
-            task_id = task_of(item)
+            task_id = TakeRef.parse(item.source).task_id
             if item.status is ItemStatus.SUCCEEDED:
                 self._made[task_id] = self._made.get(task_id, 0) + 1
             error = "" if item.status is ItemStatus.SUCCEEDED else item.error or str(item.status)
@@ -268,7 +269,7 @@ class _Run:
         new: dict[str, QueueItem] = {}
         for plan in plans:
             for item in queue_items(plan):
-                take = item.source.rpartition("#")[2]
+                take = TakeRef.parse(item.source).take
                 if take not in self._items:
                     new.setdefault(take, item)
         self._items |= new

@@ -1,22 +1,39 @@
-"""What a person does with job files: make, read, change, copy, delete, order, switch on and off."""
+"""One owner's jobs as a page, a command or a program handles them: files, work, and where everything is."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+import builtins
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path, PurePath
+from typing import Concatenate, ParamSpec, TypeVar
 
 from filelock import Timeout
 
 from cosmos_workflow.config import assets_dir
-from cosmos_workflow.errors import InputError, UnavailableError, list_choices, shorten
-from cosmos_workflow.files import file_errors, inside
+from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, list_choices, shorten
+from cosmos_workflow.execution.estimates import TimeLeft
+from cosmos_workflow.jobs.background import BackgroundState, JobBackground
 from cosmos_workflow.jobs.document.edit import set_values
+from cosmos_workflow.jobs.document.tasks import JobFile
+from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, TakeMade, TaskResult
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-from cosmos_workflow.jobs.state import JobReport
-from cosmos_workflow.jobs.store import ENDINGS, StoredJob
-from cosmos_workflow.yaml_places import MAX_YAML_BYTES, Location, read_text_file
+from cosmos_workflow.jobs.plan import CheckedJob, Choice, Mode
+from cosmos_workflow.jobs.speech.assembly import Final, finals
+from cosmos_workflow.jobs.speech.scoring import Score
+from cosmos_workflow.jobs.state import JobReport, TaskReport, TaskStatus
+from cosmos_workflow.jobs.store import ENDINGS, Draft, StoredJob
+from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.yaml_places import MAX_YAML_BYTES, JobFileError, Location, Problem, read_text_file, read_yaml
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+FRESH = 0.9
+"""Seconds for which a snapshot is good enough for the next page that asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +60,104 @@ class JobEntry:
 
     stored: StoredJob
     report: JobReport | None
-    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobsSnapshot:
+    """One owner's jobs at one moment; `number` grows when something changed.
+
+    `left` is the time left by the id of a job or task that runs, `drafts` are the jobs with unsaved changes.
+    """
+
+    number: int
+    entries: tuple[JobEntry, ...]
+    background: BackgroundState
+    left: Mapping[str, TimeLeft]
+    drafts: frozenset[str]
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs, here or in another program."""
+        reports = [entry.report for entry in self.entries if entry.report]
+        return bool(self.background.running) or any(report.status is TaskStatus.RUNNING for report in reports)
+
+    def entry(self, job_id: str) -> JobEntry | None:
+        """A job; None where there is none of that id."""
+        return next((entry for entry in self.entries if entry.stored.id == job_id), None)
+
+    def task(self, task_id: str) -> TaskReport | None:
+        """A task; None where it isn't there, or its job's file is wrong."""
+        entry = self.entry(task_id.partition("/")[0])
+        return next((task for task in (entry.report.tasks if entry and entry.report else ()) if task.task.id == task_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class PieceTakes:
+    """The takes of a piece that can be heard, each with its score (None for what isn't speech); `by_hand`: a person chose."""
+
+    runs: tuple[tuple[RunRecord, Score | None], ...]
+    by_hand: bool
+
+
+def _changes(method: Callable[Concatenate[JobManager, P], R]) -> Callable[Concatenate[JobManager, P], R]:
+    """What changes a job, as a whole or in part: the next snapshot is taken anew."""
+
+    @wraps(method)
+    def change(self: JobManager, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(self, *args, **kwargs)
+        finally:
+            self.look_again()
+
+    return change
 
 
 class JobManager:
-    """One owner's jobs. Nothing wrong is ever saved; what is saved is whole."""
+    """One owner's jobs, and all that is done with them. Nothing wrong is ever saved; what is saved is whole.
+
+    Files: `ids list find get job create read update duplicate delete enable order move upload`; what isn't saved:
+    `draft keep_draft drop_draft`; before it is run: `problems check`. Work: `run_now make_again choose assemble stop`, and
+    run mode: `switch restore join close`. Where everything is: `snapshot report takes choices finals`.
+
+    A job is named by its id, a task by its key ("" is the job as a whole), a piece by its place from 0. Every method may be
+    called from any thread, and none waits for a job to end but `join` and `close`. Nobody has to tell that something changed:
+    the next `snapshot` has it.
+    """
 
     def __init__(self, orchestrator: TaskOrchestrator) -> None:
         self.orchestrator = orchestrator
         self.jobs = orchestrator.jobs
+        self.background = JobBackground(orchestrator, self._see)
+        self._lock = threading.Lock()
+        self._snapshot: JobsSnapshot | None = None
+        self._taken = 0.0
 
-    def list(self) -> list[JobEntry]:
+    # --- files ---
+
+    def ids(self) -> builtins.list[str]:
+        """The jobs in their order."""
+        return self.jobs.ids()
+
+    def list(self) -> builtins.list[JobEntry]:
         """Every job with where it is, in order."""
         return [self._entry(stored) for stored in self.jobs.list()]
 
+    def find(self, job_id: str) -> StoredJob | None:
+        """A job; None where there is none of that id."""
+        return self.jobs.find(job_id)
+
+    def get(self, job_id: str) -> StoredJob:
+        """A job; raises InputError where there is none of that id."""
+        return self.jobs.get(job_id)
+
+    def job(self, job_id: str) -> JobFile:
+        """A job as its file has it; raises InputError for one that is wrong or isn't there."""
+        stored = self.jobs.get(job_id)
+        if stored.job is None:
+            raise InputError(f"{stored.name} can't be used while its file is wrong: {stored.problem}")
+        return stored.job
+
+    @_changes
     def create(self, name: str, text: str = "", template: str = "") -> StoredJob:
         """A new job from a text or a template's name; raises JobFileError where it is wrong, and nothing was made then."""
         name = name.strip()
@@ -64,16 +165,13 @@ class JobManager:
             raise InputError("A job needs a name; write one.")
         if template:
             text = self._from_template(template)
-        job_id = self.jobs.new_id(name)
-        text = set_values(text, {("job",): name})
-        self.jobs.check(text, job_id)
-        self._add(job_id, text)
-        return self.jobs.get(job_id)
+        return self._add(self.jobs.new_id(name), set_values(text, {("job",): name}))
 
     def read(self, job_id: str) -> str:
         """The text of a job's file."""
         return self.jobs.source(job_id)
 
+    @_changes
     def update(self, job_id: str, text: str, base: str | None = None) -> StoredJob:
         """Replace a job's text; raises JobFileError where it is wrong, and the file stays as it was then.
 
@@ -94,8 +192,9 @@ class JobManager:
             raise InputError(f"{stored.name} can't be copied while it is wrong: {stored.problem}")
         return self.create(f"{stored.name} copy", self.jobs.source(job_id))
 
+    @_changes
     def delete(self, job_id: str) -> None:
-        """Take away a job's file and its finals; its runs stay in Results. Raises UnavailableError while it runs."""
+        """Take away a job's file, its finals and what isn't saved; its runs stay in Results. UnavailableError while it runs."""
         stored = self.jobs.get(job_id)
         lock = self.jobs.job_lock(job_id)
         try:
@@ -107,12 +206,30 @@ class JobManager:
         finally:
             lock.release()
 
-    def enable(self, job_id: str, enabled: bool, task: int | None = None) -> StoredJob:
-        """Switch a job on or off for run mode, or its task of that place (from 0) for every run; comments stay."""
-        location: Location = ("enabled",) if task is None else ("tasks", task, "enabled")
-        text = self.jobs.source(job_id)
-        return self.update(job_id, set_values(text, {location: None if enabled else False}))
+    @_changes
+    def enable(self, job_id: str, enabled: bool, task: str = "") -> StoredJob:
+        """Switch a job on or off for run mode, or its task of that key for every run; comments stay.
 
+        Unsaved changes get the same change, where they began from this file and are a list of tasks still.
+        """
+        before, draft = self.jobs.source(job_id), self.jobs.draft(job_id)
+        location: Location = ("enabled",)
+        if task:
+            job = self.job(job_id)
+            number = self.orchestrator.task(job, task).number
+            location = ("tasks", number - 1, "enabled") if "tasks" in read_yaml(job.source).value else location
+        change: dict[Location, bool | None] = {location: None if enabled else False}
+        stored = self.update(job_id, set_values(before, change))
+        if draft is not None and draft.base == before:
+            try:
+                text = set_values(draft.text, change)
+            except (InputError, LookupError, TypeError, AttributeError):
+                # What is being written there isn't a list of tasks now: whoever edits it learns that the file changed.
+                return stored
+            self.jobs.set_draft(job_id, Draft(self.jobs.source(job_id), text))
+        return stored
+
+    @_changes
     def order(self, ids: Sequence[str]) -> None:
         """Put the jobs into this order; those that aren't named follow."""
         known = self.jobs.ids()
@@ -126,39 +243,184 @@ class JobManager:
         place = ids.index(job_id)
         ids.remove(job_id)
         ids.insert(min(max(place + offset, 0), len(ids)), job_id)
-        self.jobs.set_order(ids)
+        self.order(ids)
 
+    @_changes
     def upload(self, path: Path, name: str = "") -> StoredJob | None:
         """Take in a file: a job file becomes a job, a text, sound or clip lies beside them for jobs to name.
 
         Raises JobFileError for a wrong job file, InputError for a name that is taken by another file.
         """
         name = PurePath((name or path.name).replace("\\", "/")).name
-        if PurePath(name).suffix.lower() in ENDINGS:
-            text = read_text_file(path, MAX_YAML_BYTES, "job file")
-            stem = PurePath(name).stem
-            job_id = self.jobs.new_id(stem)
+        if PurePath(name).suffix.lower() not in ENDINGS:
+            self.jobs.take_in(path, name)
+            return None
+        return self._add(self.jobs.new_id(PurePath(name).stem), read_text_file(path, MAX_YAML_BYTES, "job file"))
+
+    # --- what isn't saved ---
+
+    def draft(self, job_id: str) -> Draft | None:
+        """The unsaved changes of a job; None where there are none."""
+        return self.jobs.draft(job_id)
+
+    def keep_draft(self, job_id: str, base: str, text: str) -> None:
+        """Keep what was made of the text `base` and isn't saved; a text that is the file's again isn't kept."""
+        draft = None if text.strip() == base.strip() else Draft(base, text)
+        had = self.jobs.draft(job_id)
+        self.jobs.set_draft(job_id, draft)
+        if (had is None) != (draft is None):  # a snapshot has no more of it
+            self.look_again()
+
+    @_changes
+    def drop_draft(self, job_id: str) -> None:
+        """Forget the unsaved changes of a job."""
+        self.jobs.set_draft(job_id, None)
+
+    def problems(self, job_id: str, text: str) -> builtins.list[Problem]:
+        """Everything that is wrong in a text for this job, in its order; `file` names only a file other than the job's own."""
+        stored = self.jobs.find(job_id)
+        own = self.jobs.shown(stored.path) if stored else ""
+        try:
             self.jobs.check(text, job_id)
-            self._add(job_id, text)
-            return self.jobs.get(job_id)
-        self._take_in(path, name)
-        return None
+        except JobFileError as error:
+            return [replace(problem, file="") if problem.file == own else problem for problem in error.problems]
+        return []
+
+    def check(self, job_id: str, text: str) -> CheckedJob:
+        """What a job with this text would do; raises JobFileError with everything that is wrong in it."""
+        return self.orchestrator.check(self.jobs.check(text, job_id))
+
+    # --- work ---
+
+    @_changes
+    def run_now(self, job_id: str, mode: Mode = "resume", tasks: Collection[str] = ()) -> None:
+        """Run a job before everything else that waits, whether it is enabled or not; with `tasks`, only those of these keys.
+
+        What these need of other tasks, and isn't there, is made as well.
+        """
+        self.background.run_now(job_id, mode, tasks)
+
+    @_changes
+    def make_again(self, job_id: str, key: str, piece: int) -> None:
+        """Make one more take of a piece in its turn."""
+        self.background.make_again(job_id, key, piece)
+
+    @_changes
+    def stop(self, job_id: str) -> None:
+        """Stop a job after the batch that runs; what is made stays. Raises InputError where it isn't run here."""
+        state = self.background.state()
+        if job_id not in (state.running, *state.waiting):
+            entry = self.snapshot().entry(job_id)
+            elsewhere = entry is not None and entry.report is not None and entry.report.status is TaskStatus.RUNNING
+            name = entry.stored.name if entry else job_id
+            raise InputError(f"{name} is run by another program; stop it there." if elsewhere else f"{name} doesn't run.")
+        self.background.stop(job_id)
+
+    @_changes
+    def assemble(self, job_id: str, key: str) -> TaskResult:
+        """Put a task together anew from what is there, without making anything; see TaskOrchestrator.assemble."""
+        return self.orchestrator.assemble(self.job(job_id), key)
+
+    @_changes
+    def choose(self, job_id: str, key: str, piece: int, run_id: str = "") -> TaskReport:
+        """Use this take of a piece, or with an empty id the best one again.
+
+        The final is put together anew where that can be done at once: the report is `current` then.
+        """
+        job = self.job(job_id)
+        report = self.orchestrator.choose(job, key, piece, run_id)
+        if report.task.joined and not report.missing and not self.orchestrator.is_live(job_id):
+            self.orchestrator.assemble(job, key)
+            return self.orchestrator.report_task(job, key)
+        return report
+
+    @_changes
+    def switch(self, on: bool) -> None:
+        """Turn run mode on or off. Off stops after the batch that runs; on begins with the first enabled job."""
+        self.background.switch(on)
+
+    def restore(self) -> None:
+        """At the program's start: where run mode was on, go on or ask, as the workspace's `startup` setting says."""
+        self.background.restore()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is left to do in the background; False where `timeout` seconds passed first."""
+        return self.background.join(timeout)
+
+    def close(self) -> None:
+        """Stop after the batch that runs; run mode is on again at the next start, if it is on now."""
+        self.background.close()
+
+    # --- where everything is ---
+
+    def snapshot(self) -> JobsSnapshot:
+        """Where everything is, at most a second ago, with everything that was done through this manager."""
+        with self._lock:
+            if self._snapshot is None or time.monotonic() - self._taken > FRESH:
+                self._taken = time.monotonic()
+                self._snapshot = self._look(self._snapshot)
+            return self._snapshot
+
+    def look_again(self) -> None:
+        """Have the next snapshot taken anew, where files or runs were changed past this manager."""
+        self._taken = 0.0  # without the lock: who changes something never waits for a snapshot
 
     def report(self, job_id: str) -> JobReport:
         """Where a job is; raises InputError for one that is wrong or isn't there."""
-        stored = self.jobs.get(job_id)
-        if stored.job is None:
-            raise InputError(stored.problem)
-        return self.orchestrator.report(stored.job)
+        return self.orchestrator.report(self.job(job_id))
 
-    def _add(self, job_id: str, text: str) -> None:
+    def takes(self, report: TaskReport, first: int = 0, most: int | None = None) -> builtins.list[PieceTakes]:
+        """The takes of the pieces of a task, of `most` pieces from the place `first`."""
+        task, reader = report.task, self.orchestrator.reader
+        known, choices = reader.look(task.job_id), self.choices(task.id)
+        found: builtins.list[PieceTakes] = []
+        for piece in report.pieces[first : None if most is None else first + most]:
+            runs = known.heard(piece)
+            scores = reader.scores(task, runs) if task.joined and runs else [None] * len(runs)
+            by_hand = bool(choices.get(piece.digest, Choice()).run_id)
+            found.append(PieceTakes(tuple(zip(runs, scores, strict=True)), by_hand))
+        return found
+
+    def choices(self, task_id: str) -> Mapping[str, Choice]:
+        """What a person decided about a task's pieces, by the piece's digest."""
+        return self.jobs.choices(task_id)
+
+    def finals(self, task_id: str) -> builtins.list[Final]:
+        """The finals of a task, oldest first."""
+        return finals(self.jobs.task_folder(task_id))
+
+    # --- inside ---
+
+    def _see(self, event: JobEvent) -> None:
+        if not isinstance(event, JobProgressed | TakeMade):  # these come too often: a page looks by itself
+            self.look_again()
+
+    def _look(self, last: JobsSnapshot | None) -> JobsSnapshot:
+        state = self.background.state()
+        entries = tuple(self.list())
+        reports = [report for entry in entries if entry.report for report in entry.report.tasks]
+        left = {report.task.id: task_left for report in reports if (task_left := self.orchestrator.left_of(report))}
+        if state.running and state.snapshot and state.snapshot.left:
+            left[state.running] = state.snapshot.left
+        drafts = frozenset(self.jobs.drafts())
+        if last and (last.entries, last.background, last.left, last.drafts) == (entries, state, left, drafts):
+            return last
+        # Never behind what an earlier life of the program has sent to a page.
+        number = max(int(time.time() * 1000), last.number + 1 if last else 0)
+        return JobsSnapshot(number, entries, state, left, drafts)
+
+    def _entry(self, stored: StoredJob) -> JobEntry:
+        try:
+            return JobEntry(stored, self.orchestrator.report(stored.job) if stored.job else None)
+        except WorkflowError as error:
+            return JobEntry(replace(stored, problem=str(error)), None)
+
+    def _add(self, job_id: str, text: str) -> StoredJob:
+        self.jobs.check(text, job_id)
         before = self.jobs.ids()
         self.jobs.write(job_id, text)
         self.jobs.set_order([*before, job_id])
-
-    def _entry(self, stored: StoredJob) -> JobEntry:
-        report = self.orchestrator.report(stored.job) if stored.job else None
-        return JobEntry(stored, report, self.orchestrator.is_live(stored.id))
+        return self.jobs.get(job_id)
 
     def _from_template(self, template: str) -> str:
         found = TEMPLATES.get(template)
@@ -167,20 +429,6 @@ class JobManager:
         for needed in found.needs:
             source = assets_dir() / needed
             if not (self.jobs.folder / source.name).exists():
-                self._take_in(source, source.name)
+                self.jobs.take_in(source, source.name)
         text = (assets_dir() / "jobs" / found.file).read_text(encoding="utf-8")
         return set_values(text, dict(found.changes))
-
-    def _take_in(self, source: Path, name: str) -> None:
-        target = inside(self.jobs.folder, name, "the folder of jobs")
-        if name.startswith((".", "_")) or target.parent != self.jobs.folder.resolve():
-            raise InputError(f"{shorten(name)} can't be a file's name here; rename it.")
-        if target.is_dir():
-            raise InputError(f"{shorten(name)} is the name of a folder here; rename the file.")
-        with file_errors(name):
-            if target.exists() and target.read_bytes() != source.read_bytes():
-                raise InputError(f"There is another file {shorten(name)} already; rename yours.")
-            free = shutil.disk_usage(target.parent).free
-            if free < source.stat().st_size:
-                raise UnavailableError(f"{name} can't be written: the disk is full; free some space and try again.")
-        self.jobs.disk.copy(source, target)

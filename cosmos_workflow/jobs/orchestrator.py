@@ -11,16 +11,19 @@ from typing import Any
 
 from filelock import Timeout
 
+from cosmos_workflow.engines.params import validate_params
+from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.errors import InputError, UnavailableError, shorten
 from cosmos_workflow.execution.estimates import TimeLeft, time_left
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, all_needs
 from cosmos_workflow.jobs.executor import JobWaiting, OnEvent, TaskExecutor, TaskResult
-from cosmos_workflow.jobs.plan import Choice, ExecutionPlan, Mode, PieceState, TaskStatus, plan_task, queue_items
-from cosmos_workflow.jobs.speech.takes import Score, Scorer
-from cosmos_workflow.jobs.state import JobReader, JobReport, TaskReport
+from cosmos_workflow.jobs.plan import CheckedJob, Choice, ExecutionPlan, Mode, PieceState, plan_task, queue_items
+from cosmos_workflow.jobs.speech.scoring import Score, Scorer
+from cosmos_workflow.jobs.state import JobReader, JobReport, Look, TaskReport, TaskStatus
 from cosmos_workflow.jobs.store import JobStore
-from cosmos_workflow.queueing import QueueItem
+from cosmos_workflow.queueing.batches import explain_groups, plan_batches
+from cosmos_workflow.queueing.items import QueueItem
 from cosmos_workflow.store.records import RunRecord
 
 _TURN = 0.5
@@ -59,6 +62,22 @@ class TaskOrchestrator:
             for task in sorted([*chosen, *needed], key=lambda task: task.number)
         ]
         return ExecutionPlan(mode, tuple(plans))
+
+    def check(self, job: JobFile, mode: Mode = "resume") -> CheckedJob:
+        """What running this job would do now."""
+        plan = self.plan(job, mode)
+        items = [item for task in plan.tasks for item in queue_items(task)]
+        batches = plan_batches(items, _batch_size)
+        left = self.time_left(items)
+        if not items:
+            time = "nothing is left to make"
+        elif left is None:
+            time = "not known before the engine has made something here"
+        else:
+            time = str(left)
+            if not all(item.cost for item in items):
+                time += "; what waits for other tasks isn't counted in"
+        return CheckedJob(job, plan, tuple(zip(batches, explain_groups(batches), strict=True)), time)
 
     def time_left(self, items: Collection[QueueItem]) -> TimeLeft | None:
         """How long these items take; None where their engine has made nothing here yet."""
@@ -145,6 +164,10 @@ class TaskOrchestrator:
         """Where a job and its tasks are."""
         return self.reader.read_job(job, self.is_live(job.id))
 
+    def report_task(self, job: JobFile, key: str) -> TaskReport:
+        """Where one task of a job is."""
+        return self._report(self.task(job, key))
+
     def task(self, job: JobFile, key: str) -> TaskConfig:
         """The task of that key; raises InputError where there is none."""
         task = job.task(key)
@@ -161,11 +184,8 @@ class TaskOrchestrator:
         """The takes of a piece (counted from 0) that can be heard, the newest run of each first, with their scores."""
         task = self.task(job, key)
         known = self.reader.look(job.id)
-        pieces = self.reader.pieces(task, known)
-        if not 0 <= piece < len(pieces):
-            raise InputError(f"{task.title} has no piece {piece + 1}; it has {len(pieces)}.")
-        runs = [run for take in pieces[piece].takes for run in known.made.get(take.digest, [])]
-        return [(run, self.reader.score(run)) for run in runs]
+        runs = known.heard(self._piece(task, piece, known))
+        return list(zip(runs, self.reader.scores(task, runs), strict=True))
 
     def get_detailed_status(self, task_id: str) -> dict[str, Any] | None:
         """Where a task is; None for an unknown id ("job/task").
@@ -189,20 +209,21 @@ class TaskOrchestrator:
             "progress": round(report.progress, 4),
             "message": report.message,
             "start_time": report.started_at,
-            "estimated_completion": self._completion(report),
+            "estimated_completion": time.time() + left.seconds if (left := self.left_of(report)) else None,
         }
 
-    def _completion(self, report: TaskReport) -> float | None:
+    def left_of(self, report: TaskReport) -> TimeLeft | None:
+        """How long a task goes on; None where it doesn't run, or its engine has made nothing here yet."""
         if report.status is not TaskStatus.RUNNING:
             return None
-        left = self.time_left(queue_items(plan_task(report.task, report.pieces, "resume")))
-        return time.time() + left.seconds if left else None
+        items = queue_items(plan_task(report.task, report.pieces, "resume"))
+        return self.time_left(items) if items else None
 
     def _report(self, task: TaskConfig) -> TaskReport:
         return self.reader.read_task(task, self.reader.look(task.job_id))
 
-    def _piece(self, task: TaskConfig, piece: int) -> PieceState:
-        pieces = self.reader.pieces(task, self.reader.look(task.job_id))
+    def _piece(self, task: TaskConfig, piece: int, known: Look | None = None) -> PieceState:
+        pieces = self.reader.pieces(task, known or self.reader.look(task.job_id))
         if not 0 <= piece < len(pieces):
             raise InputError(f"{task.title} has no piece {piece + 1}; it has {len(pieces)}.")
         return pieces[piece]
@@ -253,3 +274,8 @@ class TaskOrchestrator:
         finally:
             with self._guard:
                 self._live.discard(job.id)
+
+
+def _batch_size(item: QueueItem) -> int:
+    spec = find_engine(item.engine)
+    return spec.batch_size(validate_params(spec.params, item.params))

@@ -6,33 +6,53 @@ digest, so that a changed paragraph makes only its own pieces again.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.jobs.document.tasks import Source, TaskConfig
+from cosmos_workflow.jobs.document.tasks import JobFile, Source, TaskConfig
 from cosmos_workflow.jobs.speech.chunks import Chunk
-from cosmos_workflow.jobs.speech.takes import take_seeds
-from cosmos_workflow.queueing import ItemStatus, QueueItem, calculate_batch_key
-from cosmos_workflow.queueing.batches import digest
+from cosmos_workflow.queueing.batches import calculate_batch_key, digest
+from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
 from cosmos_workflow.store.records import RunRecord
-from cosmos_workflow.store.recovery import REASON as ENDED_WITH_THE_PROGRAM
 
 Mode = Literal["resume", "failed", "all"]
+MAX_SEED = 2**31 - 1
 
 
-class TaskStatus(StrEnum):
-    """Where a task, or a job, is."""
+@dataclass(frozen=True, slots=True)
+class TakeRef:
+    """What a run was made for: a job, the key of its task, and a take's digest. Its text is what the store has as a source."""
 
-    NEW = "New"
-    RUNNING = "Running"
-    PARTIAL = "Partial"
-    COMPLETED = "Completed"
-    FAILED = "Failed"
+    job_id: str
+    key: str
+    take: str
+
+    @property
+    def task_id(self) -> str:
+        """The id of the task among all tasks."""
+        return f"{self.job_id}/{self.key}"
+
+    def __str__(self) -> str:
+        return f"job:{self.task_id}#{self.take}"
+
+    @classmethod
+    def parse(cls, source: str) -> TakeRef:
+        """The reference that a source is the text of; raises ValueError for any other source."""
+        found = re.fullmatch(r"job:([^/]*)/([^#]*)#(.*)", source)
+        if found is None:
+            raise ValueError(f"{source!r} comes from no job")
+        return cls(*found.groups())
+
+    @staticmethod
+    def all_of(job_id: str) -> str:
+        """What the store's list of runs takes for every source of a job."""
+        return f"job:{job_id}/*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +72,7 @@ class Take:
     def failed(self) -> bool:
         """Whether it was tried to the end and there is nothing to show; one whose program was ended wasn't."""
         last = self.last
-        return (
-            self.made is None and last is not None and last.status is ItemStatus.FAILED and last.error != ENDED_WITH_THE_PROGRAM
-        )
+        return self.made is None and last is not None and last.status is ItemStatus.FAILED and not last.interrupted
 
     @property
     def running(self) -> bool:
@@ -116,6 +134,19 @@ class TaskPlan:
         """Whether an earlier task has yet to make an input of it."""
         return any(piece.later for piece in self.pieces)
 
+    @property
+    def work(self) -> float | None:
+        """How much work a take of each piece is, in its engine's unit; None where earlier tasks decide that."""
+        costs = [_cost(self.task, piece, piece.takes[0].params) for piece in self.pieces]
+        known = [cost for cost in costs if cost is not None]
+        return round(sum(known), 3) if len(known) == len(costs) else None
+
+    @property
+    def work_text(self) -> str:
+        """The same in words: "1,234 characters", "180 frames"."""
+        work, unit = self.work, find_engine(self.task.engine).cost_unit
+        return f"not known yet ({unit})" if work is None else f"{work:,.0f} {unit}"
+
 
 @dataclass(frozen=True, slots=True)
 class ExecutionPlan:
@@ -128,6 +159,16 @@ class ExecutionPlan:
     def wanted(self) -> int:
         """How many takes it would make."""
         return sum(len(task.wanted) for task in self.tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedJob:
+    """What a job file would do: its plan, the batches of what is to be made with why each is apart, and the time in words."""
+
+    job: JobFile
+    plan: ExecutionPlan
+    batches: tuple[tuple[Batch, str], ...]
+    time: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,26 +191,15 @@ class KnownRuns:
         """From runs, newest first."""
         known = cls()
         for run in runs:
-            take = run.source.rpartition("#")[2]
+            take = TakeRef.parse(run.source).take
             known.last.setdefault(take, run)
             if run.status is ItemStatus.SUCCEEDED and is_there(run):
                 known.made.setdefault(take, []).append(run)
         return known
 
-
-def source_of(task: TaskConfig, take: str = "") -> str:
-    """What a task's runs are marked with."""
-    return f"job:{task.job_id}/{task.key}#{take}"
-
-
-def task_of(item: QueueItem) -> str:
-    """The id of the task that an item belongs to."""
-    return item.source.rpartition("#")[0].removeprefix("job:")
-
-
-def job_source(job_id: str) -> str:
-    """The mark that all runs of a job begin with."""
-    return f"job:{job_id}/"
+    def heard(self, piece: PieceState) -> list[RunRecord]:
+        """The runs of a piece's takes that can be heard, take by take, the newest first."""
+        return [run for take in piece.takes for run in self.made.get(take.digest, [])]
 
 
 def pieces_of(
@@ -204,6 +234,16 @@ def pieces_of(
             takes = [Take(identify(values), values, values["seed"]) for values in params]
         pieces.append(PieceState(index, chunk, own, tuple(_known(take, known) for take in takes), inputs, later))
     return tuple(pieces)
+
+
+def take_seeds(params: Mapping[str, Any], piece: str, count: int) -> list[int]:
+    """The seeds of a piece's takes: the first is the params' own, the others follow from it and the piece's digest.
+
+    The same piece has the same seeds in every process, so that a take that exists isn't made again.
+    """
+    own = int(params["seed"])
+    further = (hashlib.sha256(f"{piece}:{own}:{number}".encode()).digest()[:4] for number in range(1, count))
+    return [own, *(int.from_bytes(data) & MAX_SEED for data in further)]
 
 
 def plan_task(task: TaskConfig, pieces: tuple[PieceState, ...], mode: Mode, only: Collection[str] = ()) -> TaskPlan:
@@ -242,27 +282,11 @@ def queue_items(plan: TaskPlan) -> list[QueueItem]:
                 weights=dict(task.weights),
                 inputs=dict(piece.inputs),
                 batch_key=keys[shape],
-                source=source_of(task, take.digest),
+                source=str(TakeRef(task.job_id, task.key, take.digest)),
                 cost=_cost(task, piece, take.params) or 0.0,
             )
         )
     return items
-
-
-def piece_cost(task: TaskConfig, piece: PieceState) -> float | None:
-    """What one take of a piece costs, in its engine's unit; None where that depends on what is still to be made."""
-    return _cost(task, piece, piece.takes[0].params)
-
-
-def choose(
-    piece: PieceState, choice: Choice, pick: str, best_of: Callable[[list[RunRecord]], RunRecord], known: KnownRuns
-) -> RunRecord:
-    """The run of a made piece that is used: the one a person chose, else the first take or the best one."""
-    by_hand = [run for take in piece.takes for run in known.made.get(take.digest, []) if run.id == choice.run_id]
-    if by_hand:
-        return by_hand[0]
-    made = [take.made for take in piece.takes if take.made]
-    return made[0] if pick == "first" or len(made) == 1 else best_of(made)
 
 
 def _known(take: Take, known: KnownRuns) -> Take:

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path, PurePath
 
 from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.errors import list_choices, shorten
 from cosmos_workflow.jobs.document.tasks import JobFile, Source, TaskConfig, all_needs
-from cosmos_workflow.jobs.plan import Choice, KnownRuns, PieceState, TaskStatus, choose, job_source, pieces_of
+from cosmos_workflow.jobs.plan import Choice, KnownRuns, PieceState, TakeRef, pieces_of
 from cosmos_workflow.jobs.speech.assembly import Final, Piece, final_state, finals
-from cosmos_workflow.jobs.speech.scores import ScoreFile
-from cosmos_workflow.jobs.speech.takes import Fault, FaultScorer, Score, Scorer, best
+from cosmos_workflow.jobs.speech.scoring import Fault, FaultScorer, Score, ScoreFile, Scorer, best
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.store import Store
+
+
+class TaskStatus(StrEnum):
+    """Where a task, or a job, is."""
+
+    NEW = "New"
+    RUNNING = "Running"
+    PARTIAL = "Partial"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +96,7 @@ class JobReader:
 
     def look(self, job_id: str) -> Look:
         """Every run of a job as it is now, by what it made."""
-        runs = self.store.runs.list(self.jobs.owner, source=f"{job_source(job_id)}*", limit=None)
+        runs = self.store.runs.list(self.jobs.owner, source=TakeRef.all_of(job_id), limit=None)
         return Look.of(runs, lambda run: self.output_of(run) is not None)
 
     def pieces(self, task: TaskConfig, known: Look) -> tuple[PieceState, ...]:
@@ -180,53 +190,57 @@ class JobReader:
     def chosen(self, task: TaskConfig, pieces: Sequence[PieceState], known: KnownRuns) -> list[RunRecord | None]:
         """The run of each piece that is used; None for a piece that can't be heard, or of which takes are still to be made."""
         choices = self.jobs.choices(task.id)
-        scores = ScoreFile(self.jobs, task.id)
+        scores = self._scores(task)
 
-        def best_of(runs: list[RunRecord]) -> RunRecord:
-            return runs[best([self.score(run, scores) for run in runs])]
+        def pick(piece: PieceState) -> RunRecord:
+            return self._pick(task, piece, choices.get(piece.digest, Choice()), known, scores)
 
-        picked: list[RunRecord | None] = []
-        for piece in pieces:
-            choice = choices.get(piece.digest, Choice())
-            picked.append(choose(piece, choice, task.candidates.pick, best_of, known) if piece.made else None)
+        picked = [pick(piece) if piece.made else None for piece in pieces]
         scores.save()
         return picked
 
-    def score(self, run: RunRecord, scores: ScoreFile | None = None) -> Score:
-        """How good a take is."""
-        known = scores.get(run.id) if scores else None
-        if known is not None:
-            return known
-        path = self.output_of(run)
-        score = self._scorer.score(path, run.prompt_text) if path else Score((Fault("missing", 1.0, "Its file was deleted."),))
-        if scores:
-            scores.put(run.id, score)
-        return score
+    def _pick(self, task: TaskConfig, piece: PieceState, choice: Choice, known: KnownRuns, scores: ScoreFile) -> RunRecord:
+        """The run of a made piece that is used: the one a person chose, else the first take or the best one."""
+        by_hand = [run for run in known.heard(piece) if run.id == choice.run_id]
+        if by_hand:
+            return by_hand[0]
+        made = [take.made for take in piece.takes if take.made]
+        if task.candidates.pick == "first" or len(made) == 1:
+            return made[0]
+        return made[best([self._score(run, scores) for run in made])]
 
     def scores(self, task: TaskConfig, runs: Sequence[RunRecord]) -> list[Score]:
         """How good each of these takes of a task is; measured once, then remembered."""
-        kept = ScoreFile(self.jobs, task.id)
-        found = [self.score(run, kept) for run in runs]
+        kept = self._scores(task)
+        found = [self._score(run, kept) for run in runs]
         kept.save()
         return found
 
+    def _scores(self, task: TaskConfig) -> ScoreFile:
+        return ScoreFile(self.jobs.task_folder(task.id), self.jobs.disk)
+
+    def _score(self, run: RunRecord, kept: ScoreFile) -> Score:
+        score = kept.get(run.id)
+        if score is None:
+            path = self.output_of(run)
+            deleted = Score((Fault("missing", 1.0, "Its file was deleted."),))
+            score = self._scorer.score(path, run.prompt_text) if path else deleted
+            kept.put(run.id, score)
+        return score
+
     def to_join(self, pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None]) -> list[Piece]:
-        """The pieces as assembly takes them; only for a task all of whose pieces can be heard."""
-        joined: list[Piece] = []
-        for piece, run in zip(pieces, chosen, strict=True):
-            path = self.output_of(run) if run else None
-            if run is None or path is None:
-                raise ValueError(f"piece {piece.index + 1} isn't there")
-            joined.append(Piece(run.id, path, piece.chunk.text, piece.chunk.speaker, piece.chunk.break_after))
-        return joined
+        """The pieces that can be heard, as assembly takes them."""
+        used = list(zip(pieces, chosen, [self.output_of(run) if run else None for run in chosen], strict=True))
+        return [_sounding(piece, run, path) for piece, run, path in used if run and path]
 
     def _state(self, task: TaskConfig, pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None]) -> str:
-        used = [
-            Piece(run.id, self.store.runs.folder(run.id), piece.chunk.text, piece.chunk.speaker, piece.chunk.break_after)
-            for piece, run in zip(pieces, chosen, strict=True)
-            if run
-        ]
+        # Which file it is decides nothing here, so nobody looks for it.
+        used = [_sounding(piece, run, Path()) for piece, run in zip(pieces, chosen, strict=True) if run]
         return final_state(used, task.audio)
+
+
+def _sounding(piece: PieceState, run: RunRecord, path: Path) -> Piece:
+    return Piece(run.id, path, piece.chunk.text, piece.chunk.speaker, piece.chunk.break_after)
 
 
 def status_label(status: TaskStatus, progress: float) -> str:

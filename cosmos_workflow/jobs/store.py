@@ -1,10 +1,11 @@
-"""Job files in the workspace, and the folder beside each in which its finals and its person's choices are kept."""
+"""Job files in the workspace, and what is kept beside each: finals, choices, and changes that aren't saved yet."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError, shorten
-from cosmos_workflow.files import Disk, file_errors
+from cosmos_workflow.files import Disk, file_errors, inside
 from cosmos_workflow.jobs.document.loading import load_job, parse_job
 from cosmos_workflow.jobs.document.tasks import JobFile, slug
 from cosmos_workflow.jobs.plan import Choice
@@ -23,6 +24,7 @@ from cosmos_workflow.store.records import LOCAL
 ENDINGS = (".yaml", ".yml")
 ORDER = ".order.json"
 CHOICES = "choices.json"
+DRAFTS = ".drafts"
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 _PLAIN_OWNER = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -45,6 +47,14 @@ class StoredJob:
     def enabled(self) -> bool:
         """Whether run mode takes it."""
         return self.job is not None and self.job.enabled
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A job's text that isn't saved, and `base`, the file's text that it began from."""
+
+    base: str
+    text: str
 
 
 class JobStore:
@@ -139,6 +149,7 @@ class JobStore:
         with file_errors(str(stored.path)):
             stored.path.unlink()
         self.disk.remove_folder(self.job_folder(job_id))
+        self.set_draft(job_id, None)
         self._read.pop(stored.path, None)
 
     def set_order(self, ids: list[str]) -> None:
@@ -181,6 +192,42 @@ class JobStore:
             text = json.dumps({key: asdict(value) for key, value in choices.items()}, indent=1)
             self.disk.write(folder / CHOICES, text.encode())
 
+    def draft(self, job_id: str) -> Draft | None:
+        """What of a job isn't saved; None where everything is, or where the draft was damaged."""
+        try:
+            return Draft(**json.loads(self._draft_path(job_id).read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    def set_draft(self, job_id: str, draft: Draft | None) -> None:
+        """Keep what of a job isn't saved, or forget it: neither another job, a reload nor a restart loses it."""
+        path = self._draft_path(job_id)
+        if draft is None:
+            with file_errors("The unsaved changes"):
+                path.unlink(missing_ok=True)
+            return
+        self.disk.make_folder(path.parent)
+        self.disk.write(path, json.dumps(asdict(draft)).encode())
+
+    def drafts(self) -> list[str]:
+        """The jobs of which something isn't saved."""
+        return [path.stem for path in (self.folder / DRAFTS).glob("*.json")]
+
+    def take_in(self, source: Path, name: str) -> None:
+        """Put a copy of a file beside the jobs, for them to name; raises InputError for a name that can't be used here."""
+        target = inside(self.folder, name, "the folder of jobs")
+        if name.startswith((".", "_")) or target.parent != self.folder.resolve():
+            raise InputError(f"{shorten(name)} can't be a file's name here; rename it.")
+        if target.is_dir():
+            raise InputError(f"{shorten(name)} is the name of a folder here; rename the file.")
+        with file_errors(name):
+            if target.exists() and target.read_bytes() != source.read_bytes():
+                raise InputError(f"There is another file {shorten(name)} already; rename yours.")
+            free = shutil.disk_usage(target.parent).free
+            if free < source.stat().st_size:
+                raise UnavailableError(f"{name} can't be written: the disk is full; free some space and try again.")
+        self.disk.copy(source, target)
+
     def job_lock(self, job_id: str) -> FileLock:
         """A lock, not yet held, for whoever runs or assembles a job: page and command line share it."""
         return self._lock(f"job-{job_id}")
@@ -198,6 +245,9 @@ class JobStore:
     def _lock(self, name: str) -> FileLock:
         mark = hashlib.sha256(f"{self.owner}/{name}".encode()).hexdigest()[:12]
         return FileLock(self.workspace.locks / f"{slug(name)}-{mark}.lock", thread_local=False)
+
+    def _draft_path(self, job_id: str) -> Path:
+        return self.folder / DRAFTS / f"{self.job_folder(job_id).name}.json"
 
     def _path_of(self, job_id: str) -> Path | None:
         for ending in ENDINGS:

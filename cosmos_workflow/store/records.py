@@ -23,8 +23,9 @@ class RunRecord:
     """One item executed once. Times are seconds since 1970, durations seconds, `progress` a fraction in [0, 1].
 
     `token` is that of the item's queue. `outputs` maps a key to a file name inside the run's folder, `checks` the same
-    key to {"size": bytes, "sha256": hex}. `interrupted` marks a run whose process died: its status is cancelled, its item
-    runs again in a run of its own. `attempt` counts from 1.
+    key to {"size": bytes, "sha256": hex}. `interrupted` marks a run whose process died: its status is cancelled where its
+    item runs again in a run of its own, failed where no queue has it any more; a job makes that again when it is run.
+    `attempt` counts from 1.
     """
 
     item_id: str

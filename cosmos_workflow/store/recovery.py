@@ -83,7 +83,8 @@ class Recovery:
         if item is not None and item.status is ItemStatus.RUNNING and not self._process.is_alive(process):
             after = item.interrupted(REASON)
         if item is None or after is None or after.status is ItemStatus.FAILED:  # no queue will try it again
-            self._runs.end(connection, record, ItemStatus.FAILED, after.error if after else REASON, when)
+            reason = after.error if after else REASON
+            self._runs.end(connection, record, ItemStatus.FAILED, reason, when, interrupted=item is None)
             return replace(swept, failed=(*swept.failed, record.id))
         self._runs.interrupt(connection, record, REASON, when)
         if after is not item:

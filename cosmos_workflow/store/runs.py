@@ -272,11 +272,20 @@ class Runs:
         self._queues.write(connection, done.token, [], [done.item_id])
 
     def end(
-        self, connection: Connection, record: RunRecord, status: ItemStatus, error: str, when: float, traceback: str = ""
+        self,
+        connection: Connection,
+        record: RunRecord,
+        status: ItemStatus,
+        error: str,
+        when: float,
+        traceback: str = "",
+        *,
+        interrupted: bool = False,
     ) -> RunRecord:
         """Close a run that failed or was cancelled, and let its item leave the queue."""
         self._queues.write(connection, record.token, [], [record.item_id])
-        return _change(connection, record, status=status, error=error, traceback=traceback, finished_at=when)
+        changes = {"status": status, "interrupted": interrupted, "error": error, "traceback": traceback}
+        return _change(connection, record, **changes, finished_at=when)
 
     def interrupt(self, connection: Connection, record: RunRecord, reason: str, when: float, traceback: str = "") -> RunRecord:
         """Close a run whose process died; its item stays as it is."""
@@ -347,7 +356,7 @@ def _matching(
         prefix = source.removesuffix("*")
         chosen.append(runs.c.source.startswith(prefix, autoescape=True) if prefix != source else runs.c.source == source)
     if not interrupted:
-        chosen.append(runs.c.interrupted.is_(False))
+        chosen.append(or_(runs.c.interrupted.is_(False), runs.c.status == str(ItemStatus.FAILED)))
     searched = (runs.c.prompt_text, runs.c.engine, runs.c.error, runs.c.id)
     chosen += [or_(*(column.icontains(word, autoescape=True) for column in searched)) for word in text.split()]
     return and_(True, *chosen)

@@ -13,7 +13,7 @@ from cosmos_workflow.queueing import Queue
 from cosmos_workflow.ui import api, lists, markup, view
 from cosmos_workflow.ui.ask import Ask
 from cosmos_workflow.ui.jobs import tab as jobs
-from cosmos_workflow.ui.jobs.desk import Desks
+from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.live import Refresher
 from cosmos_workflow.ui.page import Page, owner_of, tell
 from cosmos_workflow.ui.prompts import tab as prompts
@@ -30,7 +30,7 @@ STORAGE_KEY = "cosmos-workflow-queue"
 SECRET_FILE = "browser-secret"  # noqa: S105 - the name of a file
 
 
-def build(sessions: Sessions, desks: Desks | None = None) -> gr.Blocks:
+def build(sessions: Sessions, managers: JobManagers | None = None) -> gr.Blocks:
     """The page over these sessions and jobs; the caller serves it."""
     with gr.Blocks(title=NAME, analytics_enabled=False, fill_width=True, delete_cache=UPLOADS_KEPT) as demo:
         page = Page(sessions)
@@ -47,7 +47,7 @@ def build(sessions: Sessions, desks: Desks | None = None) -> gr.Blocks:
             with gr.Tab("Results", id="results") as results_tab:
                 results.build(page, tabs, library)
         with jobs_tab:
-            jobs.build(page, desks or Desks(sessions.operations), jobs_tab, [prompts_tab, queue_tab, results_tab])
+            jobs.build(page, managers or JobManagers(sessions.operations), jobs_tab, [prompts_tab, queue_tab, results_tab])
         api.build(page)
         # Outside the tabs: a timer in a tab that was never opened doesn't tick.
         _open(demo, page, token, Refresher(page, gr.Timer(1, active=False), enabled, wake))

@@ -9,11 +9,10 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import FileResponse, StreamingResponse
 
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.jobs.speech.assembly import finals
 from cosmos_workflow.queueing import ItemStatus
 from cosmos_workflow.store.records import LOCAL
 from cosmos_workflow.store.store import Store
-from cosmos_workflow.ui.jobs.desk import Desks
+from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.results.archive import archive
 
 TYPES = {
@@ -61,13 +60,13 @@ def router(store: Store) -> APIRouter:
     return routes
 
 
-def job_router(desks: Desks) -> APIRouter:
+def job_router(managers: JobManagers) -> APIRouter:
     """GET and HEAD of a job's file, and of the finals of its tasks."""
     routes = APIRouter()
 
     @routes.api_route("/job-files/{job_id}", methods=["GET", "HEAD"])
     def source(job_id: str, request: Request) -> FileResponse:
-        stored = desks.of(request.scope.get("user_name") or LOCAL).jobs.find(job_id)
+        stored = managers.of(request.scope.get("user_name") or LOCAL).find(job_id)
         if stored is None:
             raise HTTPException(404, "There is no such job.")
         return send(stored.path, stored.path.name, True, fixed=False)
@@ -76,9 +75,9 @@ def job_router(desks: Desks) -> APIRouter:
     def final(
         job_id: str, key: str, number: int, kind: Literal["sound", "subtitles"], request: Request, download: bool = False
     ) -> FileResponse:
-        jobs = desks.of(request.scope.get("user_name") or LOCAL).jobs
+        manager = managers.of(request.scope.get("user_name") or LOCAL)
         try:
-            made = finals(jobs.task_folder(f"{job_id}/{key}"))
+            made = manager.finals(f"{job_id}/{key}")
         except InputError as error:
             raise HTTPException(404, "There is no such task.") from error
         found = next((one for one in made if one.number == number), None)

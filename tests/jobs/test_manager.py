@@ -73,13 +73,13 @@ def test_switching_a_job_and_a_task_off_keeps_the_comments(manager: JobManager) 
     before = manager.read(stored.id)
     off = manager.enable(stored.id, False)
     assert not off.enabled
-    task_off = manager.enable(stored.id, False, task=1)
+    task_off = manager.enable(stored.id, False, task="2")
     assert task_off.job is not None
     assert [task.enabled for task in task_off.job.tasks] == [True, False]
     assert "# hums" in manager.read(stored.id)
     assert "# first" in manager.read(stored.id)
     manager.enable(stored.id, True)
-    manager.enable(stored.id, True, task=1)
+    manager.enable(stored.id, True, task="2")
     assert manager.read(stored.id) == before
 
 

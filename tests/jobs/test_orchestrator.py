@@ -17,7 +17,7 @@ from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, JobStarted, JobWaiting, TakeMade, TaskEnded
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-from cosmos_workflow.jobs.plan import TaskStatus
+from cosmos_workflow.jobs.state import TaskStatus
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.queueing import ItemStatus
 from tests.jobs.conftest import changed, job_of

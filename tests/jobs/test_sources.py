@@ -17,7 +17,6 @@ from support import DEADLINE, wait_for
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.background import JobBackground
-from cosmos_workflow.jobs.check import check_job
 from cosmos_workflow.jobs.document.loading import parse_job
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, TakeMade
 from cosmos_workflow.jobs.manager import JobManager
@@ -334,12 +333,12 @@ def test_run_mode_goes_on_behind_a_job_whose_need_failed(orchestrator: TaskOrche
 
 def test_what_a_check_tells_of_a_job_that_waits(orchestrator: TaskOrchestrator, manager: JobManager) -> None:
     job = job_of(manager, THREE)
-    checked = check_job(job, orchestrator)
+    checked = orchestrator.check(job)
     assert [len(batch) for batch, _ in checked.batches] == [4]
     assert checked.time == "not known before the engine has made something here"
     orchestrator.run(job)
-    assert check_job(job, orchestrator).time == "nothing is left to make"
-    checked = check_job(changed(manager, job, "text: one", "text: once"), orchestrator)
+    assert orchestrator.check(job).time == "nothing is left to make"
+    checked = orchestrator.check(changed(manager, job, "text: one", "text: once"))
     assert checked.plan.wanted == 3
     assert checked.time.endswith("; what waits for other tasks isn't counted in")
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from rich.console import Console
 
 from cosmos_workflow.cli.jobs_view import RunView, print_checked
-from cosmos_workflow.jobs.check import check_job
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 
@@ -45,7 +44,7 @@ def test_work_is_counted_in_each_engines_own_unit(orchestrator: TaskOrchestrator
     job = manager.create("Chain", CHAIN).job
     assert job is not None
     told = io.StringIO()
-    print_checked([check_job(job, orchestrator)], Console(file=told, width=160))
+    print_checked([orchestrator.check(job)], Console(file=told, width=160))
     rows = {cells[1]: cells[2:7] for line in told.getvalue().splitlines() if len(cells := re.split(r" *│ *", line)) > 6}
     assert rows["one"] == ["tone", "new", "1", "1", "5 characters"]
     assert rows["two"] == ["tone", "new, after one", "1", "1", "not known yet (characters)"]

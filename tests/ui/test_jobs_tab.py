@@ -19,14 +19,15 @@ from cosmos_workflow.config import Settings, Workspace
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.sessions import Session, Sessions
+from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.ui import media
 from cosmos_workflow.ui.access.guard import Guard
 from cosmos_workflow.ui.jobs import editor as job_editor
 from cosmos_workflow.ui.jobs import markup as jobs_markup
 from cosmos_workflow.ui.jobs import view as jobs_view
-from cosmos_workflow.ui.jobs.desk import Desk, Desks
 from cosmos_workflow.ui.jobs.editor import CHANGED, GONE, JobEditor
 from cosmos_workflow.ui.jobs.files import JobFiles
+from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.jobs.run_mode import RunMode
 from cosmos_workflow.ui.jobs.tab import Jobs
 from cosmos_workflow.ui.jobs.table import JobTable
@@ -46,25 +47,25 @@ def clicked(row_id: str, value: str = "") -> gr.EventData:
 class Tab:
     """The parts of the tab on a page of their own, with one visit."""
 
-    def __init__(self, sessions: Sessions, session: Session, desks: Desks) -> None:
+    def __init__(self, sessions: Sessions, session: Session, managers: JobManagers) -> None:
         self.page = Page(sessions)
         self.visit = Visit()
-        self.desks = desks
+        self.managers = managers
         self.queue = session.queue
-        self.files = JobFiles(self.page, desks)
-        self.table = JobTable(self.page, desks)
-        self.editor = JobEditor(self.page, desks)
-        self.task = JobTask(self.page, desks)
+        self.files = JobFiles(self.page, managers)
+        self.table = JobTable(self.page, managers)
+        self.editor = JobEditor(self.page, managers)
+        self.task = JobTask(self.page, managers)
         self.files.wire(self.editor, self.table.selection)
         self.table.wire(self.editor)
 
     @property
-    def desk(self) -> Desk:
-        return self.desks.of("local")
+    def manager(self) -> JobManager:
+        return self.managers.of("local")
 
     def open(self, job_id: str) -> str:
         """Open a job; the text that the editor shows then."""
-        return self.editor.shown(self.desk, self.visit.jobs, job_id)[2]
+        return self.editor.shown(self.manager, self.visit.jobs, job_id)[2]
 
     def type(self, job_id: str, text: str) -> dict[str, Any]:
         """Write a text; what the page says of it."""
@@ -75,7 +76,7 @@ class Tab:
     def live(self, component: Any) -> Any:
         """What a component that follows shows now."""
         part = next(part for part in self.page.live if part.component is component)
-        self.desk.touch()
+        self.manager.look_again()
         now = self.page.picture(self.queue)
         part.key(now, self.visit)
         return part.render(now, self.visit)
@@ -88,18 +89,18 @@ class Tab:
 
 
 @pytest.fixture
-def desks(operations: Operations) -> Iterator[Desks]:
-    """The desks of a server that just started."""
-    made = Desks(operations)
+def managers(operations: Operations) -> Iterator[JobManagers]:
+    """The managers of a server that just started."""
+    made = JobManagers(operations)
     yield made
     made.close()
 
 
 @pytest.fixture
-def tab(sessions: Sessions, session: Session, desks: Desks) -> Iterator[Tab]:
+def tab(sessions: Sessions, session: Session, managers: JobManagers) -> Iterator[Tab]:
     """The tab on a page."""
     with gr.Blocks(analytics_enabled=False):
-        yield Tab(sessions, session, desks)
+        yield Tab(sessions, session, managers)
 
 
 @pytest.fixture(autouse=True)
@@ -122,24 +123,22 @@ def test_a_job_from_a_template_opens_and_stands_in_the_table_with_its_tasks(tab:
     assert 'aria-current="true"' in tab.rows()["short-texts"]
 
 
-def test_the_picture_keeps_its_number_while_nothing_changes(tab: Tab) -> None:
-    tab.desk.manager.create("Night", TEXT)
-    tab.desk.touch()
-    first = tab.desk.picture()
-    tab.desk.touch()
-    assert tab.desk.picture() is first
-    tab.desk.manager.enable("night", False)
-    tab.desk.touch()
-    assert tab.desk.picture().number > first.number
+def test_a_snapshot_keeps_its_number_while_nothing_changes(tab: Tab) -> None:
+    tab.manager.create("Night", TEXT)
+    first = tab.manager.snapshot()
+    tab.manager.look_again()
+    assert tab.manager.snapshot() is first
+    tab.manager.enable("night", False)
+    assert tab.manager.snapshot().number > first.number
 
 
 def test_what_a_person_wrote_is_never_html(tab: Tab) -> None:
     nasty = "<img src=x onerror=alert(1)>"
-    tab.desk.manager.create(nasty, f'engine: espeak\ntasks:\n  - name: "{nasty}"\n    text: "{nasty}"\n')
-    (job_id,) = tab.desk.jobs.ids()
+    tab.manager.create(nasty, f'engine: espeak\ntasks:\n  - name: "{nasty}"\n    text: "{nasty}"\n')
+    (job_id,) = tab.manager.ids()
     tab.open(job_id)
-    tab.visit.jobs.task_id = f"{job_id}/{tab.desk.job(job_id).tasks[0].key}"
-    heading = tab.editor.type(job_id, tab.desk.manager.read(job_id), tab.visit, NOBODY)[0]
+    tab.visit.jobs.task_id = f"{job_id}/{tab.manager.job(job_id).tasks[0].key}"
+    heading = tab.editor.type(job_id, tab.manager.read(job_id), tab.visit, NOBODY)[0]
     cards = "".join(row["html"] for row in tab.live(tab.task.pieces)["rows"])
     for html in (*tab.rows().values(), heading, tab.live(tab.task.heading), cards):
         assert "<img" not in html
@@ -148,9 +147,9 @@ def test_what_a_person_wrote_is_never_html(tab: Tab) -> None:
 
 def test_a_wrong_file_and_damaged_choices_stay_their_own_jobs_trouble(tab: Tab, workspace: Workspace) -> None:
     (workspace.jobs / "a.yaml").write_text("engine: nothing\n")
-    tab.desk.manager.create("b", TEXT)
-    tab.desk.manager.create("c", TEXT)
-    folder = tab.desk.jobs.task_folder("b/1")
+    tab.manager.create("b", TEXT)
+    tab.manager.create("c", TEXT)
+    folder = tab.manager.jobs.task_folder("b/1")
     folder.mkdir(parents=True)
     (folder / "choices.json").write_text("{")
     rows, states = tab.rows(), tab.states()
@@ -161,7 +160,7 @@ def test_a_wrong_file_and_damaged_choices_stay_their_own_jobs_trouble(tab: Tab, 
 
 
 def test_many_rows_are_shown_a_page_at_a_time(tab: Tab) -> None:
-    tab.desk.manager.create("Many", "engine: espeak\ntasks:\n" + "".join(f"  - text: Number {n}.\n" for n in range(250)))
+    tab.manager.create("Many", "engine: espeak\ntasks:\n" + "".join(f"  - text: Number {n}.\n" for n in range(250)))
     assert len(tab.rows()) == 200
     tab.table.turn_on(tab.visit)
     assert list(tab.rows())[-1] == "many/250"
@@ -171,28 +170,28 @@ def test_many_rows_are_shown_a_page_at_a_time(tab: Tab) -> None:
 
 def test_jobs_are_ordered_copied_and_deleted(tab: Tab) -> None:
     for name in ("one", "two", "three"):
-        tab.desk.manager.create(name, TEXT)
+        tab.manager.create(name, TEXT)
     tab.table.move_up(["three"], "", NOBODY)
     tab.table.move_down(["one/1"], "", NOBODY)
-    assert tab.desk.jobs.ids() == ["three", "one", "two"]
+    assert tab.manager.ids() == ["three", "one", "two"]
     tab.files.copy([], "one", tab.open("one"), tab.visit, NOBODY)
-    assert tab.desk.jobs.ids() == ["three", "one", "two", "one-copy"]
+    assert tab.manager.ids() == ["three", "one", "two", "one-copy"]
     tab.type("one", TEXT.replace("Two", "Three"))
     *_, doomed = tab.files.ask_delete(["one", "two", "three/1"], "", "", tab.visit, NOBODY)
     assert doomed == ("one", "two")
     assert "Delete one, two, with the finals?" in str(tab.files.ask_delete(["one", "two"], "", "", tab.visit, NOBODY)[1])
     tab.files.really_delete(doomed, "two", "", tab.visit, NOBODY)
-    assert tab.desk.jobs.ids() == ["three", "one-copy"]
-    assert tab.desk.drafts.ids() == []
+    assert tab.manager.ids() == ["three", "one-copy"]
+    assert list(tab.manager.snapshot().drafts) == []
     with pytest.raises(InputError, match="tick one in the table"):
         tab.files.ask_delete([], "", "", tab.visit, NOBODY)
 
 
 def test_switching_off_changes_file_and_unsaved_text_and_keeps_comments(tab: Tab) -> None:
-    tab.desk.manager.create("Night", TEXT)
+    tab.manager.create("Night", TEXT)
     text = tab.open("night")
     tab.table.switch_off(["night/2"], "night", text.replace("One.", "Uno."), tab.visit, NOBODY)
-    saved, draft = tab.desk.manager.read("night"), tab.desk.drafts.get("night")
+    saved, draft = tab.manager.read("night"), tab.manager.draft("night")
     assert draft is not None
     assert "# first" in saved
     assert saved.count("enabled: false") == draft.text.count("enabled: false") == 1
@@ -200,7 +199,7 @@ def test_switching_off_changes_file_and_unsaved_text_and_keeps_comments(tab: Tab
     assert tab.live(tab.editor.note) == ""
     assert "off" in tab.rows()["night/2"]
     tab.table.switch_on(["night/2"], "night", draft.text, tab.visit, NOBODY)
-    assert "enabled" not in tab.desk.manager.read("night")
+    assert "enabled" not in tab.manager.read("night")
 
 
 # --- the editor ---
@@ -208,24 +207,24 @@ def test_switching_off_changes_file_and_unsaved_text_and_keeps_comments(tab: Tab
 
 def test_unsaved_changes_survive_another_job_a_reload_and_a_restart(tab: Tab, operations: Operations) -> None:
     for name in ("Night", "Day"):
-        tab.desk.manager.create(name, TEXT)
+        tab.manager.create(name, TEXT)
     mine = tab.open("night").replace("One.", "Uno.")
-    jobs = Jobs(tab.page, tab.desks)
+    jobs = Jobs(tab.page, tab.managers)
     # The last letters come with the click on another job.
     jobs.open_row("night", mine, tab.visit, clicked("day"), NOBODY)
     assert "unsaved changes" in tab.rows()["night"]
     assert "unsaved changes" not in tab.rows()["day"]
     assert tab.open("night") == mine
-    later = Desks(operations).of("local")
+    later = JobManagers(operations).of("local")
     assert tab.editor.shown(later, Visit().jobs, "night")[2] == mine
-    assert "Uno" not in tab.desk.manager.read("night")
-    assert tab.editor.reload("night", tab.visit, NOBODY)[2] == tab.desk.manager.read("night")
-    assert tab.desk.drafts.ids() == []
+    assert "Uno" not in tab.manager.read("night")
+    assert tab.editor.reload("night", tab.visit, NOBODY)[2] == tab.manager.read("night")
+    assert list(tab.manager.snapshot().drafts) == []
 
 
 def test_a_wrong_text_is_told_by_line_and_never_saved(tab: Tab) -> None:
-    tab.desk.manager.create("Night", TEXT)
-    before = tab.desk.manager.read("night")
+    tab.manager.create("Night", TEXT)
+    before = tab.manager.read("night")
     text = tab.open("night")
     wrong = text.replace("text: Two.", "text: Two.\n    pramas: {}\n    rate: 1")
     told = tab.type("night", wrong)
@@ -237,30 +236,30 @@ def test_a_wrong_text_is_told_by_line_and_never_saved(tab: Tab) -> None:
     assert (told["save"], told["discard"], told["plan"]) == (False, True, "")
     with pytest.raises(InputError):
         tab.editor.store("night", wrong, tab.visit, NOBODY)
-    assert tab.desk.manager.read("night") == before
+    assert tab.manager.read("night") == before
     right = text.replace("Two.", "Two and three.")
     told = tab.type("night", right)
     assert (told["save"], told["problems"]) == (True, [])
     assert "2 to make in 1 batch" in told["plan"]
     tab.editor.store("night", right, tab.visit, NOBODY)
-    assert tab.desk.manager.read("night") == right
+    assert tab.manager.read("night") == right
     assert "# first" in right
     assert tab.type("night", right)["save"] is False
 
 
 def test_an_answer_to_a_keystroke_never_overtakes_the_answer_to_save(
-    sessions: Sessions, desks: Desks, monkeypatch: pytest.MonkeyPatch
+    sessions: Sessions, managers: JobManagers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desks.of("local").manager.create("Night", TEXT)
+    managers.of("local").create("Night", TEXT)
     text = TEXT.replace("Two.", "Three.")
     typed, overtaken = threading.Event(), threading.Event()
     plan, store = job_editor.plan_of, JobEditor.store
 
-    def plan_late(desk: Desk, job_id: str, text: str) -> str:
+    def plan_late(manager: JobManager, job_id: str, text: str) -> str:
         if "Three" in text:
             typed.set()
             overtaken.wait(1)
-        return plan(desk, job_id, text)
+        return plan(manager, job_id, text)
 
     @functools.wraps(store)
     def save(*arguments: Any) -> list[Any]:
@@ -271,7 +270,7 @@ def test_an_answer_to_a_keystroke_never_overtakes_the_answer_to_save(
 
     monkeypatch.setattr(job_editor, "plan_of", plan_late)
     monkeypatch.setattr(JobEditor, "store", save)
-    app = make_app(sessions, {}, desks=desks)
+    app = make_app(sessions, {}, managers=managers)
     numbers = {function.name: number for number, function in app.state.visits.blocks.fns.items()}
     with TestClient(app, base_url="http://127.0.0.1") as client:
 
@@ -293,47 +292,47 @@ def test_an_answer_to_a_keystroke_never_overtakes_the_answer_to_save(
         (first, _), (second, shown) = answers()
     assert (first, second) == (keystroke, click)
     assert shown[2]["interactive"] is False, "there is nothing to save"
-    assert "Three" in desks.of("local").manager.read("night")
+    assert "Three" in managers.of("local").read("night")
 
 
 def test_a_problem_in_a_file_that_the_job_names_is_told_with_its_name(tab: Tab, workspace: Workspace) -> None:
     (workspace.jobs / "song.txt").write_text("One.\n\n<speaker:nobody> Two.\n")
-    tab.desk.manager.create("Song", TEXT)
+    tab.manager.create("Song", TEXT)
     tab.open("song")
     (problem,) = tab.type("song", "engine: espeak\ntext_file: song.txt\nspeakers: {anna: {}}\n")["problems"]
     assert (problem["line"], problem["where"]) == (0, "song.txt, line 3, column 1")
 
 
 def test_a_file_that_was_changed_meanwhile_is_told_and_not_overwritten(tab: Tab) -> None:
-    tab.desk.manager.create("Night", TEXT)
+    tab.manager.create("Night", TEXT)
     mine = tab.open("night").replace("One.", "Uno.")
     tab.type("night", mine)
-    theirs = tab.desk.manager.read("night").replace("Two.", "Due.")
-    tab.desk.manager.update("night", theirs)
+    theirs = tab.manager.read("night").replace("Two.", "Due.")
+    tab.manager.update("night", theirs)
     assert CHANGED in tab.live(tab.editor.note)
     with pytest.raises(InputError, match="changed meanwhile"):
         tab.editor.store("night", mine, tab.visit, NOBODY)
-    assert tab.desk.manager.read("night") == theirs
+    assert tab.manager.read("night") == theirs
     tab.editor.store_over("night", mine, tab.visit, NOBODY)
-    assert tab.desk.manager.read("night") == mine
+    assert tab.manager.read("night") == mine
     assert tab.live(tab.editor.note) == ""
-    tab.desk.manager.delete("night")
+    tab.manager.delete("night")
     assert GONE.split(".")[0] in tab.live(tab.editor.note)
 
 
 def test_text_of_one_job_is_never_kept_as_anothers(tab: Tab) -> None:
-    tab.desk.manager.create("Night", TEXT)
+    tab.manager.create("Night", TEXT)
     tab.type("night", "engine: espeak\ntext: never sent to this page\n")
-    assert tab.desk.drafts.ids() == []
+    assert list(tab.manager.snapshot().drafts) == []
 
 
 # --- running ---
 
 
 def test_a_job_is_run_heard_made_again_chosen_and_put_together(tab: Tab, toasts: list[str]) -> None:
-    tab.desk.manager.create("Night", SPOKEN)
+    tab.manager.create("Night", SPOKEN)
     tab.table.run_now(["night"], "", "resume", NOBODY)
-    assert tab.desk.background.join(DEADLINE)
+    assert tab.manager.join(DEADLINE)
     assert "Completed" in tab.states()["night"]
     tab.visit.jobs.task_id = "night/both"
     cards = tab.live(tab.task.pieces)["rows"]
@@ -342,10 +341,10 @@ def test_a_job_is_run_heard_made_again_chosen_and_put_together(tab: Tab, toasts:
     assert len(tab.live(tab.task.finals)["rows"]) == 1
 
     tab.task.make_again(tab.visit, clicked("1"), NOBODY)
-    assert tab.desk.background.join(DEADLINE)
+    assert tab.manager.join(DEADLINE)
     first, second = tab.live(tab.task.pieces)["rows"]
     assert (first["html"], second["html"].count("<audio")) == (cards[0]["html"], 2)
-    runs = tab.desk.orchestrator.candidates(tab.desk.job("night"), "both", 1)
+    runs = tab.manager.orchestrator.candidates(tab.manager.job("night"), "both", 1)
     older = runs[-1][0].id
     assert f'data-value="{older}"' in second["html"]
     tab.task.use(tab.visit, clicked("1", older), NOBODY)
@@ -371,30 +370,30 @@ tasks:
 
 
 def test_run_now_takes_the_selected_tasks_alone(tab: Tab, toasts: list[str]) -> None:
-    tab.desk.manager.create("Night", TEXT)
+    tab.manager.create("Night", TEXT)
     tab.table.run_now(["night/2"], "", "resume", NOBODY)
     assert toasts[-1] == "Running 2. Two."
-    assert tab.desk.background.join(DEADLINE)
+    assert tab.manager.join(DEADLINE)
     states = tab.states()
     assert [word in states[row] for row, word in (("night/1", "New"), ("night/2", "Completed"))] == [True, True]
     tab.table.run_now(["night", "night/2"], "", "resume", NOBODY)
-    assert tab.desk.background.join(DEADLINE)
+    assert tab.manager.join(DEADLINE)
     assert "Completed" in tab.states()["night"]
 
 
 def test_an_input_from_another_task_is_told_in_words(tab: Tab, workspace: Workspace) -> None:
     (workspace.jobs / "outline.json").write_text('{"title": "T", "scenes": [{"title": "S", "narration": "N"}]}')
-    tab.desk.manager.create("Night", CHAIN)
+    tab.manager.create("Night", CHAIN)
     assert "Explainer · takes from intro" in tab.rows()["night/film"]
     assert "waits for intro" in tab.states()["night/film"]
     tab.visit.jobs.task_id = "night/film"
     heading = tab.live(tab.task.heading)
     assert "Inputs: outline: outline.json, scene_1: from the task intro." in heading
-    assert "2 to make in 2 batches" in jobs_markup.plan(tab.desk.check("night", tab.desk.manager.read("night")))
+    assert "2 to make in 2 batches" in jobs_markup.plan(tab.manager.check("night", tab.manager.read("night")))
 
 
 def test_stop_and_put_together_say_why_they_cannot(tab: Tab) -> None:
-    tab.desk.manager.create("Night", SPOKEN)
+    tab.manager.create("Night", SPOKEN)
     with pytest.raises(InputError, match="Night doesn't run"):
         tab.table.stop_now(["night"], "", NOBODY)
     with pytest.raises(InputError, match="run the job first"):
@@ -404,59 +403,58 @@ def test_stop_and_put_together_say_why_they_cannot(tab: Tab) -> None:
 
 
 def test_run_mode_works_everything_off_and_says_so(tab: Tab) -> None:
-    switch = RunMode(tab.page, tab.desks)
-    tab.desk.manager.create("Night", TEXT)
+    switch = RunMode(tab.page, tab.managers)
+    tab.manager.create("Night", TEXT)
     switch.turn(True, tab.visit, NOBODY)
-    wait_for(lambda: tab.desk.background.join(0) or tab.desk.background.state().running == "night", "it begins")
-    assert tab.desk.background.join(DEADLINE)
+    wait_for(lambda: tab.manager.join(0) or tab.manager.background.state().running == "night", "it begins")
+    assert tab.manager.join(DEADLINE)
     assert tab.live(switch.switch).value is False
     assert "Completed" in tab.states()["night"]
-    word, sentence = jobs_view.run_mode_text(tab.desk.picture())
+    word, sentence = jobs_view.run_mode_text(tab.manager.snapshot())
     assert (word, sentence) == ("Run mode is off.", "Everything is done; run mode switched itself off.")
 
 
 def test_run_mode_that_was_on_asks(tab: Tab, workspace: Workspace, operations: Operations) -> None:
-    tab.desk.manager.create("Night", TEXT)
+    tab.manager.create("Night", TEXT)
     (workspace.jobs / ".run-mode.json").write_text('{"on": true}')
-    later = Desks(operations)
+    later = JobManagers(operations)
     later.restore(["local"])
-    assert "Go on where it stopped?" in jobs_markup.run_mode(later.of("local").picture())
+    assert "Go on where it stopped?" in jobs_markup.run_mode(later.of("local").snapshot())
     assert not later.of("local").background.state().running
     later.close()
 
 
 def test_the_page_is_kept_up_to_date_while_somebody_looks_or_something_runs(
-    sessions: Sessions, desks: Desks, workspace: Workspace
+    sessions: Sessions, managers: JobManagers, workspace: Workspace
 ) -> None:
     from cosmos_workflow.ui.jobs import tab as jobs
 
     with gr.Blocks(analytics_enabled=False):
         page = Page(sessions)
         with gr.Tab("Jobs") as here:
-            jobs.build(page, desks, here, [])
+            jobs.build(page, managers, here, [])
     (pace,) = page.paces
     visit = Visit()
     assert pace("local", visit) is None
     visit.jobs.watching = True
     assert pace("local", visit) == Settings().live_interval == 5
-    desk = desks.of("local")
-    desk.manager.create("Night", TEXT)
-    desk.background.run_now("night")
-    desk.touch()
-    wait_for(lambda: desk.background.join(0) or pace("local", visit) == 1, "it is looked at every second")
-    assert desk.background.join(DEADLINE)
+    manager = managers.of("local")
+    manager.create("Night", TEXT)
+    manager.run_now("night")
+    wait_for(lambda: manager.join(0) or pace("local", visit) == 1, "it is looked at every second")
+    assert manager.join(DEADLINE)
 
 
 # --- whose is what ---
 
 
 @pytest.fixture
-def visitor(desks: Desks) -> Callable[..., TestClient]:
+def visitor(managers: JobManagers) -> Callable[..., TestClient]:
     """A browser of a server with two users, or with none."""
 
     def make(user: str = "") -> TestClient:
         app = FastAPI()
-        app.include_router(media.job_router(desks))
+        app.include_router(media.job_router(managers))
         users = {"ann": "one", "bob": "two"}
         app.add_middleware(Guard, users=users if user else {}, host="127.0.0.1")
         client = TestClient(app, base_url="http://127.0.0.1:7860")
@@ -467,12 +465,12 @@ def visitor(desks: Desks) -> Callable[..., TestClient]:
     return make
 
 
-def test_finals_are_served_in_parts_and_to_their_owner_alone(desks: Desks, visitor: Callable[..., TestClient]) -> None:
-    desk = desks.of("ann")
-    desk.manager.create("Night", SPOKEN)
-    desk.background.run_now("night")
-    assert desk.background.join(DEADLINE)
-    task = desk.picture().task("night/both")
+def test_finals_are_served_in_parts_and_to_their_owner_alone(managers: JobManagers, visitor: Callable[..., TestClient]) -> None:
+    manager = managers.of("ann")
+    manager.create("Night", SPOKEN)
+    manager.run_now("night")
+    assert manager.join(DEADLINE)
+    task = manager.snapshot().task("night/both")
     assert task is not None
     assert task.final is not None
     sound, words = (f"/{jobs_markup.final_url('night/both', task.final, kind)}" for kind in ("sound", "subtitles"))
@@ -482,13 +480,13 @@ def test_finals_are_served_in_parts_and_to_their_owner_alone(desks: Desks, visit
     assert ann.get(sound, headers={"range": "bytes=0-3"}).content == b"RIFF"
     assert "-->" in ann.get(words).text
     assert "filename" in ann.get(f"{sound}&download=1").headers["content-disposition"]
-    assert ann.get("/job-files/night").text == desk.manager.read("night")
+    assert ann.get("/job-files/night").text == manager.read("night")
     for path in (sound, words, "/job-files/night"):
         assert bob.get(path).status_code == 404
-    assert desks.of("bob").picture().entries == ()
+    assert managers.of("bob").snapshot().entries == ()
 
 
 @pytest.mark.parametrize("path", ["x", "..", "%2e%2e%2fx", "night/both/9/sound", "night/..%2f/1/sound", "_ann"])
-def test_nothing_else_is_served(desks: Desks, visitor: Callable[..., TestClient], path: str) -> None:
-    desks.of("local").manager.create("Night", SPOKEN)
+def test_nothing_else_is_served(managers: JobManagers, visitor: Callable[..., TestClient], path: str) -> None:
+    managers.of("local").create("Night", SPOKEN)
     assert visitor().get(f"/job-files/{path}").status_code == 404

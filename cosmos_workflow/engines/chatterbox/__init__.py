@@ -20,7 +20,7 @@ from cosmos_workflow.engines.chatterbox.variants import (
 from cosmos_workflow.engines.model_files.sets import ModelFiles, find_model_files, missing_sentence, remedy
 from cosmos_workflow.engines.params import ParamField, Params, param_fields
 from cosmos_workflow.engines.spec import Availability, EngineSpec, InputSpec, Medium, Recipe
-from cosmos_workflow.errors import InputError, shorten
+from cosmos_workflow.errors import InputError, about, shorten
 from cosmos_workflow.progress import Stage
 
 STAGES = (
@@ -120,10 +120,8 @@ def _check_ranges(params: ChatterboxParams, where: str) -> None:
         value = getattr(params, field.name)
         if low is not None and high is not None and not low <= value <= high:
             prefix = f"{where}: " if where else ""
-            raise InputError(
-                f"{prefix}{field.name}: {shorten(value)} isn't right for the variant {variant.name}; "
-                f"use a number from {low:g} to {high:g}."
-            )
+            cause = f"{shorten(value)} isn't right for the variant {variant.name}; use a number from {low:g} to {high:g}."
+            raise InputError(f"{prefix}{field.name}: {cause}", key=field.name, place=where, cause=cause)
 
 
 def _check_text(text: str, variant: Variant) -> None:
@@ -140,14 +138,19 @@ def _check_recordings(inputs: Mapping[str, Path], variant: Variant, later: Colle
     with_speech = speech is not None or "speech" in later
     if variant.speaks and with_speech:
         raise InputError(
-            "chatterbox: the input 'speech' is for the variant voice-conversion; take it away or choose that variant."
+            "chatterbox: the input 'speech' is for the variant voice-conversion; take it away or choose that variant.",
+            key="speech",
         )
     if not variant.speaks and not with_speech:
-        raise InputError("chatterbox: voice-conversion needs the input 'speech'; give the prompt a recording to convert.")
+        raise InputError(
+            "chatterbox: voice-conversion needs the input 'speech'; give the prompt a recording to convert.", key="speech"
+        )
     if voice is not None:
-        check_voice(voice, variant)
+        with about("voice"):
+            check_voice(voice, variant)
     if speech is not None:
-        check_speech(speech)
+        with about("speech"):
+            check_speech(speech)
 
 
 SPEC = ChatterboxSpec()

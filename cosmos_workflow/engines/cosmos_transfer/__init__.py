@@ -14,7 +14,7 @@ from cosmos_workflow.engines.model_files.sets import ModelFiles
 from cosmos_workflow.engines.params import Params
 from cosmos_workflow.engines.spec import Availability, Recipe
 from cosmos_workflow.engines.video import Clips, ControlledSpec, active_controls, given_controls, output_frames
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.errors import InputError, about
 from cosmos_workflow.progress import Stage
 
 
@@ -50,7 +50,8 @@ class CosmosTransferSpec(ControlledSpec):
         super().check(recipe, later)
         params = cast("CosmosTransferParams", recipe.params)
         if "video" in recipe.inputs:
-            check_length(recipe.inputs["video"], output_frames(CLIPS.usable(recipe.inputs["video"]), params.fps))
+            with about("video"):
+                check_length(recipe.inputs["video"], output_frames(CLIPS.usable(recipe.inputs["video"]), params.fps))
         active, given = active_controls(recipe.weights), given_controls(recipe.weights, {*recipe.inputs, *later})
         made = [name for name in active if name in ANNOTATORS and name not in given]
         reason = missing_for(active, made if params.depth_and_seg == "model" else [])

@@ -13,7 +13,7 @@ from cosmos_workflow.engines.explainer.outline import MAX_SCENES, Outline, is_ou
 from cosmos_workflow.engines.explainer.outline_text import MAX_OUTLINE, read_outline_file
 from cosmos_workflow.engines.params import Params, param
 from cosmos_workflow.engines.spec import Availability, EngineSpec, InputSpec, Recipe
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.errors import InputError, about
 from cosmos_workflow.media import probe_sound
 from cosmos_workflow.progress import Stage
 
@@ -118,7 +118,7 @@ class ExplainerSpec(EngineSpec):
         if "outline" not in later:
             _check_scenes(given_outline(recipe.text, recipe.inputs), recipe, later)
         elif recipe.text.strip():
-            raise InputError(_TWO_OUTLINES)
+            raise InputError(_TWO_OUTLINES, key="outline")
 
     def cost(self, recipe: Recipe) -> float:
         outline = given_outline(recipe.text, recipe.inputs)
@@ -134,15 +134,18 @@ def _check_scenes(outline: Outline | None, recipe: Recipe, later: Collection[str
     if scenes and not params.narration:
         first = f"scene_{scenes[0]}"
         word = inputs[first].name if first in inputs else first
-        raise InputError(f"explainer: narration is off, but {word} is given; keep one of them.")
+        raise InputError(f"explainer: narration is off, but {word} is given; keep one of them.", key=first)
     for number in scenes:
         if outline is not None and number > len(outline.scenes):
-            raise InputError(f"explainer: scene_{number} has a sound, but the outline has {len(outline.scenes)} scenes.")
-    for path in given_sounds(inputs).values():
-        if (seconds := probe_sound(path).seconds) > MAX_SOUND_SECONDS:
             raise InputError(
-                f"explainer: {path.name} lasts {seconds:,.0f} s; the sound of a scene lasts at most {MAX_SOUND_SECONDS} s."
+                f"explainer: scene_{number} has a sound, but the outline has {len(outline.scenes)} scenes.", key=f"scene_{number}"
             )
+    for number, path in given_sounds(inputs).items():
+        with about(f"scene_{number}"):
+            if (seconds := probe_sound(path).seconds) > MAX_SOUND_SECONDS:
+                raise InputError(
+                    f"explainer: {path.name} lasts {seconds:,.0f} s; the sound of a scene lasts at most {MAX_SOUND_SECONDS} s."
+                )
 
 
 def given_outline(text: str, inputs: Mapping[str, Path]) -> Outline | None:
@@ -150,7 +153,8 @@ def given_outline(text: str, inputs: Mapping[str, Path]) -> Outline | None:
     if "outline" in inputs:
         if text.strip():
             raise InputError(_TWO_OUTLINES)
-        return parse_outline(read_outline_file(inputs["outline"]), f"explainer: {inputs['outline'].name}")
+        with about("outline"):
+            return parse_outline(read_outline_file(inputs["outline"]), f"explainer: {inputs['outline'].name}")
     if is_outline(text):
         return parse_outline(text, "explainer")
     if not text.strip():

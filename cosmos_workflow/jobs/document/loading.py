@@ -1,30 +1,38 @@
-"""Job files: from YAML to checked tasks, with every problem's place."""
+"""Job files read and checked: from YAML over the cascade to tasks with every value resolved, and each problem with its place."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from cosmos_workflow.errors import did_you_mean, shorten
-from cosmos_workflow.jobs.document.resolve import resolve_tasks
-from cosmos_workflow.jobs.document.schema import JobSection, keys_at, section_words, words_at
-from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, slug
-from cosmos_workflow.yaml_places import (
-    MAX_YAML_BYTES,
-    JobFileError,
-    Location,
-    Place,
-    Problem,
-    YamlTree,
-    read_text_file,
-    read_yaml,
+from cosmos_workflow.engines.spec import EngineSpec, engine_names, find_engine
+from cosmos_workflow.errors import InputError, did_you_mean, list_choices, shorten
+from cosmos_workflow.jobs.document.cascade import At, Cascade, EarlierTasks, TextSource
+from cosmos_workflow.jobs.document.schema import (
+    Audio,
+    Candidates,
+    Chunking,
+    JobSection,
+    TaskSection,
+    keys_at,
+    section_words,
+    words_at,
 )
+from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, Voice, slug
+from cosmos_workflow.jobs.document.voices import SPEAKER_ID, read_voices, read_weights
+from cosmos_workflow.jobs.speech.chunks import DEFAULT_SPEAKER, Chunk, Limits, cut_text, language_of
+from cosmos_workflow.yaml_places import MAX_YAML_BYTES, JobFileError, Location, Problem, YamlTree, read_text_file, read_yaml
 
-__all__ = ["JobFileError", "Place", "Problem", "load_job", "parse_job"]
+MAX_TEXT_BYTES = 20_000_000
+# SSML is one piece: what is cut out of its middle isn't SSML any more.
+_SSML = re.compile(r"\s*<(\?xml|speak[\s>])")
+_TO_ENGINE = ("params", "weights", "inputs", "speakers")
 
 
 def load_job(path: Path, *, job_id: str = "", root: Path | None = None, shown: Callable[[Path], str] = str) -> JobFile:
@@ -59,7 +67,7 @@ def parse_job(
     tasks: list[TaskConfig] = []
     if job is not None:
         folder = origin.parent if origin else root or Path.cwd()
-        tasks = resolve_tasks(tree, job, own_id, name, folder.absolute(), root)
+        tasks = _resolve_tasks(tree, job, own_id, name, folder.absolute(), root)
     if tree.problems:
         raise JobFileError(list(dict.fromkeys(tree.problems)))
     return JobFile(own_id, name, bool(job and job.enabled), tuple(tasks), text, origin, tuple(dict.fromkeys(tree.files)))
@@ -113,3 +121,175 @@ def _prune(value: Any, location: Location) -> Location:
     else:
         holder[part] = {}
     return location[: len(parents)]
+
+
+def _resolve_tasks(tree: YamlTree, job: JobSection, job_id: str, name: str, folder: Path, root: Path | None) -> list[TaskConfig]:
+    """Every task that can be made out; what is wrong goes to the tree's problems."""
+    top = At(job, ())
+    sections = [At(task, ("tasks", index)) for index, task in enumerate(job.tasks)]
+    for at in (top, *sections):
+        _check_level(Cascade(tree, [at], [at], folder))
+    if not job.engine and any(getattr(job, key) for key in _TO_ENGINE):
+        message = f"a job with {list_choices(_TO_ENGINE)} names its engine; add the key engine."
+        tree.problems.append(tree.problem((), message))
+    tasks: list[TaskConfig] = []
+    places: dict[str, int] = {}
+    for number, at in enumerate(sections or [top], 1):
+        places.setdefault(_key(at, number), number)
+    known: dict[str, TaskConfig] = {}
+    for number, at in enumerate(sections or [top], 1):
+        same = at.level.engine in (None, job.engine)
+        levels = [top, at] if sections else [top]
+        cascade = Cascade(tree, levels, levels if same else [at], folder, root, EarlierTasks(places, number, known))
+        task = _resolve(cascade, job_id, name, number)
+        if task:
+            tasks.append(task)
+            known.setdefault(task.key, task)
+    _check_names(tree, tasks)
+    return tasks
+
+
+def _resolve(cascade: Cascade, job_id: str, job_name: str, number: int) -> TaskConfig | None:
+    """One task; None where too much is wrong, which the problems say."""
+    own = cascade.own
+    engine = next((at.level.engine for at in cascade.nearest_first() if at.level.engine), "")
+    if not engine:
+        cascade.note_missing("engine", f"the engine is missing; add the key engine with one of {list_choices(engine_names())}.")
+    if engine not in engine_names():
+        return None
+    spec = find_engine(engine)
+    text, source = _read_text(cascade, spec)
+    voices = read_voices(cascade, spec)
+    weights = read_weights(cascade, spec)
+    candidates = cascade.merged("candidates", Candidates)
+    if candidates.count > 1 and "seed" not in spec.params.model_fields:
+        location = cascade.find("candidates", "count")
+        cascade.note(location, f"{engine} has no seed, so all candidates would be the same; use 1.")
+    if text is None or not voices:
+        return None
+    chunks = _cut(cascade, spec, text, source, voices)
+    _check_chunks(cascade, spec, chunks, source, voices, weights)
+    return TaskConfig(
+        job_id=job_id,
+        job_name=job_name,
+        key=_key(own, number),
+        number=number,
+        name=_name(own),
+        enabled=own.level.enabled,
+        engine=engine,
+        voices=voices,
+        weights=weights,
+        chunks=tuple(chunks),
+        candidates=candidates,
+        audio=cascade.merged("audio", Audio),
+        joined=spec.medium == "audio",
+    )
+
+
+def _name(at: At) -> str:
+    return at.level.name or "" if isinstance(at.level, TaskSection) else ""
+
+
+def _key(at: At, number: int) -> str:
+    """The key of the `number`-th task of a file, from 1."""
+    return slug(_name(at)) if _name(at) else str(number)
+
+
+def _read_text(cascade: Cascade, spec: EngineSpec) -> tuple[str | None, TextSource]:
+    for at in cascade.nearest_first():
+        text, file = at.level.text, at.level.text_file
+        if text is not None and file is not None:
+            cascade.note((*at.location, "text_file"), "text and text_file can't both be here; keep one.", of_key=True)
+            return None, TextSource(at.location)
+        if file is not None:
+            return _read_file(cascade, file, TextSource((*at.location, "text_file")))
+        if text is not None:
+            return text, TextSource((*at.location, "text"))
+    if spec.needs_text:
+        cascade.note_missing("text", "there is no text; add the key text or text_file.")
+        return None, TextSource(cascade.own.location)
+    return "", TextSource(cascade.own.location)
+
+
+def _read_file(cascade: Cascade, file: str, source: TextSource) -> tuple[str | None, TextSource]:
+    path = cascade.path(file, source.location)
+    if path is None:
+        return None, source
+    try:
+        shown = cascade.tree.shown
+        return read_text_file(path, MAX_TEXT_BYTES, "text file", shown), TextSource(source.location, shown(path))
+    except InputError as error:
+        cascade.note(source.location, str(error))
+        return None, source
+
+
+def _cut(cascade: Cascade, spec: EngineSpec, text: str, source: TextSource, voices: Mapping[str, Voice]) -> list[Chunk]:
+    chunking = cascade.merged("chunking", Chunking)
+    limits = _check_limits(cascade, spec, chunking)
+    own = voices[""].params
+    if spec.medium != "audio" or own.get("ssml") or _SSML.match(text):
+        return [Chunk(text.strip())]
+    speakers = [speaker for speaker in voices if speaker]
+    chunks, problems = cut_text(text, limits, chunking.language or language_of(own), speakers)
+    for problem in problems:
+        cascade.note_text(source, problem.line, problem.message)
+    # Without a word in it there is still one piece, about which the engine has to say something.
+    return chunks or [Chunk(text.strip())]
+
+
+def _check_limits(cascade: Cascade, spec: EngineSpec, chunking: Chunking) -> Limits:
+    given = [(key, getattr(chunking, key)) for key in ("min", "target", "max") if getattr(chunking, key) is not None]
+    for key, value in given:
+        if value > spec.max_text:
+            message = f"{value} isn't right; {spec.name} takes at most {spec.max_text:,} characters at once."
+            cascade.note(cascade.find("chunking", key), message)
+    for (low, below), (high, above) in itertools.pairwise(given):
+        if below > above:
+            message = f"{below} isn't right; {low} may not be above {high}, which is {above}."
+            cascade.note(cascade.find("chunking", low), message)
+    return chunking.limits(spec.max_text)
+
+
+def _check_chunks(
+    cascade: Cascade,
+    spec: EngineSpec,
+    chunks: list[Chunk],
+    source: TextSource,
+    voices: Mapping[str, Voice],
+    weights: Mapping[str, float],
+) -> None:
+    written = {name for at in cascade.engine_levels for name in at.level.inputs}
+    for chunk in chunks:
+        voice = voices[chunk.speaker]
+        recipe = spec.recipe(chunk.text, voice.params, weights, voice.inputs)
+        try:
+            # What is named and wrong has its own problem already; it isn't missing as well.
+            spec.check(recipe, {*voice.sources, *(written - set(voice.inputs))})
+        except InputError as error:
+            if error.key in {*voice.inputs, *voice.sources}:
+                cascade.note(cascade.find("inputs", error.key), str(error))
+            else:
+                cascade.note_text(source, chunk.line, str(error))
+            return
+
+
+def _check_level(alone: Cascade) -> None:
+    level, location = alone.own.level, alone.own.location
+    if level.engine is not None and level.engine not in engine_names():
+        hint = did_you_mean(level.engine, engine_names())
+        message = f"{shorten(level.engine)} isn't installed{hint}; use {list_choices(engine_names())}."
+        alone.note((*location, "engine"), message)
+    for speaker in level.speakers:
+        if not SPEAKER_ID.fullmatch(speaker) or speaker == DEFAULT_SPEAKER:
+            message = f"{shorten(speaker)} can't be a speaker's id; use letters, digits, - and _, but not {DEFAULT_SPEAKER}."
+            alone.note((*location, "speakers", speaker), message, of_key=True)
+
+
+def _check_names(tree: YamlTree, tasks: list[TaskConfig]) -> None:
+    seen: dict[str, TaskConfig] = {}
+    for task in tasks:
+        other = seen.setdefault(task.key, task)
+        if other is not task:
+            message = f"task {other.number} has this name already; two names differ in at least a letter or digit."
+            location = ("tasks", (task if task.name else other).number - 1, "name")
+            tree.problems.append(tree.problem(location, message))

@@ -10,8 +10,7 @@ from typing import Any
 from cosmos_workflow.engines.params import validate_params
 from cosmos_workflow.engines.spec import EngineSpec
 from cosmos_workflow.errors import InputError, did_you_mean, list_choices, shorten
-from cosmos_workflow.jobs.document.cascade import Cascade
-from cosmos_workflow.jobs.document.sources import MARK, UnresolvedError
+from cosmos_workflow.jobs.document.cascade import MARK, Cascade, UnresolvedError
 from cosmos_workflow.jobs.document.tasks import Source, Voice
 from cosmos_workflow.yaml_places import Location
 
@@ -54,8 +53,7 @@ def read_weights(cascade: Cascade, spec: EngineSpec) -> dict[str, float]:
             try:
                 spec.complete_weights({key: value})
             except InputError as error:
-                message = str(error).removeprefix(f"weight {key}: ")
-                cascade.note((*at.location, "weights", key), message, of_key=key not in spec.weights)
+                cascade.note((*at.location, "weights", key), error.cause, of_key=key not in spec.weights)
             else:
                 merged[key] = value
     return spec.complete_weights(merged)
@@ -89,9 +87,8 @@ def _read_params(cascade: Cascade, spec: EngineSpec, layers: list[_Layer]) -> di
     try:
         return spec.complete_params(merged)
     except InputError as error:
-        # One value alone was right, together they aren't: the sentence names the one.
-        named = [key for key in merged if re.search(rf"\b{re.escape(key)}\b", str(error))]
-        cascade.note(places[named[0]] if named else cascade.own.location, str(error))
+        # Each value alone was right, together they aren't.
+        cascade.note(places.get(error.key, cascade.own.location), str(error))
         return None
 
 
@@ -104,7 +101,7 @@ def _is_right(cascade: Cascade, spec: EngineSpec, key: str, value: Any, location
     try:
         validate_params(spec.params, {key: value})
     except InputError as error:
-        cascade.note(location, str(error).removeprefix(f"{key}: "))
+        cascade.note(location, error.cause)
         return False
     return True
 

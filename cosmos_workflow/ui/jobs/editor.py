@@ -9,14 +9,13 @@ from typing import Any
 import gradio as gr
 
 from cosmos_workflow.errors import InputError
+from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.ui import lists, markup
 from cosmos_workflow.ui.jobs import markup as jobs_markup
-from cosmos_workflow.ui.jobs.desk import Desk, Desks
-from cosmos_workflow.ui.jobs.drafts import Draft
+from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.jobs.view import JobsVisit, problem_row
 from cosmos_workflow.ui.page import Page, Visit, owner_of, tell
 from cosmos_workflow.ui.view import Picture
-from cosmos_workflow.yaml_places import JobFileError
 
 EDITOR = "job-editor"
 REMEMBER = "(id) => { sessionStorage.setItem('cosmos-workflow-job', id || ''); }"
@@ -34,9 +33,9 @@ class JobEditor:
     `outputs` are what `shown` and `closed` give values for.
     """
 
-    def __init__(self, page: Page, desks: Desks) -> None:
+    def __init__(self, page: Page, managers: JobManagers) -> None:
         self._page = page
-        self._desks = desks
+        self._managers = managers
         self.opened = gr.Textbox("", visible="hidden", elem_id="job-opened")
         with gr.Column(visible=False, elem_id="job-panel") as self.group:
             self.heading = gr.HTML(apply_default_css=False)
@@ -62,86 +61,78 @@ class JobEditor:
         self.outputs = [self.group, self.opened, self.code, *self._verdict]
         self._wire()
 
-    def shown(self, desk: Desk, visit: JobsVisit, job_id: str) -> list[Any]:
+    def shown(self, manager: JobManager, visit: JobsVisit, job_id: str) -> list[Any]:
         """The editor with a job: with its unsaved changes, where there are some."""
-        draft = desk.drafts.get(job_id)
-        base = draft.base if draft else desk.manager.read(job_id)
+        draft = manager.draft(job_id)
+        base = draft.base if draft else manager.read(job_id)
         # The editor strips a text; its first line may not be indented then.
         text = textwrap.dedent(draft.text if draft else base)
         visit.job_id = job_id
         visit.bases[job_id] = base
-        return [gr.Column(visible=True), job_id, text, *self._judge(desk, visit, job_id, text)]
+        return [gr.Column(visible=True), job_id, text, *self._judge(manager, visit, job_id, text)]
 
     def closed(self, visit: JobsVisit) -> list[Any]:
         """The editor, hidden."""
         visit.job_id = ""
         return [gr.Column(visible=False), "", "", "", {"rows": []}, gr.Button(), gr.Button()]
 
-    def keep(self, desk: Desk, visit: JobsVisit, job_id: str, text: str) -> None:
+    def keep(self, manager: JobManager, visit: JobsVisit, job_id: str, text: str) -> None:
         """Keep what isn't saved; a text that is the file's again isn't kept."""
         base = visit.bases.get(job_id)
         if not job_id or base is None:
             return
-        had = desk.drafts.get(job_id) is not None
-        if same(text, base):
-            desk.drafts.drop(job_id)
-        else:
-            desk.drafts.put(job_id, Draft(base, text))
-        if had == same(text, base):
-            desk.touch()
+        manager.keep_draft(job_id, base, text)
 
     def type(self, job_id: str, text: str, visit: Visit, request: gr.Request) -> list[Any]:
         """Keep what was written, and say what is wrong in it, or what it would do."""
         if not job_id:
             return [gr.skip()] * (len(self._verdict) + 1)
-        desk = self._desks.of(owner_of(request))
+        manager = self._managers.of(owner_of(request))
         # Who writes here looks at this tab, whatever order the browser told of the tabs in.
         visit.jobs.watching = True
-        self.keep(desk, visit.jobs, job_id, text or "")
-        return [*self._judge(desk, visit.jobs, job_id, text or ""), plan_of(desk, job_id, text or "")]
+        self.keep(manager, visit.jobs, job_id, text or "")
+        return [*self._judge(manager, visit.jobs, job_id, text or ""), plan_of(manager, job_id, text or "")]
 
     def store(self, job_id: str, text: str, visit: Visit, request: gr.Request) -> list[Any]:
         """Save; raises InputError where the text is wrong, or the file was changed meanwhile."""
-        return self._store(job_id, text, visit, self._desks.of(owner_of(request)), visit.jobs.bases.get(job_id, ""))
+        return self._store(job_id, text, visit, self._managers.of(owner_of(request)), visit.jobs.bases.get(job_id, ""))
 
     def store_over(self, job_id: str, text: str, visit: Visit, request: gr.Request) -> list[Any]:
         """Save, whatever the file holds by now; raises InputError where the text is wrong."""
-        desk = self._desks.of(owner_of(request))
-        return self._store(job_id, text, visit, desk, desk.manager.read(job_id))
+        manager = self._managers.of(owner_of(request))
+        return self._store(job_id, text, visit, manager, manager.read(job_id))
 
     def reload(self, job_id: str, visit: Visit, request: gr.Request) -> list[Any]:
         """Forget what isn't saved, and show the file."""
-        desk = self._desks.of(owner_of(request))
-        desk.drafts.drop(job_id)
-        desk.touch()
-        return self.shown(desk, visit.jobs, job_id)
+        manager = self._managers.of(owner_of(request))
+        manager.drop_draft(job_id)
+        return self.shown(manager, visit.jobs, job_id)
 
     def leave(self, job_id: str, text: str, visit: Visit, request: gr.Request) -> list[Any]:
         """Hide the editor; what isn't saved stays."""
-        self.keep(self._desks.of(owner_of(request)), visit.jobs, job_id, text or "")
+        self.keep(self._managers.of(owner_of(request)), visit.jobs, job_id, text or "")
         return self.closed(visit.jobs)
 
     def reopen(self, job_id: str, visit: Visit, request: gr.Request) -> list[Any]:
         """The job that was open before the page was loaded again."""
-        desk = self._desks.of(owner_of(request))
-        if not job_id or desk.jobs.find(job_id) is None:
+        manager = self._managers.of(owner_of(request))
+        if not job_id or manager.find(job_id) is None:
             return [gr.skip()] * (len(self.outputs) + 1)
-        shown = self.shown(desk, visit.jobs, job_id)
-        return [*shown, plan_of(desk, job_id, shown[2])]
+        shown = self.shown(manager, visit.jobs, job_id)
+        return [*shown, plan_of(manager, job_id, shown[2])]
 
-    def _store(self, job_id: str, text: str, visit: Visit, desk: Desk, base: str) -> list[Any]:
-        desk.manager.update(job_id, f"{(text or '').rstrip()}\n", base)
-        desk.drafts.drop(job_id)
-        desk.touch()
-        visit.jobs.bases[job_id] = desk.manager.read(job_id)
+    def _store(self, job_id: str, text: str, visit: Visit, manager: JobManager, base: str) -> list[Any]:
+        manager.update(job_id, f"{(text or '').rstrip()}\n", base)
+        manager.drop_draft(job_id)
+        visit.jobs.bases[job_id] = manager.read(job_id)
         tell("Saved.")
-        return self._judge(desk, visit.jobs, job_id, text or "")
+        return self._judge(manager, visit.jobs, job_id, text or "")
 
-    def _judge(self, desk: Desk, visit: JobsVisit, job_id: str, text: str) -> list[Any]:
+    def _judge(self, manager: JobManager, visit: JobsVisit, job_id: str, text: str) -> list[Any]:
         """Values for heading, problems and buttons."""
-        stored = desk.jobs.find(job_id)
+        stored = manager.find(job_id)
         changed = not same(text, visit.bases.get(job_id, ""))
-        rows = problems_of(desk, job_id, text)
+        rows = [problem_row(problem) for problem in manager.problems(job_id, text)]
         heading = jobs_markup.editor_heading(job_id, stored.name if stored else job_id, changed)
         return [heading, {"rows": rows}, gr.Button(interactive=changed and not rows), gr.Button(interactive=changed)]
 
@@ -170,48 +161,37 @@ class JobEditor:
         )
 
     def _plan_key(self, now: Picture, visit: Visit) -> Hashable:
-        entry = self._desks.of(now.owner).picture().entry(visit.jobs.job_id)
+        entry = self._managers.of(now.owner).snapshot().entry(visit.jobs.job_id)
         made = tuple(len(task.missing) for task in entry.report.tasks) if entry and entry.report else ()
         return visit.jobs.job_id, made
 
     def _plan(self, now: Picture, visit: Visit) -> str:
-        desk, job_id = self._desks.of(now.owner), visit.jobs.job_id
-        draft = desk.drafts.get(job_id) if job_id else None
-        if not job_id or desk.jobs.find(job_id) is None:
+        manager, job_id = self._managers.of(now.owner), visit.jobs.job_id
+        draft = manager.draft(job_id) if job_id else None
+        if not job_id or manager.find(job_id) is None:
             return ""
-        return plan_of(desk, job_id, draft.text if draft else desk.manager.read(job_id))
+        return plan_of(manager, job_id, draft.text if draft else manager.read(job_id))
 
     def _file_state(self, now: Picture, visit: Visit) -> str:
         """What happened to the file of the open job behind the editor's back; empty where nothing did."""
-        desk, job_id = self._desks.of(now.owner), visit.jobs.job_id
+        manager, job_id = self._managers.of(now.owner), visit.jobs.job_id
         if not job_id or job_id not in visit.jobs.bases:
             return ""
         try:
-            text = desk.manager.read(job_id)
+            text = manager.read(job_id)
         except InputError:
             return GONE
         if same(text, visit.jobs.bases[job_id]):
             return ""
-        return CHANGED if desk.drafts.get(job_id) else NEWER
+        return CHANGED if manager.draft(job_id) else NEWER
 
 
-def plan_of(desk: Desk, job_id: str, text: str) -> str:
+def plan_of(manager: JobManager, job_id: str, text: str) -> str:
     """What a text would do; empty where it is wrong."""
     try:
-        return jobs_markup.plan(desk.check(job_id, text))
+        return jobs_markup.plan(manager.check(job_id, text))
     except InputError:
         return ""
-
-
-def problems_of(desk: Desk, job_id: str, text: str) -> list[dict[str, object]]:
-    """What is wrong in a text, in its order."""
-    stored = desk.jobs.find(job_id)
-    file = desk.jobs.shown(stored.path) if stored else ""
-    try:
-        desk.jobs.check(text, job_id)
-    except JobFileError as error:
-        return [problem_row(problem, file) for problem in error.problems]
-    return []
 
 
 def same(text: str, other: str) -> bool:

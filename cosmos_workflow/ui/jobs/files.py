@@ -8,11 +8,11 @@ from typing import Any
 import gradio as gr
 
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.jobs.manager import TEMPLATES
+from cosmos_workflow.jobs.manager import TEMPLATES, JobManager
 from cosmos_workflow.ui import lists, view
 from cosmos_workflow.ui.ask import Ask
-from cosmos_workflow.ui.jobs.desk import Desk, Desks
 from cosmos_workflow.ui.jobs.editor import IN_TURN, JobEditor
+from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.page import Page, Visit, owner_of, tell
 
 TABLE = "jobs-table"
@@ -22,9 +22,9 @@ FILE_TYPES = [".yaml", ".yml", ".json", ".txt", ".md", "audio", "video"]
 class JobFiles:
     """Buttons, the form for a new job, and the question before one is deleted."""
 
-    def __init__(self, page: Page, desks: Desks) -> None:
+    def __init__(self, page: Page, managers: JobManagers) -> None:
         self._page = page
-        self._desks = desks
+        self._managers = managers
         with gr.Row(elem_classes="cw-buttons"):
             self.new = gr.Button("New job", variant="primary", size="sm", elem_id="new-job")
             self.upload = gr.UploadButton("Upload", size="sm", file_types=FILE_TYPES, file_count="multiple", elem_id="upload-job")
@@ -67,54 +67,45 @@ class JobFiles:
 
     def make(self, template: str, name: str, opened: str, text: str, visit: Visit, request: gr.Request) -> list[Any]:
         """Make a job of a template, and open it."""
-        desk = self._desks.of(owner_of(request))
-        self._editor.keep(desk, visit.jobs, opened, text or "")
-        stored = desk.manager.create((name or "").strip() or template, template=template)
-        desk.touch()
-        return [gr.Column(visible=False), "", *self._editor.shown(desk, visit.jobs, stored.id)]
+        manager = self._managers.of(owner_of(request))
+        self._editor.keep(manager, visit.jobs, opened, text or "")
+        stored = manager.create((name or "").strip() or template, template=template)
+        return [gr.Column(visible=False), "", *self._editor.shown(manager, visit.jobs, stored.id)]
 
     def take_in(self, paths: list[str] | str, opened: str, text: str, visit: Visit, request: gr.Request) -> list[Any]:
         """Take in files: the texts and clips first, since the job files may name them. The last job is opened."""
-        desk = self._desks.of(owner_of(request))
+        manager = self._managers.of(owner_of(request))
         files = [Path(path) for path in ([paths] if isinstance(paths, str) else paths)]
-        self._editor.keep(desk, visit.jobs, opened, text or "")
+        self._editor.keep(manager, visit.jobs, opened, text or "")
         job_id, others = "", 0
-        try:
-            for path in sorted(files, key=lambda path: path.suffix.lower() in (".yaml", ".yml")):
-                stored = desk.manager.upload(path, path.name)
-                job_id, others = (stored.id, others) if stored else (job_id, others + 1)
-        finally:
-            desk.touch()
+        for path in sorted(files, key=lambda path: path.suffix.lower() in (".yaml", ".yml")):
+            stored = manager.upload(path, path.name)
+            job_id, others = (stored.id, others) if stored else (job_id, others + 1)
         if others:
             tell(f"Put {view.count(others, 'file')} beside the jobs; name {'it' if others == 1 else 'them'} in a job file.")
-        return self._editor.shown(desk, visit.jobs, job_id) if job_id else [gr.skip()] * len(self._editor.outputs)
+        return self._editor.shown(manager, visit.jobs, job_id) if job_id else [gr.skip()] * len(self._editor.outputs)
 
     def copy(self, ids: list[str], opened: str, text: str, visit: Visit, request: gr.Request) -> list[Any]:
         """Copy the selected jobs as they are saved, and open the last copy."""
-        desk = self._desks.of(owner_of(request))
-        self._editor.keep(desk, visit.jobs, opened, text or "")
-        copies = [desk.manager.duplicate(job_id) for job_id in whole_jobs(desk, ids, opened)]
-        desk.touch()
-        return self._editor.shown(desk, visit.jobs, copies[-1].id)
+        manager = self._managers.of(owner_of(request))
+        self._editor.keep(manager, visit.jobs, opened, text or "")
+        copies = [manager.duplicate(job_id) for job_id in whole_jobs(manager, ids, opened)]
+        return self._editor.shown(manager, visit.jobs, copies[-1].id)
 
     def ask_delete(self, ids: list[str], opened: str, _text: str, _visit: Visit, request: gr.Request) -> list[Any]:
         """Ask, naming what would go."""
-        desk = self._desks.of(owner_of(request))
-        chosen = whole_jobs(desk, ids, opened)
-        names = ", ".join(view.shorten_text(desk.jobs.get(job_id).name, 40) for job_id in chosen[:3])
+        manager = self._managers.of(owner_of(request))
+        chosen = whole_jobs(manager, ids, opened)
+        names = ", ".join(view.shorten_text(manager.get(job_id).name, 40) for job_id in chosen[:3])
         more = f" and {len(chosen) - 3} more" if len(chosen) > 3 else ""
         question = f"Delete {names}{more}, with the finals? The pieces stay in Results. This can't be undone."
         return [*self.ask.shown(question), tuple(chosen)]
 
     def really_delete(self, ids: tuple[str, ...], opened: str, text: str, visit: Visit, request: gr.Request) -> list[Any]:
         """Delete jobs with their unsaved changes."""
-        desk = self._desks.of(owner_of(request))
-        try:
-            for job_id in ids:
-                desk.manager.delete(job_id)
-                desk.drafts.drop(job_id)
-        finally:
-            desk.touch()
+        manager = self._managers.of(owner_of(request))
+        for job_id in ids:
+            manager.delete(job_id)
         tell(f"Deleted {view.count(len(ids), 'job')}.")
         if opened not in ids:
             return [self.ask.hidden(), *([gr.skip()] * len(self._editor.outputs))]
@@ -122,10 +113,10 @@ class JobFiles:
         return [self.ask.hidden(), *self._editor.closed(visit.jobs)]
 
 
-def whole_jobs(desk: Desk, ids: list[str] | None, opened: str) -> list[str]:
+def whole_jobs(manager: JobManager, ids: list[str] | None, opened: str) -> list[str]:
     """The selected jobs in their order, or the open one where none is selected; raises InputError for neither."""
     wanted = {row_id for row_id in ids or () if "/" not in row_id} or ({opened} if opened else set())
-    found = [job_id for job_id in desk.jobs.ids() if job_id in wanted]
+    found = [job_id for job_id in manager.ids() if job_id in wanted]
     if not found:
         raise InputError("No job is selected; tick one in the table, or open it.")
     return found

@@ -7,16 +7,15 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from cosmos_workflow.jobs.check import CheckedJob
 from cosmos_workflow.jobs.manager import JobEntry
-from cosmos_workflow.jobs.plan import TaskStatus
+from cosmos_workflow.jobs.plan import CheckedJob
 from cosmos_workflow.jobs.speech.assembly import Final
-from cosmos_workflow.jobs.speech.takes import Score
-from cosmos_workflow.jobs.state import TaskReport, status_label
+from cosmos_workflow.jobs.speech.scoring import Score
+from cosmos_workflow.jobs.state import TaskReport, TaskStatus, status_label
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import markup, view
 from cosmos_workflow.ui.jobs import view as jobs_view
-from cosmos_workflow.ui.jobs.view import JobsPicture
+from cosmos_workflow.ui.jobs.view import JobsSnapshot
 from cosmos_workflow.ui.markup import Row
 from cosmos_workflow.ui.view import PAGE_SIZE
 
@@ -31,7 +30,7 @@ SHOWN_BATCHES = 20
 EMPTY = "There is no job yet. Make one from a template, or upload a YAML file."
 
 
-def jobs_table(picture: JobsPicture, page: int, opened: Sequence[str]) -> dict[str, Any]:
+def jobs_table(picture: JobsSnapshot, page: int, opened: Sequence[str]) -> dict[str, Any]:
     """A page of jobs and, below each, its tasks; `opened` are those that are looked at."""
     rows = list(_rows(picture, opened))
     return {
@@ -44,12 +43,12 @@ def jobs_table(picture: JobsPicture, page: int, opened: Sequence[str]) -> dict[s
     }
 
 
-def count_rows(picture: JobsPicture) -> int:
+def count_rows(picture: JobsSnapshot) -> int:
     """How many rows all jobs and tasks have."""
     return sum(1 + len(entry.report.tasks if entry.report else ()) for entry in picture.entries)
 
 
-def states(picture: JobsPicture) -> dict[str, str]:
+def states(picture: JobsSnapshot) -> dict[str, str]:
     """What the status column says, by row."""
     told: dict[str, str] = {}
     for entry in picture.entries:
@@ -65,7 +64,7 @@ def states(picture: JobsPicture) -> dict[str, str]:
     return told
 
 
-def _rows(picture: JobsPicture, opened: Sequence[str]) -> Iterator[Row]:
+def _rows(picture: JobsSnapshot, opened: Sequence[str]) -> Iterator[Row]:
     for entry in picture.entries:
         job_id, name = entry.stored.id, view.shorten_text(entry.stored.name, 80)
         chips = _chip("off", not entry.stored.enabled and entry.report is not None)
@@ -111,7 +110,7 @@ def _state(status: TaskStatus, progress: float, note: str) -> str:
     return f'<span class="cw-chip cw-{tone}">{label}</span>{bar}<span class="cw-sub">{escape(note)}</span>'
 
 
-def run_mode(picture: JobsPicture) -> str:
+def run_mode(picture: JobsSnapshot) -> str:
     """What the background does."""
     word, sentence = jobs_view.run_mode_text(picture)
     tone = "held" if picture.background.asks else "active" if picture.background.running else "calm"

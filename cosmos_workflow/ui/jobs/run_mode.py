@@ -5,15 +5,15 @@ from __future__ import annotations
 import gradio as gr
 
 from cosmos_workflow.ui.jobs import markup as jobs_markup
-from cosmos_workflow.ui.jobs.desk import Desks
+from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.page import Page, Visit, owner_of
 
 
 class RunMode:
     """A line above the jobs."""
 
-    def __init__(self, page: Page, desks: Desks) -> None:
-        self._desks = desks
+    def __init__(self, page: Page, managers: JobManagers) -> None:
+        self._managers = managers
         with gr.Row(elem_id="run-mode-row"):
             self.switch = gr.Checkbox(False, label="Run mode", elem_id="run-mode", container=False, scale=0, min_width=110)
             state = gr.HTML(elem_id="run-mode-state", apply_default_css=False)
@@ -24,13 +24,13 @@ class RunMode:
         page.on(leave_off.click, self.turn_off, [page.visit], None, changes_queue=True)
 
         def words(owner: str) -> str:
-            return jobs_markup.run_mode(desks.of(owner).picture())
+            return jobs_markup.run_mode(managers.of(owner).snapshot())
 
         def asks(owner: str) -> bool:
-            return desks.of(owner).picture().background.asks
+            return managers.of(owner).snapshot().background.asks
 
         def is_on(owner: str) -> bool:
-            return desks.of(owner).picture().background.on
+            return managers.of(owner).snapshot().background.on
 
         page.follow(state, lambda now, _visit: words(now.owner), lambda now, _visit: words(now.owner))
         # Counted, since it may have switched itself off before this page was told that it was on.
@@ -45,9 +45,8 @@ class RunMode:
     def turn(self, on: bool, visit: Visit, request: gr.Request) -> None:
         """Switch run mode on or off."""
         visit.jobs.switched += 1
-        desk = self._desks.of(owner_of(request))
-        desk.background.switch(on)
-        desk.touch()
+        manager = self._managers.of(owner_of(request))
+        manager.switch(on)
 
     def turn_on(self, visit: Visit, request: gr.Request) -> None:
         """Go on where an earlier life of the server stopped."""

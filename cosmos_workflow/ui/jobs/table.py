@@ -8,12 +8,13 @@ import gradio as gr
 
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig
-from cosmos_workflow.jobs.plan import Mode, TaskStatus
+from cosmos_workflow.jobs.manager import JobManager
+from cosmos_workflow.jobs.plan import Mode
 from cosmos_workflow.ui import lists, view
 from cosmos_workflow.ui.jobs import markup as jobs_markup
-from cosmos_workflow.ui.jobs.desk import Desk, Desks
 from cosmos_workflow.ui.jobs.editor import IN_TURN, JobEditor
 from cosmos_workflow.ui.jobs.files import TABLE
+from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.page import Page, Visit, owner_of, tell
 from cosmos_workflow.ui.prompts.selection import clamp_page
 from cosmos_workflow.ui.view import PAGE_SIZE, Picture
@@ -28,9 +29,9 @@ MODES: list[tuple[str, Mode]] = [
 class JobTable:
     """The table, the buttons above it, and the status cells that are drawn into it."""
 
-    def __init__(self, page: Page, desks: Desks) -> None:
+    def __init__(self, page: Page, managers: JobManagers) -> None:
         self._page = page
-        self._desks = desks
+        self._managers = managers
         with gr.Row(elem_classes=["cw-buttons", "cw-for-rows"]):
             self.run = gr.Button("Run now", size="sm", elem_id="run-jobs")
             self.mode = gr.Dropdown(
@@ -77,52 +78,43 @@ class JobTable:
 
     def run_now(self, ids: list[str], opened: str, mode: Mode, request: gr.Request) -> None:
         """Run the selected jobs before everything else that waits; of a job that isn't selected, its selected tasks."""
-        desk = self._desks.of(owner_of(request))
-        chosen = jobs_of(desk, ids, opened)
+        manager = self._managers.of(owner_of(request))
+        chosen = jobs_of(manager, ids, opened)
         names: list[str] = []
         wanted: list[tuple[str, list[str]]] = []
         for job_id in chosen:
-            job = desk.job(job_id)
+            job = manager.job(job_id)
             tasks = tasks_of(job, ids)
             names += [task.title for task in tasks] or [job.name]
             wanted.append((job_id, [task.key for task in tasks]))
         for job_id, keys in wanted:
-            desk.background.run_now(job_id, mode, keys)
-        desk.touch()
-        unsaved = [job_id for job_id in chosen if desk.drafts.get(job_id)]
+            manager.run_now(job_id, mode, keys)
+        unsaved = [job_id for job_id in chosen if manager.draft(job_id)]
         if unsaved:
             gr.Warning("It runs as it is saved; what isn't saved is left out.", duration=6)
         tell(f"Running {view.shorten_text(', '.join(names), 80).rstrip('.')}.")
 
     def stop_now(self, ids: list[str], opened: str, request: gr.Request) -> None:
         """Stop the selected jobs after the batch that runs."""
-        desk = self._desks.of(owner_of(request))
-        state, picture = desk.background.state(), desk.picture()
-        for job_id in jobs_of(desk, ids, opened):
-            entry = picture.entry(job_id)
-            if job_id not in (state.running, *state.waiting):
-                elsewhere = entry is not None and entry.report is not None and entry.report.status is TaskStatus.RUNNING
-                name = entry.stored.name if entry else job_id
-                raise InputError(f"{name} is run by another program; stop it there." if elsewhere else f"{name} doesn't run.")
-            desk.background.stop(job_id)
-        desk.touch()
+        manager = self._managers.of(owner_of(request))
+        for job_id in jobs_of(manager, ids, opened):
+            manager.stop(job_id)
         tell("Stopping after the batch that runs. What is made stays.")
 
     def assemble(self, ids: list[str], opened: str, request: gr.Request) -> None:
         """Put the selected tasks, or all of the selected jobs', together anew from what is there."""
-        desk = self._desks.of(owner_of(request))
+        manager = self._managers.of(owner_of(request))
         made, refused = 0, ""
-        for job_id in jobs_of(desk, ids, opened):
-            job = desk.job(job_id)
+        for job_id in jobs_of(manager, ids, opened):
+            job = manager.job(job_id)
             for task in tasks_of(job, ids) or job.tasks:
                 if not task.joined:
                     continue
                 try:
-                    desk.orchestrator.assemble(job, task.key)
+                    manager.assemble(job_id, task.key)
                     made += 1
                 except WorkflowError as error:
                     refused = refused or str(error)
-        desk.touch()
         if refused:
             raise InputError(f"{view.count(made, 'task')} put together. {refused}" if made else refused)
         if not made:
@@ -131,17 +123,15 @@ class JobTable:
 
     def move_up(self, ids: list[str], opened: str, request: gr.Request) -> None:
         """Move the selected jobs a place to the front."""
-        desk = self._desks.of(owner_of(request))
-        for job_id in jobs_of(desk, ids, opened):
-            desk.manager.move(job_id, -1)
-        desk.touch()
+        manager = self._managers.of(owner_of(request))
+        for job_id in jobs_of(manager, ids, opened):
+            manager.move(job_id, -1)
 
     def move_down(self, ids: list[str], opened: str, request: gr.Request) -> None:
         """Move the selected jobs a place to the end."""
-        desk = self._desks.of(owner_of(request))
-        for job_id in reversed(jobs_of(desk, ids, opened)):
-            desk.manager.move(job_id, 1)
-        desk.touch()
+        manager = self._managers.of(owner_of(request))
+        for job_id in reversed(jobs_of(manager, ids, opened)):
+            manager.move(job_id, 1)
 
     def switch_on(self, ids: list[str], opened: str, text: str, visit: Visit, request: gr.Request) -> list[Any]:
         """Let run mode take the selected jobs and tasks."""
@@ -160,27 +150,24 @@ class JobTable:
         visit.jobs.page += 1
 
     def _switch(self, ids: list[str], opened: str, text: str, visit: Visit, owner: str, enabled: bool) -> list[Any]:
-        desk = self._desks.of(owner)
-        self._editor.keep(desk, visit.jobs, opened, text or "")
+        manager = self._managers.of(owner)
+        self._editor.keep(manager, visit.jobs, opened, text or "")
         rows = list(ids or ()) or ([opened] if opened else [])
         if not rows:
             raise InputError("No job is selected; tick one in the table, or open it.")
-        try:
-            for row_id in rows:
-                job_id, _, key = row_id.partition("/")
-                desk.job(job_id)
-                desk.switch(job_id, enabled, key)
-        finally:
-            desk.touch()
+        for row_id in rows:
+            job_id, _, key = row_id.partition("/")
+            manager.job(job_id)
+            manager.enable(job_id, enabled, key)
         if opened in {row_id.partition("/")[0] for row_id in rows}:
-            return self._editor.shown(desk, visit.jobs, opened)
+            return self._editor.shown(manager, visit.jobs, opened)
         return [gr.skip()] * len(self._editor.outputs)
 
     def _follow(self) -> None:
-        page, desks = self._page, self._desks
+        page, managers = self._page, self._managers
 
         def table(now: Picture, visit: Visit) -> dict[str, Any]:
-            picture = desks.of(now.owner).picture()
+            picture = managers.of(now.owner).snapshot()
             place = clamp_page(visit.jobs.page, jobs_markup.count_rows(picture))
             visit.jobs.page = place
             return jobs_markup.jobs_table(picture, place, (visit.jobs.job_id, visit.jobs.task_id))
@@ -190,14 +177,14 @@ class JobTable:
             return visit.jobs.page, value["page"], tuple((row["id"], row["html"]) for row in value["rows"])
 
         def states(now: Picture) -> dict[str, Any]:
-            picture = desks.of(now.owner).picture()
+            picture = managers.of(now.owner).snapshot()
             return {"version": picture.number, "rows": jobs_markup.states(picture)}
 
         def is_long(now: Picture) -> bool:
-            return jobs_markup.count_rows(desks.of(now.owner).picture()) > PAGE_SIZE
+            return jobs_markup.count_rows(managers.of(now.owner).snapshot()) > PAGE_SIZE
 
         page.follow(self.table, table_key, table)
-        page.follow(self.states, lambda now, _visit: desks.of(now.owner).picture().number, lambda now, _visit: states(now))
+        page.follow(self.states, lambda now, _visit: managers.of(now.owner).snapshot().number, lambda now, _visit: states(now))
         page.follow(self.pager, lambda now, _visit: is_long(now), lambda now, _visit: gr.Row(visible=is_long(now)))
 
 
@@ -207,10 +194,10 @@ def tasks_of(job: JobFile, ids: list[str] | None) -> list[TaskConfig]:
     return [] if job.id in selected else [task for task in job.tasks if task.id in selected]
 
 
-def jobs_of(desk: Desk, ids: list[str] | None, opened: str) -> list[str]:
+def jobs_of(manager: JobManager, ids: list[str] | None, opened: str) -> list[str]:
     """The jobs of the selected rows in their order, or the open one where none is selected; raises InputError for neither."""
     wanted = {row_id.partition("/")[0] for row_id in ids or ()} or ({opened} if opened else set())
-    found = [job_id for job_id in desk.jobs.ids() if job_id in wanted]
+    found = [job_id for job_id in manager.ids() if job_id in wanted]
     if not found:
         raise InputError("No job is selected; tick one in the table, or open it.")
     return found

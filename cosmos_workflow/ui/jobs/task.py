@@ -7,13 +7,11 @@ from typing import Any
 import gradio as gr
 
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.jobs.plan import Choice
-from cosmos_workflow.jobs.speech.takes import Score
+from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.state import TaskReport
-from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import lists
 from cosmos_workflow.ui.jobs import markup as jobs_markup
-from cosmos_workflow.ui.jobs.desk import Desk, Desks
+from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.page import Page, Visit, owner_of, tell
 from cosmos_workflow.ui.view import Picture
 
@@ -24,9 +22,9 @@ PIECES = 24
 class JobTask:
     """Hidden until a task is opened; follows it then."""
 
-    def __init__(self, page: Page, desks: Desks) -> None:
+    def __init__(self, page: Page, managers: JobManagers) -> None:
         self._page = page
-        self._desks = desks
+        self._managers = managers
         with gr.Column(visible=False, elem_id="task-panel") as self.group:
             self.heading = gr.HTML(elem_id="task-heading", apply_default_css=False)
             self.finals = lists.cards("task-finals")
@@ -41,20 +39,19 @@ class JobTask:
 
     def make_again(self, visit: Visit, event: gr.EventData, request: gr.Request) -> None:
         """Make one more take of a piece."""
-        desk, job_id, key, piece = self._piece(visit, event, request)
-        desk.background.make_again(job_id, key, piece)
-        desk.touch()
+        manager, job_id, key, piece = self._piece(visit, event, request)
+        manager.make_again(job_id, key, piece)
         tell(f"Piece {piece + 1} is made again.")
 
     def use(self, visit: Visit, event: gr.EventData, request: gr.Request) -> None:
         """Use this take of a piece, and put the final together again where that is possible now."""
-        desk, job_id, key, piece = self._piece(visit, event, request)
-        self._choose(desk, job_id, key, piece, lists.sent_by(event)[1])
+        manager, job_id, key, piece = self._piece(visit, event, request)
+        self._choose(manager, job_id, key, piece, lists.sent_by(event)[1])
 
     def use_best(self, visit: Visit, event: gr.EventData, request: gr.Request) -> None:
         """Let the scores decide about a piece again."""
-        desk, job_id, key, piece = self._piece(visit, event, request)
-        self._choose(desk, job_id, key, piece, "")
+        manager, job_id, key, piece = self._piece(visit, event, request)
+        self._choose(manager, job_id, key, piece, "")
 
     def turn_back(self, visit: Visit) -> None:
         """The page before this one."""
@@ -68,26 +65,21 @@ class JobTask:
         """Hide the panel."""
         visit.jobs.task_id = ""
 
-    def _piece(self, visit: Visit, event: gr.EventData, request: gr.Request) -> tuple[Desk, str, str, int]:
+    def _piece(self, visit: Visit, event: gr.EventData, request: gr.Request) -> tuple[JobManager, str, str, int]:
         job_id, _, key = visit.jobs.task_id.partition("/")
         number = lists.sent_by(event)[0]
         if not key or not number.isdecimal():
             raise InputError("This piece isn't there any more; open its task again.")
-        return self._desks.of(owner_of(request)), job_id, key, int(number)
+        return self._managers.of(owner_of(request)), job_id, key, int(number)
 
-    def _choose(self, desk: Desk, job_id: str, key: str, piece: int, run_id: str) -> None:
-        job = desk.job(job_id)
-        report = desk.orchestrator.choose(job, key, piece, run_id)
-        desk.touch()
+    def _choose(self, manager: JobManager, job_id: str, key: str, piece: int, run_id: str) -> None:
+        report = manager.choose(job_id, key, piece, run_id)
         if not report.task.joined:
             tell("Chosen.")
-            return
-        if report.missing or desk.orchestrator.is_live(job_id):
+        elif report.current:
+            tell("Chosen, and put together again.")
+        else:
             tell("Chosen. The final has it as soon as it is put together again.")
-            return
-        desk.orchestrator.assemble(job, key)
-        desk.touch()
-        tell("Chosen, and put together again.")
 
     def _wire(self) -> None:
         page, visit = self._page, [self._page.visit]
@@ -134,7 +126,7 @@ class JobTask:
 
     def _report(self, now: Picture, visit: Visit) -> TaskReport | None:
         task_id = visit.jobs.task_id
-        return self._desks.of(now.owner).picture().task(task_id) if task_id else None
+        return self._managers.of(now.owner).snapshot().task(task_id) if task_id else None
 
     def _pieces_key(self, now: Picture, visit: Visit) -> tuple[Any, ...]:
         report = self._report(now, visit)
@@ -143,22 +135,18 @@ class JobTask:
         first = visit.jobs.pieces_page * PIECES
         shown = zip(report.pieces[first : first + PIECES], report.chosen[first : first + PIECES], strict=True)
         states = tuple((piece, run and run.id) for piece, run in shown)
-        choices = tuple(self._desks.of(now.owner).jobs.choices(report.task.id).items())
+        choices = tuple(self._managers.of(now.owner).choices(report.task.id).items())
         return visit.jobs.task_id, first, tuple(_quiet(piece, run_id) for piece, run_id in states), len(report.pieces), choices
 
     def _pieces(self, now: Picture, visit: Visit) -> dict[str, Any]:
         report = self._report(now, visit)
         if report is None:
             return {"rows": []}
-        desk, first = self._desks.of(now.owner), visit.jobs.pieces_page * PIECES
-        known = desk.orchestrator.reader.look(report.task.job_id)
-        choices = desk.jobs.choices(report.task.id)
-        rows = []
-        for index in range(first, min(first + PIECES, len(report.pieces))):
-            piece = report.pieces[index]
-            runs = [run for take in piece.takes for run in known.made.get(take.digest, [])]
-            by_hand = bool(choices.get(piece.digest, Choice()).run_id)
-            rows.append(jobs_markup.piece_card(report, index, _scored(desk, report, runs), by_hand))
+        manager, first = self._managers.of(now.owner), visit.jobs.pieces_page * PIECES
+        rows = [
+            jobs_markup.piece_card(report, index, takes.runs, takes.by_hand)
+            for index, takes in enumerate(manager.takes(report, first, PIECES), first)
+        ]
         total = len(report.pieces)
         page = f"{first + 1:,} to {min(first + PIECES, total):,} of {total:,}" if total > PIECES else ""
         return {"rows": rows, "empty": "", "page": page}
@@ -168,9 +156,3 @@ def _quiet(piece: Any, run_id: str | None) -> tuple[Any, ...]:
     """What of a piece is shown: not how far a running take is, which would draw its players anew each second."""
     takes = tuple((take.made and take.made.id, take.running, take.failed) for take in piece.takes)
     return piece.digest, piece.chunk.text, takes, run_id
-
-
-def _scored(desk: Desk, report: TaskReport, runs: list[RunRecord]) -> list[tuple[RunRecord, Score | None]]:
-    if not report.task.joined or not runs:
-        return [(run, None) for run in runs]
-    return list(zip(runs, desk.orchestrator.reader.scores(report.task, runs), strict=True))

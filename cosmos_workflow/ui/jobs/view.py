@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cosmos_workflow.errors import list_choices
-from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.execution.runner import RunnerState
 from cosmos_workflow.jobs.background import BackgroundState
-from cosmos_workflow.jobs.manager import JobEntry
-from cosmos_workflow.jobs.plan import TaskStatus
-from cosmos_workflow.jobs.state import TaskReport
+from cosmos_workflow.jobs.manager import JobEntry, JobsSnapshot
+from cosmos_workflow.jobs.state import TaskReport, TaskStatus
 from cosmos_workflow.ui import view
 from cosmos_workflow.yaml_places import Problem
 
@@ -30,36 +27,7 @@ class JobsVisit:
     switched: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class JobsPicture:
-    """One owner's jobs at one moment.
-
-    `left` is the time left by the id of a job or task that runs, `drafts` are the jobs with unsaved changes.
-    """
-
-    number: int
-    entries: tuple[JobEntry, ...]
-    background: BackgroundState
-    left: Mapping[str, TimeLeft]
-    drafts: frozenset[str]
-
-    @property
-    def busy(self) -> bool:
-        """Whether a job runs, here or in another program."""
-        reports = [entry.report for entry in self.entries if entry.report]
-        return bool(self.background.running) or any(report.status is TaskStatus.RUNNING for report in reports)
-
-    def entry(self, job_id: str) -> JobEntry | None:
-        """A job; None where there is none of that id."""
-        return next((entry for entry in self.entries if entry.stored.id == job_id), None)
-
-    def task(self, task_id: str) -> TaskReport | None:
-        """A task; None where it isn't there, or its job's file is wrong."""
-        entry = self.entry(task_id.partition("/")[0])
-        return next((task for task in (entry.report.tasks if entry and entry.report else ()) if task.task.id == task_id), None)
-
-
-def run_mode_text(picture: JobsPicture) -> tuple[str, str]:
+def run_mode_text(picture: JobsSnapshot) -> tuple[str, str]:
     """What the background does, in a word or two and in a sentence."""
     state = picture.background
     if state.asks:
@@ -74,7 +42,7 @@ def run_mode_text(picture: JobsPicture) -> tuple[str, str]:
     return "Run mode is off.", message or "Switch it on, and every enabled job is worked off in order, without any page."
 
 
-def _running_text(picture: JobsPicture, state: BackgroundState) -> tuple[str, str]:
+def _running_text(picture: JobsSnapshot, state: BackgroundState) -> tuple[str, str]:
     entry = picture.entry(state.running)
     name = view.shorten_text(entry.stored.name if entry else state.running, 60)
     snapshot = state.snapshot
@@ -143,15 +111,15 @@ def task_note(report: TaskReport) -> str:
     return report.message.partition("; missing")[0] if report.status is TaskStatus.RUNNING else report.message
 
 
-def state_note(picture: JobsPicture, row_id: str, message: str = "") -> str:
+def state_note(picture: JobsSnapshot, row_id: str, message: str = "") -> str:
     """What stands below a status: the time left, or what is missing."""
     left = picture.left.get(row_id)
     return "; ".join(part for part in (message, view.left_text(left) if left else "") if part)
 
 
-def problem_row(problem: Problem, file: str) -> dict[str, object]:
-    """A problem for the list below the editor of `file`; one in a file that the job names has no line in the editor."""
-    own = problem.file in ("", file)
+def problem_row(problem: Problem) -> dict[str, object]:
+    """A problem for the list below the editor; one in a file that the job names has no line in the editor."""
+    own = not problem.file
     where = f"line {problem.place.line}, column {problem.place.column}"
     return {
         "line": problem.place.line if own else 0,

@@ -5,13 +5,15 @@ A `Scorer` is anything that turns a take into faults; one that compares a transc
 
 from __future__ import annotations
 
-import hashlib
 import itertools
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from cosmos_workflow.files import Disk
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     Sound = NDArray[np.float32]
 
-MAX_SEED = 2**31 - 1
+SCORES = "scores.json"
 LETTERS_PER_SECOND = 14.0
 """Letters and digits of alphabets in a second of speech: 160 to 180 words a minute."""
 SIGNS_PER_SECOND = 4.5
@@ -69,16 +71,6 @@ class Scorer(Protocol):
         ...
 
 
-def take_seeds(params: Mapping[str, Any], piece: str, count: int) -> list[int]:
-    """The seeds of a piece's takes: the first is the params' own, the others follow from it and the piece's digest.
-
-    The same piece has the same seeds in every process, so that a take that exists isn't made again.
-    """
-    own = int(params["seed"])
-    further = (hashlib.sha256(f"{piece}:{own}:{number}".encode()).digest()[:4] for number in range(1, count))
-    return [own, *(int.from_bytes(data) & MAX_SEED for data in further)]
-
-
 def best(scores: Sequence[Score]) -> int:
     """Which of these is best; the earliest among equals."""
     return max(range(len(scores)), key=lambda index: (scores[index].value, -index))
@@ -107,6 +99,44 @@ class FaultScorer:
             _repeated(sound, shape.rate, text),
         )
         return Score(tuple(fault for fault in found if fault is not None))
+
+
+class ScoreFile:
+    """Scores by run, kept beside a task's finals: a run never changes, so neither does its score."""
+
+    def __init__(self, folder: Path, disk: Disk) -> None:
+        self._path, self._disk = folder / SCORES, disk
+        self._scores: dict[str, Score] | None = None
+        self._changed = False
+
+    def get(self, run_id: str) -> Score | None:
+        """A run's score; None where it wasn't measured yet."""
+        if self._scores is None:
+            self._scores = self._read()
+        return self._scores.get(run_id)
+
+    def put(self, run_id: str, score: Score) -> None:
+        """Remember a score, until it is saved."""
+        self._scores = {**(self._scores or {}), run_id: score}
+        self._changed = True
+
+    def save(self) -> None:
+        """Write what is new."""
+        if not self._changed or self._scores is None:
+            return
+        kept = {
+            run_id: [[fault.name, fault.severity, fault.message] for fault in score.faults]
+            for run_id, score in self._scores.items()
+        }
+        self._disk.make_folder(self._path.parent)
+        self._disk.write(self._path, json.dumps(kept).encode())
+
+    def _read(self) -> dict[str, Score]:
+        try:
+            kept = json.loads(self._path.read_text(encoding="utf-8"))
+            return {run_id: Score(tuple(Fault(*fault) for fault in faults)) for run_id, faults in kept.items()}
+        except (FileNotFoundError, ValueError, TypeError, AttributeError):
+            return {}  # they are measured again
 
 
 def expected_seconds(text: str, letters_per_second: float | None = None) -> float:

@@ -1,0 +1,42 @@
+"""The job manager of each owner, made when it is first asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.jobs.manager import JobManager
+from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
+from cosmos_workflow.jobs.store import JobStore
+
+
+class JobManagers:
+    """Managers by owner; every method may be called from any thread."""
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+        self._lock = threading.Lock()
+        self._managers: dict[str, JobManager] = {}
+
+    def of(self, owner: str) -> JobManager:
+        """An owner's manager."""
+        with self._lock:
+            if owner not in self._managers:
+                jobs = JobStore(self._operations.workspace, owner)
+                self._managers[owner] = JobManager(TaskOrchestrator(self._operations, jobs))
+            return self._managers[owner]
+
+    def restore(self, owners: Iterable[str]) -> None:
+        """At the server's start: run mode goes on, or asks, where it was on."""
+        for owner in owners:
+            self.of(owner).restore()
+
+    def close(self) -> None:
+        """Stop what runs after its batch; run mode that is on now is on again at the next start."""
+        with self._lock:
+            managers = list(self._managers.values())
+        if managers:
+            with ThreadPoolExecutor(len(managers)) as threads:
+                list(threads.map(JobManager.close, managers))
