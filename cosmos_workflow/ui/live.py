@@ -15,7 +15,7 @@ from cosmos_workflow.execution.runner import RunnerSnapshot
 from cosmos_workflow.execution.sessions import Session
 from cosmos_workflow.queueing import ItemStatus, Queue
 from cosmos_workflow.ui import view
-from cosmos_workflow.ui.page import Page, Visit
+from cosmos_workflow.ui.page import Page, Visit, as_toast
 
 RUNNING_INTERVAL = 1.0
 """Seconds between two updates while the queue runs."""
@@ -113,4 +113,4 @@ async def follow(session: Session, progress: Callable[..., Any]) -> AsyncIterato
 def announce(snapshot: RunnerSnapshot) -> None:
     """A toast that says how the queue ended, naming failures."""
     show = gr.Warning if snapshot.reason or snapshot.queue.done.get(ItemStatus.FAILED) else gr.Info
-    show(view.end_notice(snapshot))
+    show(as_toast(view.end_notice(snapshot)))

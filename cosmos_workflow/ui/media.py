@@ -52,7 +52,10 @@ def router(store: Store) -> APIRouter:
     @routes.get("/media.zip")
     def everything(request: Request, engine: str = "", text: str = "") -> StreamingResponse:
         owner = request.scope.get("user_name") or LOCAL
-        runs = store.runs.list(owner, engine=engine or None, status=ItemStatus.SUCCEEDED, text=text, limit=None)
+        try:
+            runs = store.runs.list(owner, engine=engine or None, status=ItemStatus.SUCCEEDED, text=text, limit=None)
+        except InputError as error:
+            raise HTTPException(400, str(error)) from error
         made = archive(store, runs[::-1])
         headers = {"Content-Disposition": 'attachment; filename="results.zip"', "Content-Length": str(len(made))}
         return StreamingResponse(made, media_type="application/zip", headers={**headers, "Cache-Control": "private, no-store"})
@@ -67,7 +70,8 @@ def job_router(managers: JobManagers) -> APIRouter:
     @routes.api_route("/job-files/{job_id}", methods=["GET", "HEAD"])
     def source(job_id: str, request: Request) -> FileResponse:
         stored = managers.of(request.scope.get("user_name") or LOCAL).find(job_id)
-        if stored is None:
+        # A link would lead anywhere; whoever may put one into the folder can read its target without us.
+        if stored is None or stored.path.is_symlink():
             raise HTTPException(404, "There is no such job.")
         return send(stored.path, stored.path.name, True, fixed=False)
 

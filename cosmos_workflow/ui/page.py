@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 import inspect
 import logging
 import math
@@ -167,10 +168,15 @@ def owner_of(request: gr.Request | None) -> str:
 
 def tell(text: str) -> None:
     """A toast that something was done."""
-    gr.Info(text, duration=4)
+    gr.Info(as_toast(text), duration=4)
 
 
-def guard(fn: Callable[..., Any]) -> Callable[..., Any]:
+def as_toast(text: str) -> str:
+    """A text for a toast, which takes what it gets for HTML."""
+    return html.escape(text, quote=False)
+
+
+def guard(fn: Callable[..., Any], wording: Callable[[str], str] = as_toast) -> Callable[..., Any]:
     """A handler whose errors reach a person as one sentence; one that nobody expected is logged with its traceback."""
     if inspect.isasyncgenfunction(fn):
 
@@ -180,7 +186,7 @@ def guard(fn: Callable[..., Any]) -> Callable[..., Any]:
                 async for value in fn(*args, **kwargs):
                     yield value
             except Exception as error:
-                raise sentence(error) from error
+                raise sentence(error, wording) from error
 
         return stream
 
@@ -189,17 +195,17 @@ def guard(fn: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return fn(*args, **kwargs)
         except Exception as error:
-            raise sentence(error) from error
+            raise sentence(error, wording) from error
 
     return call
 
 
-def sentence(error: Exception) -> gr.Error:
-    """An error as a toast."""
+def sentence(error: Exception, wording: Callable[[str], str]) -> gr.Error:
+    """An error as a toast, or as what a program gets."""
     if isinstance(error, gr.Error):
         return error
     if isinstance(error, WorkflowError):
-        return gr.Error(str(error), title="That didn't work", print_exception=False)
+        return gr.Error(wording(str(error)), title="That didn't work", print_exception=False)
     log.error("a handler of the page broke", exc_info=error)
     text = f"Something went wrong in Cosmos Workflow itself ({type(error).__name__}); the terminal has the details."
     return gr.Error(text, title="That didn't work", print_exception=False)
