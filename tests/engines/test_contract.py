@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from real_support import write_kokoro
 
 from cosmos_workflow.engines.base import Device, Engine
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
@@ -92,6 +93,12 @@ def nearly_the_same_clip(one: Path, other: Path) -> bool:
     return difference(frames_of(one), frames_of(other)) <= 8
 
 
+def kokoro(name: str, folder: Path) -> Subject:
+    write_kokoro(folder / "kokoro")
+    os.environ[FOLDER_VARIABLE] = str(folder)
+    return spoken(name, folder, voice="jf_alpha", language="en-us", speed=2)
+
+
 def explainer(name: str, folder: Path) -> Subject:
     spec = find_engine(name)
     if not spec.availability().available:
@@ -106,6 +113,7 @@ SUBJECTS: dict[str, Callable[[str, Path], Subject]] = {
     "espeak": spoken,
     "control-preview": control_preview,
     "explainer": explainer,
+    "kokoro": kokoro,
     "tone": spoken,
     "probe": spoken,
     "toy-chatterbox": chatterbox,
@@ -113,7 +121,7 @@ SUBJECTS: dict[str, Callable[[str, Path], Subject]] = {
 }
 TOYS = {"chatterbox": "toy-chatterbox", "cosmos-transfer": "toy-cosmos-transfer"}
 """Engines whose model files are too large for a test, and what stands for them: their own class on small ones."""
-SLOW = ("explainer", *TOYS.values())
+SLOW = ("explainer", "kokoro", *TOYS.values())
 WARNINGS = [pytest.mark.filterwarnings(warning) for warning in reversed((*THIRD_PARTY_WARNINGS, UPSTREAM))]
 
 

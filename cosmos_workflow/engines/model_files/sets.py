@@ -26,6 +26,8 @@ class ModelFiles:
     `name` is what a person types (`cosmos-workflow weights fetch NAME`); `files` are needed, `optional` are taken where they are.
     Both may hold patterns: "blocklist/*" stands for every file below blocklist, and among `files` needs one at least; one of
     `files` is no pattern. `folder` is the name below COSMOS_WORKFLOW_WEIGHTS for sets that are branches of one repository.
+    `digests` pins files: pairs of a file's name and a SHA-256 that it may have, `size` is the bytes of the whole set, 0 where
+    only the hub knows them.
     """
 
     name: str
@@ -35,6 +37,8 @@ class ModelFiles:
     optional: tuple[str, ...] = ()
     revision: str = "main"
     folder: str = ""
+    digests: tuple[tuple[str, str], ...] = ()
+    size: int = 0
 
     @property
     def folder_name(self) -> str:
@@ -132,18 +136,22 @@ def cached_file(model: ModelFiles, name: str) -> Path | None:
 def check_model_files(model: ModelFiles, folder: Path) -> None:
     """Compare a set's files with their digests, once for each state of a file; raises UnavailableError for a damaged one.
 
-    In the hub's cache a file's digest is its blob's name; in a folder of one's own `SHA256SUMS` holds them, if there is one.
+    A set may pin them. Else, in the hub's cache a file's digest is its blob's name; in a folder of one's own `SHA256SUMS` holds
+    them, if there is one.
     """
     known = Checked.read()
     stated = stated_digests(folder)
     for name in files_in(folder, model):
         path = folder / name
-        digest = stated.get(name) or digest_in_cache(path)
-        if digest is None or known.has(path, digest):
+        digests = [digest for pinned, digest in model.digests if pinned == name]
+        if not digests:
+            digests = [digest for digest in (stated.get(name) or digest_in_cache(path),) if digest]
+        if not digests or any(known.has(path, digest) for digest in digests):
             continue
-        if digest_of(path, digest) != digest:
+        found = digest_of(path, digests[0])
+        if found not in digests:
             raise UnavailableError(damaged_sentence(model, name, f"delete {path.resolve()} and "))
-        known.add(path, digest)
+        known.add(path, found)
     known.write()
 
 

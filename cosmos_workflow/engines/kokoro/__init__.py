@@ -1,0 +1,77 @@
+"""Natural speech by Kokoro-82M on a CPU: 54 voices and their mixes. What the app knows of it without loading it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import ClassVar, cast
+
+from cosmos_workflow.engines.espeak.voices import library_path
+from cosmos_workflow.engines.kokoro.model_files import KOKORO, find_kokoro
+from cosmos_workflow.engines.kokoro.params import BY_VOICE, KokoroParams
+from cosmos_workflow.engines.kokoro.voices import LANGUAGES, UNSPOKEN, language_of, parse_mix
+from cosmos_workflow.engines.model_files.sets import ModelFiles, remedy
+from cosmos_workflow.engines.params import Params
+from cosmos_workflow.engines.spec import Availability, EngineSpec, Medium, Recipe
+from cosmos_workflow.errors import InputError, list_choices
+from cosmos_workflow.progress import Stage
+
+MAX_TEXT = 400
+"""Characters: of ordinary text about as many phoneme tokens. The model reads 510 at once, and hurries from about 400 on. What
+takes more, such as a text of digits, is spoken in parts that are joined."""
+
+
+class KokoroSpec(EngineSpec):
+    """Natural speech, faster than it is heard on a laptop."""
+
+    name: ClassVar[str] = "kokoro"
+    title: ClassVar[str] = "Kokoro"
+    summary: ClassVar[str] = "Natural speech on any laptop: 54 voices and their mixes, English and six more languages."
+    medium: ClassVar[Medium] = "audio"
+    params: ClassVar[type[Params]] = KokoroParams
+    implementation: ClassVar[str] = "cosmos_workflow.engines.kokoro.engine:KokoroEngine"
+    stages: ClassVar[tuple[Stage, ...]] = (
+        Stage("starting", 0.0, "Reading the text"),
+        Stage("speaking", 0.03, "Speaking"),
+        Stage("encoding", 0.95, "Writing the sound"),
+        Stage("completed", 1.0, "Completed"),
+    )
+    max_batch_size: ClassVar[int] = 16
+    max_text: ClassVar[int] = MAX_TEXT
+    output: ClassVar[str] = "audio"
+
+    @property
+    def model_files(self) -> tuple[ModelFiles, ...]:
+        """The one set that it loads."""
+        return (KOKORO,)
+
+    def availability(self) -> Availability:
+        """Available when its model files are on this machine."""
+        if library_path() is None:
+            return Availability(False, "The speech library isn't installed.", "Run: pip install espeakng-loader")
+        if find_kokoro() is None:
+            return Availability(False, "The model files of Kokoro aren't on this machine.", f"To get them, {remedy(KOKORO)}.")
+        return Availability(True)
+
+    def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
+        """As every engine; also refuses a language whose phonemes can't be had, and text without anything to say."""
+        super().check(recipe, later)
+        params = cast("KokoroParams", recipe.params)
+        language = text_language(params)
+        if language not in LANGUAGES:
+            voice = max(parse_mix(params.voice).items(), key=lambda part: part[1])[0]
+            raise InputError(
+                f"kokoro: the language of {voice} is {UNSPOKEN[language]}, whose phonemes can't be made here; "
+                f"choose another voice, or the language of the text, {list_choices(tuple(LANGUAGES))}."
+            )
+        if not any(character.isalnum() for character in recipe.text):
+            raise InputError("kokoro: the text holds nothing that can be spoken; write words.")
+
+
+def text_language(params: KokoroParams) -> str:
+    """The language that a text is spoken in: the one that was chosen, else the voice's."""
+    return language_of(params.voice) if params.language == BY_VOICE else params.language
+
+
+SPEC = KokoroSpec()
+
+__all__ = ["SPEC", "KokoroParams", "KokoroSpec", "text_language"]

@@ -1,0 +1,63 @@
+"""Numbers in words, by num2words."""
+
+from __future__ import annotations
+
+import re
+
+from cosmos_workflow.engines.speech_text.languages import Language
+
+MOST_DIGITS = 15
+"""A longer number is read digit by digit, as is one that begins with a zero."""
+
+
+def cardinal(digits: str, language: Language) -> str:
+    """A whole number without signs between its digits."""
+    if len(digits) > MOST_DIGITS or (len(digits) > 1 and digits.startswith("0")):
+        return spelt(digits, language)
+    return _words(digits, language, "cardinal")
+
+
+def ordinal(digits: str, language: Language) -> str:
+    """A place in an order: "third"."""
+    try:
+        return _words(digits, language, "ordinal")
+    except (NotImplementedError, ValueError, OverflowError):
+        return cardinal(digits, language)
+
+
+def year(digits: str, language: Language) -> str:
+    """A year: "nineteen eighty-four"."""
+    if language.code == "en" and digits.startswith("200"):
+        return cardinal(digits, language)
+    if language.code not in ("en", "de", "nl"):
+        return cardinal(digits, language)
+    return _words(digits, language, "year").replace("oh-", "oh ")
+
+
+def spelt(digits: str, language: Language) -> str:
+    """Digits one by one."""
+    return " ".join(_words(digit, language, "cardinal") for digit in digits)
+
+
+def number(text: str, language: Language) -> str:
+    """A number as it is written: digits, signs between groups, a decimal part."""
+    whole, point, part = text.partition(language.decimal)
+    digits = re.sub(r"[^0-9]", "", whole)
+    if not point or not part.isdigit():
+        return cardinal(digits, language)
+    # num2words rounds what it takes for a number of too many digits; so the part behind the point is read as it stands.
+    between = _point(language)
+    return f"{cardinal(digits or '0', language)} {between} {spelt(part, language)}" if between else text
+
+
+def _point(language: Language) -> str:
+    said = _words("0.1", language, "cardinal").split()
+    return " ".join(said[1:-1])
+
+
+def _words(digits: str, language: Language, kind: str) -> str:
+    from num2words import num2words
+
+    value = float(digits) if "." in digits else int(digits)
+    # "one thousand, two hundred" would be spoken with a pause.
+    return str(num2words(value, lang=language.number, to=kind)).replace(",", "")

@@ -1,0 +1,90 @@
+"""Money, and numbers with a unit."""
+
+# ruff: noqa: RUF001 - signs of many scripts look alike
+
+from __future__ import annotations
+
+import re
+
+from cosmos_workflow.engines.speech_text.languages import Language
+from cosmos_workflow.engines.speech_text.numbers import number
+
+_GROUPED = r"\d{1,3}(?:[.,\u00a0\u202f]\d{3})+(?!\d)(?:[.,]\d+)?"
+_SPACED = r"\d{1,3}(?: \d{3})+(?!\d)(?:[.,]\d+)?"
+_PLAIN = r"\d+(?:[.,]\d+)?"
+
+
+def money(text: str, language: Language) -> str:
+    """Amounts of money."""
+    signs = "|".join(re.escape(sign) for sign in sorted(language.currencies, key=len, reverse=True))
+    if not signs:
+        return text
+    scale = rf"(?:\s+(?P<scale>{'|'.join(language.millions)})\b)?" if language.millions else "(?P<scale>(?!))?"
+
+    def said(match: re.Match[str]) -> str:
+        one, many, cent, cents = language.currencies[match["sign"]]
+        amount = match["amount"]
+        below = f"{minus(language)} " if match["minus"] else ""
+        if match["scale"]:
+            joint = " de " if language.code in ("fr", "es", "pt") and match["scale"] != "mil" else " "
+            return f"{below}{number(amount, language)} {match['scale']}{joint}{many}"
+        whole, point, part = _split(amount, language)
+        if point and len(part) != 2:
+            return f"{below}{number(amount, language)} {many}"
+        words = f"{_counted(whole, language)} {one if whole == '1' else many}"
+        if not part.strip("0"):
+            return below + words
+        hundredths = f"{_counted(str(int(part)), language)} {cent if int(part) == 1 else cents}"
+        if whole == "0":
+            return below + hundredths
+        return f"{below}{words} {language.signs['&']} {hundredths}"
+
+    sign = r"(?P<minus>(?<![\w.,])[-−])?"
+    text = re.sub(rf"{sign}(?<!\w)(?P<sign>{signs})\s?(?P<amount>{digits(language)}){scale}", said, text)
+    return re.sub(rf"{sign}(?<![\w.,])(?P<amount>{digits(language)}){scale}\s?(?P<sign>{signs})(?!\w)", said, text)
+
+
+def measures(text: str, language: Language) -> str:
+    """Numbers with a unit."""
+    units = "|".join(re.escape(unit) for unit in sorted(language.units, key=len, reverse=True))
+    if not units:
+        return text
+
+    def said(match: re.Match[str]) -> str:
+        one, many = language.units[match["unit"]]
+        amount = match["amount"]
+        below = f"{minus(language)} " if match["minus"] else ""
+        until = f"{number(match['first'], language)} {language.to} " if match["first"] else ""
+        counted = _counted(amount, language) if amount == "1" else number(amount, language)
+        return f"{below}{until}{counted} {one if amount == '1' and not until else many}"
+
+    sign = r"(?P<minus>(?<![\w.,])[-−])?(?<![\w.,])"
+    span = rf"(?:(?P<first>{digits(language)})\s?[–-]\s?)?(?P<amount>{digits(language)})"
+    # "5 lbs. and": a full stop before a small letter ends no sentence.
+    return re.sub(rf"{sign}{span}[ \u00a0]?(?P<unit>{units})(?![\w²³])(?:\.(?=\s+[a-z]))?", said, text)
+
+
+def digits(language: Language) -> str:
+    """A pattern of a number. A plain space between groups is nothing that English does."""
+    return "|".join((_GROUPED, *(() if language.code == "en" else (_SPACED,)), _PLAIN))
+
+
+def _split(amount: str, language: Language) -> tuple[str, str, str]:
+    whole, point, part = amount.partition(language.decimal)
+    if not point and len(amount) > 3 and amount[-3] in ".,":
+        whole, point, part = amount[:-3], amount[-3], amount[-2:]
+    return re.sub(r"\D", "", whole).lstrip("0") or "0", point, part
+
+
+def _counted(digits: str, language: Language) -> str:
+    """A number before a noun: "un euro", not "uno euro"."""
+    if digits == "1" and language.code in ("de", "es", "it"):
+        return {"de": "ein", "es": "un", "it": "un"}[language.code]
+    return number(digits, language)
+
+
+def minus(language: Language) -> str:
+    """The word for a minus sign."""
+    from num2words import num2words
+
+    return str(num2words(-2, lang=language.number)).split()[0]

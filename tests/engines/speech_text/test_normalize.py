@@ -1,0 +1,104 @@
+"""What is written, as it is said: several languages, and nothing that isn't a word left behind."""
+
+# ruff: noqa: RUF001 - signs of many scripts look alike
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cosmos_workflow.engines.speech_text.normalize import normalize
+
+ENGLISH = {
+    "It cost $1,234.56, or €5.": ("It cost one thousand two hundred and thirty-four dollars and fifty-six cents, or five euros."),
+    "-$3, £0.05 and $2.5 million": "minus three dollars, five pence and two point five million dollars",
+    "In 1984 and the 1990s.": "In nineteen eighty-four and the nineteen nineties.",
+    "1,500 people in 1905": "one thousand five hundred people in nineteen oh five",
+    "On 3/4/2024 at 14:30.": "On March fourth, twenty twenty-four at fourteen thirty.",
+    "2:05 pm, 9 a.m. and 10:00": "two oh five P M, nine A M and ten o'clock",
+    "March 15, 2024; 5 May; 2024-12-25": (
+        "March fifteenth, twenty twenty-four; the fifth of May; December twenty-fifth, twenty twenty-four"
+    ),
+    "Call +1 (555) 123-4567.": "Call plus one, five five five, one two three, four five six seven.",
+    "See https://example.com/a-b, or ask jo.doe@example.org.": (
+        "See example dot com slash a dash b, or ask jo dot doe at example dot org."
+    ),
+    "Henry VIII, Louis XIV, World War II, Chapter IV": "Henry the eighth, Louis the fourteenth, World War two, Chapter four",
+    "I met John V. Smith, and I know MIX.": "I met John V. Smith, and I know MIX.",
+    "Mr. Smith of St. Louis, e.g. No. 5, etc. Then": "Mister Smith of Saint Louis, for example number five, et cetera. Then",
+    "5 km, 20 °C, 60 km/h, 3.5kg, 50%, 10-20 m": (
+        "five kilometres, twenty degrees Celsius, sixty kilometres per hour, three point five kilograms, fifty percent, "
+        "ten to twenty metres"
+    ),
+    "It weighs 5 lbs. and more.": "It weighs five pounds and more.",
+    "1st, 22nd; 3.14159; 007; 1/2 cup; 3–5 days": (
+        "first, twenty-second; three point one four one five nine; zero zero seven; one half cup; three to five days"
+    ),
+    "v2.3.1 of B2B, COVID-19": "v two point three point one of B two B, COVID nineteen",
+    "R&D @ home, 2 + 2 = 4, #5, C# and a+b": "R and D at home, two plus two equals four, number five, C# and a+b",
+    "I love it 🎉! So do you ❤️.": "I love it! So do you.",
+    "# A title\n\n- **bold** and *it*, `code`, [a link](https://a.example/x)": "A title\n\nbold and it, code, a link",
+    "Say [Nguyen](/nwin/) [pause:1.5] 5 times.": "Say [Nguyen](/nwin/) [pause:1.5] five times.",
+    "2½ cups": "two and one half cups",
+    "٣ and 3": "three and three",
+    "Don't touch a well-known word; it's fine.": "Don't touch a well-known word; it's fine.",
+}
+OTHERS = [
+    (
+        "de",
+        "Am 3. Mai 1990 um 14:30 Uhr kostete es 1.234,50 €.",
+        "Am dritten Mai neunzehnhundertneunzig um vierzehn Uhr dreißig kostete es eintausendzweihundertvierunddreißig Euro und "
+        "fünfzig Cent.",
+    ),
+    ("de", "Vom 1. Januar bis 12.3.2024", "Vom ersten Januar bis zwölften März zweitausendvierundzwanzig"),
+    (
+        "de",
+        "z. B. Dr. Müller, ca. 5 km, -5, 3,5 %",
+        "zum Beispiel Doktor Müller, circa fünf Kilometer, minus fünf, drei Komma fünf Prozent",
+    ),
+    (
+        "fr",
+        "Le 1er mai à 14:30, 3,50 € et 20 km/h",
+        "Le premier mai à quatorze heures trente, trois euros et cinquante centimes et vingt kilomètres par heure",
+    ),
+    (
+        "fr",
+        "M. Dupont a 21 ans, 2e étage, 1 234,5",
+        "Monsieur Dupont a vingt et un ans, deuxième étage, mille deux cent trente-quatre virgule cinq",
+    ),
+    ("es", "El 1.º de mayo, 1 €, 14:30", "El primero de mayo, un euro, catorce y treinta"),
+    ("es", "Sr. López tiene 21 años.", "Señor López tiene veintiuno años."),
+    ("it", "Il 1º maggio, 5 km, 3,50 €", "Il primo maggio, cinque chilometri, tre euro e cinquanta centesimi"),
+    ("pt-br", "R$ 5,50 em 1º de maio", "cinco reais e cinquenta centavos em primeiro de maio"),
+    ("sv", "5 hus, 3,5", "fem hus, tre komma fem"),
+    ("hi", "5 घर", "5 घर"),
+]
+
+
+@pytest.mark.parametrize(("written", "said"), ENGLISH.items())
+def test_english(written: str, said: str) -> None:
+    assert normalize(written, "en-us") == said
+
+
+@pytest.mark.parametrize(("language", "written", "said"), OTHERS)
+def test_other_languages(language: str, written: str, said: str) -> None:
+    assert normalize(written, language) == said
+
+
+def test_a_british_date_has_its_day_first() -> None:
+    assert normalize("3/4/2024", "en-gb") == "April third, twenty twenty-four"
+
+
+@pytest.mark.parametrize("language", ["en-us", "de", "fr", "es", "it", "pt-br", "pl", "ja"])
+@given(text=st.text(st.one_of(st.sampled_from("0123456789.,:-/$€%°CkmIVX[]()*#_ \n"), st.characters(codec="utf-8")), max_size=60))
+def test_any_text_can_be_said_and_is_without_digits(language: str, text: str) -> None:
+    said = normalize(text, language)
+    if "[" not in text:
+        assert not any(letter in "0123456789" for letter in said), said
+
+
+@given(st.lists(st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8), min_size=1, max_size=12))
+def test_plain_words_stay_as_they_are(words: list[str]) -> None:
+    text = " ".join(words)
+    assert normalize(text, "en-us") == text
