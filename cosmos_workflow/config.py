@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -168,33 +168,27 @@ def read_settings(path: Path) -> Settings:
         raise UnavailableError(f"{path} can't be read: {error.strerror}; check its permissions.") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: the text isn't UTF-8; save the file as UTF-8.") from error
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from cosmos_workflow.yaml_places import JobFileError, read_yaml
 
     try:
-        values = YAML().load(text)
-    except YAMLError as error:
-        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = error.problem if isinstance(error, MarkedYAMLError) else "it can't be read"
-        raise InputError(f"{path}{line}: this isn't YAML ({problem}); write lines such as 'startup: resume'.") from error
-    if values is None:
-        return Settings()
-    if not isinstance(values, dict):
-        raise InputError(f"{path}, line 1: settings are lines of 'key: value'; use {list_choices(list(Settings.model_fields))}.")
+        tree = read_yaml(text, may_be_empty=True)
+    except JobFileError as error:
+        raise InputError(f"{path}, {error} Write lines such as 'startup: resume'.") from error
+    known = list_choices(list(Settings.model_fields))
+    if tree.problems:
+        raise InputError("; ".join(f"{path}, {problem}" for problem in tree.problems))
+    if not isinstance(tree.value, dict | None):
+        raise InputError(f"{path}, line 1: settings are lines of 'key: value'; use {known}.")
     try:
-        return Settings.model_validate(dict(values), strict=True)
+        return Settings.model_validate(tree.value or {}, strict=True)
     except ValidationError as error:
-        raise InputError("; ".join(_explain(path, values, dict(detail)) for detail in error.errors()) + ".") from error
-
-
-def _explain(path: Path, values: Any, detail: dict[str, Any]) -> str:
-    key = str(detail["loc"][0])
-    line = next((values.lc.key(name)[0] + 1 for name in values if str(name) == key), 1)
-    where = f"{path}, line {line}, {key}"
-    if detail["type"] in ("extra_forbidden", "invalid_key"):
-        return f"{where}: unknown setting; use {list_choices(list(Settings.model_fields))}"
-    return f"{where}: {shorten(detail.get('input'))} isn't right: {detail['msg']}"
+        wrong: list[str] = []
+        for detail in error.errors():
+            where = f"{path}, line {tree.place(detail['loc'], of_key=True).line}, {detail['loc'][0]}"
+            unknown = detail["type"] == "extra_forbidden"
+            reason = f"{shorten(detail['input'])} isn't right: {detail['msg']}"
+            wrong.append(f"{where}: {f'unknown setting; use {known}' if unknown else reason}")
+        raise InputError("; ".join(wrong) + ".") from error
 
 
 def assets_dir() -> Path:

@@ -116,8 +116,11 @@ def read_text_file(path: Path, most: int, what: str, shown: Callable[[Path], str
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def read_yaml(text: str, file: str = "") -> YamlTree:
-    """The tree of one YAML document. Raises JobFileError where it isn't YAML at all; lesser troubles are in `problems`."""
+def read_yaml(text: str, file: str = "", *, may_be_empty: bool = False) -> YamlTree:
+    """The tree of one YAML document; None is the value of an empty one, where it may be.
+
+    Raises JobFileError where it isn't YAML at all; lesser troubles are in `problems`.
+    """
     if len(text.encode("utf-8", "replace")) > MAX_YAML_BYTES:
         raise JobFileError([Problem(Place(1, 1), "", f"the file has more than {MAX_YAML_BYTES:,} bytes; use text_file.", file)])
     try:
@@ -132,10 +135,11 @@ def read_yaml(text: str, file: str = "") -> YamlTree:
     except RecursionError as error:
         message = f"this is nested too deeply; use at most {MAX_DEPTH} levels."
         raise JobFileError([Problem(Place(1, 1), "", message, file)]) from error
-    if node is None:
+    if node is None and not may_be_empty:
         raise JobFileError([Problem(Place(1, 1), "", "the file is empty; write `engine:` and `tasks:`.", file)])
     tree = YamlTree(None, file)
-    tree.value = _Reader(tree).read(node, (), None)
+    if node is not None:
+        tree.value = _Reader(tree).read(node, (), None)
     return tree
 
 

@@ -93,7 +93,7 @@ def test_an_empty_settings_file_means_the_defaults(tmp_path: Path, text: str) ->
         ("startup: ask\n3: 4\n", r"line 2, 3: unknown setting"),
         ("- startup\n", r"line 1: settings are lines of 'key: value'"),
         ("startup: [\n", r"line 2: this isn't YAML"),
-        ("startup: ask\nstartup: resume\n", r"line 2: this isn't YAML .*duplicate key"),
+        ("startup: ask\nstartup: resume\n", r"line 2: the key 'startup' is here twice, first in line 1"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_line(tmp_path: Path, text: str, where: str) -> None:

@@ -13,6 +13,7 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.task_router import Pool
+from cosmos_workflow.gpu_dispatch.devices import default_gpu_ids
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
 from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.executor import OnEvent, TaskResult
@@ -77,7 +78,7 @@ def load_jobs(files: Sequence[Path], workspace: Workspace) -> list[JobFile]:
 def check_jobs(files: Sequence[Path], workspace: Workspace, *, as_json: bool = False) -> None:
     """Print tasks, batches and time of job files; raises InputError with what is wrong. Starts nothing."""
     jobs = load_jobs(files, workspace)
-    with Operations(workspace) as operations:
+    with Operations(workspace, gpu_ids=default_gpu_ids()) as operations:
         orchestrator = TaskOrchestrator(operations, JobStore(workspace))
         checked = [orchestrator.check(job) for job in jobs]
     if as_json:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 
 from cosmos_workflow.engines.model_files.sets import ModelFiles
 from cosmos_workflow.engines.params import ParamField, Params, param_fields, validate_params
-from cosmos_workflow.errors import InputError, list_choices, shorten
+from cosmos_workflow.errors import InputError, UnavailableError, list_choices, shorten
 from cosmos_workflow.progress import Stage
 
 ENTRY_POINT_GROUP = "cosmos_workflow.engines"
@@ -183,11 +183,18 @@ class EngineSpec:
         return {name: float(given.get(name, default)) for name, default in self.weights.items()}
 
     def batch_parts(self, params: Mapping[str, Any], weights: Mapping[str, float] | None = None) -> dict[str, Any]:
+        """What the batch key is made of, from values that may be incomplete and wrong; raises InputError."""
+        return self.key_parts(self.known_params(self.complete_params(params)), self.complete_weights(weights))
+
+    def known_params(self, complete: Mapping[str, Any]) -> Params:
+        """The params model of values that `complete_params` gave before; nothing is checked again."""
+        return self.params.model_construct(**complete)
+
+    def key_parts(self, params: Params, weights: Mapping[str, float]) -> dict[str, Any]:
         """What the batch key is made of, by name: the engine, its invariant params, and what the engine adds."""
-        complete = self.complete_params(params)
-        names = sorted(field.name for field in self.fields(complete) if field.invariant and not field.unused)
-        extra = self.key_extra(validate_params(self.params, complete), self.complete_weights(weights))
-        return {"engine": self.name, **{name: complete[name] for name in names}, **extra}
+        values = params.model_dump()
+        names = sorted(field.name for field in self.fields(values) if field.invariant and not field.unused)
+        return {"engine": self.name, **{name: values[name] for name in names}, **self.key_extra(params, weights)}
 
 
 @cache
@@ -207,6 +214,15 @@ def find_engine(name: str) -> EngineSpec:
                 raise InputError(f"engine {name!r}: the entry point {entry.value} isn't an EngineSpec of that name.")
             return spec
     raise InputError(f"engine {shorten(name)} isn't installed; use {list_choices(engine_names())}.")
+
+
+def require_available(name: str) -> None:
+    """Raise UnavailableError where an engine can't run here, InputError where there is none of that name."""
+    if not name:
+        raise InputError("No engine is chosen; choose one.")
+    availability = find_engine(name).availability()
+    if not availability.available:
+        raise UnavailableError(f"{name}: {availability}")
 
 
 def all_engines(examples: bool = False) -> list[EngineSpec]:

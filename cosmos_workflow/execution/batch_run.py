@@ -6,17 +6,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from cosmos_workflow.engines.base import Dropped, Failure, Output, Request
 from cosmos_workflow.engines.messages import BatchBegun, BatchMade, BatchTask, ItemMade, ItemReported
 from cosmos_workflow.engines.spec import EngineSpec, find_engine
 from cosmos_workflow.errors import InputError, WorkflowError
-from cosmos_workflow.execution.task_router import Devices
+from cosmos_workflow.execution.task_router import TaskRouter
 from cosmos_workflow.gpu_dispatch import events
 from cosmos_workflow.ids import new_id
 from cosmos_workflow.progress import ProgressTracker
-from cosmos_workflow.queueing import Batch, ItemStatus, QueueItem
+from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
+from cosmos_workflow.queueing.retries import Ending
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.store import Store
 
@@ -55,34 +56,39 @@ class ItemProgressed:
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """How an item ended. *interrupted* isn't an end: its process died, or its batch broke, and it should be tried again.
+    """How an item ended. *interrupted* isn't an end: the retry policy will have it tried again.
 
-    `worker_died` tells the two apart; neither was the item's doing where the `program_ended`. `hold` is set when going on
+    `ending` says what happened, `item` is what the item has become: at its end, or queued again. `hold` is set when going on
     makes no sense (a full disk), and says why.
     """
 
     item_id: str
     run_id: str
     outcome: Outcome
+    item: QueueItem
+    ending: Ending
     files: Mapping[str, Path] = field(default_factory=dict)
     error: str = ""
     traceback: str = ""
-    worker_died: bool = False
-    program_ended: bool = False
     hold: str = ""
+
+
+def outcome_of(item: QueueItem) -> Outcome:
+    """What a run that left its item so is called."""
+    return "interrupted" if item.status is ItemStatus.QUEUED else cast("Outcome", str(item.status))
 
 
 OperationEvent = EngineLoading | BatchStarted | ItemProgressed | ItemResult
 
 
-class RunningBatch:
-    """A batch on its way: turns the worker's events into records, files and results."""
+class BatchRun:
+    """A batch on its way: turns the worker's events into records, files and results. Its items are running."""
 
     def __init__(
         self,
         batch: Batch,
         store: Store,
-        devices: Devices,
+        router: TaskRouter,
         notify: Callable[[OperationEvent], None],
         *,
         token: str,
@@ -91,15 +97,13 @@ class RunningBatch:
         self.batch = batch
         self.task_id = ""
         self._store = store
-        self._devices = devices
+        self._router = router
         self._notify = notify
         self._token, self._owner = token, owner
         self._spec: EngineSpec = find_engine(batch.engine)
         self._items = {item.id: item for item in batch.items}
         self._runs = {item.id: new_id("rs") for item in batch.items}
-        self._recipes = {
-            item.id: self._spec.recipe(item.prompt_text, item.params, item.weights, item.inputs) for item in batch.items
-        }
+        self._recipes = {item.id: item.recipe for item in batch.items}
         self._trackers = {item.id: ProgressTracker(item.id, self._spec.stages) for item in batch.items}
         self._noted: dict[str, float] = {}
         self._begun = False
@@ -119,7 +123,7 @@ class RunningBatch:
                 reasons[item.id] = f"{self._spec.name}: {availability}"
         self._store.runs.begin([self._record(item) for item in self.batch.items])
         for item_id, reason in reasons.items():
-            yield self._end(item_id, "failed", error=reason)
+            yield self._end(item_id, Ending.FAILED, reason)
 
     def task(self) -> BatchTask:
         """The batch as the worker gets it, with an empty folder for each item."""
@@ -133,7 +137,7 @@ class RunningBatch:
                 case None:
                     # The worker is killed if it doesn't listen; its items come back as those of any that died.
                     self._silent = True
-                    self._devices.cancel(self.task_id)
+                    self._router.cancel(self.task_id)
                 case events.WorkerStarted():
                     self._notify(EngineLoading(tuple(self.open), self._spec.name))
                 case events.TaskProgress(progress=message, worker_id=worker):
@@ -143,7 +147,7 @@ class RunningBatch:
                 case events.TaskError() as event:
                     yield from self._on_error(event)
                 case events.TaskTimeout(timeout=seconds):
-                    yield from self._end_open("failed", f"It took longer than {seconds:g} s.")
+                    yield from self._end_open(Ending.FAILED, f"It took longer than {seconds:g} s.")
 
     def _next(self, route: SimpleQueue[events.Event]) -> events.Event | None:
         limit = self._store.workspace.settings.task_timeout
@@ -155,7 +159,7 @@ class RunningBatch:
     def abandon(self) -> None:
         """Close the records of what nobody waits for any more; the items stay in their queue's journal."""
         for item_id in list(self.open):
-            self._end(item_id, "interrupted", error="Stopped before it was done.", program_ended=True)
+            self._end(item_id, Ending.STOPPED, "Stopped before it was done.")
 
     def _on_message(self, message: Any, worker: int) -> Iterator[ItemResult]:
         match message:
@@ -169,9 +173,9 @@ class RunningBatch:
             case ItemMade(outcome=Output() as output) if output.id in self.open:
                 yield self._publish(output, message.seconds)
             case ItemMade(outcome=Failure() as failure) if failure.id in self.open:
-                yield self._end(failure.id, "failed", error=failure.error, traceback=failure.traceback)
+                yield self._end(failure.id, Ending.FAILED, failure.error, failure.traceback)
             case ItemMade(outcome=Dropped() as dropped) if dropped.id in self.open:
-                yield self._end(dropped.id, "cancelled")
+                yield self._end(dropped.id, Ending.CANCELLED)
 
     def _note_progress(self, tracker: ProgressTracker) -> None:
         """Other processes on this workspace read the progress from the store; they don't need every step."""
@@ -180,34 +184,28 @@ class RunningBatch:
             self._store.runs.update_progress(self._runs[tracker.job_id], tracker.stage, tracker.fraction, tracker.message)
 
     def _on_made(self, made: BatchMade) -> Iterator[ItemResult]:
-        if made.error and len(self.batch) > 1:
-            # One of them broke it: smaller batches will tell which.
-            yield from self._end_open("interrupted", made.error, made.traceback)
-        elif made.error:
-            yield from self._end_open("failed", made.error, made.traceback)
-        else:
-            yield from self._end_open("cancelled", "")
+        yield from self._end_open(Ending.BROKEN if made.error else Ending.CANCELLED, made.error, made.traceback)
 
     def _on_error(self, event: events.TaskError) -> Iterator[ItemResult]:
         reason = event.error.strip().splitlines()[-1] if event.error.strip() else "the worker stopped"
-        if self._devices.closing:
-            yield from self._end_open("interrupted", "The program was ended.", program_ended=True)
+        if self._router.closing:
+            yield from self._end_open(Ending.STOPPED, "The program was ended.")
         elif event.kind == "cancelled" and self._silent:
             silence = f"Its worker reported nothing for {self._store.workspace.settings.task_timeout:g} s and was stopped."
-            yield from self._end_open("interrupted", silence, worker_died=True)
+            yield from self._end_open(Ending.DIED, silence)
         elif event.kind == "cancelled":
-            yield from self._end_open("cancelled", "")
+            yield from self._end_open(Ending.CANCELLED)
         elif event.kind == "died":
-            yield from self._end_open("interrupted", f"Its worker died: {reason}.", event.error, worker_died=True)
+            yield from self._end_open(Ending.DIED, f"Its worker died: {reason}.", event.error)
         elif event.kind == "setup":
             sentence = reason.split("Error: ", 1)[-1]
-            yield from self._end_open("failed", f"{self._spec.name} could not be loaded: {sentence}", event.error)
+            yield from self._end_open(Ending.FAILED, f"{self._spec.name} could not be loaded: {sentence}", event.error)
         else:
-            yield from self._end_open("failed", reason, event.error)
+            yield from self._end_open(Ending.FAILED, reason, event.error)
 
     def _begin(self, worker: int, load_seconds: float) -> None:
         self._begun = True
-        slot = next((slot for slot in self._devices.slots() if slot.worker_id == worker), None)
+        slot = next((slot for slot in self._router.slots() if slot.worker_id == worker), None)
         device = "CPU" if slot is None or slot.gpu_id is None else f"GPU {slot.gpu_id}"
         if slot is not None and slot.node:
             device += f" on {slot.node}"
@@ -217,54 +215,35 @@ class RunningBatch:
 
     def _publish(self, output: Output, seconds: float) -> ItemResult:
         metadata = {**output.metadata, "work_seconds": round(seconds, 3)}
+        run_id = self._runs[output.id]
         try:
-            record = self._store.runs.publish(self._runs[output.id], output.files, metadata)
+            record = self._store.runs.publish(run_id, output.files, metadata)
         except WorkflowError as error:
-            return self._end(output.id, "failed", error=str(error), hold=str(error))
+            return self._end(output.id, Ending.FAILED, str(error), hold=str(error))
         self.open.discard(output.id)
         files = {key: self._store.runs.output_path(record, key) for key in record.outputs}
-        result = ItemResult(output.id, record.id, "succeeded", files)
+        item = self._items[output.id].after(Ending.SUCCEEDED)
+        result = ItemResult(output.id, run_id, "succeeded", item, Ending.SUCCEEDED, files)
         self._notify(result)
         return result
 
     def _open_in_order(self) -> list[str]:
         return [item.id for item in self.batch.items if item.id in self.open]
 
-    def _end_open(
-        self,
-        outcome: Outcome,
-        error: str,
-        traceback: str = "",
-        *,
-        worker_died: bool = False,
-        program_ended: bool = False,
-    ) -> Iterator[ItemResult]:
+    def _end_open(self, ending: Ending, error: str = "", traceback: str = "") -> Iterator[ItemResult]:
         for item_id in self._open_in_order():
-            yield self._end(
-                item_id, outcome, error=error, traceback=traceback, worker_died=worker_died, program_ended=program_ended
-            )
+            yield self._end(item_id, ending, error, traceback)
 
-    def _end(
-        self,
-        item_id: str,
-        outcome: Outcome,
-        *,
-        error: str = "",
-        traceback: str = "",
-        worker_died: bool = False,
-        program_ended: bool = False,
-        hold: str = "",
-    ) -> ItemResult:
-        if outcome == "interrupted" and not program_ended:
-            # The item itself knows how often it may be tried; the last time it fails with the reason.
-            after = self._items[item_id].interrupted(error)
-            if after.status is ItemStatus.FAILED:
-                outcome, error = "failed", after.error
+    def _end(self, item_id: str, ending: Ending, error: str = "", traceback: str = "", *, hold: str = "") -> ItemResult:
         run_id = self._runs[item_id]
+        item = self._items[item_id].after(ending, error, len(self.batch))
+        if item.status.is_terminal:
+            error = item.error
         self.open.discard(item_id)
+        outcome = outcome_of(item)
         self._store.runs.finish(run_id, outcome, error=error, traceback=traceback)
         self._store.runs.discard_folder(run_id)
-        result = ItemResult(item_id, run_id, outcome, {}, error, traceback, worker_died, program_ended, hold)
+        result = ItemResult(item_id, run_id, outcome, item, ending, {}, error, traceback, hold)
         self._notify(result)
         return result
 

@@ -60,13 +60,13 @@ def learn_rate(samples: Iterable[CostSample]) -> Rate | None:
     return Rate(median, spread, len(usable), statistics.median(loads) if loads else 0.0)
 
 
-def time_left(parts: Sequence[tuple[float, int, Rate | None]], loads: float = 0.0) -> TimeLeft | None:
-    """Time left for `parts` of (cost, batches, rate); None where a part's rate isn't known yet.
+def time_left(parts: Sequence[tuple[float, int, Rate | None]], devices: int = 1) -> TimeLeft | None:
+    """Time left for `parts` of (cost, batches, rate) that so many devices share; None where a part's rate isn't known yet.
 
     The parts' errors add as independent ones. A rate's own error shrinks with the batches it was learned from; a median's
     variance is pi/2 times that of a mean.
     """
-    seconds, variance = loads, 0.0
+    seconds, variance = 0.0, 0.0
     for cost, batches, rate in parts:
         if rate is None:
             return None
@@ -75,7 +75,7 @@ def time_left(parts: Sequence[tuple[float, int, Rate | None]], loads: float = 0.
         spread = rate.spread if rate.samples > 1 else max(rate.spread, 0.5)
         seconds += expected
         variance += (expected * spread) ** 2 * (1 / max(1, batches) + math.pi / 2 / rate.samples)
-    return TimeLeft(seconds, math.sqrt(variance))
+    return TimeLeft(seconds / devices, math.sqrt(variance) / devices)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.messages import CancelItems
-from cosmos_workflow.execution.batch_run import ItemResult, OperationEvent, RunningBatch
-from cosmos_workflow.execution.estimates import BatchingGain, CostSample, Rate, batching_gain, learn_rate
-from cosmos_workflow.execution.task_router import Devices, Pool
+from cosmos_workflow.execution.batch_run import BatchRun, ItemResult, OperationEvent
+from cosmos_workflow.execution.estimates import BatchingGain, CostSample, Rate, TimeLeft, batching_gain, learn_rate, time_left
+from cosmos_workflow.execution.task_router import Pool, TaskRouter
 from cosmos_workflow.gpu_dispatch import events
 from cosmos_workflow.gpu_dispatch.events import SlotStatus
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
-from cosmos_workflow.queueing import Batch, QueueItem, group_queue_by_batch_key
+from cosmos_workflow.queueing.batches import batch_size, plan_batches
+from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
 from cosmos_workflow.store.records import CostSample as RunSample
 from cosmos_workflow.store.store import Store
 
@@ -48,9 +52,9 @@ class Operations:
         self.gpu_ids = None if gpu_ids is None else tuple(gpu_ids)
         self._new_pool = pool
         self._cancel_grace = cancel_grace
-        self.devices = Devices(self._make_pool, on_dispatch_event)
+        self.router = TaskRouter(self._make_pool, on_dispatch_event)
         self._lock = threading.Lock()
-        self._running: dict[str, RunningBatch] = {}
+        self._running: dict[str, BatchRun] = {}
         self._rates: dict[str, Rate | None] = {}
         self._gains: dict[str, BatchingGain | None] = {}
 
@@ -62,32 +66,90 @@ class Operations:
         token: str = "",
         owner: str = "local",
     ) -> Iterator[ItemResult]:
-        """Make these items, batch by batch, and yield each result as it is known.
+        """Make these items, whatever their status, and yield each result as it is known.
 
-        Items of different keys are grouped first. Waits for its turn when others use the devices. An iterator that is
-        closed early cancels what it had begun. Events arrive in this thread, in order.
+        They are put into batches first, as large as their engine takes and the setting `batch_size` allows; see `run`.
         """
-        for batch in group_queue_by_batch_key(items):
-            yield from self._run_batch(batch, on_event or (lambda _event: None), token, owner)
+        fresh = [replace(item, status=ItemStatus.QUEUED, error="") for item in items]
+        for batch in plan_batches(fresh, self.batch_size):
+            yield from self.run(batch.begun(), on_event, token=token, owner=owner)
+
+    def run(
+        self,
+        batch: Batch,
+        on_event: Callable[[OperationEvent], None] | None = None,
+        *,
+        token: str = "",
+        owner: str = "local",
+    ) -> Iterator[ItemResult]:
+        """Make a batch as it is, and yield each result as it is known; its items are running (`Queue.claim`, `Batch.begun`).
+
+        Waits for its turn when others use the devices. An iterator that is closed early cancels what it had begun. Events
+        arrive in this thread, in order.
+        """
+        run = BatchRun(batch, self.store, self.router, on_event or (lambda _event: None), token=token, owner=owner)
+        yield from run.refuse_impossible()
+        if not run.open:
+            return
+        with self._lock:
+            self._running.update(dict.fromkeys(run.open, run))
+        try:
+            run.task_id, route = self.router.submit(run.task(), {"engine": batch.engine})
+            yield from run.results(route)
+        finally:
+            if run.open:
+                self.router.cancel(run.task_id)
+                run.abandon()
+            with self._lock:
+                for item in batch.items:
+                    self._running.pop(item.id, None)
+                self._rates.pop(batch.engine, None)
+                self._gains.pop(batch.engine, None)
+
+    def batch_size(self, item: QueueItem) -> int:
+        """How many items like this one a batch may hold: as many as its engine takes, and the setting `batch_size` allows."""
+        return batch_size(item, self.workspace.settings.batch_size)
+
+    def time_left(self, items: Iterable[QueueItem], progress: Mapping[str, float] | None = None) -> TimeLeft | None:
+        """How long these items take on the devices that there are; None before their engines were measured here.
+
+        `progress` has the fractions of those that are being made, by id.
+        """
+        fractions = progress or {}
+        costs: dict[str, float] = {}
+        groups: Counter[tuple[str, str]] = Counter()
+        firsts: dict[tuple[str, str], QueueItem] = {}
+        for item in items:
+            group = item.engine, item.batch_key
+            costs[item.engine] = costs.get(item.engine, 0.0) + item.cost * (1 - fractions.get(item.id, 0.0))
+            groups[group] += 1
+            firsts.setdefault(group, item)
+        if not costs:
+            return None
+        batches: Counter[str] = Counter()
+        for group, count in groups.items():
+            batches[group[0]] += math.ceil(count / self.batch_size(firsts[group]))
+        parts = [(cost, batches[engine], self.rate(engine)) for engine, cost in costs.items()]
+        return time_left(parts, devices=min(self.lanes(), batches.total()))
 
     def cancel(self, item_ids: Collection[str]) -> None:
         """Stop these items if they are running; their neighbours go on."""
         wanted = frozenset(item_ids)
         with self._lock:
-            touched = {id(batch): batch for item, batch in self._running.items() if item in wanted}
-        for batch in touched.values():
-            if batch.open <= wanted:
-                self.devices.cancel(batch.task_id)
+            touched = {id(run): run for item, run in self._running.items() if item in wanted}
+        for run in touched.values():
+            if run.open <= wanted:
+                self.router.cancel(run.task_id)
             else:
-                self.devices.send(batch.task_id, CancelItems(wanted & batch.open))
+                self.router.send(run.task_id, CancelItems(wanted & run.open))
 
     def free_devices(self) -> None:
         """Unload the engines: memory goes back as soon as what is running is done."""
-        self.devices.unload()
+        self.router.unload()
 
     def slots(self) -> list[SlotStatus]:
         """What each device is doing."""
-        return self.devices.slots()
+        return self.router.slots()
 
     def lanes(self) -> int:
         """How many batches can be made at once."""
@@ -122,7 +184,7 @@ class Operations:
 
     def close(self, graceful: bool = False) -> None:
         """Stop the workers; what was running is interrupted, unless `graceful`."""
-        self.devices.close(graceful)
+        self.router.close(graceful)
         self.store.close()
 
     def __enter__(self) -> Operations:
@@ -140,26 +202,6 @@ class Operations:
             cancel_grace=self._cancel_grace,
             suppress_worker_output=True,
         )
-
-    def _run_batch(self, batch: Batch, notify: Callable[[OperationEvent], None], token: str, owner: str) -> Iterator[ItemResult]:
-        running = RunningBatch(batch, self.store, self.devices, notify, token=token, owner=owner)
-        yield from running.refuse_impossible()
-        if not running.open:
-            return
-        with self._lock:
-            self._running.update(dict.fromkeys(running.open, running))
-        try:
-            running.task_id, route = self.devices.submit(running.task(), {"engine": batch.engine})
-            yield from running.results(route)
-        finally:
-            if running.open:
-                self.devices.cancel(running.task_id)
-                running.abandon()
-            with self._lock:
-                for item in batch.items:
-                    self._running.pop(item.id, None)
-                self._rates.pop(batch.engine, None)
-                self._gains.pop(batch.engine, None)
 
 
 def _count_devices(on_gpu: Sequence[bool]) -> str:

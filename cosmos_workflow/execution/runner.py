@@ -1,25 +1,27 @@
-"""Works a queue off: one batch after another, with pause, cancel, and the ladder that isolates an item that breaks its batch."""
+"""The runner, which works a queue off: one batch after another on each device, with pause, cancel and hold."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from enum import StrEnum
 
 from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.execution.batch_run import BatchStarted, EngineLoading, ItemProgressed, ItemResult, OperationEvent
-from cosmos_workflow.execution.estimates import TimeLeft, time_left
+from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.execution.operations import Operations
-from cosmos_workflow.queueing import Batch, ItemStatus, Queue, QueueItem, QueueSnapshot
+from cosmos_workflow.queueing.changes import Changes
+from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
+from cosmos_workflow.queueing.queue import Queue
+from cosmos_workflow.queueing.retries import MAX_DEATHS, Deaths, Ending
+from cosmos_workflow.queueing.snapshot import QueueSnapshot
 
 log = logging.getLogger(__name__)
-
-MAX_DEATHS = 3
-"""Worker deaths in a row after which the queue holds: then it isn't an item that is at fault."""
 
 
 class RunnerState(StrEnum):
@@ -46,8 +48,8 @@ class ItemProgress:
 class RunnerSnapshot:
     """A runner at one moment, with its queue. `fraction` is that of the round: what was added since the queue was empty.
 
-    `left` is None until the engines in the queue have finished a batch here; `version` grows with every change; `machines`
-    says where a cluster works for us.
+    `left` is None until the engines in the queue have finished a batch here; `version` grows with every change of the runner
+    or its queue; `machines` says where a cluster works for us.
     """
 
     version: int
@@ -86,37 +88,38 @@ class QueueRunner:
     """Drives one queue. Lives in the server, so that a closed page stops nothing; every method is safe from any thread.
 
     There are as many lanes as devices: each takes the next batch when it is free. Once `stop` is set no further batch begins,
-    as after a pause.
+    as after a pause. `changes` tells who subscribes that the runner or its queue changed.
     """
 
     def __init__(self, queue: Queue, operations: Operations, stop: threading.Event | None = None) -> None:
         self.queue = queue
         self._operations = operations
         self._stop = stop or threading.Event()
-        self._changed = threading.Condition(threading.RLock())
+        self.changes = Changes()
+        queue.changes.subscribe(self.changes.notify)
+        self._lock = threading.Condition(threading.RLock())
         self._state = RunnerState.IDLE
         self._reason = ""
         self._free_when_paused = False
         self._lanes: set[threading.Thread] = set()
         self._batches: dict[str, Batch] = {}
         self._progress: dict[str, ItemProgress] = {}
-        self._deaths = 0
+        self._deaths = Deaths()
         self._devices = 0
-        self._version = 0
         self._started_at = 0.0
 
     def start(self) -> None:
         """Begin, or go on after a pause or a hold; does nothing while it runs. An empty queue leaves it idle."""
-        with self._changed:
+        with self._lock:
             if self._state is not RunnerState.RUNNING:
-                self._deaths = 0
+                self._deaths = Deaths()
                 self._started_at = time.time()
                 self._set(RunnerState.RUNNING)
             self._staff()
 
     def pause(self, *, free_devices: bool = False) -> None:
         """Stop after the running batch; `free_devices` unloads the engines then, so that others can have the memory."""
-        with self._changed:
+        with self._lock:
             self._free_when_paused = free_devices
             if self._state is RunnerState.RUNNING:
                 self._set(RunnerState.PAUSING if self._batches else RunnerState.PAUSED)
@@ -137,31 +140,27 @@ class QueueRunner:
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until nothing runs; False when `timeout` seconds passed first."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._lanes, timeout)
+        with self._lock:
+            return self._lock.wait_for(lambda: not self._lanes, timeout)
 
     def snapshot(self) -> RunnerSnapshot:
         """The runner and its queue at this moment."""
+        version = self.changes.version  # what changes from here on makes another one
         queue = self.queue.snapshot()
-        with self._changed:
+        with self._lock:
             progress = dict(self._progress)
             batches = tuple(self._batches.values())
-            version, state, reason, started = self._version, self._state, self._reason, self._started_at
-        left = self._time_left(queue, progress)
-        return RunnerSnapshot(
-            version + queue.version, state, reason, queue, progress, batches, left, started, self._operations.machines()
-        )
+            state, reason, started = self._state, self._reason, self._started_at
+        left = self._operations.time_left(queue.items, {item_id: item.fraction for item_id, item in progress.items()})
+        return RunnerSnapshot(version, state, reason, queue, progress, batches, left, started, self._operations.machines())
 
-    def wait_for_change(self, version: int, timeout: float) -> int:
-        """Wait until a snapshot would have another version, at most `timeout` seconds; returns the version."""
-        deadline = time.monotonic() + timeout
-        with self._changed:
-            while (now := self._version + self.queue.snapshot().version) == version:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    break
-                self._changed.wait(min(left, 0.25))
-            return now
+    def subscribe(self, listener: Callable[[], object]) -> Callable[[], None]:
+        """Call `listener` at every change, in any thread; it must not block (see `Changes`). Returns what ends that."""
+        return self.changes.subscribe(listener)
+
+    def watch(self) -> AbstractContextManager[Callable[[float | None], bool]]:
+        """For a thread that follows the runner: `with runner.watch() as wait`, and `wait(timeout)` waits for a change."""
+        return self.changes.watch()
 
     # --- the lanes ---
 
@@ -181,7 +180,7 @@ class QueueRunner:
             self._leave()
 
     def _next_batch(self) -> Batch | None:
-        with self._changed:
+        with self._lock:
             batch = None
             if self._stop.is_set():
                 self.pause()
@@ -199,7 +198,7 @@ class QueueRunner:
             return batch
 
     def _leave(self) -> None:
-        with self._changed:
+        with self._lock:
             if threading.current_thread() not in self._lanes:
                 return
             self._lanes.discard(threading.current_thread())
@@ -219,11 +218,10 @@ class QueueRunner:
     def _run(self, batch: Batch) -> None:
         died = ""
         try:
-            results = self._operations.batch_inference(
-                batch.items, self._on_event, token=self.queue.token, owner=self.queue.owner
-            )
-            for result in results:
-                died = self._settle(result) or died
+            for result in self._operations.run(batch, self._on_event, token=self.queue.token, owner=self.queue.owner):
+                self._settle(result)
+                if result.ending is Ending.DIED:
+                    died = result.error
         except WorkflowError as error:
             self._hold(str(error))
         except Exception as error:
@@ -232,34 +230,28 @@ class QueueRunner:
         finally:
             self._close(batch, died)
 
-    def _settle(self, result: ItemResult) -> str:
-        """Bring a result into the queue; returns the reason where its worker died and the item will be tried again."""
+    def _settle(self, result: ItemResult) -> None:
         if result.hold:
             self._hold(result.hold)
-        if result.program_ended:
-            (item,) = self.queue.put_back([result.item_id])
-        elif result.outcome == "interrupted":
-            item = self.queue.interrupt(result.item_id, result.error)
-        else:
-            item = self.queue.finish(result.item_id, ItemStatus(result.outcome), result.error)
-        with self._changed:
+        self.queue.settle(result.item)
+        with self._lock:
             self._progress.pop(result.item_id, None)
-            if result.outcome == "succeeded":
-                self._deaths = 0
+            if result.ending is Ending.SUCCEEDED:
+                self._deaths = Deaths()
             self._notify()
-        return result.error if result.worker_died and item.status is ItemStatus.QUEUED else ""
 
     def _close(self, batch: Batch, died: str) -> None:
         left_over = [item.id for item in batch.items if self._is_running(item)]
         if left_over:
             self.queue.put_back(left_over)
-        with self._changed:
+        with self._lock:
             self._batches.pop(batch.id, None)
             for item in batch.items:
                 self._progress.pop(item.id, None)
-            self._deaths = self._deaths + 1 if died else self._deaths
-            if self._deaths >= MAX_DEATHS:
-                self._hold(f"The worker died {self._deaths} times in a row, the last time with: {died}")
+            if died:
+                self._deaths = self._deaths.after(batch.items[0].attempts, len(batch))
+                if self._deaths.in_a_row >= MAX_DEATHS:
+                    self._hold(f"The worker died {self._deaths.in_a_row} times in a row, the last time with: {died}")
             self._notify()
 
     def _is_running(self, item: QueueItem) -> bool:
@@ -267,7 +259,7 @@ class QueueRunner:
         return current is not None and current.status is ItemStatus.RUNNING
 
     def _on_event(self, event: OperationEvent) -> None:
-        with self._changed:
+        with self._lock:
             if self._state is RunnerState.RUNNING and self._operations.lanes() > self._devices:
                 self._staff()  # a cluster's machines come when they come
             match event:
@@ -288,7 +280,7 @@ class QueueRunner:
     # --- under the lock ---
 
     def _hold(self, reason: str) -> None:
-        with self._changed:
+        with self._lock:
             self._set(RunnerState.HELD, reason)
 
     def _set(self, state: RunnerState, reason: str = "") -> None:
@@ -301,21 +293,5 @@ class QueueRunner:
         self._notify()
 
     def _notify(self) -> None:
-        self._version += 1
-        self._changed.notify_all()
-
-    def _time_left(self, queue: QueueSnapshot, progress: Mapping[str, ItemProgress]) -> TimeLeft | None:
-        costs: dict[str, float] = {}
-        counts: dict[str, int] = {}
-        for item in queue.items:
-            done = progress[item.id].fraction if item.id in progress else 0.0
-            costs[item.engine] = costs.get(item.engine, 0.0) + item.cost * (1 - done)
-            counts[item.engine] = counts.get(item.engine, 0) + 1
-        if not costs:
-            return None
-        parts = [(cost, counts[engine], self._operations.rate(engine)) for engine, cost in costs.items()]
-        left = time_left(parts)
-        if left is None:
-            return None
-        lanes = self._operations.lanes()
-        return replace(left, seconds=left.seconds / lanes, error=left.error / lanes)
+        self._lock.notify_all()
+        self.changes.notify()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import QueueRunner
-from cosmos_workflow.queueing import Queue
+from cosmos_workflow.queueing.items import check_again
+from cosmos_workflow.queueing.queue import Queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Sessions:
             if known is not None:
                 return known if known.queue.owner == owner else self._new(owner)
             if token and self.operations.store.queues.owner_of(token) == owner:
-                return self._keep(Queue(token, self.operations.store.queues.load(token), self.operations.store.queues, owner))
+                items = check_again(self.operations.store.queues.load(token))
+                return self._keep(Queue(token, items, self.operations.store.queues, owner, self.operations.batch_size))
             return self._new(owner)
 
     def find(self, token: str, owner: str = "local") -> Session:
@@ -70,18 +72,17 @@ class Sessions:
         """Stop every runner; what was running is queued again."""
         for session in self.all():
             session.runner.pause()
-        self.operations.devices.close()
+        self.operations.router.close()
         for session in self.all():
             session.runner.join()
         self.operations.close()
 
     def _new(self, owner: str) -> Session:
-        queue = Queue(journal=self.operations.store.queues, owner=owner)
+        queue = Queue(journal=self.operations.store.queues, owner=owner, size_of=self.operations.batch_size)
         self.operations.store.queues.register(queue.token, owner)
         return self._keep(queue)
 
     def _keep(self, queue: Queue) -> Session:
-        queue.batch_limit = self.operations.workspace.settings.batch_size
         session = Session(queue, QueueRunner(queue, self.operations))
         self._sessions[queue.token] = session
         return session

@@ -1,4 +1,4 @@
-"""The devices of this program: a pool of workers, and the one thread that listens to it."""
+"""The way of tasks to the workers of one pool and of events back, over the one thread that listens to it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Pool(Protocol):
     def shutdown(self, graceful: bool = True) -> list[Event]: ...
 
 
-class Devices:
+class TaskRouter:
     """Hands tasks to the pool from any thread; each caller reads the events of its own task.
 
     Tasks start in the order in which they were handed in: sessions that hand in one batch at a time take turns.
@@ -94,7 +94,7 @@ class Devices:
     def _open(self) -> Pool:
         if self._pool is None:
             self._pool = self._make_pool()
-            self._thread = threading.Thread(target=self._listen, args=(self._pool,), name="devices", daemon=True)
+            self._thread = threading.Thread(target=self._listen, args=(self._pool,), name="task-router", daemon=True)
             self._thread.start()
         return self._pool
 

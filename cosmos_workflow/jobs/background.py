@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.execution.runner import RunnerSnapshot
+from cosmos_workflow.ids import digest
 from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, JobWaiting, OnEvent, TaskResult
 from cosmos_workflow.jobs.plan import Mode
 from cosmos_workflow.jobs.state import tried_to_the_end
-from cosmos_workflow.queueing.batches import digest
 
 if TYPE_CHECKING:
     from cosmos_workflow.jobs.orchestrator import TaskOrchestrator

@@ -17,8 +17,6 @@ from cosmos_workflow.jobs.state import JobReader, TaskReport, TaskStatus
 from cosmos_workflow.queueing.items import ItemStatus, QueueItem
 from cosmos_workflow.queueing.queue import Queue
 
-_WAIT = 0.5
-
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
@@ -171,7 +169,7 @@ class _Run:
         self._reader = reader
         self._notify = notify
         self._plan, self._job_id, self._stop = plan, job_id, stop
-        self._queue = Queue(owner=reader.jobs.owner)
+        self._queue = Queue(owner=reader.jobs.owner, size_of=operations.batch_size)
         self._runner = QueueRunner(self._queue, operations, stop)
         self._plans = {task.task.id: task for task in plan.tasks}
         self._held = {task_id for task_id, task in self._plans.items() if task.task.needs}
@@ -199,10 +197,13 @@ class _Run:
         self._go_on()
         if not self._items:
             return ""
-        version = -1
         self._runner.start()
+        with self._runner.watch() as wait:
+            return self._follow(wait)
+
+    def _follow(self, wait: Callable[[float | None], bool]) -> str:
         while True:
-            version = self._runner.wait_for_change(version, _WAIT)
+            wait(None)
             snapshot = self._runner.snapshot()
             released = self._take_in(snapshot.queue.finished)
             # How long the tasks that are held take isn't in the queue's time.

@@ -11,10 +11,8 @@ from typing import Any
 
 from filelock import Timeout
 
-from cosmos_workflow.engines.params import validate_params
-from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.errors import InputError, UnavailableError, shorten
-from cosmos_workflow.execution.estimates import TimeLeft, time_left
+from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, all_needs
 from cosmos_workflow.jobs.executor import JobWaiting, OnEvent, TaskExecutor, TaskResult
@@ -23,7 +21,6 @@ from cosmos_workflow.jobs.speech.scoring import Score, Scorer
 from cosmos_workflow.jobs.state import JobReader, JobReport, Look, TaskReport, TaskStatus
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.queueing.batches import explain_groups, plan_batches
-from cosmos_workflow.queueing.items import QueueItem
 from cosmos_workflow.store.records import RunRecord
 
 _TURN = 0.5
@@ -67,8 +64,8 @@ class TaskOrchestrator:
         """What running this job would do now."""
         plan = self.plan(job, mode)
         items = [item for task in plan.tasks for item in queue_items(task)]
-        batches = plan_batches(items, _batch_size)
-        left = self.time_left(items)
+        batches = list(plan_batches(items, self.operations.batch_size))
+        left = self.operations.time_left(items)
         if not items:
             time = "nothing is left to make"
         elif left is None:
@@ -78,15 +75,6 @@ class TaskOrchestrator:
             if not all(item.cost for item in items):
                 time += "; what waits for other tasks isn't counted in"
         return CheckedJob(job, plan, tuple(zip(batches, explain_groups(batches), strict=True)), time)
-
-    def time_left(self, items: Collection[QueueItem]) -> TimeLeft | None:
-        """How long these items take; None where their engine has made nothing here yet."""
-        costs: dict[str, float] = {}
-        batches: dict[str, set[str]] = {}
-        for item in items:
-            costs[item.engine] = costs.get(item.engine, 0.0) + item.cost
-            batches.setdefault(item.engine, set()).add(item.batch_key)
-        return time_left([(cost, len(batches[engine]), self.operations.rate(engine)) for engine, cost in costs.items()])
 
     # --- running ---
 
@@ -216,8 +204,7 @@ class TaskOrchestrator:
         """How long a task goes on; None where it doesn't run, or its engine has made nothing here yet."""
         if report.status is not TaskStatus.RUNNING:
             return None
-        items = queue_items(plan_task(report.task, report.pieces, "resume"))
-        return self.time_left(items) if items else None
+        return self.operations.time_left(queue_items(plan_task(report.task, report.pieces, "resume")))
 
     def _report(self, task: TaskConfig) -> TaskReport:
         return self.reader.read_task(task, self.reader.look(task.job_id))
@@ -274,8 +261,3 @@ class TaskOrchestrator:
         finally:
             with self._guard:
                 self._live.discard(job.id)
-
-
-def _batch_size(item: QueueItem) -> int:
-    spec = find_engine(item.engine)
-    return spec.batch_size(validate_params(spec.params, item.params))

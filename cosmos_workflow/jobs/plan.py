@@ -15,10 +15,10 @@ from typing import Any, Literal, Self
 
 from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.errors import InputError
+from cosmos_workflow.ids import digest
 from cosmos_workflow.jobs.document.tasks import JobFile, Source, TaskConfig
 from cosmos_workflow.jobs.speech.chunks import Chunk
-from cosmos_workflow.queueing.batches import calculate_batch_key, digest
-from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
+from cosmos_workflow.queueing.items import Batch, Configuration, ItemStatus, Prompt, QueueItem
 from cosmos_workflow.store.records import RunRecord
 
 Mode = Literal["resume", "failed", "all"]
@@ -137,9 +137,13 @@ class TaskPlan:
     @property
     def work(self) -> float | None:
         """How much work a take of each piece is, in its engine's unit; None where earlier tasks decide that."""
-        costs = [_cost(self.task, piece, piece.takes[0].params) for piece in self.pieces]
+        costs = [self._cost_of(piece) for piece in self.pieces]
         known = [cost for cost in costs if cost is not None]
         return round(sum(known), 3) if len(known) == len(costs) else None
+
+    def _cost_of(self, piece: PieceState) -> float | None:
+        configuration = Configuration.known(self.task.engine, piece.takes[0].params, self.task.weights)
+        return _cost(configuration, piece, Prompt(piece.chunk.text, piece.inputs))
 
     @property
     def work_text(self) -> str:
@@ -266,26 +270,16 @@ def queue_items(plan: TaskPlan) -> list[QueueItem]:
     """
     task = plan.task
     pieces = {take.digest: piece for piece in reversed(plan.pieces) for take in piece.takes}
-    keys: dict[str, str] = {}
+    configurations: dict[str, Configuration] = {}
     items: list[QueueItem] = []
     for take in plan.wanted:
         piece = pieces[take.digest]
-        shape = digest({"params": take.params})
-        if shape not in keys:
-            keys[shape] = calculate_batch_key(task.engine, take.params, task.weights)
-        items.append(
-            QueueItem(
-                prompt_id=f"ps_{take.digest}",
-                prompt_text=piece.chunk.text,
-                engine=task.engine,
-                params=dict(take.params),
-                weights=dict(task.weights),
-                inputs=dict(piece.inputs),
-                batch_key=keys[shape],
-                source=str(TakeRef(task.job_id, task.key, take.digest)),
-                cost=_cost(task, piece, take.params) or 0.0,
-            )
-        )
+        same = digest({"params": take.params})
+        if same not in configurations:
+            configurations[same] = Configuration.known(task.engine, take.params, task.weights)
+        prompt = Prompt(piece.chunk.text, piece.inputs, f"ps_{take.digest}")
+        cost = _cost(configurations[same], piece, prompt) or 0.0
+        items.append(configurations[same].item(prompt, cost, str(TakeRef(task.job_id, task.key, take.digest))))
     return items
 
 
@@ -294,12 +288,11 @@ def _known(take: Take, known: KnownRuns) -> Take:
     return Take(take.digest, take.params, take.seed, made[0] if made else None, known.last.get(take.digest))
 
 
-def _cost(task: TaskConfig, piece: PieceState, params: Mapping[str, Any]) -> float | None:
-    spec = find_engine(task.engine)
-    recipe = spec.recipe(piece.chunk.text, params, task.weights, piece.inputs)
+def _cost(configuration: Configuration, piece: PieceState, prompt: Prompt) -> float | None:
+    spec = configuration.spec
     if not set(piece.later).isdisjoint(spec.cost_inputs):
         return None
     try:
-        return spec.cost(recipe)
+        return spec.cost(configuration.recipe(prompt))
     except InputError:
         return None  # an earlier task made what can't be used here; its run says so

@@ -1,18 +1,19 @@
-"""The batch key, grouping by it, and why two items don't share a batch. Pure: the same input gives the same answer."""
+"""Batches, pure: what shares one, how many may, and why two items don't. The same input gives the same answer."""
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from cosmos_workflow.engines.spec import find_engine
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.ids import canonical, digest
 from cosmos_workflow.queueing.items import Batch, QueueItem
+from cosmos_workflow.queueing.retries import rung
 
-KEY_LENGTH = 16
+Group = tuple[str, int]
 
 
 def calculate_batch_key(engine: str, params: Mapping[str, Any], weights: Mapping[str, float] | None = None) -> str:
@@ -24,35 +25,47 @@ def calculate_batch_key(engine: str, params: Mapping[str, Any], weights: Mapping
     return digest(find_engine(engine).batch_parts(params, weights))
 
 
-def digest(parts: Mapping[str, Any]) -> str:
-    """The first 64 bits of SHA-256 over the canonical JSON of `parts`, in hex."""
-    text = json.dumps(_canonical(parts), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+def batch_size(item: QueueItem, limit: int | None = None) -> int:
+    """How many items like this one a batch may hold: as many as its engine takes, and at most `limit`.
+
+    1 where its engine isn't installed: that is said when the item is run.
+    """
+    try:
+        own = find_engine(item.engine).batch_size(item.recipe.params)
+    except InputError:
+        return 1
+    return min(own, limit) if limit else own
+
+
+def group_of(item: QueueItem) -> Group:
+    """What items of one batch have in common: the key, and how often they were interrupted."""
+    return item.batch_key, item.attempts
 
 
 def group_queue_by_batch_key(items: Iterable[QueueItem], max_batch_size: int | None = None) -> list[Batch]:
     """Batches in the order in which each key first appears, items in queue order, at most `max_batch_size` in each."""
-    return plan_batches(items, lambda _item: max_batch_size)
+    return list(plan_batches(items, lambda _item: max_batch_size))
 
 
-def plan_batches(items: Iterable[QueueItem], size_of: Callable[[QueueItem], int | None]) -> list[Batch]:
+def plan_batches(
+    items: Iterable[QueueItem],
+    size_of: Callable[[QueueItem], int | None] = batch_size,
+    rungs: Mapping[Group, int] = MappingProxyType({}),
+) -> Iterator[Batch]:
     """Like `group_queue_by_batch_key`, with a size limit per key: `size_of` is asked about the key's first item.
 
     Items that were interrupted stay apart from fresh ones, and in ever smaller batches, so that one that kills its worker
-    ends up alone: half the size after the first time, a single item after the second.
+    ends up alone; `rungs` has the sizes for those of which some were handed out before. Each batch is made when it is asked
+    for.
     """
-    groups: dict[tuple[str, int], list[QueueItem]] = {}
+    groups: dict[Group, list[QueueItem]] = {}
     for item in items:
-        groups.setdefault((item.batch_key, item.attempts), []).append(item)
-    batches: list[Batch] = []
-    for (key, attempts), members in groups.items():
-        size = max(1, size_of(members[0]) or len(members))
-        if attempts == 1:
-            size = math.ceil(min(size, len(members)) / 2)
-        elif attempts > 1:
-            size = 1
-        batches.extend(Batch(key, tuple(members[start : start + size])) for start in range(0, len(members), size))
-    return batches
+        groups.setdefault(group_of(item), []).append(item)
+    for group, members in groups.items():
+        key, attempts = group
+        size = rungs.get(group) or rung(attempts, min(len(members), max(1, size_of(members[0]) or len(members))))
+        for start in range(0, len(members), size):
+            yield Batch(key, tuple(members[start : start + size]))
 
 
 def explain_groups(batches: Sequence[Batch]) -> list[str]:
@@ -67,10 +80,11 @@ def explain_difference(first: QueueItem, second: QueueItem) -> str:
     """Why two items can't share a batch; empty where they can."""
     if first.batch_key == second.batch_key:
         return ""
-    one, other = (find_engine(item.engine).batch_parts(item.params, item.weights) for item in (first, second))
-    if one["engine"] != other["engine"]:
-        return f"engine differs: {one['engine']}, {other['engine']}"
-    names = [name for name in {**one, **other} if _canonical(one.get(name)) != _canonical(other.get(name))]
+    if first.engine != second.engine:
+        return f"engine differs: {first.engine}, {second.engine}"
+    spec = find_engine(first.engine)
+    one, other = (spec.key_parts(item.recipe.params, item.weights) for item in (first, second))
+    names = [name for name in {**one, **other} if canonical(one.get(name)) != canonical(other.get(name))]
     return "; ".join(f"{name} differs: {_words(one.get(name))}, {_words(other.get(name))}" for name in names)
 
 
@@ -78,18 +92,6 @@ def _size_reason(before: Batch, batch: Batch) -> str:
     if batch.items[0].attempts > before.items[0].attempts:
         return "interrupted before"
     return f"batch is full at {len(before)}" if len(before) > 1 or not batch.items[0].attempts else "tried alone"
-
-
-def _canonical(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _canonical(member) for key, member in value.items()}
-    if isinstance(value, list | tuple):
-        return [_canonical(member) for member in value]
-    if isinstance(value, set | frozenset):
-        return sorted(_canonical(member) for member in value)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
 
 
 def _words(value: Any) -> str:

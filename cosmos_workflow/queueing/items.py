@@ -1,17 +1,17 @@
-"""What is in a queue, and the one table that says how its status may change."""
+"""What is in a queue, how it is made from a prompt, and the one table that says how its status may change."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
-from cosmos_workflow.ids import new_id
-
-MAX_INTERRUPTIONS = 2
-"""How often an item whose process died goes back to queued; the next time it fails with that reason."""
+from cosmos_workflow.engines.spec import EngineSpec, Recipe, find_engine
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.ids import digest, new_id
+from cosmos_workflow.queueing.retries import Ending, next_attempts
 
 
 class ItemStatus(StrEnum):
@@ -31,7 +31,7 @@ class ItemStatus(StrEnum):
 
 TRANSITIONS: Mapping[ItemStatus, frozenset[ItemStatus]] = {
     ItemStatus.QUEUED: frozenset({ItemStatus.RUNNING, ItemStatus.CANCELLED, ItemStatus.FAILED}),
-    # Back to queued is an interruption: the process that ran it died.
+    # Back to queued is what the retry policy says: its batch was interrupted.
     ItemStatus.RUNNING: frozenset({ItemStatus.SUCCEEDED, ItemStatus.FAILED, ItemStatus.CANCELLED, ItemStatus.QUEUED}),
     ItemStatus.SUCCEEDED: frozenset(),
     ItemStatus.FAILED: frozenset(),
@@ -55,9 +55,9 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class QueueItem:
-    """One thing to generate. `params` and `weights` are complete and checked; nothing in it is ever changed in place.
+    """One thing to generate. `params` and `weights` are complete and checked (see `Configuration`), and never changed in place.
 
-    `attempts` counts the times its process died, `retry_of` names the item it repeats, `position` orders the queue,
+    `attempts` counts the times it was interrupted, `retry_of` names the item it repeats, `position` orders the queue,
     `source` says where it comes from when that isn't the page (a task of a job), `cost` is what drives its time, in its
     engine's unit.
     """
@@ -85,11 +85,78 @@ class QueueItem:
             raise TransitionError(f"{self.id} can't go from {self.status} to {status}")
         return replace(self, status=status, error=error)
 
-    def interrupted(self, reason: str) -> QueueItem:
-        """The item after its process died: queued again, or failed where that happened too often."""
-        if self.attempts >= MAX_INTERRUPTIONS:
+    def after(self, ending: Ending, reason: str = "", batch_size: int = 1) -> QueueItem:
+        """The running item once the work on it ended so, in a batch of that size: what the retry policy makes of it."""
+        attempts = next_attempts(ending, self.attempts, batch_size)
+        if attempts is not None:
+            return replace(self.to(ItemStatus.QUEUED, reason if attempts > self.attempts else ""), attempts=attempts)
+        if ending is Ending.DIED:
             return self.to(ItemStatus.FAILED, f"{reason} It was tried {self.attempts + 1} times.")
-        return replace(self.to(ItemStatus.QUEUED, reason), attempts=self.attempts + 1)
+        return self.to(ItemStatus.FAILED if ending is Ending.BROKEN else ItemStatus(ending), reason)
+
+    @property
+    def recipe(self) -> Recipe:
+        """What it is made from, for its engine; nothing is checked again. Raises InputError where that isn't installed."""
+        spec = find_engine(self.engine)
+        return spec.recipe(self.prompt_text, spec.known_params(self.params), self.weights, self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """An engine with params and weights that are complete and checked: what a prompt needs to become a queue item."""
+
+    spec: EngineSpec
+    params: Mapping[str, Any]
+    weights: Mapping[str, float]
+    batch_key: str
+
+    @classmethod
+    def of(cls, engine: str, params: Mapping[str, Any], weights: Mapping[str, float] | None = None) -> Self:
+        """From values as they were given; raises InputError saying what is wrong with them."""
+        spec = find_engine(engine)
+        return cls.known(engine, spec.complete_params(params), spec.complete_weights(weights))
+
+    @classmethod
+    def known(cls, engine: str, params: Mapping[str, Any], weights: Mapping[str, float]) -> Self:
+        """From values that were completed and checked before."""
+        spec = find_engine(engine)
+        return cls(spec, params, weights, digest(spec.key_parts(spec.known_params(params), weights)))
+
+    def recipe(self, prompt: Prompt) -> Recipe:
+        """What a prompt is made from with this configuration."""
+        return self.spec.recipe(prompt.text, self.spec.known_params(self.params), self.weights, prompt.inputs)
+
+    def check(self, prompt: Prompt) -> float:
+        """What the prompt costs; raises InputError where it can't be made."""
+        recipe = self.recipe(prompt)
+        self.spec.check(recipe)
+        return self.spec.cost(recipe)
+
+    def item(self, prompt: Prompt, cost: float, source: str = "") -> QueueItem:
+        """The prompt as a queue item."""
+        params, weights, inputs = dict(self.params), dict(self.weights), dict(prompt.inputs)
+        return QueueItem(
+            prompt.id, prompt.text, self.spec.name, params, weights, inputs, self.batch_key, source=source, cost=cost
+        )
+
+
+def check_again(items: Iterable[QueueItem]) -> list[QueueItem]:
+    """Items that another version may have written, with params and weights that are right for this one.
+
+    One that this version refuses, or whose engine isn't installed, stays as it is: that is said when it is run.
+    """
+    checked: list[QueueItem] = []
+    known: dict[str, Configuration | None] = {}
+    for item in items:
+        same = digest({"engine": item.engine, "params": item.params, "weights": item.weights})
+        if same not in known:
+            try:
+                known[same] = Configuration.of(item.engine, item.params, item.weights)
+            except InputError:
+                known[same] = None
+        now = known[same]
+        checked.append(item if now is None else replace(item, params=now.params, weights=now.weights, batch_key=now.batch_key))
+    return checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +171,10 @@ class Batch:
     def engine(self) -> str:
         """The engine that all its items name."""
         return self.items[0].engine
+
+    def begun(self) -> Batch:
+        """The batch with its items running."""
+        return replace(self, items=tuple(item.to(ItemStatus.RUNNING) for item in self.items))
 
     def __len__(self) -> int:
         return len(self.items)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cosmos_workflow.engines.params import validate_params
-from cosmos_workflow.engines.spec import EngineSpec, Recipe, find_engine
 from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.ids import new_id, new_token
-from cosmos_workflow.queueing.batches import digest, plan_batches
-from cosmos_workflow.queueing.items import Batch, ItemStatus, Prompt, QueueItem
+from cosmos_workflow.queueing.batches import Group, batch_size, group_of, plan_batches
+from cosmos_workflow.queueing.changes import Changes
+from cosmos_workflow.queueing.items import Batch, Configuration, ItemStatus, Prompt, QueueItem
+from cosmos_workflow.queueing.retries import waits_for_others
 from cosmos_workflow.queueing.snapshot import Journal, QueueSnapshot
 
 if TYPE_CHECKING:
@@ -27,30 +27,37 @@ KEPT_FINISHED = 500
 class Queue:
     """Items waiting and running, in order. Every method may be called from any thread; none gives out what it keeps.
 
-    `batch_limit` caps the size of a batch below the engine's own; None leaves it to the engine.
+    `items` were checked already (see `check_again`); `size_of` says how many items like one a batch may hold. `changes` tells
+    who subscribes that something changed.
     """
 
     def __init__(
-        self, token: str = "", items: Iterable[QueueItem] = (), journal: Journal | None = None, owner: str = "local"
+        self,
+        token: str = "",
+        items: Iterable[QueueItem] = (),
+        journal: Journal | None = None,
+        owner: str = "local",
+        size_of: Callable[[QueueItem], int] = batch_size,
     ) -> None:
         self.token = token or new_token()
         self.owner = owner
-        self.batch_limit: int | None = None
+        self.changes = Changes()
+        self._size_of = size_of
         self._journal = journal
-        self._changed = threading.Condition(threading.RLock())
+        self._lock = threading.RLock()
         self._items = {item.id: item for item in sorted(items, key=lambda item: item.position)}
         self._finished: dict[str, QueueItem] = {}
         self._done: Counter[ItemStatus] = Counter()
-        self._version = 0
+        self._rungs: dict[Group, int] = {}
         self._last_key = ""
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> Queue:
         # gradio copies a State's default once a session: that copy is a new, empty queue, never a second view of this one.
-        return Queue(owner=self.owner)
+        return Queue(owner=self.owner, size_of=self._size_of)
 
     def __len__(self) -> int:
         """Items that wait or run."""
-        with self._changed:
+        with self._lock:
             return len(self._items)
 
     # --- what a person does ---
@@ -64,26 +71,15 @@ class Queue:
         source: str = "",
     ) -> list[QueueItem]:
         """Add each prompt with this configuration, all or none; raises InputError saying which prompt can't be made, and why."""
-        spec = find_engine(engine)
         if not prompts:
             raise InputError("No prompt is selected; select at least one.")
-        complete = spec.complete_params(params)
-        stated = spec.complete_weights(weights)
-        key = digest(spec.batch_parts(complete, stated))
-        checked = validate_params(spec.params, complete)
-        costs = [
-            _checked_cost(spec, spec.recipe(prompt.text, checked, stated, prompt.inputs), _where(prompt, number, len(prompts)))
-            for number, prompt in enumerate(prompts, 1)
-        ]
-        added = [
-            QueueItem(prompt.id, prompt.text, engine, complete, stated, dict(prompt.inputs), key, source=source, cost=cost)
-            for prompt, cost in zip(prompts, costs, strict=True)
-        ]
-        return self.extend(added)
+        configuration = Configuration.of(engine, params, weights)
+        costs = [_check(configuration, prompt, _where(prompt, number, len(prompts))) for number, prompt in enumerate(prompts, 1)]
+        return self.extend([configuration.item(prompt, cost, source) for prompt, cost in zip(prompts, costs, strict=True)])
 
     def extend(self, items: Sequence[QueueItem]) -> list[QueueItem]:
         """Put items that were checked already at the end of the queue."""
-        with self._changed:
+        with self._lock:
             if not self._items:
                 self._done.clear()
             start = max((item.position for item in self._items.values()), default=0) + 1
@@ -93,27 +89,27 @@ class Queue:
 
     def remove_from_queue(self, ids: Collection[str]) -> list[QueueItem]:
         """Take away queued items, and forget finished ones; what runs stays (cancel it). Returns what was taken away."""
-        with self._changed:
+        with self._lock:
             queued = [item for item in self._queued() if item.id in ids]
             self._write(removed=[item.id for item in queued])
             gone = [self._finished.pop(item_id) for item_id in list(self._finished) if item_id in ids]
-            self._notify()
+            self.changes.notify()
             return queued + gone
 
     def clear_queue(self) -> list[QueueItem]:
         """Take away everything that is queued, and forget what is finished; what runs stays. Returns what was queued."""
-        with self._changed:
+        with self._lock:
             queued = self._queued()
             self._write(removed=[item.id for item in queued])
             self._finished.clear()
             if not self._items:
                 self._done.clear()
-            self._notify()
+            self.changes.notify()
             return queued
 
     def move(self, ids: Collection[str], offset: int) -> None:
         """Move queued items by `offset` places, negative is nearer to the front; they keep their order and stop at the ends."""
-        with self._changed:
+        with self._lock:
             order = self._queued()
             rest = sum(item.id not in ids for item in order)
             places: list[tuple[int, int, int]] = []
@@ -143,31 +139,34 @@ class Queue:
         weights: Mapping[str, float] | None = None,
     ) -> QueueItem:
         """Change a queued item; `params` and `weights` name only what changes. Raises InputError, and nothing changed."""
-        with self._changed:
+        with self._lock:
             item = self._items.get(item_id)
             if item is None or item.status is not ItemStatus.QUEUED:
                 raise InputError(f"{item_id} isn't queued any more, so it can't be edited; duplicate it instead.")
-            spec = find_engine(item.engine)
-            complete = spec.complete_params({**item.params, **(params or {})})
-            stated = spec.complete_weights({**item.weights, **(weights or {})})
-            content = item.prompt_text if text is None else text
-            cost = _checked_cost(spec, spec.recipe(content, complete, stated, item.inputs), item_id)
-            key = digest(spec.batch_parts(complete, stated))
+            now = Configuration.of(item.engine, {**item.params, **(params or {})}, {**item.weights, **(weights or {})})
+            prompt = Prompt(item.prompt_text if text is None else text, item.inputs, item.prompt_id)
             edited = replace(
-                item, prompt_text=content, params=complete, weights=stated, batch_key=key, attempts=0, error="", cost=cost
+                item,
+                prompt_text=prompt.text,
+                params=now.params,
+                weights=now.weights,
+                batch_key=now.batch_key,
+                attempts=0,
+                error="",
+                cost=_check(now, prompt, item_id),
             )
             self._write([edited])
             return edited
 
     def duplicate(self, ids: Collection[str]) -> list[QueueItem]:
         """Add a copy of each of these items, whatever their status, at the end."""
-        with self._changed:
+        with self._lock:
             known = [*self._items.values(), *self._finished.values()]
             return self.extend([_again(item) for item in known if item.id in ids])
 
     def retry(self, ids: Collection[str] | None = None) -> list[QueueItem]:
         """Queue failed items again (all of them, or those of `ids`), as new items that name the old ones."""
-        with self._changed:
+        with self._lock:
             failed = [
                 item for item in self._finished.values() if item.status is ItemStatus.FAILED and (ids is None or item.id in ids)
             ]
@@ -180,34 +179,43 @@ class Queue:
 
     def plan(self) -> list[Batch]:
         """The batches of what is queued, in the order in which they will run."""
-        with self._changed:
-            return self._plan()
+        with self._lock:
+            return list(self._plan())
 
     def claim(self) -> Batch | None:
         """Take the next batch: its items are running from now on. None when nothing is queued."""
-        with self._changed:
-            batches = self._plan()
-            if not batches:
+        with self._lock:
+            batch = next(self._plan(), None)
+            if batch is None:
                 return None
-            batch = batches[0]
-            running = tuple(item.to(ItemStatus.RUNNING) for item in batch.items)
-            self._write(running)
+            batch = batch.begun()
+            self._write(batch.items)
             self._last_key = batch.key
-            return replace(batch, items=running)
+            self._keep_rung(batch)
+            return batch
+
+    def settle(self, item: QueueItem) -> None:
+        """A running item is as `item` says from now on: at its end, or queued again (`QueueItem.after`)."""
+        with self._lock:
+            self._items[item.id].to(item.status)
+            if not item.status.is_terminal:
+                self._write([item])
+                return
+            self._write(removed=[item.id])
+            self._finished[item.id] = item
+            self._done[item.status] += 1
+            self._forget_oldest()
 
     def finish(self, item_id: str, status: ItemStatus, error: str = "") -> QueueItem:
         """A running item reached a terminal status."""
-        with self._changed:
-            return self._settle(self._items[item_id].to(status, error))
-
-    def interrupt(self, item_id: str, reason: str) -> QueueItem:
-        """The process of a running item died: it is queued again, or failed where that happened too often."""
-        with self._changed:
-            return self._settle(self._items[item_id].interrupted(reason))
+        with self._lock:
+            item = self._items[item_id].to(status, error)
+            self.settle(item)
+            return item
 
     def put_back(self, item_ids: Collection[str]) -> list[QueueItem]:
         """Items that were claimed but not begun are queued again, in their old places."""
-        with self._changed:
+        with self._lock:
             back = [self._items[item_id].to(ItemStatus.QUEUED) for item_id in item_ids if item_id in self._items]
             self._write(back)
             return back
@@ -216,19 +224,14 @@ class Queue:
 
     def get(self, item_id: str) -> QueueItem | None:
         """An item of this queue, finished ones included."""
-        with self._changed:
+        with self._lock:
             return self._items.get(item_id) or self._finished.get(item_id)
 
     def snapshot(self) -> QueueSnapshot:
         """The queue at this moment."""
-        with self._changed:
-            return QueueSnapshot(self._version, tuple(self._items.values()), tuple(self._finished.values()), dict(self._done))
-
-    def wait_for_change(self, version: int, timeout: float) -> int:
-        """Wait until the version differs from `version`, at most `timeout` seconds; returns the version."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._version != version, timeout)
-            return self._version
+        with self._lock:
+            items, finished = tuple(self._items.values()), tuple(self._finished.values())
+            return QueueSnapshot(self.changes.version, items, finished, dict(self._done))
 
     def get_queue_display(self) -> pd.DataFrame:
         """The queue as a table: see `cosmos_workflow.queueing.rows`."""
@@ -241,30 +244,19 @@ class Queue:
     def _queued(self) -> list[QueueItem]:
         return [item for item in self._items.values() if item.status is ItemStatus.QUEUED]
 
-    def _plan(self) -> list[Batch]:
+    def _plan(self) -> Iterator[Batch]:
         # A key that is on its way goes on, so that a model isn't changed after every batch of a mixed queue.
         queued = self._queued()
-        # An item whose process died twice waits for all others: it is the one to suspect.
-        queued.sort(key=lambda item: (item.attempts > 1, item.batch_key != self._last_key))
-        return plan_batches(queued, self._batch_size())
+        queued.sort(key=lambda item: (waits_for_others(item.attempts), item.batch_key != self._last_key))
+        return plan_batches(queued, self._size_of, self._rungs)
 
-    def _batch_size(self) -> Callable[[QueueItem], int]:
-        def size(item: QueueItem) -> int:
-            spec = find_engine(item.engine)
-            own = spec.batch_size(validate_params(spec.params, item.params))
-            return min(own, self.batch_limit) if self.batch_limit else own
-
-        return size
-
-    def _settle(self, item: QueueItem) -> QueueItem:
-        if item.status.is_terminal:
-            self._write(removed=[item.id])
-            self._finished[item.id] = item
-            self._done[item.status] += 1
-            self._forget_oldest()
+    def _keep_rung(self, batch: Batch) -> None:
+        # The second half is as large as the first, though fewer items wait by then.
+        group = group_of(batch.items[0])
+        if batch.items[0].attempts and any(group_of(item) == group for item in self._queued()):
+            self._rungs[group] = len(batch)
         else:
-            self._write([item])
-        return item
+            self._rungs.pop(group, None)
 
     def _forget_oldest(self) -> None:
         passing = [item.id for item in self._finished.values() if item.status is not ItemStatus.FAILED]
@@ -282,19 +274,14 @@ class Queue:
         self._items.update({item.id: item for item in changed})
         if not in_place:
             self._items = {item.id: item for item in sorted(self._items.values(), key=lambda item: item.position)}
-        self._notify()
-
-    def _notify(self) -> None:
-        self._version += 1
-        self._changed.notify_all()
+        self.changes.notify()
 
 
-def _checked_cost(spec: EngineSpec, recipe: Recipe, where: str) -> float:
+def _check(configuration: Configuration, prompt: Prompt, where: str) -> float:
     try:
-        spec.check(recipe)
+        return configuration.check(prompt)
     except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-    return spec.cost(recipe)
+        raise InputError(f"{where}: {error}", key=error.key, place=where, cause=error.cause) from error
 
 
 def _where(prompt: Prompt, number: int, total: int) -> str:

@@ -12,6 +12,7 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.files import TEMPORARY, Disk
 from cosmos_workflow.queueing.items import ItemStatus
+from cosmos_workflow.queueing.retries import Ending
 from cosmos_workflow.store.database import Database
 from cosmos_workflow.store.process import ProcessLock
 from cosmos_workflow.store.records import RunRecord, Swept
@@ -81,7 +82,7 @@ class Recovery:
         item, process = self._queues.find(connection, record.token, record.item_id) or (None, "")
         after = item
         if item is not None and item.status is ItemStatus.RUNNING and not self._process.is_alive(process):
-            after = item.interrupted(REASON)
+            after = item.after(Ending.DIED, REASON)
         if item is None or after is None or after.status is ItemStatus.FAILED:  # no queue will try it again
             reason = after.error if after else REASON
             self._runs.end(connection, record, ItemStatus.FAILED, reason, when, interrupted=item is None)

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 from dispatch_support import live_actors, require_ray
 from support import DEADLINE, wait_for
 
-from cosmos_workflow.config import Workspace
+from cosmos_workflow.config import Settings, Workspace
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import ItemProgress
 from cosmos_workflow.execution.sessions import Session, Sessions
@@ -182,9 +183,9 @@ def test_what_cannot_be_brought_fails_its_task_alone(follow: Any, tmp_path: Path
 def test_a_queue_works_on_every_machine_and_says_where(cluster: Any, machines: Any, workspace: Workspace, tmp_path: Path):
     machines("other")
     gate = tmp_path / "gate"
-    with Operations(workspace, gpu_ids=None, pool=partial(RayPool, address=cluster.address)) as operations:
+    alone = replace(workspace, settings=Settings(batch_size=1))
+    with Operations(alone, gpu_ids=None, pool=partial(RayPool, address=cluster.address)) as operations:
         session = Sessions(operations).open()
-        session.queue.batch_limit = 1
         session.queue.add_to_queue([Prompt(f"wait {gate}")] * 2 + [Prompt("ok")] * 10, "probe", {})
         session.runner.start()
         # Two items are under way at once only if both machines work, each of which comes when it comes.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.document.edit import set_values
 from cosmos_workflow.jobs.document.loading import load_job, parse_job
@@ -215,6 +216,22 @@ def test_a_clip_that_isnt_one_is_told_at_its_key(tmp_path: Path) -> None:
     assert "isn't a clip" in problem.message
 
 
+@pytest.mark.parametrize(("key", "line"), [("video", 2), ("depth", 3), ("", 4)])
+def test_where_a_refusal_stands_is_told_by_its_key_and_never_by_its_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, line: int
+) -> None:
+    def refuse(*_args: object) -> None:
+        raise InputError("No: other.mp4 and the depth of the video.", key=key)
+
+    monkeypatch.setattr(type(find_engine("control-preview")), "check", refuse)
+    for name in ("one.mp4", "other.mp4"):
+        (tmp_path / name).write_bytes(b"")
+    text = "engine: control-preview\ninputs: {video: one.mp4,\n  depth: other.mp4}\ntext: hello\n"
+    with pytest.raises(JobFileError) as caught:
+        parse_job(text, tmp_path / "a.yaml")
+    assert [problem.place.line for problem in caught.value.problems] == [line]
+
+
 def test_a_missing_job_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"can't be read"):
         load_job(tmp_path / "none.yaml")
@@ -223,8 +240,6 @@ def test_a_missing_job_file(tmp_path: Path) -> None:
 def test_the_sizes_of_pieces_follow_the_engine(tmp_path: Path) -> None:
     sentence = "This is a sentence of some length, and there are many of them. "
     job = parse_job(f"engine: chatterbox\ntext: {sentence * 40!r}\n", tmp_path / "a.yaml")
-    from cosmos_workflow.engines.spec import find_engine
-
     limit = find_engine("chatterbox").max_text
     assert max(len(chunk.text) for chunk in job.tasks[0].chunks) <= min(460, limit)
 

@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.queueing import (
-    QueueItem,
+from cosmos_workflow.ids import digest
+from cosmos_workflow.queueing.batches import (
     calculate_batch_key,
     explain_difference,
     explain_groups,
     group_queue_by_batch_key,
     plan_batches,
 )
-from cosmos_workflow.queueing.batches import digest
+from cosmos_workflow.queueing.items import QueueItem
 
 CLIP_WEIGHTS = {"vis": 0.5, "edge": 0.0, "depth": 0.0, "seg": 0.25}
 

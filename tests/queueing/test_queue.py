@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.queueing import ItemStatus, Prompt, Queue, QueueItem, TransitionError
-from cosmos_workflow.queueing.items import MAX_INTERRUPTIONS, TRANSITIONS
+from cosmos_workflow.queueing.items import TRANSITIONS, ItemStatus, Prompt, QueueItem, TransitionError
+from cosmos_workflow.queueing.queue import Queue
+from cosmos_workflow.queueing.retries import MAX_INTERRUPTIONS, Ending
 
 
 class MemoryJournal:
@@ -83,8 +84,7 @@ def test_items_move_as_a_block_and_stop_at_the_ends(ids: str, offset: int, expec
 
 
 def test_a_move_to_the_front_wins_over_the_key_that_is_on_its_way() -> None:
-    queue = Queue()
-    queue.batch_limit = 1
+    queue = Queue(size_of=lambda _item: 1)
     queue.add_to_queue(prompts("a1", "a2"), "espeak", {})
     (other,) = queue.add_to_queue(prompts("c1"), "chatterbox", {})
     first = queue.claim()
@@ -95,8 +95,7 @@ def test_a_move_to_the_front_wins_over_the_key_that_is_on_its_way() -> None:
 
 
 def test_a_mixed_queue_changes_the_model_once_not_after_every_batch() -> None:
-    queue = Queue()
-    queue.batch_limit = 2
+    queue = Queue(size_of=lambda _item: 2)
     for number in range(4):
         queue.add_to_queue(prompts(f"e{number}"), "espeak", {})
         queue.add_to_queue(prompts(f"c{number}"), "chatterbox", {})
@@ -275,7 +274,8 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def interrupt(self, data: st.DataObject) -> None:
         item = data.draw(st.sampled_from(self.queue.snapshot().running))
-        after = self.queue.interrupt(item.id, "its process died.")
+        after = item.after(Ending.DIED, "its process died.")
+        self.queue.settle(after)
         assert (after.status is ItemStatus.FAILED) == (item.attempts == MAX_INTERRUPTIONS)
         if after.status is ItemStatus.FAILED:
             self.gone.add(item.id)

@@ -17,7 +17,9 @@ from support import DEADLINE
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.queueing import ItemStatus, Prompt, Queue, QueueItem
+from cosmos_workflow.queueing.items import ItemStatus, Prompt, QueueItem
+from cosmos_workflow.queueing.queue import Queue
+from cosmos_workflow.queueing.retries import Ending
 from cosmos_workflow.store.store import Store
 
 Queued = Callable[..., tuple[Queue, list[QueueItem]]]
@@ -165,7 +167,7 @@ class JournalMachine(RuleBasedStateMachine):
         item = data.draw(st.sampled_from(self.queue.snapshot().running))
         action = data.draw(st.sampled_from(["succeeded", "failed", "cancelled", "interrupt", "put back"]))
         if action == "interrupt":
-            self.queue.interrupt(item.id, "it died.")
+            self.queue.settle(item.after(Ending.DIED, "it died."))
         elif action == "put back":
             self.queue.put_back([item.id])
         else:

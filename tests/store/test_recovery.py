@@ -14,7 +14,7 @@ import pytest
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.queueing import ItemStatus, Queue, QueueItem
-from cosmos_workflow.queueing.items import MAX_INTERRUPTIONS
+from cosmos_workflow.queueing.retries import MAX_INTERRUPTIONS, Ending
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.store import Store
 
@@ -77,13 +77,14 @@ def test_a_run_whose_item_no_queue_holds_can_be_retried_from_results(store: Stor
     token, (run,) = dead("one")
     store.queues.save(token, [], [run.item_id])
     assert store.recovery.sweep().failed == (run.id,)
-    assert [record.id for record in store.runs.list(status=ItemStatus.FAILED)] == [run.id]
+    (record,) = store.runs.list(status=ItemStatus.FAILED)
+    assert (record.id, record.interrupted) == (run.id, True), "it failed with its program, not for what it is"
 
 
 def test_a_run_left_open_beside_its_queued_item_costs_the_item_nothing(store: Store, dead: Callable[..., tuple]) -> None:
     token, (run,) = dead("one")
     (item,) = store.queues.load(token)
-    store.queues.save(token, [item.interrupted("Its worker died.")], [])
+    store.queues.save(token, [item.after(Ending.DIED, "Its worker died.")], [])
     assert store.recovery.sweep().interrupted == (run.id,)
     assert [item.attempts for item in store.queues.load(token)] == [1]
 

@@ -16,11 +16,10 @@ from typing import Any
 
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.files import Disk
-from cosmos_workflow.ids import new_id
+from cosmos_workflow.ids import digest, new_id
 from cosmos_workflow.jobs.document.schema import Audio, Normalize
 from cosmos_workflow.jobs.speech.chunks import Break
 from cosmos_workflow.jobs.speech.sound import Levels, common_shape, joined, measure, write
-from cosmos_workflow.queueing.batches import digest
 
 CEILING = 10 ** (-1 / 20)
 """True peak that a normalised final stays below: -1 dBTP, as EBU R 128 asks."""

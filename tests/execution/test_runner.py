@@ -17,7 +17,7 @@ from cosmos_workflow.errors import UnavailableError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import RunnerState
 from cosmos_workflow.execution.sessions import Session, Sessions
-from cosmos_workflow.queueing import ItemStatus, Prompt
+from cosmos_workflow.queueing.items import ItemStatus, Prompt
 
 Log = Callable[[], list[str]]
 
@@ -242,11 +242,11 @@ def test_two_devices_work_at_once(workspace: Workspace, tmp_path: Path) -> None:
 def test_progress_rises_and_ends_at_one(session: Session) -> None:
     add(session, *["ok"] * 3, "fail")
     seen: list[float] = []
-    session.runner.start()
-    version = -1
-    while not session.runner.join(0):
-        version = session.runner.wait_for_change(version, 5)
-        seen.append(session.runner.snapshot().fraction)
+    with session.runner.watch() as wait:
+        session.runner.start()
+        while not session.runner.join(0):
+            assert wait(DEADLINE), "every change is told"
+            seen.append(session.runner.snapshot().fraction)
     seen.append(session.runner.snapshot().fraction)
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
