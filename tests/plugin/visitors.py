@@ -50,6 +50,15 @@ class Visitor(httpx.Client):
         """A call of a handler."""
         return self.post(f"/gradio_api/{path}", json={"data": data, "fn_index": number, "session_hash": self.session, **more})
 
+    def search(self, words: str) -> httpx.Response:
+        """Search the library, as the page does."""
+        number = self.event("prompt-search", "change")
+        found = next(one for one in self.config["dependencies"] if one["id"] == number)
+        props = {one["id"]: one["props"] for one in self.config["components"]}
+        shown = [props[place] for place in found["inputs"]]
+        values = [words if one.get("elem_id") == "prompt-search" else one.get("value") for one in shown]
+        return self.trigger("run/predict", number, *values)
+
     def upload(self, content: bytes, name: str = "a.csv") -> str:
         """Send a file; returns where the server keeps it."""
         return self.post("/gradio_api/upload", files=[("files", (name, content))]).raise_for_status().json()[0]

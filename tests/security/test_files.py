@@ -17,7 +17,7 @@ SECRET = "text\na secret that nobody may read\n"  # noqa: S105 - the content of 
 
 def took_in(visitor: Visitor) -> str:
     """The library as its user sees it."""
-    return visitor.trigger("run/predict", visitor.event("prompt-search", "change"), "", "all", 0).text
+    return visitor.search("").text
 
 
 @pytest.fixture
@@ -103,10 +103,10 @@ def test_a_file_is_checked_wherever_it_stands_in_a_call(ann: Visitor, secret: Pa
     file = as_file(str(secret))
     deep = {"a": [{"b": [file]}]}
     number = ann.endpoint("add_to_queue")
-    for data in ([deep], [["", [deep], "espeak", {}, {}]], [[file]]):
-        assert ann.post("/gradio_api/call/add_to_queue", json={"data": data}).status_code == 400
+    for data in ([deep], ["", [deep], "espeak", {}, {}], [[file]]):
+        assert ann.post("/gradio_api/call/add_to_queue", json={"data": [*data, *[None] * 5]}).status_code == 400
     assert ann.post("/gradio_api/call/v2/add_to_queue", json={"token": "", "prompts": [file]}).status_code == 400
-    assert ann.trigger("queue/join", number, "", event_data=file).status_code == 400
+    assert ann.trigger("queue/join", number, "", None, None, None, None, event_data=file).status_code == 400
 
 
 def test_nothing_is_fetched_for_a_request(ann: Visitor, stranger: Visitor, web: tuple[str, list[bytes]]) -> None:
