@@ -138,8 +138,10 @@ class BatchRun:
         availability = self._spec.availability()
         reasons: dict[str, str] = {}
         for item in self.batch.items:
+            recipe = self._recipes[item.id]
             try:
-                self._spec.check(self._recipes[item.id])
+                self._spec.check_params(recipe.params)
+                self._spec.check(recipe)
             except InputError as error:
                 reasons[item.id] = str(error)
             if not availability.available:
