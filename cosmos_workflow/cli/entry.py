@@ -20,7 +20,6 @@ from cosmos_workflow.cli.options import (
     ExitCode,
     GpusOption,
     HostOption,
-    NameOption,
     PortOption,
     WorkersOption,
     WorkspaceOption,
@@ -81,11 +80,10 @@ def _default(
     workers: WorkersOption = None,
     executor: ExecutorOption = Executor.LOCAL,
     address: AddressOption = None,
-    name: NameOption = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
 ) -> None:
     if version:
         typer.echo(__version__)
         raise typer.Exit
     if context.invoked_subcommand is None:
-        ui(host, port, workspace, auth, gpus, workers, executor, address, name)
+        ui(host, port, workspace, auth, gpus, workers, executor, address)

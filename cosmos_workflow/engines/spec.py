@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 
 from cosmos_workflow.engines.model_files.sets import ModelFiles
 from cosmos_workflow.engines.params import ParamField, Params, param_fields, validate_params
-from cosmos_workflow.errors import InputError, list_choices, shorten
+from cosmos_workflow.errors import InputError, UnavailableError, list_choices, shorten
 from cosmos_workflow.progress import Stage
 
 ENTRY_POINT_GROUP = "cosmos_workflow.engines"
@@ -220,6 +220,15 @@ def find_engine(name: str) -> EngineSpec:
                 raise InputError(f"engine {name!r}: the entry point {entry.value} isn't an EngineSpec of that name.")
             return spec
     raise InputError(f"engine {shorten(name)} isn't installed; use {list_choices(engine_names())}.")
+
+
+def require_available(name: str) -> None:
+    """Raise UnavailableError where an engine can't run here, InputError where there is none of that name."""
+    if not name:
+        raise InputError("No engine is chosen; choose one.")
+    availability = find_engine(name).availability()
+    if not availability.available:
+        raise UnavailableError(f"{name}: {availability}")
 
 
 def all_engines(examples: bool = False) -> list[EngineSpec]:

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError, shorten
-from cosmos_workflow.files import Disk, file_errors, inside
+from cosmos_workflow.files import Disk, file_errors, folder_name, inside
 from cosmos_workflow.jobs.document.loading import load_job, parse_job
 from cosmos_workflow.jobs.document.tasks import JobFile, slug
 from cosmos_workflow.jobs.plan import Choice
@@ -26,7 +26,6 @@ ORDER = ".order.json"
 CHOICES = "choices.json"
 DRAFTS = ".drafts"
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
-_PLAIN_OWNER = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class JobStore:
         self.workspace = workspace
         self.owner = owner
         self.disk = disk or Disk()
-        self.folder = workspace.jobs if owner == LOCAL else workspace.jobs / _folder_of(owner)
+        self.folder = workspace.jobs if owner == LOCAL else workspace.jobs / f"_{folder_name(owner).removeprefix('_')}"
         self._read: dict[Path, tuple[tuple[Any, ...], StoredJob]] = {}
         with file_errors(f"The folder {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -273,11 +272,6 @@ class JobStore:
 
 def _by_name(path: Path) -> tuple[str, str]:
     return path.stem.lower(), path.name
-
-
-def _folder_of(owner: str) -> str:
-    # An underscore keeps owners and jobs apart; a digest, names that a file system takes for one.
-    return f"_{owner}" if _PLAIN_OWNER.fullmatch(owner) else f"_{hashlib.sha256(owner.encode()).hexdigest()[:32]}"
 
 
 def _state(path: Path, job: JobFile | None) -> tuple[Any, ...]:

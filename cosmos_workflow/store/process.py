@@ -25,6 +25,7 @@ class ProcessLock:
     def release(self) -> None:
         """What was begun under this identity counts as interrupted from now on."""
         self._lock.release()
+        Path(self._lock.lock_file).unlink(missing_ok=True)
 
     def is_alive(self, process: str) -> bool:
         """Whether the store with this identity is open in a living process."""

@@ -78,8 +78,24 @@ class Queues:
             _know_queue(connection, token)
             connection.execute(update(queues).where(queues.c.token == token).values(state=dict(state)))
 
-    def write(self, connection: Connection, token: str, changed: Sequence[QueueItem], removed: Sequence[str] = ()) -> None:
-        """What `save` does."""
+    def put_back(self, connection: Connection, token: str, item: QueueItem) -> None:
+        """Queue an item again that a dead process had: it is nobody's until a queue takes it."""
+        self.write(connection, token, [item], process="")
+
+    def forget_empty(self, connection: Connection) -> None:
+        """Forget the queues that hold nothing; only while no process has one open."""
+        held = select(queue_items.c.token)
+        connection.execute(delete(queues).where(queues.c.token.not_in(held)))
+
+    def write(
+        self,
+        connection: Connection,
+        token: str,
+        changed: Sequence[QueueItem],
+        removed: Sequence[str] = (),
+        process: str | None = None,
+    ) -> None:
+        """What `save` does; `process` is who works on the items, by default this one."""
         if changed:
             _know_queue(connection, token)
         gone = [{"key": item_id} for item_id in {*removed, *(item.id for item in changed)}]
@@ -87,7 +103,9 @@ class Queues:
             same = (queue_items.c.token == token) & (queue_items.c.id == bindparam("key"))
             connection.execute(delete(queue_items).where(same), gone)
         if changed:
-            connection.execute(insert(queue_items), [self._row(token, item) for item in changed])
+            connection.execute(
+                insert(queue_items), [_row(token, item, self._process.id if process is None else process) for item in changed]
+            )
 
     def find(self, connection: Connection, token: str, item_id: str) -> tuple[QueueItem, str] | None:
         """An item that a queue holds, with the process that wrote it last."""
@@ -101,15 +119,11 @@ class Queues:
         rows = connection.execute(running.order_by(queue_items.c.token, queue_items.c.position)).mappings()
         return [(row["token"], item_of(row["item"]), row["process"]) for row in rows]
 
-    def _row(self, token: str, item: QueueItem) -> dict[str, Any]:
-        return {
-            "token": token,
-            "id": item.id,
-            "position": item.position,
-            "status": str(item.status),
-            "process": self._process.id,
-            "item": item_row(item),
-        }
+
+def _row(token: str, item: QueueItem, process: str) -> dict[str, Any]:
+    status = str(item.status)
+    values = item_row(item)
+    return {"token": token, "id": item.id, "position": item.position, "status": status, "process": process, "item": values}
 
 
 def _know_queue(connection: Connection, token: str) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.files import TEMPORARY, Disk
 from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.queueing.retries import Ending
 from cosmos_workflow.store.database import Database
-from cosmos_workflow.store.process import ProcessLock
+from cosmos_workflow.store.process import ProcessLock, living_processes
 from cosmos_workflow.store.records import RunRecord, Swept
 
 if TYPE_CHECKING:
@@ -48,6 +49,16 @@ class Recovery:
         self._runs = runs
         self._files = files
 
+    def forget_unused(self) -> None:
+        """At a store's opening: the queues of pages that nobody put anything into, and the lock files of dead processes, go.
+
+        A queue that holds nothing may be on a page of another process still, and later on one of this.
+        """
+        # On a full disk one still wants to see what there is; the next opening does it.
+        with suppress(UnavailableError), self._database.write(durable=False) as connection:
+            if living_processes(self._workspace) == [self._process.id]:
+                self._queues.forget_empty(connection)
+
     def sweep(self, now: float | None = None) -> Swept:
         """Put in order what dead processes left; what belongs to a living one isn't touched, and twice is as good as once.
 
@@ -67,7 +78,7 @@ class Recovery:
             # What is running still, without a run, was claimed and never begun.
             for token, item, process in self._queues.list_running(connection):
                 if not alive[process]:
-                    self._queues.write(connection, token, [item.to(ItemStatus.QUEUED)])
+                    self._queues.put_back(connection, token, item.to(ItemStatus.QUEUED))
                     swept = replace(swept, requeued=(*swept.requeued, item.id))
         return replace(swept, folders=self._sweep_folders(when))
 
@@ -89,7 +100,7 @@ class Recovery:
             return replace(swept, failed=(*swept.failed, record.id))
         self._runs.interrupt(connection, record, REASON, when)
         if after is not item:
-            self._queues.write(connection, record.token, [after])
+            self._queues.put_back(connection, record.token, after)
             swept = replace(swept, requeued=(*swept.requeued, item.id))
         return replace(swept, interrupted=(*swept.interrupted, record.id))
 

@@ -40,6 +40,7 @@ class Store:
         self.runs = Runs(workspace, self.database, disk, self.process, self.queues, files)
         self.recovery = Recovery(workspace, self.database, disk, self.process, self.queues, self.runs, files)
         self.repair = Repair(workspace, disk, self.runs, files)
+        self.recovery.forget_unused()
 
     def close(self) -> None:
         """Close the database; what this store left running counts as interrupted from now on."""

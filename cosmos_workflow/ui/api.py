@@ -11,14 +11,15 @@ from typing import Any
 import gradio as gr
 from gradio.events import api as endpoint_of
 
+from cosmos_workflow.engines.spec import require_available
 from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.execution.runner import RunnerSnapshot
 from cosmos_workflow.execution.sessions import Session
-from cosmos_workflow.queueing import Prompt
+from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.store.store import Store
-from cosmos_workflow.ui import live, view
 from cosmos_workflow.ui.page import Page, guard, owner_of
-from cosmos_workflow.ui.prompts.configuration import require_available
+from cosmos_workflow.ui.queue.following import follow
+from cosmos_workflow.ui.queue.view import end_notice
 
 MAX_AT_ONCE = 10_000
 
@@ -67,8 +68,8 @@ def build(page: Page) -> None:
         session = open_session(token, request)
         if len(session.queue):
             session.runner.start()
-        async for snapshot in live.follow(session, lambda *_fraction, **_words: None):
-            yield {**answer(session, snapshot), "message": view.end_notice(snapshot) if not snapshot.active else ""}
+        async for snapshot in follow(session, lambda *_fraction, **_words: None):
+            yield {**answer(session, snapshot), "message": end_notice(snapshot) if not snapshot.active else ""}
 
     for endpoint in (add_to_queue, remove_from_queue, clear_queue, get_queue_display, pause_queue, process_queue):
         endpoint_of(guard(endpoint), api_name=endpoint.__name__, concurrency_limit=None)

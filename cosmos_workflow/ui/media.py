@@ -1,19 +1,13 @@
-"""Serves what runs made: a file at a time, to its owner, in parts where a player asks for them."""
+"""Files that are served beside the page: what a browser may show of them, and how they are kept."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
-from fastapi import APIRouter, HTTPException, Request
-from starlette.responses import FileResponse, StreamingResponse
+from fastapi import Request
+from starlette.responses import FileResponse
 
-from cosmos_workflow.errors import InputError
-from cosmos_workflow.queueing import ItemStatus
 from cosmos_workflow.store.records import LOCAL
-from cosmos_workflow.store.store import Store
-from cosmos_workflow.ui.jobs.managers import JobManagers
-from cosmos_workflow.ui.results.archive import archive
 
 TYPES = {
     ".wav": "audio/wav",
@@ -32,61 +26,9 @@ TYPES = {
 """What a browser may show; anything else is only handed out as a download."""
 
 
-def router(store: Store) -> APIRouter:
-    """GET and HEAD of media/<run>/<output>, which `?download=1` names for saving; GET of media.zip, all that matches."""
-    routes = APIRouter()
-
-    @routes.api_route("/media/{run_id}/{key}", methods=["GET", "HEAD"])
-    def output(run_id: str, key: str, request: Request, download: bool = False) -> FileResponse:
-        run = store.runs.get(run_id, request.scope.get("user_name") or LOCAL)
-        if run is None:
-            raise HTTPException(404, "There is no such result.")
-        try:
-            path = store.runs.output_path(run, key)
-        except InputError as error:
-            raise HTTPException(404, "There is no such file.") from error
-        if not path.is_file():
-            raise HTTPException(404, "There is no such file.")
-        return send(path, f"{run.id}-{path.name}", download)
-
-    @routes.get("/media.zip")
-    def everything(request: Request, engine: str = "", text: str = "") -> StreamingResponse:
-        owner = request.scope.get("user_name") or LOCAL
-        runs = store.runs.list(owner, engine=engine or None, status=ItemStatus.SUCCEEDED, text=text, limit=None)
-        made = archive(store, runs[::-1])
-        headers = {"Content-Disposition": 'attachment; filename="results.zip"', "Content-Length": str(len(made))}
-        return StreamingResponse(made, media_type="application/zip", headers={**headers, "Cache-Control": "private, no-store"})
-
-    return routes
-
-
-def job_router(managers: JobManagers) -> APIRouter:
-    """GET and HEAD of a job's file, and of the finals of its tasks."""
-    routes = APIRouter()
-
-    @routes.api_route("/job-files/{job_id}", methods=["GET", "HEAD"])
-    def source(job_id: str, request: Request) -> FileResponse:
-        stored = managers.of(request.scope.get("user_name") or LOCAL).find(job_id)
-        if stored is None:
-            raise HTTPException(404, "There is no such job.")
-        return send(stored.path, stored.path.name, True, fixed=False)
-
-    @routes.api_route("/job-files/{job_id}/{key}/{number}/{kind}", methods=["GET", "HEAD"])
-    def final(
-        job_id: str, key: str, number: int, kind: Literal["sound", "subtitles"], request: Request, download: bool = False
-    ) -> FileResponse:
-        manager = managers.of(request.scope.get("user_name") or LOCAL)
-        try:
-            made = manager.finals(f"{job_id}/{key}")
-        except InputError as error:
-            raise HTTPException(404, "There is no such task.") from error
-        found = next((one for one in made if one.number == number), None)
-        path = (found.path if kind == "sound" else found.subtitles) if found else None
-        if path is None or not path.is_file():
-            raise HTTPException(404, "There is no such file.")
-        return send(path, path.name, download)
-
-    return routes
+def reader_of(request: Request) -> str:
+    """Who asks for a file: the user who logged in, or the local one."""
+    return request.scope.get("user_name") or LOCAL
 
 
 def send(path: Path, name: str, download: bool, *, fixed: bool = True) -> FileResponse:

@@ -1,13 +1,12 @@
-"""What all tabs share: the sessions, the state of a visit, and one way to wire an event."""
+"""What all tabs are built on: the sessions, the states of an open page, and one way to wire an event."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import logging
-import math
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,52 +16,23 @@ from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import QueueRunner
 from cosmos_workflow.execution.sessions import Session, Sessions
-from cosmos_workflow.queueing import Queue
+from cosmos_workflow.queueing.queue import Queue
 from cosmos_workflow.store.records import LOCAL
 from cosmos_workflow.store.store import Store
-from cosmos_workflow.ui.jobs.view import JobsVisit
-from cosmos_workflow.ui.view import Picture
+from cosmos_workflow.ui.page_view import PageState, PageView
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class ResultFilter:
-    """Which results a page shows; empty means any."""
-
-    engine: str = ""
-    status: str = ""
-    text: str = ""
-    page: int = 0
-
-
-@dataclass(slots=True)
-class Visit:
-    """What one open page looks at; kept on the server, changed in place.
-
-    `seen` says what was sent to it already; `last_words_at` is when it is told once more how a queue ended (monotonic).
-    """
-
-    seen: dict[int, Hashable] = field(default_factory=dict)
-    queue_page: int = 0
-    item_id: str = ""
-    results: ResultFilter = field(default_factory=ResultFilter)
-    was_running: bool = False
-    told_all_at: float = 0.0
-    last_words_at: float = math.inf
-    jobs: JobsVisit = field(default_factory=JobsVisit)
-
-    def __deepcopy__(self, _memo: dict[int, Any]) -> Visit:
-        return Visit()
+Render = Callable[[PageView], Any]
 
 
 @dataclass(frozen=True)
 class LivePart:
-    """A component that follows the queue: `key` tells whether it changed, `render` gives its value."""
+    """A component that is kept up to date: `key` tells whether it changed, `render` gives its value."""
 
     component: Any
-    key: Callable[[Picture, Visit], Hashable]
-    render: Callable[[Picture, Visit], Any]
+    key: Render
+    render: Render
 
 
 @dataclass(frozen=True)
@@ -76,18 +46,18 @@ class Wiring:
 
 
 class Page:
-    """Built once; `queue` and `visit` are the states of each open page, `live` the components that follow the queue."""
+    """Built once; `queue` and `state` are the states of each open page, `live` the components that are kept up to date."""
 
     def __init__(self, sessions: Sessions) -> None:
         self.sessions = sessions
         self.since = time.time()
         self.queue = gr.State(Queue())
-        self.visit = gr.State(Visit())
+        self.state = gr.State(PageState())
         self.live: list[LivePart] = []
         self.changing: list[tuple[Any, Wiring | None]] = []
         self.loading: list[Wiring] = []
         self.opening: list[Wiring] = []
-        self.paces: list[Callable[[str, Visit], float | None]] = []
+        self.intervals: list[Callable[[PageView], float | None]] = []
 
     @property
     def operations(self) -> Operations:
@@ -110,24 +80,27 @@ class Page:
         """The runner of a page's queue."""
         return self.session(queue).runner
 
-    def picture(self, queue: Queue) -> Picture:
-        """The queue as it is now."""
-        session = self.session(queue)
-        operations = self.operations
-        return Picture(session.runner.snapshot(), session.queue.plan, operations.rate, self.since, queue.owner, operations.gain)
+    def view(self, queue: Queue, state: PageState | None = None) -> PageView:
+        """A page as it is now."""
+        session, operations = self.session(queue), self.operations
+        snapshot, state = session.runner.snapshot(), state or PageState()
+        return PageView(snapshot, session.queue.plan, operations.rate, self.since, queue.owner, operations.gain, state)
 
-    def follow(
-        self,
-        component: Any,
-        key: Callable[[Picture, Visit], Hashable],
-        render: Callable[[Picture, Visit], Any],
-    ) -> None:
-        """Have a component follow the queue; it is sent only when its key changes."""
-        self.live.append(LivePart(component, key, render))
+    def follow(self, component: Any, key: Render, render: Render | None = None) -> None:
+        """Keep a component up to date: it is sent `render`'s value, or the key itself, and only when the key changes."""
+        self.live.append(LivePart(component, key, render or key))
 
-    def pace(self, wanted: Callable[[str, Visit], float | None]) -> None:
-        """Have the page updated every so many seconds, as `wanted` says for an owner and a visit; None for no need."""
-        self.paces.append(wanted)
+    def show(self, component: Any, when: Callable[[PageView], bool]) -> None:
+        """Show a component, or hide it."""
+        self.follow(component, when, lambda now: gr.update(visible=when(now)))
+
+    def enable(self, button: gr.Button, when: Callable[[PageView], bool]) -> None:
+        """Have a button react, or not."""
+        self.follow(button, when, lambda now: gr.update(interactive=when(now)))
+
+    def refresh_every(self, seconds: Callable[[PageView], float | None]) -> None:
+        """Have the page refreshed every so many seconds while nothing runs in its queue; None for no need."""
+        self.intervals.append(seconds)
 
     def on_load(self, fn: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Have a handler run when a page is opened, after it found its queue."""
@@ -144,18 +117,18 @@ class Page:
         inputs: Sequence[Any] | None = None,
         outputs: Sequence[Any] | None = None,
         *,
-        changes_queue: bool = False,
+        refresh: bool = False,
         then: Wiring | None = None,
         **options: Any,
     ) -> Any:
         """Wire an event of this page, which is no endpoint.
 
-        With `changes_queue` what follows the queue is sent afterwards, and `then` is called after that. Listeners of one
+        With `refresh` the live parts that changed are sent afterwards, and `then` is called after that. Listeners of one
         event wait for each other in the browser, so one that takes long comes last.
         """
         defaults = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
         dependency = event(guard(fn) if fn else None, inputs, outputs, **{**defaults, **options})
-        if changes_queue:
+        if refresh:
             self.changing.append((dependency, then))
         return dependency
 
@@ -165,8 +138,8 @@ def owner_of(request: gr.Request | None) -> str:
     return (request.username if request else None) or LOCAL
 
 
-def tell(text: str) -> None:
-    """A toast that something was done."""
+def toast(text: str) -> None:
+    """Say for some seconds that something was done."""
     gr.Info(text, duration=4)
 
 
@@ -180,7 +153,7 @@ def guard(fn: Callable[..., Any]) -> Callable[..., Any]:
                 async for value in fn(*args, **kwargs):
                     yield value
             except Exception as error:
-                raise sentence(error) from error
+                raise error_toast(error) from error
 
         return stream
 
@@ -189,13 +162,13 @@ def guard(fn: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return fn(*args, **kwargs)
         except Exception as error:
-            raise sentence(error) from error
+            raise error_toast(error) from error
 
     return call
 
 
-def sentence(error: Exception) -> gr.Error:
-    """An error as a toast."""
+def error_toast(error: Exception) -> gr.Error:
+    """An error as a toast of one sentence."""
     if isinstance(error, gr.Error):
         return error
     if isinstance(error, WorkflowError):

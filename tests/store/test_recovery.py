@@ -104,6 +104,30 @@ def test_a_living_process_is_left_alone(workspace: Workspace, store: Store, queu
     assert store.runs.publish(record.id, {"audio": "sound.wav"}).status is ItemStatus.SUCCEEDED
 
 
+def test_what_a_command_swept_is_nobodys_until_a_page_takes_it(
+    workspace: Workspace, store: Store, dead: Callable[..., tuple]
+) -> None:
+    token, _ = dead("one", "two")
+    swept = store.recovery.sweep()
+    assert swept.requeued
+    with Store(workspace) as page:  # while the command that swept goes on
+        assert page.queues.list_open() == [(token, "local")]
+
+
+def test_queues_and_locks_that_nobody_needs_are_swept(workspace: Workspace, store: Store, queued: Queued) -> None:
+    queue, _ = queued("one")
+    store.queues.register("qt_empty", "ada")
+    with Store(workspace) as command:
+        command.recovery.sweep()
+    store.recovery.sweep()
+    assert store.queues.owner_of("qt_empty") == "ada", "its page is open"
+    assert [path.stem for path in workspace.locks.glob("process-*")] == [f"process-{store.process.id}"]
+    store.close()
+    with Store(workspace) as later:
+        assert (later.queues.owner_of("qt_empty"), later.queues.owner_of(queue.token)) == (None, "local")
+    assert not list(workspace.locks.glob("process-*"))
+
+
 def test_a_half_deleted_run_is_deleted(store: Store, made: Callable[..., RunRecord]) -> None:
     record = made()
     folder = store.runs.folder(record.id)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
+import gradio as gr
 import pytest
+
+from cosmos_workflow.execution.sessions import Sessions
+from cosmos_workflow.ui.page import Page
 
 
 @pytest.fixture(autouse=True)
@@ -24,3 +28,19 @@ def closed_loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         loop.close()
     if made:
         asyncio.set_event_loop(None)
+
+
+@pytest.fixture
+def page(sessions: Sessions) -> Iterator[Page]:
+    """A page that components can be put on."""
+    with gr.Blocks(analytics_enabled=False):
+        yield Page(sessions)
+
+
+@pytest.fixture(autouse=True)
+def toasts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Toasts need a browser; here they are a list."""
+    said: list[str] = []
+    for name in ("Info", "Warning"):
+        monkeypatch.setattr(gr, name, lambda text, **_options: said.append(text))
+    return said

@@ -15,7 +15,11 @@ from cosmos_workflow.execution.runner import ItemProgress, RunnerSnapshot, Runne
 from cosmos_workflow.queueing import ItemStatus, Prompt, Queue
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import markup
-from cosmos_workflow.ui.view import PAGE_SIZE, Picture
+from cosmos_workflow.ui.page_view import PAGE_SIZE, PageView, Window
+from cosmos_workflow.ui.prompts.markup import prompts_table
+from cosmos_workflow.ui.queue.markup import batch_preview, group_chip, item_details, queue_progress
+from cosmos_workflow.ui.queue.table import queue_table
+from cosmos_workflow.ui.results.markup import gallery, run_details
 
 NASTY = st.text(min_size=1).map(lambda text: f"{text}<script>\"'&</td><img src=x onerror=alert(1)>{text}")
 PLAYER = {"controls", "preload", "playsinline", "muted", "loop", "src"}
@@ -47,9 +51,9 @@ def assert_only_ours(html: str) -> None:
     assert all(name in SAFE_ATTRIBUTES or name.startswith(("aria-", "data-")) for name in reader.attributes)
 
 
-def picture(queue: Queue, progress: dict[str, ItemProgress] | None = None, state: RunnerState = RunnerState.IDLE) -> Picture:
+def view_of(queue: Queue, progress: dict[str, ItemProgress] | None = None, state: RunnerState = RunnerState.IDLE) -> PageView:
     snapshot = RunnerSnapshot(1, state, "", queue.snapshot(), progress or {}, (), None, 0.0)
-    return Picture(snapshot, queue.plan, lambda _engine: None)
+    return PageView(snapshot, queue.plan, lambda _engine: None)
 
 
 def run(**known: Any) -> RunRecord:
@@ -63,16 +67,17 @@ def test_nothing_typed_becomes_html(text: str) -> None:
     (item,) = queue.add_to_queue([Prompt(text, name=text)], "probe", {})
     queue.claim()
     moving = {item.id: ItemProgress(0.5, "think", text, 0.0)}
-    now = picture(queue, moving, RunnerState.RUNNING)
+    now = view_of(queue, moving, RunnerState.RUNNING)
+    made = run(prompt_text=text, status=ItemStatus.SUCCEEDED, outputs={"audio": text})
     failed = run(prompt_text=text, error=text, traceback=text, status=ItemStatus.FAILED, inputs={text: f"/x/{text}"}, device=text)
     for html in (
-        markup.queue_table(now)["rows"][0]["html"],
-        markup.queue_progress(now)["html"],
-        markup.item_details(replace(item, error=text), now),
-        markup.prompts_table([Prompt(text, {"video": f"/x/{text}"}, name=text)], 0, 1, {}, filtered=False)["rows"][0]["html"],
+        queue_table(now, Window.at(0, 1))["rows"][0]["html"],
+        queue_progress(now)["html"],
+        item_details(replace(item, error=text), now),
+        prompts_table([Prompt(text, {"video": f"/x/{text}"}, name=text)], {}, Window.at(0, 1), filtered=False)["rows"][0]["html"],
         markup.run_card(failed)["html"],
-        markup.run_card(run(prompt_text=text, status=ItemStatus.SUCCEEDED, outputs={"audio": text}), actions=True)["html"],
-        markup.run_details(failed),
+        gallery([made], Window.at(0, 1), filtered=False)["rows"][0]["html"],
+        run_details(failed),
         markup.note(text),
         markup.bar(text, 0.5, text),
     ):
@@ -94,17 +99,17 @@ def test_a_run_of_an_engine_that_is_gone_still_plays() -> None:
 
 
 def test_groups_have_colours_that_repeat_only_after_eight() -> None:
-    colours = [markup.group_chip(letter).split("cw-g", 2)[2][0] for letter in "ABCDEFGHI"]
+    colours = [group_chip(letter).split("cw-g", 2)[2][0] for letter in "ABCDEFGHI"]
     assert len(set(colours[:8])) == 8
     assert colours[8] == colours[0]
-    assert markup.group_chip("AA") != ""
+    assert group_chip("AA") != ""
 
 
 def test_the_preview_shows_sizes_and_why_batches_are_apart() -> None:
     queue = Queue()
     queue.add_to_queue([Prompt("a"), Prompt("b")], "probe", {"group": 1})
     queue.add_to_queue([Prompt("c")], "probe", {"group": 7})
-    text = Reader(markup.batch_preview(picture(queue))).text
+    text = Reader(batch_preview(view_of(queue))).text
     assert "A2 items" in text
     assert "B1 item" in text
     assert "apart: group differs: 1, 7" in text
@@ -113,10 +118,10 @@ def test_the_preview_shows_sizes_and_why_batches_are_apart() -> None:
 def test_the_gain_of_batching_is_shown_once_it_was_measured() -> None:
     queue = Queue()
     queue.add_to_queue([Prompt("Good morning.")], "espeak", {})
-    assert "in batches" not in Reader(markup.batch_preview(picture(queue))).text
-    measured = replace(picture(queue), gain=lambda _engine: BatchingGain(batched=15, alone=6))
-    told = "15 items a minute instead of 6 one at a time (2.5 times as fast), measured on finished runs."
-    assert told in Reader(markup.batch_preview(measured)).text
+    assert "in batches" not in Reader(batch_preview(view_of(queue))).text
+    measured = replace(view_of(queue), gain=lambda _engine: BatchingGain(batched=15, alone=6))
+    words = "15 items a minute instead of 6 one at a time (2.5 times as fast), measured on finished runs."
+    assert words in Reader(batch_preview(measured)).text
 
 
 @pytest.mark.parametrize(
@@ -126,6 +131,6 @@ def test_the_gain_of_batching_is_shown_once_it_was_measured() -> None:
 def test_the_table_is_sent_in_pages(number: int, page: int, rows: int, words: str) -> None:
     queue = Queue()
     queue.add_to_queue([Prompt(f"text {index}") for index in range(number)], "probe", {})
-    table = markup.queue_table(picture(queue), page)
+    table = queue_table(view_of(queue), Window.at(page, number))
     assert len(table["rows"]) == rows
     assert table["page"] == words

@@ -7,11 +7,12 @@ from typing import Literal, cast
 
 from pydantic import field_validator
 
+from cosmos_workflow.engines.espeak.clauses import fit, fit_ssml
 from cosmos_workflow.engines.espeak.ssml import clean_ssml
-from cosmos_workflow.engines.espeak.voices import library_path, parse_voice, suggestions
+from cosmos_workflow.engines.espeak.voices import library_path, parse_voice, readers, suggestions, unread_script
 from cosmos_workflow.engines.params import Params, param
 from cosmos_workflow.engines.spec import Availability, EngineSpec, Recipe
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.errors import InputError, list_choices
 from cosmos_workflow.progress import Stage
 
 
@@ -77,13 +78,19 @@ class EspeakSpec(EngineSpec):
 
 
 def spoken_text(text: str, params: EspeakParams) -> str:
-    """What is handed to the voice: the text as it is, or checked SSML. Raises InputError."""
+    """What is handed to the voice: the text or checked SSML, cut where the library couldn't hold it. Raises InputError."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise InputError(f"espeak: the text has a broken character at position {error.start + 1}; type it again.") from error
     # The library reads C strings, where a NUL would silently end the text.
-    return clean_ssml(text) if params.ssml else text.replace("\0", " ")
+    spoken = fit_ssml(clean_ssml(text)) if params.ssml else fit(text.replace("\0", " "))
+    script = "" if params.ssml else unread_script(text, params.voice)
+    if script:
+        others = f"use a voice that reads it: {list_choices(readers(script), 6)}" if readers(script) else "use another engine"
+        name = "Chinese characters" if script == "CJK" else script.capitalize()
+        raise InputError(f"espeak: the voice {params.voice} can't read the text, which is mostly {name}; {others}.", key="voice")
+    return spoken
 
 
 SPEC = EspeakSpec()

@@ -20,8 +20,9 @@ import soundfile  # noqa: F401 - loaded with the engine, so that no item waits f
 
 from cosmos_workflow.engines.base import Context, Device, Output, Request, SerialEngine
 from cosmos_workflow.engines.espeak import EspeakParams, speak, spoken_text
+from cosmos_workflow.engines.espeak.clauses import first_missed
 from cosmos_workflow.engines.espeak.voices import library_path
-from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError
+from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, shorten
 from cosmos_workflow.media import resample_sound, write_sound
 
 LOOK_EVERY = 0.1
@@ -78,24 +79,26 @@ class EspeakEngine(SerialEngine):
         environment = {**os.environ, "LC_ALL": "C.UTF-8"}
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
             try:
-                return _follow(process, lambda spoken: report(spoken / len(text)))
+                words, rate = _follow(process, lambda spoken: report(spoken / len(text)))
             finally:
                 process.kill()
+        _require_whole(text, words, params)
+        return rate
 
 
-def _follow(process: subprocess.Popen[bytes], report: Callable[[int], None]) -> int:
-    """Listen until the text is spoken; its sample rate. `report` gets the characters spoken so far and may raise."""
-    position = 0
+def _follow(process: subprocess.Popen[bytes], report: Callable[[int], None]) -> tuple[list[tuple[int, int]], int]:
+    """Listen until the text is spoken; the words with their places, and the sample rate.
+
+    `report` gets the characters spoken so far and may raise.
+    """
+    words: list[tuple[int, int]] = []
     for line in _lines(cast("io.BufferedReader", process.stdout)):
-        if line is None:
-            report(position)
-        elif "error" in line:
+        if line is not None and "error" in line:
             raise WorkflowError(f"espeak: {line['error']}.")
-        elif "done" in line:
-            return line["sample_rate"]
-        else:
-            position = max(position, line["position"])
-            report(position)
+        if line is not None and "done" in line:
+            return words, line["sample_rate"]
+        words += [(start, length) for start, length in line["words"]] if line else []
+        report(words[-1][0] if words else 0)
     raise WorkflowError(f"espeak: the voice process ended {_how_it_ended(process)} before the text was spoken; try again.")
 
 
@@ -135,6 +138,15 @@ def _blocks(pcm: Path, report: Callable[[float], None]) -> Iterator[Samples]:
             report(done / total)
             done += len(data)
             yield np.frombuffer(data, dtype=np.int16)
+
+
+def _require_whole(text: str, words: list[tuple[int, int]], params: EspeakParams) -> None:
+    """Raise WorkflowError where a stretch of the text wasn't spoken: the library drops what it can't hold without a word."""
+    missed = first_missed(text, words, params.ssml)
+    if missed is not None:
+        raise WorkflowError(
+            f"espeak: the text wasn't spoken whole; from {shorten(text[missed : missed + 40].strip())} on a part is missing."
+        )
 
 
 def _require_sound(pcm: Path, params: EspeakParams) -> None:

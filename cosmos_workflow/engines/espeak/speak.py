@@ -3,8 +3,8 @@
 A process speaks once, because only the first utterance of a process, with the seed set, is bit-reproducible, and because
 the library is GPL-3 and stays out of the other processes. Its one argument is a JSON file with `library`, `data`, `text`,
 `voice`, `rate`, `pitch`, `volume`, `ssml`, `pcm` and `max_seconds`. It writes raw 16-bit mono samples to the file `pcm` and
-prints JSON lines: {"position": characters spoken}, and at the end {"done": true, "sample_rate": hertz} or
-{"error": sentence}.
+prints JSON lines: {"words": [[position from 0, length], ...]} with those that begin in a piece of sound, and at the end
+{"done": true, "sample_rate": hertz} or {"error": sentence}.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _CHARS_UTF8 = 1
 _SSML = 0x10
 _PARAMETERS = {"rate": 1, "volume": 2, "pitch": 3}
 _EVENT_LIST_END = 0
+_EVENT_WORD = 1
 _PARENT_DEATH_SIGNAL = 1
 _SEED = 1
 
@@ -118,11 +119,12 @@ class _Listener:
         if self.samples > self.most:
             self.problem = "the text makes hours of sound; cut it into pieces"
             return 1
-        position, index = 0, 0
+        words, index = [], 0
         while events and events[index].type != _EVENT_LIST_END:
-            position = max(position, events[index].text_position)
+            if events[index].type == _EVENT_WORD:
+                words.append([events[index].text_position - 1, events[index].length])
             index += 1
-        self.say(position=position)
+        self.say(words=words)
         return 0
 
 

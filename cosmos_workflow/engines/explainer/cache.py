@@ -8,7 +8,6 @@ goes first. It may be deleted at any time.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -22,6 +21,7 @@ from typing import Literal
 from cosmos_workflow.config import HOME_VARIABLE
 from cosmos_workflow.engines.explainer.outline import parse_outline
 from cosmos_workflow.errors import InputError
+from cosmos_workflow.files import sha256_of
 from cosmos_workflow.ids import new_id
 from cosmos_workflow.media import probe_clip
 
@@ -167,8 +167,7 @@ def _damage(path: Path) -> str:
 
 
 def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    return sha256_of(path)[:32]
 
 
 def _copy(source: Path, target: Path) -> None:

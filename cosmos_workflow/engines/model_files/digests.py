@@ -7,6 +7,8 @@ import json
 import os
 from pathlib import Path
 
+from cosmos_workflow.files import sha256_of
+
 DIGESTS_FILE = "SHA256SUMS"
 """A folder of one's own may hold one, as `sha256sum * > SHA256SUMS` writes it; it then is checked before the first use."""
 
@@ -35,10 +37,9 @@ def digest_in_cache(path: Path) -> str | None:
 
 def digest_of(path: Path, like: str) -> str:
     """The digest of a file's content, of the same kind as `like`."""
-    with path.open("rb") as file:
-        if len(like) == 64:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-        content = file.read()
+    if len(like) == 64:
+        return sha256_of(path)
+    content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 

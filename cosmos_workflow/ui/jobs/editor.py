@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Hashable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
 
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.manager import JobManager
-from cosmos_workflow.ui import lists, markup
+from cosmos_workflow.ui import components, markup
 from cosmos_workflow.ui.jobs import markup as jobs_markup
 from cosmos_workflow.ui.jobs.managers import JobManagers
-from cosmos_workflow.ui.jobs.view import JobsVisit, problem_row
-from cosmos_workflow.ui.page import Page, Visit, owner_of, tell
-from cosmos_workflow.ui.view import Picture
+from cosmos_workflow.ui.jobs.part import JobsPart, JobsTabState
+from cosmos_workflow.ui.jobs.view import problem_row
+from cosmos_workflow.ui.page import Page, toast
+from cosmos_workflow.ui.page_view import PageState, PageView
 
 EDITOR = "job-editor"
 REMEMBER = "(id) => { sessionStorage.setItem('cosmos-workflow-job', id || ''); }"
-RECALL = "(_id, visit) => [sessionStorage.getItem('cosmos-workflow-job') || '', visit]"
-IN_TURN: dict[str, Any] = {"concurrency_id": EDITOR, "concurrency_limit": 1, "changes_queue": True}
-"""For all that changes what the editor shows: else the answer to the last keystroke, "not saved", may come after Save's."""
+RECALL = "(_id, state) => [sessionStorage.getItem('cosmos-workflow-job') || '', state]"
 CHANGED = "The file was changed meanwhile. Save yours over it, or load the file and lose what you wrote."
 NEWER = "The file was changed meanwhile; load it to see it."
 GONE = "The file was deleted meanwhile. Copy what you need; it can't be saved any more."
 
 
-class JobEditor:
+class JobEditor(JobsPart):
     """Hidden until a job is opened. `opened` is the job's id; it travels with the text, so that neither is taken for another's.
 
-    `outputs` are what `shown` and `closed` give values for.
+    Handlers of other parts that change what the editor shows take `inputs`, give `outputs`, and are wired by `on`.
     """
 
     def __init__(self, page: Page, managers: JobManagers) -> None:
-        self._page = page
-        self._managers = managers
+        super().__init__(page, managers)
         self.opened = gr.Textbox("", visible="hidden", elem_id="job-opened")
         with gr.Column(visible=False, elem_id="job-panel") as self.group:
             self.heading = gr.HTML(apply_default_css=False)
@@ -48,7 +46,7 @@ class JobEditor:
                 wrap_lines=True,
                 interactive=True,
             )
-            self.problems = lists.problems("job-problems", EDITOR)
+            self.problems = components.problems("job-problems", EDITOR)
             self.note = gr.HTML(elem_id="job-note", apply_default_css=False)
             with gr.Row(elem_classes="cw-buttons"):
                 self.save = gr.Button("Save", variant="primary", size="sm", elem_id="save-job")
@@ -56,134 +54,145 @@ class JobEditor:
                 self.discard = gr.Button("Discard changes", size="sm", elem_id="discard-job")
                 self.close = gr.Button("Close", size="sm", elem_id="close-job")
             self.plan = gr.HTML(elem_id="job-plan", apply_default_css=False)
-        self.inputs = [self.opened, self.code, page.visit]
+        self.inputs = [self.opened, self.code, page.state]
         self._verdict = [self.heading, self.problems, self.save, self.discard]
         self.outputs = [self.group, self.opened, self.code, *self._verdict]
         self._wire()
+        self._follow()
 
-    def shown(self, manager: JobManager, visit: JobsVisit, job_id: str) -> list[Any]:
-        """The editor with a job: with its unsaved changes, where there are some."""
+    def on(
+        self, event: Callable[..., Any], fn: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any], **more: Any
+    ) -> None:
+        """Wire a handler that changes what the editor shows.
+
+        One at a time: else the answer to the last keystroke, "not saved", may come after Save's.
+        """
+        self.page.on(event, fn, inputs, outputs, concurrency_id=EDITOR, concurrency_limit=1, refresh=True, **more)
+
+    def shown(self, manager: JobManager, state: PageState, job_id: str) -> list[Any]:
+        """Values for `outputs` with a job: with its unsaved changes, where there are some."""
         draft = manager.draft(job_id)
         base = draft.base if draft else manager.read(job_id)
         # The editor strips a text; its first line may not be indented then.
         text = textwrap.dedent(draft.text if draft else base)
-        visit.job_id = job_id
-        visit.bases[job_id] = base
-        return [gr.Column(visible=True), job_id, text, *self._judge(manager, visit, job_id, text)]
+        tab = state.of(JobsTabState)
+        tab.job_id = job_id
+        tab.bases[job_id] = base
+        return [gr.Column(visible=True), job_id, text, *self._judge(manager, state, job_id, text)]
 
-    def closed(self, visit: JobsVisit) -> list[Any]:
-        """The editor, hidden."""
-        visit.job_id = ""
+    def hidden(self, state: PageState) -> list[Any]:
+        """Values for `outputs` without a job."""
+        state.of(JobsTabState).job_id = ""
         return [gr.Column(visible=False), "", "", "", {"rows": []}, gr.Button(), gr.Button()]
 
-    def keep(self, manager: JobManager, visit: JobsVisit, job_id: str, text: str) -> None:
-        """Keep what isn't saved; a text that is the file's again isn't kept."""
-        base = visit.bases.get(job_id)
-        if not job_id or base is None:
-            return
-        manager.keep_draft(job_id, base, text)
+    def unchanged(self) -> list[Any]:
+        """Values for `outputs` that leave it as it is."""
+        return [gr.skip()] * len(self.outputs)
 
-    def type(self, job_id: str, text: str, visit: Visit, request: gr.Request) -> list[Any]:
+    def keep(self, manager: JobManager, state: PageState, job_id: str, text: str) -> None:
+        """Keep what isn't saved; a text that is the file's again isn't kept, nor one that this page was never sent."""
+        base = state.of(JobsTabState).bases.get(job_id)
+        if job_id and base is not None:
+            manager.keep_draft(job_id, base, text or "")
+
+    def type(self, job_id: str, text: str, state: PageState, request: gr.Request) -> list[Any]:
         """Keep what was written, and say what is wrong in it, or what it would do."""
         if not job_id:
             return [gr.skip()] * (len(self._verdict) + 1)
-        manager = self._managers.of(owner_of(request))
-        # Who writes here looks at this tab, whatever order the browser told of the tabs in.
-        visit.jobs.watching = True
-        self.keep(manager, visit.jobs, job_id, text or "")
-        return [*self._judge(manager, visit.jobs, job_id, text or ""), plan_of(manager, job_id, text or "")]
+        manager = self.manager(request)
+        # Who writes here looks at this tab, in whatever order the browser reported the tabs.
+        state.of(JobsTabState).is_open = True
+        self.keep(manager, state, job_id, text)
+        return [*self._judge(manager, state, job_id, text or ""), plan_of(manager, job_id, text or "")]
 
-    def store(self, job_id: str, text: str, visit: Visit, request: gr.Request) -> list[Any]:
+    def store(self, job_id: str, text: str, state: PageState, request: gr.Request) -> list[Any]:
         """Save; raises InputError where the text is wrong, or the file was changed meanwhile."""
-        return self._store(job_id, text, visit, self._managers.of(owner_of(request)), visit.jobs.bases.get(job_id, ""))
+        return self._store(job_id, text, state, self.manager(request), state.of(JobsTabState).bases.get(job_id, ""))
 
-    def store_over(self, job_id: str, text: str, visit: Visit, request: gr.Request) -> list[Any]:
+    def store_over(self, job_id: str, text: str, state: PageState, request: gr.Request) -> list[Any]:
         """Save, whatever the file holds by now; raises InputError where the text is wrong."""
-        manager = self._managers.of(owner_of(request))
-        return self._store(job_id, text, visit, manager, manager.read(job_id))
+        manager = self.manager(request)
+        return self._store(job_id, text, state, manager, manager.read(job_id))
 
-    def reload(self, job_id: str, visit: Visit, request: gr.Request) -> list[Any]:
+    def reload(self, job_id: str, state: PageState, request: gr.Request) -> list[Any]:
         """Forget what isn't saved, and show the file."""
-        manager = self._managers.of(owner_of(request))
+        manager = self.manager(request)
         manager.drop_draft(job_id)
-        return self.shown(manager, visit.jobs, job_id)
+        return self.shown(manager, state, job_id)
 
-    def leave(self, job_id: str, text: str, visit: Visit, request: gr.Request) -> list[Any]:
+    def leave(self, job_id: str, text: str, state: PageState, request: gr.Request) -> list[Any]:
         """Hide the editor; what isn't saved stays."""
-        self.keep(self._managers.of(owner_of(request)), visit.jobs, job_id, text or "")
-        return self.closed(visit.jobs)
+        self.keep(self.manager(request), state, job_id, text)
+        return self.hidden(state)
 
-    def reopen(self, job_id: str, visit: Visit, request: gr.Request) -> list[Any]:
+    def reopen(self, job_id: str, state: PageState, request: gr.Request) -> list[Any]:
         """The job that was open before the page was loaded again."""
-        manager = self._managers.of(owner_of(request))
+        manager = self.manager(request)
         if not job_id or manager.find(job_id) is None:
-            return [gr.skip()] * (len(self.outputs) + 1)
-        shown = self.shown(manager, visit.jobs, job_id)
+            return [*self.unchanged(), gr.skip()]
+        shown = self.shown(manager, state, job_id)
         return [*shown, plan_of(manager, job_id, shown[2])]
 
-    def _store(self, job_id: str, text: str, visit: Visit, manager: JobManager, base: str) -> list[Any]:
+    def _store(self, job_id: str, text: str, state: PageState, manager: JobManager, base: str) -> list[Any]:
         manager.update(job_id, f"{(text or '').rstrip()}\n", base)
         manager.drop_draft(job_id)
-        visit.jobs.bases[job_id] = manager.read(job_id)
-        tell("Saved.")
-        return self._judge(manager, visit.jobs, job_id, text or "")
+        state.of(JobsTabState).bases[job_id] = manager.read(job_id)
+        toast("Saved.")
+        return self._judge(manager, state, job_id, text or "")
 
-    def _judge(self, manager: JobManager, visit: JobsVisit, job_id: str, text: str) -> list[Any]:
+    def _judge(self, manager: JobManager, state: PageState, job_id: str, text: str) -> list[Any]:
         """Values for heading, problems and buttons."""
         stored = manager.find(job_id)
-        changed = not same(text, visit.bases.get(job_id, ""))
+        changed = not same(text, state.of(JobsTabState).bases.get(job_id, ""))
         rows = [problem_row(problem) for problem in manager.problems(job_id, text)]
         heading = jobs_markup.editor_heading(job_id, stored.name if stored else job_id, changed)
         return [heading, {"rows": rows}, gr.Button(interactive=changed and not rows), gr.Button(interactive=changed)]
 
     def _wire(self) -> None:
-        page = self._page
-        saved = [self.heading, self.problems, self.save, self.discard]
-        typed = [*self._verdict, self.plan]
-        page.on(self.code.input, self.type, self.inputs, typed, trigger_mode="always_last", **IN_TURN)
-        page.on(self.save.click, self.store, self.inputs, saved, **IN_TURN)
-        page.on(self.over.click, self.store_over, self.inputs, saved, **IN_TURN)
-        page.on(self.discard.click, self.reload, [self.opened, page.visit], self.outputs, **IN_TURN)
-        page.on(self.close.click, self.leave, self.inputs, self.outputs, **IN_TURN)
+        page = self.page
+        self.on(self.code.input, self.type, self.inputs, [*self._verdict, self.plan], trigger_mode="always_last")
+        self.on(self.save.click, self.store, self.inputs, self._verdict)
+        self.on(self.over.click, self.store_over, self.inputs, self._verdict)
+        self.on(self.discard.click, self.reload, [self.opened, page.state], self.outputs)
+        self.on(self.close.click, self.leave, self.inputs, self.outputs)
         page.on(self.opened.change, None, [self.opened], None, js=REMEMBER)
-        page.on_open(self.reopen, [self.opened, page.visit], [*self.outputs, self.plan], js=RECALL)
+        page.on_open(self.reopen, [self.opened, page.state], [*self.outputs, self.plan], js=RECALL)
+
+    def _follow(self) -> None:
+        page, file_state = self.page, self._file_state
         page.follow(self.plan, self._plan_key, self._plan)
-        page.follow(self.note, self._file_state, lambda now, visit: markup.note(self._file_state(now, visit), "held"))
-        page.follow(
-            self.over,
-            lambda now, visit: self._file_state(now, visit) == CHANGED,
-            lambda now, visit: gr.Button(visible=self._file_state(now, visit) == CHANGED),
-        )
+        page.follow(self.note, file_state, lambda now: markup.note(file_state(now), "held"))
+        page.show(self.over, lambda now: file_state(now) == CHANGED)
         page.follow(
             self.discard,
-            lambda now, visit: (visit.jobs.job_id, self._file_state(now, visit)),
-            lambda now, visit: _discard(self._file_state(now, visit)),
+            lambda now: (now.state.of(JobsTabState).job_id, file_state(now)),
+            lambda now: _discard_button(file_state(now)),
         )
 
-    def _plan_key(self, now: Picture, visit: Visit) -> Hashable:
-        entry = self._managers.of(now.owner).snapshot().entry(visit.jobs.job_id)
-        made = tuple(len(task.missing) for task in entry.report.tasks) if entry and entry.report else ()
-        return visit.jobs.job_id, made
+    def _plan_key(self, now: PageView) -> tuple[str, tuple[int, ...]]:
+        job_id = now.state.of(JobsTabState).job_id
+        entry = self.snapshot(now).entry(job_id)
+        return job_id, tuple(len(task.missing) for task in entry.report.tasks) if entry and entry.report else ()
 
-    def _plan(self, now: Picture, visit: Visit) -> str:
-        manager, job_id = self._managers.of(now.owner), visit.jobs.job_id
-        draft = manager.draft(job_id) if job_id else None
+    def _plan(self, now: PageView) -> str:
+        manager, job_id = self.managers.of(now.owner), now.state.of(JobsTabState).job_id
         if not job_id or manager.find(job_id) is None:
             return ""
+        draft = manager.draft(job_id)
         return plan_of(manager, job_id, draft.text if draft else manager.read(job_id))
 
-    def _file_state(self, now: Picture, visit: Visit) -> str:
+    def _file_state(self, now: PageView) -> str:
         """What happened to the file of the open job behind the editor's back; empty where nothing did."""
-        manager, job_id = self._managers.of(now.owner), visit.jobs.job_id
-        if not job_id or job_id not in visit.jobs.bases:
+        manager, tab = self.managers.of(now.owner), now.state.of(JobsTabState)
+        if not tab.job_id or tab.job_id not in tab.bases:
             return ""
         try:
-            text = manager.read(job_id)
+            text = manager.read(tab.job_id)
         except InputError:
             return GONE
-        if same(text, visit.jobs.bases[job_id]):
+        if same(text, tab.bases[tab.job_id]):
             return ""
-        return CHANGED if manager.draft(job_id) else NEWER
+        return CHANGED if manager.draft(tab.job_id) else NEWER
 
 
 def plan_of(manager: JobManager, job_id: str, text: str) -> str:
@@ -199,7 +208,7 @@ def same(text: str, other: str) -> bool:
     return text.strip() == other.strip()
 
 
-def _discard(state: str) -> Any:
+def _discard_button(state: str) -> Any:
     if state in (CHANGED, NEWER):
         return gr.Button("Load the file", interactive=True)
     return gr.Button("Discard changes")

@@ -7,17 +7,17 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from cosmos_workflow.jobs.manager import JobEntry
+from cosmos_workflow.jobs.manager import JobEntry, JobsSnapshot
 from cosmos_workflow.jobs.plan import CheckedJob
 from cosmos_workflow.jobs.speech.assembly import Final
 from cosmos_workflow.jobs.speech.scoring import Score
 from cosmos_workflow.jobs.state import TaskReport, TaskStatus, status_label
 from cosmos_workflow.store.records import RunRecord
-from cosmos_workflow.ui import markup, view
-from cosmos_workflow.ui.jobs import view as jobs_view
-from cosmos_workflow.ui.jobs.view import JobsSnapshot
+from cosmos_workflow.ui import markup
+from cosmos_workflow.ui.jobs import view
 from cosmos_workflow.ui.markup import Row
-from cosmos_workflow.ui.view import PAGE_SIZE
+from cosmos_workflow.ui.page_view import Window
+from cosmos_workflow.ui.text import clock, count, engine_title, precise_seconds, shorten_text
 
 TONES: Mapping[TaskStatus, str] = {
     TaskStatus.NEW: "queued",
@@ -30,47 +30,40 @@ SHOWN_BATCHES = 20
 EMPTY = "There is no job yet. Make one from a template, or upload a YAML file."
 
 
-def jobs_table(picture: JobsSnapshot, page: int, opened: Sequence[str]) -> dict[str, Any]:
-    """A page of jobs and, below each, its tasks; `opened` are those that are looked at."""
-    rows = list(_rows(picture, opened))
-    return {
-        "version": picture.number,
-        "columns": ["Job", "Status"],
-        "rows": rows[page * PAGE_SIZE : (page + 1) * PAGE_SIZE],
-        "complete": len(rows) <= PAGE_SIZE,
-        "empty": EMPTY,
-        "page": markup.page_text(page, len(rows)),
-    }
+def jobs_table(jobs: JobsSnapshot, window: Window, opened: Sequence[str]) -> dict[str, Any]:
+    """Jobs and, below each, its tasks: the rows of `window`; `opened` are those that are looked at."""
+    rows = list(_rows(jobs, opened))[window.rows]
+    return markup.table_value(["Job", "Status"], rows, EMPTY, window)
 
 
-def count_rows(picture: JobsSnapshot) -> int:
+def count_rows(jobs: JobsSnapshot) -> int:
     """How many rows all jobs and tasks have."""
-    return sum(1 + len(entry.report.tasks if entry.report else ()) for entry in picture.entries)
+    return sum(1 + len(entry.report.tasks if entry.report else ()) for entry in jobs.entries)
 
 
-def states(picture: JobsSnapshot) -> dict[str, str]:
+def states(jobs: JobsSnapshot) -> dict[str, Any]:
     """What the status column says, by row."""
-    told: dict[str, str] = {}
-    for entry in picture.entries:
+    rows: dict[str, str] = {}
+    for entry in jobs.entries:
         job_id = entry.stored.id
         if entry.report is None:
-            told[job_id] = '<span class="cw-chip cw-failed">wrong</span>'
+            rows[job_id] = '<span class="cw-chip cw-failed">wrong</span>'
             continue
-        waiting = "its turn comes" if job_id in picture.background.waiting else ""
-        told[job_id] = _state(entry.report.status, entry.report.progress, jobs_view.state_note(picture, job_id, waiting))
+        waiting = "its turn comes" if job_id in jobs.background.waiting else ""
+        rows[job_id] = _state(entry.report.status, entry.report.progress, view.state_note(jobs, job_id, waiting))
         for task in entry.report.tasks:
-            note = jobs_view.state_note(picture, task.task.id, jobs_view.task_note(task))
-            told[task.task.id] = _state(task.status, task.progress, note)
-    return told
+            note = view.state_note(jobs, task.task.id, view.task_note(task))
+            rows[task.task.id] = _state(task.status, task.progress, note)
+    return {"version": jobs.number, "rows": rows}
 
 
-def _rows(picture: JobsSnapshot, opened: Sequence[str]) -> Iterator[Row]:
-    for entry in picture.entries:
-        job_id, name = entry.stored.id, view.shorten_text(entry.stored.name, 80)
+def _rows(jobs: JobsSnapshot, opened: Sequence[str]) -> Iterator[Row]:
+    for entry in jobs.entries:
+        job_id, name = entry.stored.id, shorten_text(entry.stored.name, 80)
         chips = _chip("off", not entry.stored.enabled and entry.report is not None)
-        chips += _chip("unsaved changes", job_id in picture.drafts)
+        chips += _chip("unsaved changes", job_id in jobs.drafts)
         kind = "cw-job" if entry.report else "cw-job cw-wrong-file"
-        yield _row(job_id, name, chips, jobs_view.job_text(entry), kind, job_id in opened)
+        yield _row(job_id, name, chips, view.job_text(entry), kind, job_id in opened)
         yield from _task_rows(entry, opened)
 
 
@@ -79,18 +72,14 @@ def _task_rows(entry: JobEntry, opened: Sequence[str]) -> Iterator[Row]:
         return
     many = len({task.task.engine for task in entry.report.tasks}) > 1
     for report in entry.report.tasks:
-        title = view.shorten_text(report.task.title, 80)
+        title = shorten_text(report.task.title, 80)
         chips = _chip("off", not report.task.enabled)
-        yield _row(report.task.id, title, chips, jobs_view.task_text(report, many), "cw-task", report.task.id in opened)
+        yield _row(report.task.id, title, chips, view.task_text(report, many), "cw-task", report.task.id in opened)
 
 
 def _row(row_id: str, title: str, chips: str, note: str, kind: str, is_open: bool) -> Row:
     current = ' aria-current="true"' if is_open else ""
-    cells = (
-        f'<td role="cell" class="cw-main {kind}"><button type="button" class="cw-open"{current}>{escape(title)}</button>'
-        f'{chips}<span class="cw-sub">{escape(note)}</span></td>'
-        '<td role="cell" class="cw-state" data-live></td>'
-    )
+    cells = f'{markup.main_cell(title, chips + markup.sub(note), kind, current)}<td role="cell" class="cw-state" data-live></td>'
     return {"id": row_id, "html": cells, "name": title}
 
 
@@ -107,14 +96,14 @@ def _state(status: TaskStatus, progress: float, note: str) -> str:
             f'<span class="cw-mini cw-mini-{tone}" role="progressbar" aria-label="progress" aria-valuemin="0" '
             f'aria-valuemax="100" aria-valuenow="{percent}"><span style="width:{percent}%"></span></span>'
         )
-    return f'<span class="cw-chip cw-{tone}">{label}</span>{bar}<span class="cw-sub">{escape(note)}</span>'
+    return f'<span class="cw-chip cw-{tone}">{label}</span>{bar}{markup.sub(note)}'
 
 
-def run_mode(picture: JobsSnapshot) -> str:
+def run_mode(jobs: JobsSnapshot) -> str:
     """What the background does."""
-    word, sentence = jobs_view.run_mode_text(picture)
-    tone = "held" if picture.background.asks else "active" if picture.background.running else "calm"
-    return f'<p class="cw-line cw-{tone}"><strong>{escape(word)}</strong> <span>{escape(sentence)}</span></p>'
+    word, sentence = view.run_mode_text(jobs)
+    tone = "held" if jobs.background.asks else "active" if jobs.background.running else "calm"
+    return markup.note(sentence, tone, word)
 
 
 def editor_heading(job_id: str, name: str, unsaved: bool) -> str:
@@ -125,38 +114,27 @@ def editor_heading(job_id: str, name: str, unsaved: bool) -> str:
 
 def plan(checked: CheckedJob) -> str:
     """What a text would do: tasks, pieces, batches with why each is apart, and the time."""
-    tasks = checked.plan.tasks
-    pieces = sum(len(task.pieces) for task in tasks)
-    wanted = checked.plan.wanted
-    rest = f"{view.count(len(tasks), 'task')}, {view.count(pieces, 'piece')}"
+    tasks, wanted, number = checked.plan.tasks, checked.plan.wanted, len(checked.batches)
+    rest = f"{count(len(tasks), 'task')}, {count(sum(len(task.pieces) for task in tasks), 'piece')}"
+    head = "Nothing is left to make"
     if wanted:
-        head = f"{wanted:,} to make in {len(checked.batches):,} batch{'' if len(checked.batches) == 1 else 'es'}"
+        head = f"{wanted:,} to make in {number:,} batch{'' if number == 1 else 'es'}"
         rest += f"; time: {checked.time}"
-    else:
-        head = "Nothing is left to make"
-    line = f'<p class="cw-line cw-calm"><strong>{head}</strong> {escape(rest)}.</p>'
-    rows = []
-    for number, (batch, reason) in enumerate(checked.batches[:SHOWN_BATCHES], 1):
-        why = f'<span class="cw-sub">apart: {escape(reason.replace("_", " "))}</span>' if reason else ""
-        rows.append(
-            f'<li><span class="cw-number">{number}</span><span class="cw-size">{view.count(len(batch), "item")}</span>'
-            f"<span>{escape(view.engine_title(batch.engine))}{why}</span></li>"
-        )
-    more = len(checked.batches) - SHOWN_BATCHES
-    rest_note = f'<p class="cw-sub">and {more:,} more batches</p>' if more > 0 else ""
-    batches = f'<ol class="cw-batches">{"".join(rows)}</ol>{rest_note}' if rows else ""
-    return f"{line}{batches}"
+    rows = [
+        (f'<span class="cw-number">{place}</span>', len(batch), engine_title(batch.engine), reason.replace("_", " "))
+        for place, (batch, reason) in enumerate(checked.batches[:SHOWN_BATCHES], 1)
+    ]
+    return markup.note(f"{rest}.", strong=head) + markup.batch_list(rows, number - SHOWN_BATCHES)
 
 
 def task_heading(report: TaskReport) -> str:
     """The name of a task, and where it is."""
     chip = f'<span class="cw-chip cw-{TONES[report.status]}">{escape(report.label)}</span>'
     stale = "" if report.current or not report.final else " The final below is from before the last change."
-    inputs = jobs_view.inputs_text(report)
+    inputs = view.inputs_text(report)
     return (
-        f'<div class="cw-job-head"><h2>{escape(view.shorten_text(report.task.title, 120))}</h2>{chip}</div>'
-        f'<p class="cw-line cw-calm">{escape(report.message)}.{stale}</p>'
-        + (f'<p class="cw-sub">Inputs: {escape(inputs)}.</p>' if inputs else "")
+        f'<div class="cw-job-head"><h2>{escape(shorten_text(report.task.title, 120))}</h2>{chip}</div>'
+        f"{markup.note(f'{report.message}.{stale}')}" + (f'<p class="cw-sub">Inputs: {escape(inputs)}.</p>' if inputs else "")
     )
 
 
@@ -169,13 +147,12 @@ def finals(report: TaskReport) -> dict[str, Any]:
 
 def _final(report: TaskReport, final: Final, newest: bool) -> Row:
     source = escape(final_url(report.task.id, final, "sound"))
-    label = escape(f"Final {final.number} of {view.shorten_text(report.task.title, 60)}")
+    label = escape(f"Final {final.number} of {shorten_text(report.task.title, 60)}")
     note = f'<p class="cw-sub">{escape(final.note)}</p>' if final.note else ""
     word = "Final" if newest else "Earlier final"
+    facts = f"{clock(final.created_at)} · {precise_seconds(final.seconds)} · {count(len(final.runs), 'piece')}"
     html = (
-        f'<div class="cw-card-head"><span class="cw-title">{word} {final.number}</span></div>'
-        f'<span class="cw-sub">{escape(view.clock(final.created_at))} · {view.precise_seconds(final.seconds)} · '
-        f"{view.count(len(final.runs), 'piece')}</span>{note}"
+        f"{markup.card_head(f'{word} {final.number}')}{markup.sub(facts)}{note}"
         f'<audio controls preload="metadata" aria-label="{label}" src="{source}"></audio>'
         f'<div class="cw-files"><a class="cw-download" href="{source}&download=1" download>{escape(final.path.name)}</a>'
         f'<a class="cw-download" href="{escape(final_url(report.task.id, final, "subtitles"))}&download=1" download>'
@@ -190,16 +167,15 @@ def piece_card(report: TaskReport, index: int, takes: Sequence[tuple[RunRecord, 
     chunk = piece.chunk
     word, tone = _piece_state(report, index)
     name = f"Piece {index + 1}" + (f" · {chunk.speaker}" if chunk.speaker else "")
-    chip = f'<span class="cw-chip cw-{tone}">{word}</span>'
-    head = f'<div class="cw-card-head"><span class="cw-title">{escape(name)}</span>{chip}</div>'
-    error = f'<p class="cw-error">{escape(piece.error)}</p>' if piece.error and not used else ""
+    head = markup.card_head(escape(name), f'<span class="cw-chip cw-{tone}">{word}</span>')
+    error = "" if used else markup.error_line(piece.error)
     several = len(takes) > 1
-    told = "".join(_take(run, score, bool(used and run.id == used.id), several) for run, score in takes)
+    heard = "".join(_take(run, score, bool(used and run.id == used.id), several) for run, score in takes)
     actions = '<button type="button" data-action="again" title="Make one more take">Make again</button>'
     if by_hand:
         actions += '<button type="button" data-action="auto" title="Let the scores decide again">Use the best</button>'
     html = (
-        f'{head}<p class="cw-piece-text">{escape(chunk.text)}</p>{error}<div class="cw-takes">{told}</div>'
+        f'{head}<p class="cw-piece-text">{escape(chunk.text)}</p>{error}<div class="cw-takes">{heard}</div>'
         f'<div class="cw-actions">{actions}</div>'
     )
     return {"id": str(index), "html": html}
@@ -228,7 +204,7 @@ def _take(run: RunRecord, score: Score | None, used: bool, several: bool) -> str
             if used
             else f'<button type="button" data-action="use" data-value="{escape(run.id)}">Use this take</button>'
         )
-    note = f'<span class="cw-sub">{escape(" · ".join(words))}</span>' if words else ""
+    note = markup.sub(" · ".join(words)) if words else ""
     kind = "cw-take cw-used" if used else "cw-take"
     return f'<div class="{kind}">{markup.player(run)}<div class="cw-take-words">{note}{button}</div></div>'
 

@@ -6,52 +6,46 @@ import gradio as gr
 
 from cosmos_workflow.ui.jobs import markup as jobs_markup
 from cosmos_workflow.ui.jobs.managers import JobManagers
-from cosmos_workflow.ui.page import Page, Visit, owner_of
+from cosmos_workflow.ui.jobs.part import JobsPart, JobsTabState
+from cosmos_workflow.ui.page import Page
+from cosmos_workflow.ui.page_view import PageState, PageView
 
 
-class RunMode:
+class RunMode(JobsPart):
     """A line above the jobs."""
 
     def __init__(self, page: Page, managers: JobManagers) -> None:
-        self._managers = managers
+        super().__init__(page, managers)
         with gr.Row(elem_id="run-mode-row"):
-            self.switch = gr.Checkbox(False, label="Run mode", elem_id="run-mode", container=False, scale=0, min_width=110)
-            state = gr.HTML(elem_id="run-mode-state", apply_default_css=False)
+            self.checkbox = gr.Checkbox(False, label="Run mode", elem_id="run-mode", container=False, scale=0, min_width=110)
+            line = gr.HTML(elem_id="run-mode-state", apply_default_css=False)
             go_on = gr.Button("Go on", variant="primary", size="sm", elem_id="run-mode-go-on", visible=False)
             leave_off = gr.Button("Leave it off", size="sm", elem_id="run-mode-leave-off", visible=False)
-        page.on(self.switch.input, self.turn, [self.switch, page.visit], None, changes_queue=True)
-        page.on(go_on.click, self.turn_on, [page.visit], None, changes_queue=True)
-        page.on(leave_off.click, self.turn_off, [page.visit], None, changes_queue=True)
-
-        def words(owner: str) -> str:
-            return jobs_markup.run_mode(managers.of(owner).snapshot())
-
-        def asks(owner: str) -> bool:
-            return managers.of(owner).snapshot().background.asks
-
-        def is_on(owner: str) -> bool:
-            return managers.of(owner).snapshot().background.on
-
-        page.follow(state, lambda now, _visit: words(now.owner), lambda now, _visit: words(now.owner))
-        # Counted, since it may have switched itself off before this page was told that it was on.
+        page.on(self.checkbox.input, self.switch, [self.checkbox, page.state], None, refresh=True)
+        page.on(go_on.click, self.switch_on, [page.state], None, refresh=True)
+        page.on(leave_off.click, self.switch_off, [page.state], None, refresh=True)
+        page.follow(line, lambda now: jobs_markup.run_mode(self.snapshot(now)))
+        # Counted, since it may have switched itself off before this page was sent that it was on.
         page.follow(
-            self.switch,
-            lambda now, visit: (is_on(now.owner), visit.jobs.switched),
-            lambda now, _visit: gr.Checkbox(is_on(now.owner)),
+            self.checkbox,
+            lambda now: (self._is_on(now), now.state.of(JobsTabState).switched),
+            lambda now: gr.Checkbox(self._is_on(now)),
         )
         for button in (go_on, leave_off):
-            page.follow(button, lambda now, _visit: asks(now.owner), lambda now, _visit: gr.Button(visible=asks(now.owner)))
+            page.show(button, lambda now: self.snapshot(now).background.asks)
 
-    def turn(self, on: bool, visit: Visit, request: gr.Request) -> None:
+    def switch(self, on: bool, state: PageState, request: gr.Request) -> None:
         """Switch run mode on or off."""
-        visit.jobs.switched += 1
-        manager = self._managers.of(owner_of(request))
-        manager.switch(on)
+        state.of(JobsTabState).switched += 1
+        self.manager(request).switch(on)
 
-    def turn_on(self, visit: Visit, request: gr.Request) -> None:
-        """Go on where an earlier life of the server stopped."""
-        self.turn(True, visit, request)
+    def switch_on(self, state: PageState, request: gr.Request) -> None:
+        """Go on where an earlier run of the server stopped."""
+        self.switch(True, state, request)
 
-    def turn_off(self, visit: Visit, request: gr.Request) -> None:
+    def switch_off(self, state: PageState, request: gr.Request) -> None:
         """Don't."""
-        self.turn(False, visit, request)
+        self.switch(False, state, request)
+
+    def _is_on(self, now: PageView) -> bool:
+        return self.snapshot(now).background.on

@@ -6,22 +6,27 @@ from typing import Any
 
 import gradio as gr
 
-from cosmos_workflow.ui import lists
-from cosmos_workflow.ui.jobs.editor import IN_TURN, JobEditor
+from cosmos_workflow.ui import components
+from cosmos_workflow.ui.jobs.editor import JobEditor
 from cosmos_workflow.ui.jobs.files import JobFiles
 from cosmos_workflow.ui.jobs.managers import JobManagers
+from cosmos_workflow.ui.jobs.part import JobsPart, JobsTabState
 from cosmos_workflow.ui.jobs.run_mode import RunMode
 from cosmos_workflow.ui.jobs.table import JobTable
 from cosmos_workflow.ui.jobs.task import JobTask
 from cosmos_workflow.ui.live import RUNNING_INTERVAL
-from cosmos_workflow.ui.page import Page, Visit, Wiring, owner_of
+from cosmos_workflow.ui.page import Page, Wiring
+from cosmos_workflow.ui.page_view import PageState, PageView
 
 
-class Jobs:
-    """Puts the parts together; a click on a job opens the editor, one on a task its pieces too."""
+class JobsTab(JobsPart):
+    """Puts the parts together; a click on a job opens the editor, one on a task its pieces too.
 
-    def __init__(self, page: Page, managers: JobManagers) -> None:
-        self._managers = managers
+    While the tab is open, it is kept up to date even when nothing runs here; `others` are the tabs that are opened instead.
+    """
+
+    def __init__(self, page: Page, managers: JobManagers, tab: gr.Tab, others: list[gr.Tab]) -> None:
+        super().__init__(page, managers)
         RunMode(page, managers)
         with gr.Row(elem_classes="cw-columns"):
             with gr.Column(scale=5, min_width=320):
@@ -32,45 +37,31 @@ class Jobs:
         self._task = JobTask(page, managers)
         files.wire(self._editor, table.selection)
         table.wire(self._editor)
-        page.on(
-            table.table.select,
-            self.open_row,
-            self._editor.inputs,
-            self._editor.outputs,
-            then=Wiring(lambda: None, [], [], {"js": "() => window.cosmos.showOpened()"}),
-            **IN_TURN,
-        )
+        opened = Wiring(lambda: None, [], [], {"js": "() => window.cosmos.showOpened()"})
+        self._editor.on(table.table.select, self.open_row, self._editor.inputs, self._editor.outputs, then=opened)
+        page.on(tab.select, self.enter, [page.state], None, queue=False, refresh=True)
+        for other in others:
+            page.on(other.select, self.leave, [page.state], None, queue=False)
+        page.refresh_every(self.refresh_interval)
 
-    def open_row(self, job_id: str, text: str, visit: Visit, event: gr.EventData, request: gr.Request) -> list[Any]:
+    def open_row(self, job_id: str, text: str, state: PageState, event: gr.EventData, request: gr.Request) -> list[Any]:
         """Open the job of a row, and where the row is a task's, its pieces."""
-        manager = self._managers.of(owner_of(request))
-        self._editor.keep(manager, visit.jobs, job_id, text or "")
-        row_id = lists.opened_id(event)
+        manager, row_id = self.manager(request), components.clicked_id(event)
+        self._editor.keep(manager, state, job_id, text)
         opened, _, key = row_id.partition("/")
-        visit.jobs.task_id = row_id if key else ""
-        visit.jobs.pieces_page = 0
-        if opened == job_id:
-            return [gr.skip()] * len(self._editor.outputs)
-        return self._editor.shown(manager, visit.jobs, opened)
+        self._task.open(state, row_id if key else "")
+        return self._editor.unchanged() if opened == job_id else self._editor.shown(manager, state, opened)
 
+    def enter(self, state: PageState) -> None:
+        """The tab is opened."""
+        state.of(JobsTabState).is_open = True
 
-def build(page: Page, managers: JobManagers, tab: gr.Tab, others: list[gr.Tab]) -> None:
-    """Components and wiring; while the tab is looked at, it is kept up to date even when nothing runs here."""
-    Jobs(page, managers)
+    def leave(self, state: PageState) -> None:
+        """Another tab is opened."""
+        state.of(JobsTabState).is_open = False
 
-    def watch(visit: Visit) -> None:
-        visit.jobs.watching = True
-
-    def look_away(visit: Visit) -> None:
-        visit.jobs.watching = False
-
-    def pace(owner: str, visit: Visit) -> float | None:
-        busy = managers.of(owner).snapshot().busy
-        if busy:
+    def refresh_interval(self, now: PageView) -> float | None:
+        """Seconds between two updates; None for no need."""
+        if self.snapshot(now).busy:
             return RUNNING_INTERVAL
-        return page.operations.workspace.settings.live_interval if visit.jobs.watching else None
-
-    page.pace(pace)
-    page.on(tab.select, watch, [page.visit], None, queue=False, changes_queue=True)
-    for other in others:
-        page.on(other.select, look_away, [page.visit], None, queue=False)
+        return self.page.operations.workspace.settings.live_interval if now.state.of(JobsTabState).is_open else None

@@ -2,157 +2,128 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import gradio as gr
 
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.state import TaskReport
-from cosmos_workflow.ui import lists
+from cosmos_workflow.ui import components
+from cosmos_workflow.ui.components import Pager
 from cosmos_workflow.ui.jobs import markup as jobs_markup
 from cosmos_workflow.ui.jobs.managers import JobManagers
-from cosmos_workflow.ui.page import Page, Visit, owner_of, tell
-from cosmos_workflow.ui.view import Picture
+from cosmos_workflow.ui.jobs.part import JobsPart, JobsTabState
+from cosmos_workflow.ui.page import Page, toast
+from cosmos_workflow.ui.page_view import PageState, PageView
 
-PIECES = 24
-"""Pieces that are shown at once; each has a player."""
+PIECES = "task-pieces"
+SHOWN_AT_ONCE = 24
+"""Pieces on a page; each has a player."""
+
+Value = TypeVar("Value")
 
 
-class JobTask:
+class JobTask(JobsPart):
     """Hidden until a task is opened; follows it then."""
 
     def __init__(self, page: Page, managers: JobManagers) -> None:
-        self._page = page
-        self._managers = managers
+        super().__init__(page, managers)
         with gr.Column(visible=False, elem_id="task-panel") as self.group:
             self.heading = gr.HTML(elem_id="task-heading", apply_default_css=False)
-            self.finals = lists.cards("task-finals")
+            self.finals = components.cards("task-finals")
             gr.HTML("<h2>Pieces</h2>", apply_default_css=False)
-            self.pieces = lists.cards("task-pieces", ("again", "use", "auto"))
+            self.pieces = components.cards(PIECES, ("again", "use", "auto"))
+            self.pager = Pager(page, PIECES, SHOWN_AT_ONCE)
             with gr.Row(elem_classes="cw-buttons"):
-                self.previous = gr.Button("Previous", size="sm", visible=False)
-                self.following = gr.Button("Next", size="sm", visible=False)
-                self.close = gr.Button("Close task", size="sm", elem_id="close-task")
-        self._wire()
-        self._follow()
-
-    def make_again(self, visit: Visit, event: gr.EventData, request: gr.Request) -> None:
-        """Make one more take of a piece."""
-        manager, job_id, key, piece = self._piece(visit, event, request)
-        manager.make_again(job_id, key, piece)
-        tell(f"Piece {piece + 1} is made again.")
-
-    def use(self, visit: Visit, event: gr.EventData, request: gr.Request) -> None:
-        """Use this take of a piece, and put the final together again where that is possible now."""
-        manager, job_id, key, piece = self._piece(visit, event, request)
-        self._choose(manager, job_id, key, piece, lists.sent_by(event)[1])
-
-    def use_best(self, visit: Visit, event: gr.EventData, request: gr.Request) -> None:
-        """Let the scores decide about a piece again."""
-        manager, job_id, key, piece = self._piece(visit, event, request)
-        self._choose(manager, job_id, key, piece, "")
-
-    def turn_back(self, visit: Visit) -> None:
-        """The page before this one."""
-        visit.jobs.pieces_page = max(0, visit.jobs.pieces_page - 1)
-
-    def turn_on(self, visit: Visit) -> None:
-        """The page after this one."""
-        visit.jobs.pieces_page += 1
-
-    def leave(self, visit: Visit) -> None:
-        """Hide the panel."""
-        visit.jobs.task_id = ""
-
-    def _piece(self, visit: Visit, event: gr.EventData, request: gr.Request) -> tuple[JobManager, str, str, int]:
-        job_id, _, key = visit.jobs.task_id.partition("/")
-        number = lists.sent_by(event)[0]
-        if not key or not number.isdecimal():
-            raise InputError("This piece isn't there any more; open its task again.")
-        return self._managers.of(owner_of(request)), job_id, key, int(number)
-
-    def _choose(self, manager: JobManager, job_id: str, key: str, piece: int, run_id: str) -> None:
-        report = manager.choose(job_id, key, piece, run_id)
-        if not report.task.joined:
-            tell("Chosen.")
-        elif report.current:
-            tell("Chosen, and put together again.")
-        else:
-            tell("Chosen. The final has it as soon as it is put together again.")
-
-    def _wire(self) -> None:
-        page, visit = self._page, [self._page.visit]
+                close = gr.Button("Close task", size="sm", elem_id="close-task")
         for event, handler in (
             (self.pieces.again, self.make_again),
             (self.pieces.use, self.use),
             (self.pieces.auto, self.use_best),
-            (self.previous.click, self.turn_back),
-            (self.following.click, self.turn_on),
-            (self.close.click, self.leave),
+            (close.click, self.leave),
         ):
-            page.on(event, handler, visit, None, changes_queue=True)
-
-    def _follow(self) -> None:
-        page = self._page
-
-        def is_open(now: Picture, visit: Visit) -> bool:
-            return self._report(now, visit) is not None
-
-        def heading(now: Picture, visit: Visit) -> str:
-            report = self._report(now, visit)
-            return jobs_markup.task_heading(report) if report else ""
-
-        def finals(now: Picture, visit: Visit) -> dict[str, Any]:
-            report = self._report(now, visit)
-            return jobs_markup.finals(report) if report else {"rows": []}
-
-        def finals_key(now: Picture, visit: Visit) -> tuple[Any, ...]:
-            report = self._report(now, visit)
-            return visit.jobs.task_id, tuple(final.created_at for final in (report.finals if report else ()))
-
-        def turns(now: Picture, visit: Visit) -> tuple[bool, bool]:
-            report = self._report(now, visit)
-            total = len(report.pieces) if report else 0
-            place = visit.jobs.pieces_page
-            return place > 0, (place + 1) * PIECES < total
-
-        page.follow(self.group, is_open, lambda now, visit: gr.Column(visible=is_open(now, visit)))
-        page.follow(self.heading, heading, heading)
-        page.follow(self.finals, finals_key, finals)
+            page.on(event, handler, [page.state], None, refresh=True)
+        page.show(self.group, lambda now: self._report(now) is not None)
+        page.follow(self.heading, self._of_report(jobs_markup.task_heading, ""))
+        page.follow(self.finals, self._of_report(_finals_key, ()), self._of_report(jobs_markup.finals, {"rows": []}))
         page.follow(self.pieces, self._pieces_key, self._pieces)
-        page.follow(self.previous, turns, lambda now, visit: gr.Button(visible=turns(now, visit)[0]))
-        page.follow(self.following, turns, lambda now, visit: gr.Button(visible=turns(now, visit)[1]))
+        self.pager.follow(self._of_report(lambda report: len(report.pieces), 0))
 
-    def _report(self, now: Picture, visit: Visit) -> TaskReport | None:
-        task_id = visit.jobs.task_id
-        return self._managers.of(now.owner).snapshot().task(task_id) if task_id else None
+    def open(self, state: PageState, task_id: str) -> None:
+        """Show a task from its first piece on; an empty id hides the panel."""
+        state.of(JobsTabState).task_id = task_id
+        self.pager.turn(state, 0)
 
-    def _pieces_key(self, now: Picture, visit: Visit) -> tuple[Any, ...]:
-        report = self._report(now, visit)
+    def make_again(self, state: PageState, event: gr.EventData, request: gr.Request) -> None:
+        """Make one more take of a piece."""
+        job_id, key, piece = self._piece(state, event)
+        self.manager(request).make_again(job_id, key, piece)
+        toast(f"Piece {piece + 1} is made again.")
+
+    def use(self, state: PageState, event: gr.EventData, request: gr.Request) -> None:
+        """Use this take of a piece, and put the final together again where that is possible now."""
+        self._choose(state, event, request, components.clicked(event)[1])
+
+    def use_best(self, state: PageState, event: gr.EventData, request: gr.Request) -> None:
+        """Let the scores decide about a piece again."""
+        self._choose(state, event, request, "")
+
+    def leave(self, state: PageState) -> None:
+        """Hide the panel."""
+        self.open(state, "")
+
+    def _piece(self, state: PageState, event: gr.EventData) -> tuple[str, str, int]:
+        job_id, _, key = state.of(JobsTabState).task_id.partition("/")
+        number = components.clicked_id(event)
+        if not key or not number.isdecimal():
+            raise InputError("This piece isn't there any more; open its task again.")
+        return job_id, key, int(number)
+
+    def _choose(self, state: PageState, event: gr.EventData, request: gr.Request, run_id: str) -> None:
+        report = self.manager(request).choose(*self._piece(state, event), run_id)
+        if not report.task.joined:
+            toast("Chosen.")
+        elif report.current:
+            toast("Chosen, and put together again.")
+        else:
+            toast("Chosen. The final has it as soon as it is put together again.")
+
+    def _report(self, now: PageView) -> TaskReport | None:
+        task_id = now.state.of(JobsTabState).task_id
+        return self.snapshot(now).task(task_id) if task_id else None
+
+    def _of_report(self, value: Callable[[TaskReport], Value], otherwise: Value) -> Callable[[PageView], Value]:
+        def of(now: PageView) -> Value:
+            report = self._report(now)
+            return value(report) if report else otherwise
+
+        return of
+
+    def _pieces_key(self, now: PageView) -> tuple[Any, ...]:
+        report = self._report(now)
         if report is None:
-            return ("",)
-        first = visit.jobs.pieces_page * PIECES
-        shown = zip(report.pieces[first : first + PIECES], report.chosen[first : first + PIECES], strict=True)
-        states = tuple((piece, run and run.id) for piece, run in shown)
-        choices = tuple(self._managers.of(now.owner).choices(report.task.id).items())
-        return visit.jobs.task_id, first, tuple(_quiet(piece, run_id) for piece, run_id in states), len(report.pieces), choices
+            return ()
+        window = self.pager.window(now.state, len(report.pieces))
+        shown = zip(report.pieces[window.rows], report.chosen[window.rows], strict=True)
+        choices = tuple(self.managers.of(now.owner).choices(report.task.id).items())
+        return report.task.id, window, tuple(_shown_of(piece, run and run.id) for piece, run in shown), choices
 
-    def _pieces(self, now: Picture, visit: Visit) -> dict[str, Any]:
-        report = self._report(now, visit)
+    def _pieces(self, now: PageView) -> dict[str, Any]:
+        report = self._report(now)
         if report is None:
             return {"rows": []}
-        manager, first = self._managers.of(now.owner), visit.jobs.pieces_page * PIECES
-        rows = [
-            jobs_markup.piece_card(report, index, takes.runs, takes.by_hand)
-            for index, takes in enumerate(manager.takes(report, first, PIECES), first)
-        ]
-        total = len(report.pieces)
-        page = f"{first + 1:,} to {min(first + PIECES, total):,} of {total:,}" if total > PIECES else ""
-        return {"rows": rows, "empty": "", "page": page}
+        window = self.pager.window(now.state, len(report.pieces))
+        takes = self.managers.of(now.owner).takes(report, window.first, SHOWN_AT_ONCE)
+        rows = [jobs_markup.piece_card(report, place, of.runs, of.by_hand) for place, of in enumerate(takes, window.first)]
+        return {"rows": rows, "empty": "", "page": window.text}
 
 
-def _quiet(piece: Any, run_id: str | None) -> tuple[Any, ...]:
+def _finals_key(report: TaskReport) -> tuple[Any, ...]:
+    return report.task.id, tuple(final.created_at for final in report.finals)
+
+
+def _shown_of(piece: Any, run_id: str | None) -> tuple[Any, ...]:
     """What of a piece is shown: not how far a running take is, which would draw its players anew each second."""
     takes = tuple((take.made and take.made.id, take.running, take.failed) for take in piece.takes)
     return piece.digest, piece.chunk.text, takes, run_id

@@ -1,8 +1,7 @@
-"""What jobs look like in words: a picture in, display values out. No gradio, no HTML."""
+"""What jobs look like in words: a snapshot in, display values out. No gradio, no HTML."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from cosmos_workflow.errors import list_choices
@@ -10,51 +9,38 @@ from cosmos_workflow.execution.runner import RunnerState
 from cosmos_workflow.jobs.background import BackgroundState
 from cosmos_workflow.jobs.manager import JobEntry, JobsSnapshot
 from cosmos_workflow.jobs.state import TaskReport, TaskStatus
-from cosmos_workflow.ui import view
+from cosmos_workflow.ui.text import count, engine_title, left_text, precise_seconds, shorten_text
 from cosmos_workflow.yaml_places import Problem
 
 
-@dataclass(slots=True)
-class JobsVisit:
-    """What one open page looks at in the Jobs tab. `bases` are the texts of the files as they were sent to it, by job."""
-
-    watching: bool = False
-    job_id: str = ""
-    task_id: str = ""
-    page: int = 0
-    pieces_page: int = 0
-    bases: dict[str, str] = field(default_factory=dict)
-    switched: int = 0
-
-
-def run_mode_text(picture: JobsSnapshot) -> tuple[str, str]:
+def run_mode_text(jobs: JobsSnapshot) -> tuple[str, str]:
     """What the background does, in a word or two and in a sentence."""
-    state = picture.background
+    state = jobs.background
     if state.asks:
         return "Run mode was on", "when the program ended. Go on where it stopped?"
     if state.running:
-        return _running_text(picture, state)
+        return _running_text(jobs, state)
     if state.on:
         return "Run mode is on", "and looks for the next job."
     # A message may have several lines: a wrong file's problems.
     lines = state.message.splitlines()
-    message = f"{lines[0]} (and {view.count(len(lines) - 1, 'more line')})" if len(lines) > 1 else state.message
+    message = f"{lines[0]} (and {count(len(lines) - 1, 'more line')})" if len(lines) > 1 else state.message
     return "Run mode is off.", message or "Switch it on, and every enabled job is worked off in order, without any page."
 
 
-def _running_text(picture: JobsSnapshot, state: BackgroundState) -> tuple[str, str]:
-    entry = picture.entry(state.running)
-    name = view.shorten_text(entry.stored.name if entry else state.running, 60)
+def _running_text(jobs: JobsSnapshot, state: BackgroundState) -> tuple[str, str]:
+    entry = jobs.entry(state.running)
+    name = shorten_text(entry.stored.name if entry else state.running, 60)
     snapshot = state.snapshot
     parts = [entry.report.label] if entry and entry.report else []
     if snapshot and snapshot.state is RunnerState.HELD:
         parts.append(f"on hold: {snapshot.reason}")
     elif snapshot and snapshot.state is RunnerState.PAUSING:
         parts.append("stopping after this batch")
-    elif state.running in picture.left:
-        parts.append(view.left_text(picture.left[state.running]))
+    elif state.running in jobs.left:
+        parts.append(left_text(jobs.left[state.running]))
     if state.waiting:
-        parts.append(f"{view.count(len(state.waiting), 'job')} asked for")
+        parts.append(f"{count(len(state.waiting), 'job')} asked for")
     if state.message:
         parts.append(state.message)
     mode = "run mode is on" if state.on else "run mode is off"
@@ -69,39 +55,39 @@ def job_text(entry: JobEntry) -> str:
         first = lines[0].split(f"{entry.stored.path.name}:", 1)[-1]
         return f"{first} (and {len(lines) - 1} more)" if len(lines) > 1 else first
     tasks = entry.report.job.tasks
-    engines = dict.fromkeys(view.engine_title(task.engine) for task in tasks)
-    return " · ".join([view.count(len(tasks), "task"), *engines])
+    engines = dict.fromkeys(engine_title(task.engine) for task in tasks)
+    return " · ".join([count(len(tasks), "task"), *engines])
 
 
 def task_text(report: TaskReport, engine: bool) -> str:
     """A line about a task."""
     task = report.task
-    parts = [view.engine_title(task.engine)] if engine else []
+    parts = [engine_title(task.engine)] if engine else []
     if len(report.pieces) > 1:
-        parts.append(view.count(len(report.pieces), "piece"))
+        parts.append(count(len(report.pieces), "piece"))
     if task.candidates.count > 1:
-        parts.append(view.count(task.candidates.count, "candidate"))
+        parts.append(count(task.candidates.count, "candidate"))
     if task.needs:
         parts.append(f"takes from {list_choices([need.title for need in task.needs])}")
     if report.final:
-        parts.append(view.precise_seconds(report.final.seconds) + " of sound")
+        parts.append(precise_seconds(report.final.seconds) + " of sound")
     return " · ".join(parts)
 
 
 def inputs_text(report: TaskReport) -> str:
     """The inputs of a task, each with its file or the task that makes it; those of its speakers with their names."""
-    told: list[str] = []
+    parts: list[str] = []
     for speaker, voice in report.task.voices.items():
         own = f"{speaker}'s " if speaker else ""
         shared = report.task.voices[""] if speaker else None
         for name, path in voice.inputs.items():
             if shared is None or shared.inputs.get(name) != path:
-                told.append(f"{own}{name}: {Path(path).name}")
+                parts.append(f"{own}{name}: {Path(path).name}")
         for name, source in voice.sources.items():
             if shared is None or shared.sources.get(name) != source:
                 output = f" ({source.output})" if source.output else ""
-                told.append(f"{own}{name}: from the task {source.task.title}{output}")
-    return ", ".join(told)
+                parts.append(f"{own}{name}: from the task {source.task.title}{output}")
+    return ", ".join(parts)
 
 
 def task_note(report: TaskReport) -> str:
@@ -111,10 +97,10 @@ def task_note(report: TaskReport) -> str:
     return report.message.partition("; missing")[0] if report.status is TaskStatus.RUNNING else report.message
 
 
-def state_note(picture: JobsSnapshot, row_id: str, message: str = "") -> str:
+def state_note(jobs: JobsSnapshot, row_id: str, message: str = "") -> str:
     """What stands below a status: the time left, or what is missing."""
-    left = picture.left.get(row_id)
-    return "; ".join(part for part in (message, view.left_text(left) if left else "") if part)
+    left = jobs.left.get(row_id)
+    return "; ".join(part for part in (message, left_text(left) if left else "") if part)
 
 
 def problem_row(problem: Problem) -> dict[str, object]:

@@ -7,14 +7,15 @@ from typing import Any
 
 import gradio as gr
 
-from cosmos_workflow.engines.spec import all_engines, find_engine
-from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.queueing import Queue
-from cosmos_workflow.ui import lists, markup, view
-from cosmos_workflow.ui.page import Page, tell
-from cosmos_workflow.ui.prompts.forms import EngineForms, engine_choices, engine_note
+from cosmos_workflow.engines.spec import all_engines, require_available
+from cosmos_workflow.queueing.queue import Queue
+from cosmos_workflow.ui import components
+from cosmos_workflow.ui.engine_forms import EngineForms, engine_choices, engine_note
+from cosmos_workflow.ui.markup import note
+from cosmos_workflow.ui.page import Page, toast
 from cosmos_workflow.ui.prompts.model_files import ModelFilesPanel
 from cosmos_workflow.ui.prompts.selection import chosen_prompts
+from cosmos_workflow.ui.text import count
 
 FIRST_CHOICE = "espeak"
 
@@ -32,11 +33,10 @@ class Configuration:
         with gr.Row(elem_classes="cw-buttons cw-add"):
             add = gr.Button("Add to Queue", variant="primary", elem_id="add-to-queue", min_width=140)
             clear = gr.Button("Clear Config", elem_id="clear-config", min_width=120)
-            beside = lists.counter("queue-counter-beside")
+            components.counter(page, "queue-counter-beside")
         self.forms = EngineForms(specs, first)
         selection = gr.JSON([], visible=False)
 
-        page.follow(beside, lambda picture, _visit: picture.snapshot.version, lambda picture, _visit: markup.counter(picture))
         self.forms.wire(page)
         page.on(self.engine.change, self._choose, [self.engine], [self.note, *self.model_files.outputs, *self.forms.groups])
         page.on(
@@ -52,9 +52,9 @@ class Configuration:
             self.add,
             [selection, page.queue, self.engine, *self.forms.components],
             None,
-            js=lists.selected_in(table),
+            js=components.selected_in(table),
             trigger_mode="multiple",
-            changes_queue=True,
+            refresh=True,
         )
 
     @property
@@ -73,7 +73,7 @@ class Configuration:
         prompts = chosen_prompts(self._page.store, ids, queue.owner)
         params, weights = self.forms.read(engine, values)
         added = session.queue.add_to_queue(prompts, engine, params, weights)
-        tell(f"Added {view.count(len(added), 'item')} to the queue.")
+        toast(f"Added {count(len(added), 'item')} to the queue.")
 
     def _choose(self, engine: str) -> list[Any]:
         return [_note(engine), *self.model_files.show(engine), *self.forms.show(engine)]
@@ -86,15 +86,6 @@ class Configuration:
         return self.forms.fill(engine, {}, {})
 
 
-def require_available(engine: str) -> None:
-    """Raise where an engine can't run here, or there is none of that name: before anything is queued for it."""
-    if not engine:
-        raise InputError("No engine is chosen; choose one.")
-    availability = find_engine(engine).availability()
-    if not availability.available:
-        raise UnavailableError(f"{engine}: {availability}")
-
-
 def _note(engine: str) -> str:
     text, available = engine_note(engine)
-    return markup.note(text, "calm" if available else "held")
+    return note(text, "calm" if available else "held")

@@ -9,41 +9,38 @@ from typing import Any
 import gradio as gr
 
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.queueing import Prompt
-from cosmos_workflow.ui import lists, markup
-from cosmos_workflow.ui.page import Page, owner_of, tell
+from cosmos_workflow.queueing.items import Prompt
+from cosmos_workflow.ui import components
+from cosmos_workflow.ui.components import EditorFrame
+from cosmos_workflow.ui.markup import file_chips
+from cosmos_workflow.ui.page import Page, owner_of, toast
 from cosmos_workflow.ui.prompts.selection import chosen_prompts, input_kinds
 
 AUTOMATIC = ""
 FILE_TYPES = ["audio", "video", ".mkv", ".flac", ".opus", ".yaml", ".yml", ".json"]
 
 
-class Editor:
-    """Hidden until a prompt is opened. `save` is the button whose click is wired by the library."""
+class PromptEditor:
+    """Hidden until a prompt is opened; the library wires its Save."""
 
     def __init__(self, page: Page) -> None:
         self._page = page
         kinds = input_kinds()
         uses = [("as its kind says", AUTOMATIC), *((f"{name} ({kind})", name) for name, kind in kinds.items())]
-        with gr.Column(visible=False, elem_classes="cw-ask") as self.group:
-            self.heading = gr.HTML(apply_default_css=False)
-            self.name = gr.Textbox(label="Name (optional)", max_lines=1, elem_id="prompt-name")
-            self.text = gr.Textbox(label="Text", lines=4, max_lines=14, elem_id="prompt-text")
-            self.files = gr.HTML(apply_default_css=False)
+        with EditorFrame(page, "save-prompt", "close-prompt") as self.frame:
+            heading = gr.HTML(apply_default_css=False)
+            name = gr.Textbox(label="Name (optional)", max_lines=1, elem_id="prompt-name")
+            text = gr.Textbox(label="Text", lines=4, max_lines=14, elem_id="prompt-text")
+            files = gr.HTML(apply_default_css=False)
             with gr.Row(elem_classes="cw-buttons"):
                 use = gr.Dropdown(uses, value=AUTOMATIC, label="Use the file as", min_width=150, elem_id="file-use")
                 upload = gr.UploadButton("Add a file", size="sm", file_types=FILE_TYPES, elem_id="prompt-file")
                 drop = gr.Button("Remove files", size="sm", elem_id="prompt-no-files")
-            with gr.Row(elem_classes="cw-buttons"):
-                self.save = gr.Button("Save", variant="primary", size="sm", elem_id="save-prompt")
-                close = gr.Button("Close", size="sm", elem_id="close-prompt")
-        self.prompt_id = gr.State("")
-        self.attached = gr.State({})
-        self.inputs = [self.prompt_id, self.name, self.text, self.attached]
-        self.outputs = [self.group, self.heading, self.prompt_id, self.name, self.text, self.attached, self.files]
-        page.on(close.click, self.closed, None, self.outputs)
-        page.on(drop.click, lambda: [{}, ""], None, [self.attached, self.files])
-        page.on(upload.upload, self.attach, [upload, use, self.attached], [self.attached, self.files])
+        prompt_id, attached = gr.State(""), gr.State({})
+        self.inputs = [prompt_id, name, text, attached]
+        self.outputs = [self.frame.group, heading, prompt_id, name, text, attached, files]
+        page.on(drop.click, lambda: [{}, ""], None, [attached, files])
+        page.on(upload.upload, self.attach, [upload, use, attached], [attached, files])
 
     def open_new(self) -> list[Any]:
         """An empty form."""
@@ -54,29 +51,26 @@ class Editor:
         chosen = chosen_prompts(self._page.store, ids, owner_of(request))
         if len(chosen) > 1:
             raise InputError(f"{len(chosen)} prompts are selected; select the one to edit.")
-        return self._opened(chosen[0], owner_of(request))
+        return self._shown("Edit prompt", chosen[0], self._names(owner_of(request)))
 
     def open_row(self, event: gr.EventData, request: gr.Request) -> list[Any]:
         """The prompt whose row was clicked."""
-        return self._opened(self._page.store.prompts.get(lists.opened_id(event), owner_of(request)), owner_of(request))
+        prompt = self._page.store.prompts.get(components.clicked_id(event), owner_of(request))
+        return self._shown("Edit prompt", prompt, self._names(owner_of(request)))
 
     def open_text(self, text: str, inputs: dict[str, str], owner: str) -> list[Any]:
         """A new prompt that begins with this text and these files."""
         return self._shown("New prompt", Prompt(text, inputs, id=""), self._names(owner))
 
-    def closed(self) -> list[Any]:
-        """The form, hidden and empty."""
-        return [gr.Column(visible=False), "", "", "", "", {}, ""]
-
-    def keep(self, prompt_id: str, name: str, text: str, attached: dict[str, str], request: gr.Request) -> list[Any]:
-        """Save the prompt; returns the closed form and the prompt's id, to be selected."""
+    def save(self, prompt_id: str, name: str, text: str, attached: dict[str, str], request: gr.Request) -> list[Any]:
+        """Save the prompt; returns the hidden form and the prompt's id, to be selected."""
         owner = owner_of(request)
         prompt = Prompt(text, dict(attached), name=name.strip())
         if prompt_id:
             prompt = replace(prompt, id=self._page.store.prompts.get(prompt_id, owner).id)
         saved = self._page.store.prompts.save([prompt], owner)[0]
-        tell("Saved.")
-        return [*self.closed(), [saved.id]]
+        toast("Saved.")
+        return [self.frame.hidden(), [saved.id]]
 
     def attach(self, path: str, use: str, attached: dict[str, str], request: gr.Request) -> list[Any]:
         """Keep an uploaded file in the workspace, and let the prompt use it."""
@@ -90,15 +84,12 @@ class Editor:
         if not name:
             raise InputError(f"{Path(path).name} is {kind}, and no engine takes that; choose a clip or a sound.")
         inputs = {**attached, name: str(kept)}
-        return [inputs, markup.input_chips(inputs, self._names(owner))]
-
-    def _opened(self, prompt: Prompt, owner: str) -> list[Any]:
-        return self._shown("Edit prompt", prompt, self._names(owner))
+        return [inputs, file_chips(inputs, self._names(owner))]
 
     def _shown(self, heading: str, prompt: Prompt, names: dict[str, str]) -> list[Any]:
         inputs = dict(prompt.inputs)
         title = f"<h2>{heading}</h2>"
-        return [gr.Column(visible=True), title, prompt.id, prompt.name, prompt.text, inputs, markup.input_chips(inputs, names)]
+        return [self.frame.shown(), title, prompt.id, prompt.name, prompt.text, inputs, file_chips(inputs, names)]
 
     def _names(self, owner: str) -> dict[str, str]:
         return {known.file: known.name for known in self._page.store.inputs.list(owner)}

@@ -7,13 +7,15 @@ from typing import Any
 
 import gradio as gr
 
-from cosmos_workflow.queueing import Prompt
-from cosmos_workflow.ui import lists, markup
-from cosmos_workflow.ui.ask import Ask
-from cosmos_workflow.ui.page import Page, owner_of, tell
-from cosmos_workflow.ui.prompts.editor import Editor
-from cosmos_workflow.ui.prompts.selection import FILTERS, chosen_prompts, matching_prompts, page_of_prompts
-from cosmos_workflow.ui.view import PAGE_SIZE, count
+from cosmos_workflow.queueing.items import Prompt
+from cosmos_workflow.ui import components
+from cosmos_workflow.ui.components import Pager, Question
+from cosmos_workflow.ui.page import Page, owner_of, toast
+from cosmos_workflow.ui.page_view import PageState
+from cosmos_workflow.ui.prompts.editor import PromptEditor
+from cosmos_workflow.ui.prompts.markup import prompts_table
+from cosmos_workflow.ui.prompts.selection import FILTERS, chosen_prompts, matching_prompts
+from cosmos_workflow.ui.text import count
 
 TABLE = "prompts-table"
 
@@ -34,61 +36,56 @@ class Library:
         with gr.Row(elem_classes="cw-buttons"):
             self.new = gr.Button("New prompt", size="sm", elem_id="new-prompt")
             self.edit = gr.Button("Edit", size="sm", elem_id="edit-prompt", elem_classes="cw-for-rows")
-            self.duplicate = gr.Button("Duplicate", size="sm", elem_id="duplicate-prompts", elem_classes="cw-for-rows")
+            self.copy = gr.Button("Duplicate", size="sm", elem_id="duplicate-prompts", elem_classes="cw-for-rows")
             self.delete = gr.Button("Delete", size="sm", elem_id="delete-prompts", elem_classes="cw-for-rows")
             self.upload = gr.UploadButton("Import CSV or TXT", size="sm", file_types=[".csv", ".txt"], elem_id="import-prompts")
             self.everything = gr.Button("Select all", size="sm", elem_id="select-all-prompts", elem_classes="cw-for-rows")
-        self.ask = Ask(page, "delete-prompts", "Delete")
-        self.editor = Editor(page)
-        self.table = lists.table(TABLE)
-        with gr.Row(elem_classes="cw-buttons", visible=False) as self.pager:
-            self.previous = gr.Button("Previous", size="sm")
-            self.following = gr.Button("Next", size="sm")
-        self.selection = gr.JSON([], visible=False)
-        self.place = gr.State(0)
-        self._shown = [self.table, self.place, self.pager]
+        self.question = Question(page, "delete-prompts", "Delete")
+        self.editor = PromptEditor(page)
+        self.table = components.table(TABLE)
+        self.pager = Pager(page, TABLE)
         self._wire()
 
-    def show(self, search: str, kind: str, place: int, request: gr.Request) -> list[Any]:
+    def show(self, state: PageState, search: str, kind: str, request: gr.Request) -> list[Any]:
         """A page of what matches."""
         owner = owner_of(request)
-        total, prompts, place = page_of_prompts(self._store, owner, search, kind, place)
+        if kind == "all":
+            window = self.pager.window(state, self._store.prompts.count(owner, search))
+            prompts = self._store.prompts.list(owner, search, self.pager.size, window.first)
+        else:
+            found = matching_prompts(self._store, owner, search, kind)
+            window = self.pager.window(state, len(found))
+            prompts = found[window.rows]
         names = {known.file: known.name for known in self._store.inputs.list(owner)}
-        value = markup.prompts_table(prompts, place, total, names, filtered=bool(search) or kind != "all")
-        return [value, place, gr.Row(visible=total > PAGE_SIZE)]
+        value = prompts_table(prompts, names, window, filtered=bool(search) or kind != "all")
+        return [value, gr.Row(visible=not window.is_all)]
 
-    def show_first(self, search: str, kind: str, request: gr.Request) -> list[Any]:
+    def show_first(self, state: PageState, search: str, kind: str, request: gr.Request) -> list[Any]:
         """The first page of what matches."""
-        return self.show(search, kind, 0, request)
+        self.pager.turn(state, 0)
+        return self.show(state, search, kind, request)
 
-    def show_previous(self, search: str, kind: str, place: int, request: gr.Request) -> list[Any]:
-        """The page before this one."""
-        return self.show(search, kind, place - 1, request)
-
-    def show_next(self, search: str, kind: str, place: int, request: gr.Request) -> list[Any]:
-        """The page after this one."""
-        return self.show(search, kind, place + 1, request)
-
-    def copy(self, ids: list[str], request: gr.Request) -> None:
+    def duplicate(self, ids: list[str], request: gr.Request) -> None:
         """Add the selected prompts once more."""
         chosen = chosen_prompts(self._store, ids, owner_of(request))
         self._store.prompts.save([Prompt(known.text, known.inputs, name=known.name) for known in chosen], owner_of(request))
-        tell(f"Duplicated {count(len(chosen), 'prompt')}.")
+        toast(f"Duplicated {count(len(chosen), 'prompt')}.")
 
     def ask_delete(self, ids: list[str], request: gr.Request) -> list[Any]:
         """Ask, saying how many."""
-        number = len(chosen_prompts(self._store, ids, owner_of(request)))
-        return self.ask.shown(f"Delete {count(number, 'prompt')} from the library? What is queued or was made stays.")
+        chosen = [prompt.id for prompt in chosen_prompts(self._store, ids, owner_of(request))]
+        question = f"Delete {count(len(chosen), 'prompt')} from the library? What is queued or was made stays."
+        return self.question.shown(question, chosen)
 
-    def really_delete(self, ids: list[str], request: gr.Request) -> list[Any]:
-        """Delete the selected prompts; nothing is selected then."""
-        tell(f"Deleted {count(self._store.prompts.delete(ids or (), owner_of(request)), 'prompt')}.")
-        return [self.ask.hidden(), []]
+    def confirm_delete(self, ids: tuple[str, ...], request: gr.Request) -> list[Any]:
+        """Delete the prompts that were asked about; nothing is selected then."""
+        toast(f"Deleted {count(self._store.prompts.delete(ids, owner_of(request)), 'prompt')}.")
+        return [self.question.hidden(), []]
 
-    def read_file(self, path: str, request: gr.Request) -> list[str]:
+    def import_file(self, path: str, request: gr.Request) -> list[str]:
         """Import a file, all of it or nothing; returns the ids of what it held."""
         added = self._store.prompts.import_file(Path(path), owner_of(request), name=Path(path).name)
-        tell(f"Imported {count(len(added), 'prompt')}.")
+        toast(f"Imported {count(len(added), 'prompt')}.")
         return [prompt.id for prompt in added]
 
     def all_ids(self, search: str, kind: str, request: gr.Request) -> list[str]:
@@ -96,25 +93,24 @@ class Library:
         return [prompt.id for prompt in matching_prompts(self._store, owner_of(request), search, kind)]
 
     def _wire(self) -> None:
-        page, editor = self._page, self.editor
-        search, view = [self.search, self.kind], [self.search, self.kind, self.place]
-        chosen = lists.selected_in(TABLE)
-        page.on_load(self.show, view, self._shown)
-        page.on(self.search.change, self.show_first, search, self._shown, trigger_mode="always_last")
-        page.on(self.kind.change, self.show_first, search, self._shown)
-        page.on(self.previous.click, self.show_previous, view, self._shown)
-        page.on(self.following.click, self.show_next, view, self._shown)
+        page, editor, question = self._page, self.editor, self.question
+        filters, shown = [page.state, self.search, self.kind], [self.table, self.pager.row]
+        chosen, selection = components.selected_in(TABLE), gr.JSON([], visible=False)
+        page.on_load(self.show, filters, shown)
+        page.on(self.search.change, self.show_first, filters, shown, trigger_mode="always_last")
+        page.on(self.kind.change, self.show_first, filters, shown)
+        self.pager.wire(self.show, filters, shown)
         page.on(self.new.click, editor.open_new, None, editor.outputs)
-        page.on(self.edit.click, editor.open_selected, [self.selection], editor.outputs, js=chosen)
+        page.on(self.edit.click, editor.open_selected, [selection], editor.outputs, js=chosen)
         page.on(self.table.select, editor.open_row, None, editor.outputs)
-        page.on(self.delete.click, self.ask_delete, [self.selection], self.ask.outputs, js=chosen)
-        copied = page.on(self.duplicate.click, self.copy, [self.selection], None, js=chosen)
-        deleted = page.on(self.ask.yes.click, self.really_delete, [self.selection], [self.ask.group, self.selection], js=chosen)
-        imported = page.on(self.upload.upload, self.read_file, [self.upload], [self.selection])
-        saved = page.on(editor.save.click, editor.keep, editor.inputs, [*editor.outputs, self.selection])
-        everything = page.on(self.everything.click, self.all_ids, search, [self.selection])
+        page.on(self.delete.click, self.ask_delete, [selection], question.outputs, js=chosen)
+        copied = page.on(self.copy.click, self.duplicate, [selection], None, js=chosen)
+        deleted = page.on(question.yes.click, self.confirm_delete, [question.subject], [question.group, selection])
+        imported = page.on(self.upload.upload, self.import_file, [self.upload], [selection])
+        saved = page.on(editor.frame.save.click, editor.save, editor.inputs, [editor.frame.group, selection])
+        everything = page.on(self.everything.click, self.all_ids, [self.search, self.kind], [selection])
         for event in (copied, deleted, imported, saved):
-            page.on(event.success, self.show, view, self._shown)
+            page.on(event.success, self.show, filters, shown)
         for event in (deleted, imported, everything):
-            page.on(event.success, None, [self.selection], None, js=lists.select_in(TABLE))
-        page.on(saved.success, None, [self.selection], None, js=lists.also_select_in(TABLE))
+            page.on(event.success, None, [selection], None, js=components.select_in(TABLE))
+        page.on(saved.success, None, [selection], None, js=components.also_select_in(TABLE))

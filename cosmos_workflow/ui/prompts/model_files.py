@@ -10,7 +10,7 @@ from cosmos_workflow.engines.model_files.sets import ModelFiles, find_model_file
 from cosmos_workflow.engines.spec import all_model_files, find_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.ui import markup
-from cosmos_workflow.ui.ask import Ask
+from cosmos_workflow.ui.components import Question
 from cosmos_workflow.ui.live import RUNNING_INTERVAL
 from cosmos_workflow.ui.page import Page
 from cosmos_workflow.ui.prompts.fetcher import Fetch, Fetcher, FetchState, free_bytes, gigabytes
@@ -27,14 +27,14 @@ class ModelFilesPanel:
                     _choices(engine), label="Weights that aren't here", elem_id="weights-choice", filterable=False
                 )
                 fetch = gr.Button("Fetch weights", size="sm", elem_id="fetch-weights", min_width=120)
-            self.ask = Ask(page, "fetch-weights", "Fetch", no="Not now", harmless=True)
+            self.question = Question(page, "fetch-weights", "Fetch", no="Not now", harmless=True)
         self.progress = gr.HTML(apply_default_css=False, elem_id="weights-progress")
         self.cancel = gr.Button("Cancel fetch", size="sm", elem_id="cancel-fetch", visible=False)
         self.finished = gr.Number(0, visible="hidden")
         self.outputs = [self.group, self.choice]
-        page.on(fetch.click, self.plan, [self.choice], self.ask.outputs)
-        page.on(self.ask.yes.click, self.start, [self.choice], [self.ask.group], changes_queue=True)
-        page.on(self.cancel.click, self.fetcher.cancel, None, None, changes_queue=True)
+        page.on(fetch.click, self.plan, [self.choice], self.question.outputs)
+        page.on(self.question.yes.click, self.start, [self.choice], [self.question.group], refresh=True)
+        page.on(self.cancel.click, self.fetcher.cancel, None, None, refresh=True)
         self._follow(page)
 
     def show(self, engine: str) -> list[Any]:
@@ -47,21 +47,21 @@ class ModelFilesPanel:
         model = known_model_files(name)
         plan = self.fetcher.plan(model)
         missing, total, free = (gigabytes(size) for size in (plan.missing_bytes, plan.total_bytes, free_bytes(plan.place)))
-        return self.ask.shown(
+        return self.question.shown(
             f"Fetch {model.title}? {missing} of {total} aren't here yet; they go into {plan.place}, where {free} are free."
         )
 
     def start(self, name: str) -> Any:
         """Begin to fetch."""
         self.fetcher.start(known_model_files(name))
-        return self.ask.hidden()
+        return self.question.hidden()
 
     def _follow(self, page: Page) -> None:
         fetcher = self.fetcher
-        page.follow(self.progress, lambda *_: fetcher.last, lambda *_: fetch_words(fetcher.last))
-        page.follow(self.cancel, lambda *_: fetcher.is_running, lambda *_: gr.Button(visible=fetcher.is_running))
-        page.follow(self.finished, lambda *_: fetcher.finished, lambda *_: fetcher.finished)
-        page.pace(lambda *_: RUNNING_INTERVAL if fetcher.has_news else None)
+        page.follow(self.progress, lambda _now: fetcher.last, lambda _now: fetch_words(fetcher.last))
+        page.show(self.cancel, lambda _now: fetcher.is_running)
+        page.follow(self.finished, lambda _now: fetcher.finished)
+        page.refresh_every(lambda _now: RUNNING_INTERVAL if fetcher.has_news else None)
 
 
 def fetch_words(fetch: Fetch | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cosmos_workflow.config import assets_dir
 from cosmos_workflow.files import file_errors
-from cosmos_workflow.queueing import Prompt
+from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.store.records import LOCAL
 from cosmos_workflow.store.store import Store
 

@@ -6,9 +6,8 @@ from collections.abc import Collection
 
 from cosmos_workflow.engines.spec import all_engines
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.queueing import Prompt
+from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.store.store import Store
-from cosmos_workflow.ui.view import PAGE_SIZE
 
 FILTERS = [("All prompts", "all"), ("Text only", "text"), ("With a clip", "video"), ("With a sound", "audio")]
 """Label and name of each filter of the library."""
@@ -28,22 +27,6 @@ def matching_prompts(store: Store, owner: str, search: str, kind: str) -> list[P
     if kind == "text":
         return [prompt for prompt in found if not prompt.inputs]
     return [prompt for prompt in found if any(kinds.get(name) == kind for name in prompt.inputs)]
-
-
-def page_of_prompts(store: Store, owner: str, search: str, kind: str, page: int) -> tuple[int, list[Prompt], int]:
-    """How many match, a page of them, and which page that is: the last one where there are fewer."""
-    if kind == "all":
-        total = store.prompts.count(owner, search)
-        page = clamp_page(page, total)
-        return total, store.prompts.list(owner, search, PAGE_SIZE, page * PAGE_SIZE), page
-    found = matching_prompts(store, owner, search, kind)
-    page = clamp_page(page, len(found))
-    return len(found), found[page * PAGE_SIZE : (page + 1) * PAGE_SIZE], page
-
-
-def clamp_page(page: int, total: int) -> int:
-    """The nearest page that exists."""
-    return min(max(page, 0), max(0, (total - 1) // PAGE_SIZE))
 
 
 def chosen_prompts(store: Store, ids: Collection[str], owner: str) -> list[Prompt]:

@@ -8,9 +8,10 @@ import gradio as gr
 
 from cosmos_workflow.engines.spec import all_engines
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.queueing import Queue
-from cosmos_workflow.ui.page import Page, tell
-from cosmos_workflow.ui.prompts.forms import EngineForms
+from cosmos_workflow.queueing.queue import Queue
+from cosmos_workflow.ui.components import EditorFrame
+from cosmos_workflow.ui.engine_forms import EngineForms
+from cosmos_workflow.ui.page import Page, toast
 
 
 class ItemEditor:
@@ -18,19 +19,14 @@ class ItemEditor:
 
     def __init__(self, page: Page) -> None:
         self._page = page
-        with gr.Column(visible=False, elem_classes="cw-ask") as self.group:
+        with EditorFrame(page, "save-item", "close-item") as self.frame:
             gr.HTML("<h2>Edit queued item</h2>", apply_default_css=False)
-            self.text = gr.Textbox(label="Text", lines=3, max_lines=10, elem_id="item-text")
+            text = gr.Textbox(label="Text", lines=3, max_lines=10, elem_id="item-text")
             self.forms = EngineForms(all_engines(), "")
-            with gr.Row(elem_classes="cw-buttons"):
-                save = gr.Button("Save", variant="primary", size="sm", elem_id="save-item")
-                close = gr.Button("Close", size="sm", elem_id="close-item")
-        self.item_id = gr.State("")
-        self.engine = gr.State("")
-        self.outputs = [self.group, self.item_id, self.engine, self.text, *self.forms.groups, *self.forms.components]
-        inputs = [page.queue, self.item_id, self.engine, self.text, *self.forms.components]
-        page.on(save.click, self.save, inputs, [self.group], changes_queue=True)
-        page.on(close.click, lambda: gr.Column(visible=False), None, [self.group])
+        item_id, engine = gr.State(""), gr.State("")
+        self.outputs = [self.frame.group, item_id, engine, text, *self.forms.groups, *self.forms.components]
+        inputs = [page.queue, item_id, engine, text, *self.forms.components]
+        page.on(self.frame.save.click, self.save, inputs, [self.frame.group], refresh=True)
 
     def open(self, ids: list[str], queue: Queue) -> list[Any]:
         """The one item that is selected, if it still waits."""
@@ -40,11 +36,11 @@ class ItemEditor:
             raise InputError(f"One waiting item can be edited at a time, and {number} of the selected ones waits; tick just one.")
         item = waiting[0]
         forms = [*self.forms.show(item.engine), *self.forms.fill(item.engine, item.params, item.weights)]
-        return [gr.Column(visible=True), item.id, item.engine, item.prompt_text, *forms]
+        return [self.frame.shown(), item.id, item.engine, item.prompt_text, *forms]
 
     def save(self, queue: Queue, item_id: str, engine: str, text: str, *values: Any) -> Any:
         """Change the item; raises InputError where it began to run meanwhile."""
         params, weights = self.forms.read(engine, values)
         self._page.session(queue).queue.edit(item_id, text=text, params=params, weights=weights)
-        tell("Changed.")
-        return gr.Column(visible=False)
+        toast("Changed.")
+        return self.frame.hidden()

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 import gradio as gr
 
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.queueing import Queue
-from cosmos_workflow.ui import lists, markup, view
-from cosmos_workflow.ui.page import Page, Visit, tell
-from cosmos_workflow.ui.prompts.selection import clamp_page
+from cosmos_workflow.queueing.items import QueueItem
+from cosmos_workflow.queueing.queue import Queue
+from cosmos_workflow.queueing.rows import describe_params, describe_weights
+from cosmos_workflow.ui import components, markup
+from cosmos_workflow.ui.components import Pager
+from cosmos_workflow.ui.page import Page, toast
+from cosmos_workflow.ui.page_view import PageState, PageView, Window
 from cosmos_workflow.ui.queue.item_editor import ItemEditor
-from cosmos_workflow.ui.view import PAGE_SIZE, Picture
+from cosmos_workflow.ui.queue.markup import group_chip, item_details
+from cosmos_workflow.ui.queue.view import TABLE
+from cosmos_workflow.ui.text import count, engine_title, shorten_text
 
-TABLE = "queue-table"
+
+@dataclass(slots=True)
+class QueueTabState:
+    """What an open page looks at in this tab."""
+
+    item_id: str = ""
 
 
 class QueueTable:
@@ -20,28 +34,33 @@ class QueueTable:
 
     def __init__(self, page: Page) -> None:
         self._page = page
-        with gr.Row(elem_classes=["cw-buttons", "cw-for-rows"]):
-            self.remove = gr.Button("Remove selected", size="sm", elem_id="remove-selected")
-            self.up = gr.Button("Move up", size="sm", elem_id="move-up")
-            self.down = gr.Button("Move down", size="sm", elem_id="move-down")
-            self.edit = gr.Button("Edit", size="sm", elem_id="edit-item")
-            self.duplicate = gr.Button("Duplicate", size="sm", elem_id="duplicate-items")
-        self.editor = ItemEditor(page)
-        self.table = lists.table(TABLE)
-        with gr.Row(elem_classes="cw-buttons", visible=False) as self.pager:
-            self.previous = gr.Button("Previous", size="sm")
-            self.following = gr.Button("Next", size="sm")
-        self.details = gr.HTML(elem_id="item-details", apply_default_css=False)
-        self.selection = gr.JSON([], visible=False)
-        self._wire()
-        self._follow()
+        remove, up, down, edit, duplicate = components.row_buttons(
+            ("Remove selected", "remove-selected"),
+            ("Move up", "move-up"),
+            ("Move down", "move-down"),
+            ("Edit", "edit-item"),
+            ("Duplicate", "duplicate-items"),
+        )
+        editor = ItemEditor(page)
+        table = components.table(TABLE)
+        self.pager = Pager(page, TABLE)
+        details = gr.HTML(elem_id="item-details", apply_default_css=False)
+        selection = gr.JSON([], visible=False)
+        chosen = components.selected_in(TABLE)
+        for button, handler in (remove, self.remove), (up, self.move_up), (down, self.move_down), (duplicate, self.duplicate):
+            page.on(button.click, handler, [selection, page.queue], None, refresh=True, js=chosen, trigger_mode="multiple")
+        page.on(edit.click, editor.open, [selection, page.queue], editor.outputs, js=chosen)
+        page.on(table.select, self.open_item, [page.state], None, refresh=True)
+        page.follow(table, self._key, lambda now: queue_table(now, self._window(now)))
+        self.pager.follow(lambda now: len(now.snapshot.queue.items))
+        page.follow(details, lambda now: (now.snapshot.queue.version, now.state.of(QueueTabState).item_id), _details)
 
-    def take_away(self, ids: list[str], queue: Queue) -> None:
+    def remove(self, ids: list[str], queue: Queue) -> None:
         """Remove the selected items that wait."""
         gone = self._page.session(queue).queue.remove_from_queue(_some(ids))
         if not gone:
             raise InputError("Only what waits can be removed; use Cancel running for what runs.")
-        tell(f"Removed {view.count(len(gone), 'item')}.")
+        toast(f"Removed {count(len(gone), 'item')}.")
 
     def move_up(self, ids: list[str], queue: Queue) -> None:
         """Move the selected items a place to the front."""
@@ -51,45 +70,59 @@ class QueueTable:
         """Move the selected items a place to the end."""
         self._page.session(queue).queue.move(_some(ids), 1)
 
-    def copy(self, ids: list[str], queue: Queue) -> None:
+    def duplicate(self, ids: list[str], queue: Queue) -> None:
         """Add the selected items once more."""
         added = self._page.session(queue).queue.duplicate(_some(ids))
-        tell(f"Added {view.count(len(added), 'item')}.")
+        toast(f"Added {count(len(added), 'item')}.")
 
-    def open_item(self, visit: Visit, event: gr.EventData) -> None:
+    def open_item(self, state: PageState, event: gr.EventData) -> None:
         """Show the details of an item, or hide them where they are shown."""
-        chosen = lists.opened_id(event)
-        visit.item_id = "" if visit.item_id == chosen else chosen
+        tab, chosen = state.of(QueueTabState), components.clicked_id(event)
+        tab.item_id = "" if tab.item_id == chosen else chosen
 
-    def turn_back(self, visit: Visit) -> None:
-        """The page before this one."""
-        visit.queue_page = max(0, visit.queue_page - 1)
+    def _window(self, now: PageView) -> Window:
+        return self.pager.window(now.state, len(now.snapshot.queue.items))
 
-    def turn_on(self, visit: Visit, queue: Queue) -> None:
-        """The page after this one."""
-        visit.queue_page = clamp_page(visit.queue_page + 1, len(queue))
+    def _key(self, now: PageView) -> tuple[int, int]:
+        return now.snapshot.queue.version, self._window(now).first
 
-    def _wire(self) -> None:
-        page = self._page
-        chosen = lists.selected_in(TABLE)
-        handlers = (
-            (self.remove, self.take_away),
-            (self.up, self.move_up),
-            (self.down, self.move_down),
-            (self.duplicate, self.copy),
-        )
-        for button, handler in handlers:
-            options = {"js": chosen, "changes_queue": True, "trigger_mode": "multiple"}
-            page.on(button.click, handler, [self.selection, page.queue], None, **options)
-        page.on(self.edit.click, self.editor.open, [self.selection, page.queue], self.editor.outputs, js=chosen)
-        page.on(self.previous.click, self.turn_back, [page.visit], None, changes_queue=True)
-        page.on(self.following.click, self.turn_on, [page.visit, page.queue], None, changes_queue=True)
-        page.on(self.table.select, self.open_item, [page.visit], None, changes_queue=True)
 
-    def _follow(self) -> None:
-        self._page.follow(self.table, _table_key, lambda now, visit: markup.queue_table(now, _place(now, visit)))
-        self._page.follow(self.pager, lambda now, _visit: _is_long(now), lambda now, _visit: gr.Row(visible=_is_long(now)))
-        self._page.follow(self.details, lambda now, visit: (now.snapshot.queue.version, visit.item_id), _details)
+def _prompt_cell(item: QueueItem, _now: PageView) -> str:
+    parts = describe_weights(item.weights), describe_params(item)
+    setup = "; ".join(part for part in parts if part) or "defaults"
+    text = shorten_text(item.prompt_text, 160) or "(no text)"
+    return markup.main_cell(text, markup.sub(f"{engine_title(item.engine)} · {setup}"))
+
+
+def _group_cell(item: QueueItem, now: PageView) -> str:
+    return f"<td role='cell' class='cw-letter'>{group_chip(now.labels.get(item.batch_key, ''))}</td>"
+
+
+def _status_cell(item: QueueItem, _now: PageView) -> str:
+    error = markup.sub(item.error) if item.error else ""
+    chip = markup.status_chip(item.status)
+    return f"<td role='cell' class='cw-state'>{chip}<span class='cw-sub' data-progress></span>{error}</td>"
+
+
+COLUMNS: dict[str, Callable[[QueueItem, PageView], str]] = {
+    "Prompt": _prompt_cell,
+    "Group": _group_cell,
+    "Status": _status_cell,
+}
+"""The columns with what fills them; how each stands on a small screen is in page.css."""
+
+
+def queue_table(now: PageView, window: Window) -> dict[str, Any]:
+    """The queue's rows for the table: those of `window`."""
+    rows = [
+        {
+            "id": item.id,
+            "html": "".join(cell(item, now) for cell in COLUMNS.values()),
+            "name": shorten_text(item.prompt_text or item.id, 60),
+        }
+        for item in now.snapshot.queue.items[window.rows]
+    ]
+    return markup.table_value(list(COLUMNS), rows, "Nothing is queued.", window, version=now.snapshot.queue.version)
 
 
 def _some(ids: list[str] | None) -> list[str]:
@@ -98,19 +131,7 @@ def _some(ids: list[str] | None) -> list[str]:
     return ids
 
 
-def _is_long(now: Picture) -> bool:
-    return len(now.snapshot.queue.items) > PAGE_SIZE
-
-
-def _place(now: Picture, visit: Visit) -> int:
-    return clamp_page(visit.queue_page, len(now.snapshot.queue.items))
-
-
-def _table_key(now: Picture, visit: Visit) -> tuple[int, int]:
-    return now.snapshot.queue.version, _place(now, visit)
-
-
-def _details(now: Picture, visit: Visit) -> str:
-    queue = now.snapshot.queue
-    item = next((item for item in (*queue.items, *queue.finished) if item.id == visit.item_id), None)
-    return markup.item_details(item, now) if item else ""
+def _details(now: PageView) -> str:
+    queue, item_id = now.snapshot.queue, now.state.of(QueueTabState).item_id
+    item = next((item for item in (*queue.items, *queue.finished) if item.id == item_id), None)
+    return item_details(item, now) if item else ""

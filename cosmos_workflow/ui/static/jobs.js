@@ -1,28 +1,24 @@
 // What the Jobs tab adds: status cells that change without touching their rows, and problems marked in the editor.
 Object.assign(window.cosmos, (() => {
+  const { follow } = window.cosmos;
+
   // The cells of a table's rows, by row; painted again whenever the table writes a row anew.
   function states(element, props, watch, tableId) {
-    let last = -1;
-    let told = {};
+    let cells = {};
     const paint = () => {
       for (const row of document.querySelectorAll(`#${tableId} tbody tr`)) {
         const cell = row.querySelector("[data-live]");
-        const html = told[row.dataset.id] || "";
+        const html = cells[row.dataset.id] || "";
         if (cell && cell.written !== html) {
           cell.innerHTML = html;
           cell.written = html;
         }
       }
     };
-    const draw = () => {
-      const value = props.value || {};
-      if (!value.rows || value.version < last) return;
-      last = value.version;
-      told = value.rows;
+    follow(props, watch, (value) => {
+      cells = value.rows;
       paint();
-    };
-    watch("value", draw);
-    draw();
+    });
     const table = document.querySelector(`#${tableId}`);
     if (table) new MutationObserver(paint).observe(table, { childList: true, subtree: true });
   }
@@ -61,12 +57,6 @@ Object.assign(window.cosmos, (() => {
         watched = gutter;
       }
     };
-    const draw = () => {
-      const found = props.value?.rows || [];
-      lines = new Set(found.filter((one) => one.line).map((one) => String(one.line)));
-      element.replaceChildren(...(found.length ? [list(found)] : []));
-      mark();
-    };
     const list = (found) => {
       const box = document.createElement("ul");
       box.className = "cw-problems";
@@ -87,8 +77,11 @@ Object.assign(window.cosmos, (() => {
       }
       return box;
     };
-    watch("value", draw);
-    draw();
+    follow(props, watch, ({ rows }) => {
+      lines = new Set(rows.filter((one) => one.line).map((one) => String(one.line)));
+      element.replaceChildren(...(rows.length ? [list(rows)] : []));
+      mark();
+    });
     // The editor may be built after this list, and anew when it was hidden.
     new MutationObserver(mark).observe(document.querySelector(".gradio-container") || document.body, { childList: true, subtree: true });
   }

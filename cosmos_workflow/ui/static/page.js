@@ -37,6 +37,19 @@ window.cosmos = (() => {
     keep(id);
   }
 
+  /** Call `draw` with a component's value, now and whenever it changes; one that was overtaken by a newer version is left out. */
+  function follow(props, watch, draw) {
+    let last = -1;
+    const update = () => {
+      const value = props.value;
+      if (!value || value.version < last) return;
+      last = value.version ?? last;
+      draw(value);
+    };
+    watch("value", update);
+    update();
+  }
+
   // Children by their data-id: kept where they didn't change, in the order of `wanted`.
   function reconcile(parent, wanted, make, first) {
     const known = new Map([...parent.children].map((child) => [child.dataset.id, child]));
@@ -91,7 +104,6 @@ window.cosmos = (() => {
       '<button type="button" class="cw-none" hidden>Clear selection</button><span class="cw-page"></span></p>';
     const part = (name) => element.querySelector(name);
     const state = selection(id);
-    let last = -1;
     let first = true;
 
     const paint = () => {
@@ -113,10 +125,7 @@ window.cosmos = (() => {
     };
     state.paint = paint;
 
-    const draw = () => {
-      const value = props.value || {};
-      if (!value.rows || (value.version !== undefined && value.version < last)) return;
-      last = value.version ?? last;
+    const draw = (value) => {
       const header = value.columns.map((name) => `<th scope="col" role="columnheader">${name}</th>`).join("");
       const head = `<tr role="row"><th role="columnheader" class="cw-pick"><input type="checkbox" aria-label="Select all that are shown"></th>${header}</tr>`;
       const thead = part("thead");
@@ -127,9 +136,7 @@ window.cosmos = (() => {
       reconcile(part("tbody"), value.rows, makeRow(id), first);
       first = false;
       part(".cw-scroll").hidden = value.rows.length === 0;
-      part(".cw-empty").hidden = value.rows.length > 0;
-      part(".cw-empty").textContent = value.empty || "";
-      part(".cw-page").textContent = value.page || "";
+      foot(part, value);
       if (value.complete) {
         const there = new Set(value.rows.map((row) => row.id));
         const stale = [...state.chosen].filter((one) => !there.has(one));
@@ -150,12 +157,19 @@ window.cosmos = (() => {
       const row = event.target.closest("tbody tr");
       if (row && !event.target.closest(".cw-pick")) trigger("select", { id: row.dataset.id });
     });
-    watch("value", draw);
-    draw();
+    follow(props, watch, draw);
+  }
+
+  // What stands below the rows, and instead of them where there are none.
+  function foot(part, value) {
+    part(".cw-empty").hidden = value.rows.length > 0;
+    part(".cw-empty").textContent = value.empty || "";
+    part(".cw-page").textContent = value.page || "";
   }
 
   function cards(element, props, trigger, watch, events) {
     element.innerHTML = '<div class="cw-cards"></div><p class="cw-empty" hidden></p><p class="cw-foot"><span class="cw-all"></span><span class="cw-page"></span></p>';
+    const part = (name) => element.querySelector(name);
     let first = true;
     const make = () => {
       const card = document.createElement("article");
@@ -165,50 +179,34 @@ window.cosmos = (() => {
       };
       return card;
     };
-    const draw = () => {
-      const value = props.value || {};
-      if (!value.rows) return;
-      reconcile(element.querySelector(".cw-cards"), value.rows, make, first);
-      first = false;
-      element.querySelector(".cw-empty").hidden = value.rows.length > 0;
-      element.querySelector(".cw-empty").textContent = value.empty || "";
-      element.querySelector(".cw-page").textContent = value.page || "";
-      element.querySelector(".cw-all").innerHTML = value.download || "";
-    };
     element.addEventListener("click", (event) => {
       const button = event.target.closest("button[data-action]");
       if (button && events.includes(button.dataset.action)) trigger(button.dataset.action, { id: button.closest("article").dataset.id, value: button.dataset.value || "" });
     });
-    watch("value", draw);
-    draw();
+    follow(props, watch, (value) => {
+      reconcile(part(".cw-cards"), value.rows, make, first);
+      first = false;
+      foot(part, value);
+      part(".cw-all").innerHTML = value.download || "";
+    });
   }
 
   // Bars, and the words of the rows that run: small enough to come every second.
   function progress(element, props, watch) {
-    let last = -1;
-    const draw = () => {
-      const value = props.value || {};
-      if (value.html === undefined || value.version < last) return;
-      last = value.version;
+    follow(props, watch, (value) => {
       element.innerHTML = value.html;
       for (const row of document.querySelectorAll("#queue-table tbody tr")) {
         const place = row.querySelector("[data-progress]");
         if (place) place.textContent = value.rows[row.dataset.id] || "";
       }
-    };
-    watch("value", draw);
-    draw();
+    });
   }
 
   function counter(element, props, watch) {
-    const draw = () => {
-      const value = props.value || {};
-      if (value.text === undefined) return;
+    follow(props, watch, (value) => {
       element.textContent = value.text;
       document.title = value.title;
-    };
-    watch("value", draw);
-    draw();
+    });
   }
 
   // The small clips of a card do what its player does.
@@ -228,5 +226,5 @@ window.cosmos = (() => {
     if (document.visibilityState === "visible") document.querySelector("#wake-up")?.click();
   });
 
-  return { table, cards, progress, counter, selected, select };
+  return { follow, table, cards, progress, counter, selected, select };
 })();

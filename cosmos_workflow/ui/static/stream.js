@@ -8,11 +8,11 @@
   const plain = window.fetch;
   const waiting = new Set(); // events whose answer hasn't come
   const early = new Set(); // events whose answer came before the reply that names them
-  let wake = () => {};
+  let resume = () => {};
 
   function joined(event) {
     if (!early.delete(event)) waiting.add(event);
-    wake();
+    resume();
   }
 
   function answered(event) {
@@ -48,7 +48,7 @@
         waiting.clear();
         write(`data: ${JSON.stringify({ msg: "broken_connection", message: "Connection to the server was lost." })}\n\n`);
       }
-      if (!waiting.size) await new Promise((resolve) => { wake = resolve; });
+      if (!waiting.size) await new Promise((resolve) => { resume = resolve; });
     }
   }
 

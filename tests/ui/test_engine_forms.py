@@ -10,7 +10,7 @@ import pytest
 
 from cosmos_workflow.engines.spec import EngineSpec, all_engines, find_engine
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.ui.prompts.forms import EngineForm, EngineForms, engine_note
+from cosmos_workflow.ui.engine_forms import EngineForm, EngineForms, engine_note
 
 
 @pytest.fixture(autouse=True)

@@ -20,19 +20,21 @@ from cosmos_workflow.errors import InputError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.jobs.manager import JobManager
-from cosmos_workflow.ui import media
 from cosmos_workflow.ui.access.guard import Guard
 from cosmos_workflow.ui.jobs import editor as job_editor
 from cosmos_workflow.ui.jobs import markup as jobs_markup
+from cosmos_workflow.ui.jobs import routes
 from cosmos_workflow.ui.jobs import view as jobs_view
 from cosmos_workflow.ui.jobs.editor import CHANGED, GONE, JobEditor
 from cosmos_workflow.ui.jobs.files import JobFiles
 from cosmos_workflow.ui.jobs.managers import JobManagers
+from cosmos_workflow.ui.jobs.part import JobsTabState
 from cosmos_workflow.ui.jobs.run_mode import RunMode
-from cosmos_workflow.ui.jobs.tab import Jobs
+from cosmos_workflow.ui.jobs.tab import JobsTab
 from cosmos_workflow.ui.jobs.table import JobTable
 from cosmos_workflow.ui.jobs.task import JobTask
-from cosmos_workflow.ui.page import Page, Visit
+from cosmos_workflow.ui.page import Page
+from cosmos_workflow.ui.page_view import PageState
 from cosmos_workflow.ui.server import make_app
 
 NOBODY = cast("gr.Request", SimpleNamespace(username=None))
@@ -49,7 +51,7 @@ class Tab:
 
     def __init__(self, sessions: Sessions, session: Session, managers: JobManagers) -> None:
         self.page = Page(sessions)
-        self.visit = Visit()
+        self.state = PageState()
         self.managers = managers
         self.queue = session.queue
         self.files = JobFiles(self.page, managers)
@@ -63,13 +65,17 @@ class Tab:
     def manager(self) -> JobManager:
         return self.managers.of("local")
 
+    @property
+    def looked_at(self) -> JobsTabState:
+        return self.state.of(JobsTabState)
+
     def open(self, job_id: str) -> str:
         """Open a job; the text that the editor shows then."""
-        return self.editor.shown(self.manager, self.visit.jobs, job_id)[2]
+        return self.editor.shown(self.manager, self.state, job_id)[2]
 
     def type(self, job_id: str, text: str) -> dict[str, Any]:
         """Write a text; what the page says of it."""
-        heading, problems, save, discard, plan = self.editor.type(job_id, text, self.visit, NOBODY)
+        heading, problems, save, discard, plan = self.editor.type(job_id, text, self.state, NOBODY)
         shown = {"heading": heading, "problems": problems["rows"], "plan": plan}
         return {**shown, "save": save.interactive, "discard": discard.interactive}
 
@@ -77,9 +83,9 @@ class Tab:
         """What a component that follows shows now."""
         part = next(part for part in self.page.live if part.component is component)
         self.manager.look_again()
-        now = self.page.picture(self.queue)
-        part.key(now, self.visit)
-        return part.render(now, self.visit)
+        now = self.page.view(self.queue, self.state)
+        part.key(now)
+        return part.render(now)
 
     def rows(self) -> dict[str, str]:
         return {row["id"]: row["html"] for row in self.live(self.table.table)["rows"]}
@@ -103,20 +109,11 @@ def tab(sessions: Sessions, session: Session, managers: JobManagers) -> Iterator
         yield Tab(sessions, session, managers)
 
 
-@pytest.fixture(autouse=True)
-def toasts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Toasts need a browser; here they are a list."""
-    said: list[str] = []
-    for name in ("Info", "Warning"):
-        monkeypatch.setattr(gr, name, lambda text, **_options: said.append(text))
-    return said
-
-
 # --- the table ---
 
 
 def test_a_job_from_a_template_opens_and_stands_in_the_table_with_its_tasks(tab: Tab) -> None:
-    *_, opened, text, _heading, _problems, _save, _discard = tab.files.make("Short texts", "", "", "", tab.visit, NOBODY)
+    *_, opened, text, _heading, _problems, _save, _discard = tab.files.create("Short texts", "", "", "", tab.state, NOBODY)
     assert (opened, "Good morning." in text) == ("short-texts", True)
     assert list(tab.rows()) == ["short-texts", "short-texts/1", "short-texts/2"]
     assert all("New" in state for state in tab.states().values())
@@ -137,8 +134,8 @@ def test_what_a_person_wrote_is_never_html(tab: Tab) -> None:
     tab.manager.create(nasty, f'engine: espeak\ntasks:\n  - name: "{nasty}"\n    text: "{nasty}"\n')
     (job_id,) = tab.manager.ids()
     tab.open(job_id)
-    tab.visit.jobs.task_id = f"{job_id}/{tab.manager.job(job_id).tasks[0].key}"
-    heading = tab.editor.type(job_id, tab.manager.read(job_id), tab.visit, NOBODY)[0]
+    tab.looked_at.task_id = f"{job_id}/{tab.manager.job(job_id).tasks[0].key}"
+    heading = tab.editor.type(job_id, tab.manager.read(job_id), tab.state, NOBODY)[0]
     cards = "".join(row["html"] for row in tab.live(tab.task.pieces)["rows"])
     for html in (*tab.rows().values(), heading, tab.live(tab.task.heading), cards):
         assert "<img" not in html
@@ -162,9 +159,9 @@ def test_a_wrong_file_and_damaged_choices_stay_their_own_jobs_trouble(tab: Tab, 
 def test_many_rows_are_shown_a_page_at_a_time(tab: Tab) -> None:
     tab.manager.create("Many", "engine: espeak\ntasks:\n" + "".join(f"  - text: Number {n}.\n" for n in range(250)))
     assert len(tab.rows()) == 200
-    tab.table.turn_on(tab.visit)
+    tab.table.pager.turn(tab.state, 1)
     assert list(tab.rows())[-1] == "many/250"
-    tab.table.turn_on(tab.visit)
+    tab.table.pager.turn(tab.state, 1)
     assert len(tab.rows()) == 51
 
 
@@ -174,23 +171,23 @@ def test_jobs_are_ordered_copied_and_deleted(tab: Tab) -> None:
     tab.table.move_up(["three"], "", NOBODY)
     tab.table.move_down(["one/1"], "", NOBODY)
     assert tab.manager.ids() == ["three", "one", "two"]
-    tab.files.copy([], "one", tab.open("one"), tab.visit, NOBODY)
+    tab.files.duplicate([], "one", tab.open("one"), tab.state, NOBODY)
     assert tab.manager.ids() == ["three", "one", "two", "one-copy"]
     tab.type("one", TEXT.replace("Two", "Three"))
-    *_, doomed = tab.files.ask_delete(["one", "two", "three/1"], "", "", tab.visit, NOBODY)
+    *_, doomed = tab.files.ask_delete(["one", "two", "three/1"], "", NOBODY)
     assert doomed == ("one", "two")
-    assert "Delete one, two, with the finals?" in str(tab.files.ask_delete(["one", "two"], "", "", tab.visit, NOBODY)[1])
-    tab.files.really_delete(doomed, "two", "", tab.visit, NOBODY)
+    assert "Delete one, two, with the finals?" in str(tab.files.ask_delete(["one", "two"], "", NOBODY)[1])
+    tab.files.confirm_delete(doomed, "two", "", tab.state, NOBODY)
     assert tab.manager.ids() == ["three", "one-copy"]
     assert list(tab.manager.snapshot().drafts) == []
     with pytest.raises(InputError, match="tick one in the table"):
-        tab.files.ask_delete([], "", "", tab.visit, NOBODY)
+        tab.files.ask_delete([], "", NOBODY)
 
 
 def test_switching_off_changes_file_and_unsaved_text_and_keeps_comments(tab: Tab) -> None:
     tab.manager.create("Night", TEXT)
     text = tab.open("night")
-    tab.table.switch_off(["night/2"], "night", text.replace("One.", "Uno."), tab.visit, NOBODY)
+    tab.table.switch_off(["night/2"], "night", text.replace("One.", "Uno."), tab.state, NOBODY)
     saved, draft = tab.manager.read("night"), tab.manager.draft("night")
     assert draft is not None
     assert "# first" in saved
@@ -198,7 +195,7 @@ def test_switching_off_changes_file_and_unsaved_text_and_keeps_comments(tab: Tab
     assert ("Uno." in draft.text, "Uno." in saved) == (True, False)
     assert tab.live(tab.editor.note) == ""
     assert "off" in tab.rows()["night/2"]
-    tab.table.switch_on(["night/2"], "night", draft.text, tab.visit, NOBODY)
+    tab.table.switch_on(["night/2"], "night", draft.text, tab.state, NOBODY)
     assert "enabled" not in tab.manager.read("night")
 
 
@@ -209,16 +206,17 @@ def test_unsaved_changes_survive_another_job_a_reload_and_a_restart(tab: Tab, op
     for name in ("Night", "Day"):
         tab.manager.create(name, TEXT)
     mine = tab.open("night").replace("One.", "Uno.")
-    jobs = Jobs(tab.page, tab.managers)
+    with gr.Tab("Jobs") as here:
+        jobs = JobsTab(tab.page, tab.managers, here, [])
     # The last letters come with the click on another job.
-    jobs.open_row("night", mine, tab.visit, clicked("day"), NOBODY)
+    jobs.open_row("night", mine, tab.state, clicked("day"), NOBODY)
     assert "unsaved changes" in tab.rows()["night"]
     assert "unsaved changes" not in tab.rows()["day"]
     assert tab.open("night") == mine
     later = JobManagers(operations).of("local")
-    assert tab.editor.shown(later, Visit().jobs, "night")[2] == mine
+    assert tab.editor.shown(later, PageState(), "night")[2] == mine
     assert "Uno" not in tab.manager.read("night")
-    assert tab.editor.reload("night", tab.visit, NOBODY)[2] == tab.manager.read("night")
+    assert tab.editor.reload("night", tab.state, NOBODY)[2] == tab.manager.read("night")
     assert list(tab.manager.snapshot().drafts) == []
 
 
@@ -227,21 +225,21 @@ def test_a_wrong_text_is_told_by_line_and_never_saved(tab: Tab) -> None:
     before = tab.manager.read("night")
     text = tab.open("night")
     wrong = text.replace("text: Two.", "text: Two.\n    pramas: {}\n    rate: 1")
-    told = tab.type("night", wrong)
-    assert [(row["line"], row["column"], row["key"]) for row in told["problems"]] == [
+    said = tab.type("night", wrong)
+    assert [(row["line"], row["column"], row["key"]) for row in said["problems"]] == [
         (7, 5, "tasks[2].pramas"),
         (8, 5, "tasks[2].rate"),
     ]
-    assert "did you mean 'params'" in str(told["problems"][0]["message"])
-    assert (told["save"], told["discard"], told["plan"]) == (False, True, "")
+    assert "did you mean 'params'" in str(said["problems"][0]["message"])
+    assert (said["save"], said["discard"], said["plan"]) == (False, True, "")
     with pytest.raises(InputError):
-        tab.editor.store("night", wrong, tab.visit, NOBODY)
+        tab.editor.store("night", wrong, tab.state, NOBODY)
     assert tab.manager.read("night") == before
     right = text.replace("Two.", "Two and three.")
-    told = tab.type("night", right)
-    assert (told["save"], told["problems"]) == (True, [])
-    assert "2 to make in 1 batch" in told["plan"]
-    tab.editor.store("night", right, tab.visit, NOBODY)
+    said = tab.type("night", right)
+    assert (said["save"], said["problems"]) == (True, [])
+    assert "2 to make in 1 batch" in said["plan"]
+    tab.editor.store("night", right, tab.state, NOBODY)
     assert tab.manager.read("night") == right
     assert "# first" in right
     assert tab.type("night", right)["save"] is False
@@ -271,7 +269,7 @@ def test_an_answer_to_a_keystroke_never_overtakes_the_answer_to_save(
     monkeypatch.setattr(job_editor, "plan_of", plan_late)
     monkeypatch.setattr(JobEditor, "store", save)
     app = make_app(sessions, {}, managers=managers)
-    numbers = {function.name: number for number, function in app.state.visits.blocks.fns.items()}
+    numbers = {function.name: number for number, function in app.state.pages.blocks.fns.items()}
     with TestClient(app, base_url="http://127.0.0.1") as client:
 
         def send(name: str, *values: object) -> str:
@@ -311,9 +309,9 @@ def test_a_file_that_was_changed_meanwhile_is_told_and_not_overwritten(tab: Tab)
     tab.manager.update("night", theirs)
     assert CHANGED in tab.live(tab.editor.note)
     with pytest.raises(InputError, match="changed meanwhile"):
-        tab.editor.store("night", mine, tab.visit, NOBODY)
+        tab.editor.store("night", mine, tab.state, NOBODY)
     assert tab.manager.read("night") == theirs
-    tab.editor.store_over("night", mine, tab.visit, NOBODY)
+    tab.editor.store_over("night", mine, tab.state, NOBODY)
     assert tab.manager.read("night") == mine
     assert tab.live(tab.editor.note) == ""
     tab.manager.delete("night")
@@ -334,26 +332,26 @@ def test_a_job_is_run_heard_made_again_chosen_and_put_together(tab: Tab, toasts:
     tab.table.run_now(["night"], "", "resume", NOBODY)
     assert tab.manager.join(DEADLINE)
     assert "Completed" in tab.states()["night"]
-    tab.visit.jobs.task_id = "night/both"
+    tab.looked_at.task_id = "night/both"
     cards = tab.live(tab.task.pieces)["rows"]
     assert [row["html"].count("<audio") for row in cards] == [1, 1]
     assert "score 1.00" in cards[0]["html"]
     assert len(tab.live(tab.task.finals)["rows"]) == 1
 
-    tab.task.make_again(tab.visit, clicked("1"), NOBODY)
+    tab.task.make_again(tab.state, clicked("1"), NOBODY)
     assert tab.manager.join(DEADLINE)
     first, second = tab.live(tab.task.pieces)["rows"]
     assert (first["html"], second["html"].count("<audio")) == (cards[0]["html"], 2)
     runs = tab.manager.orchestrator.candidates(tab.manager.job("night"), "both", 1)
     older = runs[-1][0].id
     assert f'data-value="{older}"' in second["html"]
-    tab.task.use(tab.visit, clicked("1", older), NOBODY)
+    tab.task.use(tab.state, clicked("1", older), NOBODY)
     assert toasts[-1] == "Chosen, and put together again."
     shown = tab.live(tab.task.pieces)["rows"][1]["html"]
     assert 'data-action="auto"' in shown
     assert f'data-value="{older}"' not in shown
     assert len(tab.live(tab.task.finals)["rows"]) == 3
-    tab.task.use_best(tab.visit, clicked("1"), NOBODY)
+    tab.task.use_best(tab.state, clicked("1"), NOBODY)
     assert 'data-action="auto"' not in tab.live(tab.task.pieces)["rows"][1]["html"]
     tab.table.assemble(["night"], "", NOBODY)
     assert toasts[-1] == "Put 1 task together again; the earlier finals stay."
@@ -386,7 +384,7 @@ def test_an_input_from_another_task_is_told_in_words(tab: Tab, workspace: Worksp
     tab.manager.create("Night", CHAIN)
     assert "Explainer · takes from intro" in tab.rows()["night/film"]
     assert "waits for intro" in tab.states()["night/film"]
-    tab.visit.jobs.task_id = "night/film"
+    tab.looked_at.task_id = "night/film"
     heading = tab.live(tab.task.heading)
     assert "Inputs: outline: outline.json, scene_1: from the task intro." in heading
     assert "2 to make in 2 batches" in jobs_markup.plan(tab.manager.check("night", tab.manager.read("night")))
@@ -395,20 +393,20 @@ def test_an_input_from_another_task_is_told_in_words(tab: Tab, workspace: Worksp
 def test_stop_and_put_together_say_why_they_cannot(tab: Tab) -> None:
     tab.manager.create("Night", SPOKEN)
     with pytest.raises(InputError, match="Night doesn't run"):
-        tab.table.stop_now(["night"], "", NOBODY)
+        tab.table.stop(["night"], "", NOBODY)
     with pytest.raises(InputError, match="run the job first"):
         tab.table.assemble([], "night", NOBODY)
     with pytest.raises(InputError, match="open its task again"):
-        tab.task.make_again(tab.visit, clicked("0"), NOBODY)
+        tab.task.make_again(tab.state, clicked("0"), NOBODY)
 
 
 def test_run_mode_works_everything_off_and_says_so(tab: Tab) -> None:
     switch = RunMode(tab.page, tab.managers)
     tab.manager.create("Night", TEXT)
-    switch.turn(True, tab.visit, NOBODY)
+    switch.switch(True, tab.state, NOBODY)
     wait_for(lambda: tab.manager.join(0) or tab.manager.background.state().running == "night", "it begins")
     assert tab.manager.join(DEADLINE)
-    assert tab.live(switch.switch).value is False
+    assert tab.live(switch.checkbox).value is False
     assert "Completed" in tab.states()["night"]
     word, sentence = jobs_view.run_mode_text(tab.manager.snapshot())
     assert (word, sentence) == ("Run mode is off.", "Everything is done; run mode switched itself off.")
@@ -427,21 +425,18 @@ def test_run_mode_that_was_on_asks(tab: Tab, workspace: Workspace, operations: O
 def test_the_page_is_kept_up_to_date_while_somebody_looks_or_something_runs(
     sessions: Sessions, managers: JobManagers, workspace: Workspace
 ) -> None:
-    from cosmos_workflow.ui.jobs import tab as jobs
-
     with gr.Blocks(analytics_enabled=False):
         page = Page(sessions)
         with gr.Tab("Jobs") as here:
-            jobs.build(page, managers, here, [])
-    (pace,) = page.paces
-    visit = Visit()
-    assert pace("local", visit) is None
-    visit.jobs.watching = True
-    assert pace("local", visit) == Settings().live_interval == 5
+            tab = JobsTab(page, managers, here, [])
+    now = page.view(sessions.open().queue)
+    assert tab.refresh_interval(now) is None
+    tab.enter(now.state)
+    assert tab.refresh_interval(now) == Settings().live_interval == 5
     manager = managers.of("local")
     manager.create("Night", TEXT)
     manager.run_now("night")
-    wait_for(lambda: manager.join(0) or pace("local", visit) == 1, "it is looked at every second")
+    wait_for(lambda: manager.join(0) or tab.refresh_interval(now) == 1, "it is looked at every second")
     assert manager.join(DEADLINE)
 
 
@@ -454,7 +449,7 @@ def visitor(managers: JobManagers) -> Callable[..., TestClient]:
 
     def make(user: str = "") -> TestClient:
         app = FastAPI()
-        app.include_router(media.job_router(managers))
+        app.include_router(routes.router(managers))
         users = {"ann": "one", "bob": "two"}
         app.add_middleware(Guard, users=users if user else {}, host="127.0.0.1")
         client = TestClient(app, base_url="http://127.0.0.1:7860")

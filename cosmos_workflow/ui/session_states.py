@@ -1,4 +1,4 @@
-"""What the server remembers of each visit, without those that are over."""
+"""What the server remembers of each open page, without those that were closed long ago."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEPT = 32
 """Closed pages that may still come back, as after a laptop's sleep; their queues are never among what is forgotten."""
 
 
-class VisitStates(StateHolder):
+class SessionStates(StateHolder):
     """Forgets the oldest of the pages that were closed and of the calls that hold nothing.
 
     Gradio itself keeps 10,000, each with a copy of the whole page's settings, about a third of a megabyte.
@@ -34,11 +34,11 @@ class VisitStates(StateHolder):
                 self.time_last_used.pop(name, None)
 
 
-def remember_less(app: FastAPI, demo: gr.Blocks) -> VisitStates:
-    """Have a page that was mounted last keep its visits in `VisitStates`; before the first visit."""
+def remember_less(app: FastAPI, demo: gr.Blocks) -> SessionStates:
+    """Have the page that was mounted last keep its sessions in `SessionStates`; before the first is opened."""
     mounted: Any = app.routes[-1]
     while not isinstance(mounted, App):
         mounted = mounted.app
-    mounted.state_holder = states = VisitStates()
+    mounted.state_holder = states = SessionStates()
     states.set_blocks(demo)
     return states

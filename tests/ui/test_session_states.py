@@ -16,13 +16,13 @@ from cosmos_workflow.bench.page import call
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.execution.sessions import Sessions
 from cosmos_workflow.ui.server import make_app, serve
-from cosmos_workflow.ui.states import KEPT, VisitStates
+from cosmos_workflow.ui.session_states import KEPT, SessionStates
 
 
 def test_open_pages_are_remembered_and_calls_and_closed_pages_only_for_a_while() -> None:
     with gr.Blocks() as demo:
         value = gr.State("")
-    states = VisitStates()
+    states = SessionStates()
     states.set_blocks(demo)
     states["page"][value._id] = "its queue"
     for number in range(3 * KEPT):
@@ -43,7 +43,7 @@ def test_calls_of_a_page_are_not_remembered(sessions: Sessions) -> None:
         token = call(client, "get_queue_display", "")["token"]
         for _ in range(2 * KEPT):
             assert call(client, "get_queue_display", token)["token"] == token
-    assert 0 < len(app.state.visits.session_data) <= KEPT
+    assert 0 < len(app.state.pages.session_data) <= KEPT
 
 
 def test_what_a_browser_sent_lies_in_the_workspace_until_the_next_start(workspace: Workspace) -> None:

@@ -66,7 +66,7 @@ def test_only_an_engine_that_lacks_weights_offers_to_fetch_them(panel: ModelFile
 
 
 def test_it_asks_with_size_and_place_and_then_fetches(panel: ModelFilesPanel, tmp_path: Path) -> None:
-    shown, question, _ = panel.plan("chatterbox-turbo")
+    shown, question, *_ = panel.plan("chatterbox-turbo")
     assert shown.visible
     total = gigabytes(sum(map(len, FILES.values())))
     place = tmp_path / "hub" / "models--ResembleAI--chatterbox-turbo"

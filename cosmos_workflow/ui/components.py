@@ -1,0 +1,199 @@
+"""What all tabs are made of: tables, cards and bars, the pager, the question and the frame of an editor.
+
+Tables, cards and bars change row by row in the browser; `static/page.js` draws them, and their value is plain JSON. They are
+functions, because gradio writes a stub file beside every subclass of a component.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gradio as gr
+
+from cosmos_workflow.execution.estimates import format_seconds
+from cosmos_workflow.ui import markup
+from cosmos_workflow.ui.page import Page
+from cosmos_workflow.ui.page_view import PAGE_SIZE, PageState, PageView, Window
+
+
+def table(elem_id: str) -> gr.HTML:
+    """Rows with a box to select each; `select` fires with the id of a row that was opened."""
+    return _drawn(f"table(element, props, trigger, watch, '{elem_id}')", elem_id)
+
+
+def cards(elem_id: str, actions: Sequence[str] = ()) -> gr.HTML:
+    """Cards with players; each action is an event of the component, fired with the id of the card whose button was clicked."""
+    return _drawn(f"cards(element, props, trigger, watch, {list(actions)})", elem_id)
+
+
+def bars(elem_id: str) -> gr.HTML:
+    """What runs, with its bars."""
+    return _drawn("progress(element, props, watch)", elem_id)
+
+
+def states(elem_id: str, table_id: str) -> gr.HTML:
+    """Draws nothing of its own: fills the status cells of a table, so that its rows stay as they are."""
+    return _drawn(f"states(element, props, watch, '{table_id}')", elem_id)
+
+
+def problems(elem_id: str, editor_id: str) -> gr.HTML:
+    """What is wrong in a text, a line each, marked in the editor too; a click goes there."""
+    return _drawn(f"problems(element, props, watch, '{editor_id}')", elem_id)
+
+
+def counter(page: Page, elem_id: str) -> None:
+    """The queue in a few words, kept up to date with the tab's title."""
+    page.follow(_drawn("counter(element, props, watch)", elem_id), counter_value)
+
+
+def counter_value(now: PageView) -> dict[str, str]:
+    """The queue in a few words, "2 running, 3 queued, 12 of 50 done", and the tab's title, "12/50, 6 min left - ..."."""
+    snapshot, queue = now.snapshot, now.snapshot.queue
+    done = sum(queue.done.values())
+    parts = [f"{len(items)} {word}" for items, word in ((queue.running, "running"), (queue.queued, "queued")) if items]
+    text = ", ".join([*parts, *([f"{done} of {queue.total} done"] if done else [])]) if queue.items else "Queue empty"
+    left = f", {format_seconds(snapshot.left.seconds)} left" if snapshot.left else ""
+    title = f"{done}/{queue.total}{left} - Cosmos Workflow" if snapshot.active else "Cosmos Workflow"
+    return {"text": text, "title": title}
+
+
+def clicked_id(event: gr.EventData) -> str:
+    """The id that an event of a table or of cards brought along."""
+    return clicked(event)[0]
+
+
+def clicked(event: gr.EventData) -> tuple[str, str]:
+    """The id that an event of a table or of cards brought along, and the value of the button that was clicked."""
+    data: dict[str, object] = event._data
+    return str(data.get("id", "")), str(data.get("value", ""))
+
+
+def selected_in(table_id: str) -> str:
+    """JavaScript that puts the ids selected in a table in the place of an event's first input."""
+    return f"(...values) => {{ values[0] = window.cosmos.selected('{table_id}'); return values; }}"
+
+
+def select_in(table_id: str) -> str:
+    """JavaScript that selects the ids of an event's first input in a table."""
+    return f"(ids) => {{ window.cosmos.select('{table_id}', ids); }}"
+
+
+def also_select_in(table_id: str) -> str:
+    """JavaScript that adds the ids of an event's first input to what is selected in a table."""
+    return f"(ids) => {{ window.cosmos.select('{table_id}', [...window.cosmos.selected('{table_id}'), ...ids]); }}"
+
+
+def row_buttons(*named: tuple[str, str]) -> list[gr.Button]:
+    """A row of buttons for what is selected in the table below, by words and elem_id; there while that table has rows."""
+    with gr.Row(elem_classes=["cw-buttons", "cw-for-rows"]):
+        return [gr.Button(words, size="sm", elem_id=elem_id) for words, elem_id in named]
+
+
+class Pager:
+    """Previous and Next below the list of an elem_id; there while the list has more rows than are shown at once."""
+
+    def __init__(self, page: Page, name: str, size: int = PAGE_SIZE) -> None:
+        self._page = page
+        self.name = name
+        self.size = size
+        with gr.Row(elem_classes="cw-buttons", visible=False) as self.row:
+            self._turns = [(gr.Button("Previous", size="sm"), -1), (gr.Button("Next", size="sm"), 1)]
+
+    def window(self, state: PageState, total: int) -> Window:
+        """The rows that a page shows of so many; a page that isn't there any more becomes the last one."""
+        window = Window.at(state.pages.get(self.name, 0), total, self.size)
+        state.pages[self.name] = window.first // self.size
+        return window
+
+    def turn(self, state: PageState, offset: int) -> None:
+        """Go so many pages on; 0 is the first page again."""
+        state.pages[self.name] = state.pages.get(self.name, 0) + offset if offset else 0
+
+    def wire(self, show: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+        """For a list that a handler shows, whose first input is the page's state."""
+        for button, offset in self._turns:
+            self._page.on(button.click, self._turned(show, offset), inputs, outputs)
+
+    def follow(self, total: Callable[[PageView], int]) -> None:
+        """For a list that is kept up to date, of so many rows."""
+        page = self._page
+        for button, offset in self._turns:
+            page.on(button.click, self._turned(_nothing, offset), [page.state], None, refresh=True)
+        page.show(self.row, lambda now: total(now) > self.size)
+
+    def _turned(self, show: Callable[..., Any], offset: int) -> Callable[..., Any]:
+        @functools.wraps(show)
+        def turned(state: PageState, *values: Any) -> Any:
+            self.turn(state, offset)
+            return show(state, *values)
+
+        return turned
+
+
+class Question:
+    """A question before something is done that can't be undone; `yes` is wired by whoever asks, `no` only hides it.
+
+    `also` is an optional third button, `harmless` for a question whose yes takes nothing away. `subject` holds what is asked
+    about.
+    """
+
+    def __init__(self, page: Page, name: str, yes: str, also: str = "", *, no: str = "Keep", harmless: bool = False) -> None:
+        with gr.Column(visible=False, elem_classes="cw-ask") as self.group:
+            text = gr.HTML(apply_default_css=False)
+            with gr.Row(elem_classes="cw-buttons"):
+                self.yes = gr.Button(yes, variant="primary" if harmless else "stop", size="sm", elem_id=f"{name}-yes")
+                self.also = gr.Button(also, variant="stop", size="sm", elem_id=f"{name}-also", visible=False)
+                keep = gr.Button(no, size="sm", elem_id=f"{name}-no")
+        self.subject = gr.State(())
+        self.outputs = [self.group, text, self.also, self.subject]
+        page.on(keep.click, self.hidden, None, [self.group])
+
+    def shown(self, question: str, subject: Sequence[str] = (), *, also: bool = False) -> list[Any]:
+        """Values for `outputs` that ask."""
+        return [gr.Column(visible=True), markup.note(question), gr.Button(visible=also), tuple(subject)]
+
+    def hidden(self) -> Any:
+        """A value for `group` that hides it."""
+        return gr.Column(visible=False)
+
+
+class EditorFrame:
+    """Hidden until something is opened in it: `with frame:` builds its fields, and Save and Close follow below them.
+
+    `save` is wired by whoever edits, `close` only hides it.
+    """
+
+    def __init__(self, page: Page, save_id: str, close_id: str, save: str = "Save") -> None:
+        self._page = page
+        self._save, self._close_id = (save, save_id), close_id
+        self.group = gr.Column(visible=False, elem_classes="cw-ask")
+
+    def __enter__(self) -> EditorFrame:
+        self.group.__enter__()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        with gr.Row(elem_classes="cw-buttons"):
+            self.save = gr.Button(self._save[0], variant="primary", size="sm", elem_id=self._save[1])
+            close = gr.Button("Close", size="sm", elem_id=self._close_id)
+        self.group.__exit__(*raised)
+        self._page.on(close.click, self.hidden, None, [self.group])
+
+    def shown(self) -> Any:
+        """A value for `group` that shows it."""
+        return gr.Column(visible=True)
+
+    def hidden(self) -> Any:
+        """A value for `group` that hides it."""
+        return gr.Column(visible=False)
+
+
+def _nothing(_state: PageState) -> None:
+    """A list that is kept up to date needs no handler."""
+
+
+def _drawn(call: str, elem_id: str) -> gr.HTML:
+    script = f"window.cosmos.{call};"
+    return gr.HTML(None, html_template="", js_on_load=script, apply_default_css=False, elem_id=elem_id)

@@ -1,0 +1,40 @@
+"""Serves job files, and the finals of their tasks, to their owner."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, HTTPException, Request
+from starlette.responses import FileResponse
+
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.ui.jobs.managers import JobManagers
+from cosmos_workflow.ui.media import reader_of, send
+
+
+def router(managers: JobManagers) -> APIRouter:
+    """GET and HEAD of a job's file, and of the finals of its tasks."""
+    routes = APIRouter()
+
+    @routes.api_route("/job-files/{job_id}", methods=["GET", "HEAD"])
+    def source(job_id: str, request: Request) -> FileResponse:
+        stored = managers.of(reader_of(request)).find(job_id)
+        if stored is None:
+            raise HTTPException(404, "There is no such job.")
+        return send(stored.path, stored.path.name, True, fixed=False)
+
+    @routes.api_route("/job-files/{job_id}/{key}/{number}/{kind}", methods=["GET", "HEAD"])
+    def final(
+        job_id: str, key: str, number: int, kind: Literal["sound", "subtitles"], request: Request, download: bool = False
+    ) -> FileResponse:
+        try:
+            made = managers.of(reader_of(request)).finals(f"{job_id}/{key}")
+        except InputError as error:
+            raise HTTPException(404, "There is no such task.") from error
+        found = next((one for one in made if one.number == number), None)
+        path = (found.path if kind == "sound" else found.subtitles) if found else None
+        if path is None or not path.is_file():
+            raise HTTPException(404, "There is no such file.")
+        return send(path, path.name, download)
+
+    return routes

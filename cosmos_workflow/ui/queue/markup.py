@@ -1,0 +1,76 @@
+"""Pieces of HTML of the Queue tab: bars, batches and details."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from cosmos_workflow.execution.runner import RunnerState
+from cosmos_workflow.queueing.items import QueueItem
+from cosmos_workflow.ui import markup
+from cosmos_workflow.ui.page_view import PAGE_SIZE, PageView
+from cosmos_workflow.ui.queue import view
+from cosmos_workflow.ui.text import count, engine_title, left_text, shorten_text
+
+GROUP_COLOURS = 8
+"""Colours of batch groups in page.css; the ninth group has the first one's again."""
+
+
+def queue_progress(now: PageView) -> dict[str, Any]:
+    """The bars of queue, batches and items that run, and what the table's running rows say."""
+    snapshot = now.snapshot
+    bars = [markup.bar("Queue", snapshot.fraction, left_text(snapshot.left))] if snapshot.active else []
+    for batch in snapshot.batches:
+        name = f"Batch {now.labels.get(batch.key, '')} · {count(len(batch), 'item')}"
+        rest = [engine_title(batch.engine)]
+        if left := now.batch_left(batch):
+            rest.append(left_text(left))
+        bars.append(markup.bar(name, snapshot.batch_fraction(batch), " · ".join(rest)))
+    rows: dict[str, str] = {}
+    for item in snapshot.queue.running:
+        progress = snapshot.progress.get(item.id)
+        left = now.item_left(item)
+        message = progress.message if progress else "waiting for the device"
+        rows[item.id] = f"{progress.fraction:.0%} · {message}" if progress and progress.fraction else message
+        if progress and progress.stage:
+            name = shorten_text(item.prompt_text or item.id, 60)
+            rest = f"{message} · {left_text(left)}" if left else message
+            bars.append(markup.bar(name, progress.fraction, rest, "cw-item"))
+    return {"version": snapshot.version, "html": _state_line(now) + "".join(bars), "rows": rows}
+
+
+def _state_line(now: PageView) -> str:
+    snapshot = now.snapshot
+    tone = "held" if snapshot.state is RunnerState.HELD else "active" if snapshot.active else "calm"
+    machines = f" <span>on {escape(snapshot.machines)}</span>" if snapshot.machines else ""
+    return f"{markup.note(view.state_text(now), tone, view.state_word(now)).removesuffix('</p>')}{machines}</p>"
+
+
+def batch_preview(now: PageView) -> str:
+    """The batches as they will run: group, size, engine, and why each is apart from the one before it."""
+    batches = [*now.snapshot.batches, *now.planned]
+    if not batches:
+        return '<p class="cw-empty">Batches show here as soon as something is queued.</p>'
+    running = {batch.id for batch in now.snapshot.batches}
+    shown = batches[:PAGE_SIZE]
+    rows: list[tuple[str, int, str, str]] = []
+    for batch, reason in zip(shown, view.batch_reasons(shown), strict=True):
+        left = now.batch_left(batch)
+        words = [engine_title(batch.engine), "running" if batch.id in running else "", str(left) if left else ""]
+        rows.append((group_chip(now.labels.get(batch.key, "")), len(batch), " · ".join(word for word in words if word), reason))
+    gains = {engine: now.gain(engine) for engine in dict.fromkeys(batch.engine for batch in shown)}
+    notes = [f'<p class="cw-sub">{escape(view.gain_text(engine, gain))}</p>' for engine, gain in gains.items() if gain]
+    return markup.batch_list(rows, len(batches) - PAGE_SIZE) + "".join(notes)
+
+
+def item_details(item: QueueItem, now: PageView) -> str:
+    """Everything known of a queue item."""
+    return f"{markup.text_block(item.prompt_text)}{markup.error_line(item.error)}{markup.facts(view.item_facts(item, now))}"
+
+
+def group_chip(label: str) -> str:
+    """A batch group as a coloured letter."""
+    if not label:
+        return ""
+    number = sum((ord(letter) - 64) * 26**place for place, letter in enumerate(reversed(label)))
+    return f'<span class="cw-group cw-g{(number - 1) % GROUP_COLOURS}">{escape(label)}</span>'

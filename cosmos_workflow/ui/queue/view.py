@@ -1,0 +1,113 @@
+"""What a queue looks like in words: snapshots in, sentences out. No gradio, no HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cosmos_workflow.execution.estimates import BatchingGain
+from cosmos_workflow.execution.runner import RunnerSnapshot, RunnerState
+from cosmos_workflow.queueing.batches import explain_groups
+from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
+from cosmos_workflow.queueing.snapshot import QueueSnapshot
+from cosmos_workflow.ui.page_view import PageView
+from cosmos_workflow.ui.text import Facts, clock, count, engine_title, recipe_facts, shorten_text
+
+TABLE = "queue-table"
+"""The elem_id of the queue's table."""
+NAMED_FAILURES = 3
+"""Failed prompts that a notice names; the others are counted."""
+
+STATES: Mapping[RunnerState, str] = {
+    RunnerState.IDLE: "Ready",
+    RunnerState.RUNNING: "Running",
+    RunnerState.PAUSING: "Pausing",
+    RunnerState.PAUSED: "Paused",
+    RunnerState.HELD: "On hold",
+}
+
+
+def state_text(now: PageView) -> str:
+    """One sentence on what the queue does and what a person can do now."""
+    snapshot, queue = now.snapshot, now.snapshot.queue
+    if snapshot.state is RunnerState.HELD:
+        return snapshot.reason
+    if snapshot.state is RunnerState.PAUSING:
+        return "The batch that is running is finished first."
+    if snapshot.state is RunnerState.RUNNING:
+        return f"{count(len(queue.items), 'item')} to go."
+    if not queue.items:
+        return finished_text(queue) or "Nothing is queued. Select prompts and add them to the queue."
+    if snapshot.state is RunnerState.IDLE and now.restored:
+        return f"{count(now.restored, 'item')} came back from before; press Start."
+    waiting = f"{count(len(queue.queued), 'item')} {'waits' if len(queue.queued) == 1 else 'wait'}; press Start"
+    return f"{waiting} to go on." if snapshot.state is RunnerState.PAUSED else f"{waiting}."
+
+
+def state_word(now: PageView) -> str:
+    """The state in a word or two."""
+    snapshot = now.snapshot
+    if snapshot.state is RunnerState.IDLE and not snapshot.queue.items and snapshot.queue.done:
+        return "Done"
+    return STATES[snapshot.state]
+
+
+def finished_text(queue: QueueSnapshot) -> str:
+    """How a round ended, naming failures: "10 succeeded, 2 failed. Failed: ..."; empty where nothing was done."""
+    parts = [f"{number} {status}" for status, number in queue.done.items() if number]
+    if not parts:
+        return ""
+    failed = queue.failed[-queue.done.get(ItemStatus.FAILED, 0) :] if queue.done.get(ItemStatus.FAILED) else []
+    named = ", ".join(shorten_text(item.prompt_text or item.id, 40) for item in failed[:NAMED_FAILURES])
+    more = f" and {len(failed) - NAMED_FAILURES} more" if len(failed) > NAMED_FAILURES else ""
+    return f"{', '.join(parts)}." + (f" Failed: {named}{more}." if failed else "")
+
+
+def end_notice(snapshot: RunnerSnapshot) -> str:
+    """What to say when a queue stopped: how it ended, and which prompts failed."""
+    if snapshot.state is RunnerState.HELD:
+        return f"The queue is on hold: {snapshot.reason}"
+    ended = finished_text(snapshot.queue) or "Nothing was done."
+    return f"{'Paused' if snapshot.state is RunnerState.PAUSED else 'Done'}: {ended}"
+
+
+def pause_notice(queue: QueueSnapshot, *, freeing: bool = False) -> str:
+    """What happens after Pause was pressed."""
+    running = len(queue.running)
+    then = " Then the engines are unloaded." if running else " The engines are unloaded."
+    paused = f"Pausing: {count(running, 'running item')} will be finished first." if running else "Paused."
+    return paused + (then if freeing else "")
+
+
+def clear_question(queue: QueueSnapshot) -> str:
+    """What to ask before a queue is cleared."""
+    running, queued = len(queue.running), len(queue.queued)
+    goes_on = f" {count(running, 'item')} {'is' if running == 1 else 'are'} running and would go on." if running else ""
+    if not queued:
+        return f"Nothing waits. Forget the list of what is done? The files stay in Results.{goes_on}"
+    return f"Take away {count(queued, 'waiting item')}?{goes_on} What is done stays in Results."
+
+
+def batch_reasons(batches: Sequence[Batch]) -> list[str]:
+    """Why each batch is apart from the one before it, in words for a person."""
+    return [reason.replace("_", " ") for reason in explain_groups(batches)]
+
+
+def gain_text(engine: str, gain: BatchingGain) -> str:
+    """What batching was measured to gain on an engine."""
+    return (
+        f"{engine_title(engine)} in batches: {gain.batched:.3g} items a minute instead of {gain.alone:.3g} one at a time "
+        f"({gain.factor:.1f} times as fast), measured on finished runs."
+    )
+
+
+def item_facts(item: QueueItem, now: PageView) -> Facts:
+    """What is known of a queued, running or finished item."""
+    facts = [("Status", str(item.status)), *recipe_facts(item.engine, item.params, item.weights, item.inputs)]
+    if item.batch_key in now.labels:
+        facts.append(("Batch group", now.labels[item.batch_key]))
+    facts.append(("Added", clock(item.added_at)))
+    if item.attempts:
+        facts.append(("Interrupted", f"{item.attempts} times"))
+    if item.retry_of:
+        facts.append(("Retry of", item.retry_of))
+    return [*facts, ("Item", item.id)]

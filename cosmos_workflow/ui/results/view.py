@@ -1,0 +1,23 @@
+"""What is known of a run, in words. No gradio, no HTML."""
+
+from __future__ import annotations
+
+from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.ui.text import Facts, clock, count, plain, precise_seconds, recipe_facts
+
+
+def run_facts(run: RunRecord) -> Facts:
+    """What is known of a run, as label and value, in the order in which a person asks."""
+    facts = [("Status", str(run.status)), *recipe_facts(run.engine, run.params, run.weights, run.inputs)]
+    facts.append(("Batch", f"{run.batch_id or 'none'}, {count(run.batch_size, 'item')}"))
+    if run.device:
+        facts.append(("Device", run.device))
+    facts.append(("Queued", clock(run.queued_at)))
+    if run.started_at:
+        facts.append(("Started", clock(run.started_at)))
+    if run.seconds is not None:
+        facts.append(("Took", precise_seconds(run.seconds)))
+    if run.load_seconds:
+        facts.append(("Loading", precise_seconds(run.load_seconds)))
+    facts += [(str(name).replace("_", " ").capitalize(), plain(value)) for name, value in run.metadata.items()]
+    return [*facts, ("Run", run.id)]

@@ -1,0 +1,100 @@
+"""The queue's buttons: handlers, called as what they are, functions."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import gradio as gr
+import pytest
+from support import DEADLINE, wait_for
+
+from cosmos_workflow.config import Settings
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.execution.runner import RunnerState
+from cosmos_workflow.execution.sessions import Session, Sessions
+from cosmos_workflow.queueing import Prompt
+from cosmos_workflow.ui.components import Question
+from cosmos_workflow.ui.page import Page
+from cosmos_workflow.ui.queue.controls import QueueControls
+from cosmos_workflow.ui.queue.following import follow
+from cosmos_workflow.ui.queue.table import QueueTable
+
+
+def controls_of(page: Page) -> QueueControls:
+    return QueueControls(page, Question(page, "come-back", "Start"))
+
+
+def test_what_runs_cannot_be_removed(page: Page, session: Session) -> None:
+    table = QueueTable(page)
+    (item,) = session.queue.add_to_queue([Prompt("ok")], "probe", {})
+    session.queue.claim()
+    with pytest.raises(InputError, match="use Cancel running"):
+        table.remove([item.id], session.queue)
+    with pytest.raises(InputError, match="tick at least one"):
+        table.move_up([], session.queue)
+
+
+@pytest.mark.parametrize("startup", ["ask", "stay_paused"])
+def test_what_came_back_is_asked_about_only_where_the_settings_say_so(
+    operations: Operations, session: Session, startup: Literal["ask", "stay_paused"]
+) -> None:
+    session.queue.add_to_queue([Prompt("ok")], "probe", {})
+    operations.workspace = replace(operations.workspace, settings=Settings(startup=startup))
+    with gr.Blocks(analytics_enabled=False):
+        later = Page(Sessions(operations))
+        controls = controls_of(later)
+    queue = later.sessions.open(session.token).queue
+    asked = controls.ask_to_resume(queue)
+    assert ("1 item came back from before." in str(asked[1])) is (startup == "ask")
+    controls.begin_restored(queue)
+    assert later.runner(queue).join(DEADLINE)
+    assert later.view(queue).snapshot.queue.done == {"succeeded": 1}
+
+
+def test_process_queue_starts_reports_and_says_how_it_ended(page: Page, session: Session, toasts: list[str]) -> None:
+    controls = controls_of(page)
+    session.queue.add_to_queue([Prompt("ok"), Prompt("fail")], "probe", {})
+    shares: list[float] = []
+
+    async def follow() -> None:
+        progress = cast("gr.Progress", lambda fraction, **_words: shares.append(fraction))
+        async for _ in controls.process_queue(session.queue, progress):
+            pass
+
+    asyncio.run(follow())
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert toasts == ["Done: 1 succeeded, 1 failed. Failed: fail."]
+
+
+def test_a_follower_that_is_dropped_stops_nothing(page: Page, session: Session, tmp_path: Path) -> None:
+    flag = tmp_path / "go"
+    session.queue.add_to_queue([Prompt(f"wait {flag}")], "probe", {})
+    session.runner.start()
+
+    async def look_once() -> None:
+        follower = follow(session, lambda *_fraction, **_words: None)
+        await anext(follower)
+        await cast("Any", follower).aclose()
+
+    asyncio.run(look_once())
+    assert session.runner.snapshot().active
+    flag.touch()
+    assert session.runner.join(DEADLINE)
+    assert session.runner.snapshot().state is RunnerState.IDLE
+
+
+def test_cancel_takes_the_selected_ones_or_all(page: Page, session: Session, tmp_path: Path) -> None:
+    controls = controls_of(page)
+    (item,) = session.queue.add_to_queue([Prompt(f"wait {tmp_path / 'never'}")], "probe", {})
+    session.runner.start()
+    wait_for((tmp_path / "never.waiting").exists, "the item runs")
+    controls.cancel_running(["qi_other"], session.queue)
+    assert session.runner.join(DEADLINE)
+    cancelled = session.queue.get(item.id)
+    assert cancelled is not None
+    assert cancelled.status == "cancelled"
