@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from cosmos_workflow.engines.model_files.sets import ModelFiles
 from cosmos_workflow.engines.params import ParamField, Params, param_fields, validate_params
 from cosmos_workflow.errors import InputError, UnavailableError, list_choices, shorten
 from cosmos_workflow.progress import Stage
+
+if TYPE_CHECKING:
+    from cosmos_workflow.engines.model_files.sets import ModelFiles
 
 ENTRY_POINT_GROUP = "cosmos_workflow.engines"
 EXAMPLES_GROUP = "cosmos_workflow.engines.examples"
