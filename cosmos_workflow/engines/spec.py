@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from cosmos_workflow.engines.model_files.sets import ModelFiles
 from cosmos_workflow.engines.params import ParamField, Params, param_fields, validate_params
 from cosmos_workflow.errors import InputError, UnavailableError, list_choices, shorten
 from cosmos_workflow.progress import Stage
+
+if TYPE_CHECKING:
+    from cosmos_workflow.engines.model_files.sets import ModelFiles
 
 ENTRY_POINT_GROUP = "cosmos_workflow.engines"
 EXAMPLES_GROUP = "cosmos_workflow.engines.examples"
@@ -105,6 +107,12 @@ class EngineSpec:
         """What an item is made from, for this engine; params that aren't checked yet are, weights are complete already."""
         checked = params if isinstance(params, Params) else validate_params(self.params, params)
         return Recipe(text, checked, weights, {name: Path(path) for name, path in inputs.items()})
+
+    def check_params(self, params: Params) -> None:
+        """Raise InputError where nothing can be made with these params here and now, such as where a model's files are missing.
+
+        Called once, before items with them are queued, and before a batch of them.
+        """
 
     def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
         """Raise InputError where this engine can't make this item: called before anything is queued, and before a batch.
