@@ -108,6 +108,12 @@ class EngineSpec:
         checked = params if isinstance(params, Params) else validate_params(self.params, params)
         return Recipe(text, checked, weights, {name: Path(path) for name, path in inputs.items()})
 
+    def check_params(self, params: Params) -> None:
+        """Raise InputError where nothing can be made with these params here and now, such as where a model's files are missing.
+
+        Called once, before items with them are queued, and before a batch of them.
+        """
+
     def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
         """Raise InputError where this engine can't make this item: called before anything is queued, and before a batch.
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from cosmos_workflow.engines.chatterbox.variants import LANGUAGES, VARIANTS
-from cosmos_workflow.engines.params import Params, param
-
-MAX_SEED = 2**31 - 1
+from cosmos_workflow.engines.params import MAX_SEED, Params, param
 
 
 class ChatterboxParams(Params):

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from cosmos_workflow.engines.params import Params
 from cosmos_workflow.engines.spec import EngineSpec, engine_names, find_engine
 from cosmos_workflow.errors import InputError, did_you_mean, list_choices, shorten
 from cosmos_workflow.jobs.document.cascade import At, Cascade, EarlierTasks, TextSource
@@ -259,10 +260,14 @@ def _check_chunks(
     weights: Mapping[str, float],
 ) -> None:
     written = {name for at in cascade.engine_levels for name in at.level.inputs}
+    checked: dict[str, Params] = {}
     for chunk in chunks:
         voice = voices[chunk.speaker]
-        recipe = spec.recipe(chunk.text, voice.params, weights, voice.inputs)
         try:
+            if chunk.speaker not in checked:
+                checked[chunk.speaker] = spec.known_params(voice.params)
+                spec.check_params(checked[chunk.speaker])
+            recipe = spec.recipe(chunk.text, checked[chunk.speaker], weights, voice.inputs)
             # What is named and wrong has its own problem already; it isn't missing as well.
             spec.check(recipe, {*voice.sources, *(written - set(voice.inputs))})
         except InputError as error:
