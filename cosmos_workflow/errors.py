@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
+
+_OUTAGES = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 
 
 class WorkflowError(Exception):
@@ -39,6 +42,20 @@ def about(key: str) -> Iterator[None]:
     except WorkflowError as error:
         error.key = error.key or key
         raise
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether an error is the machine's and not the work's: a disk is full or broken, or something isn't available.
+
+    What was being made is to be made again once that is mended. A file that can't be read says nothing of the machine.
+    """
+    chain: list[BaseException] = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
+        chain.append(cause)
+    numbers = [cause.errno for cause in chain if isinstance(cause, OSError) and cause.errno]
+    if numbers:
+        return not _OUTAGES.isdisjoint(numbers)
+    return any(isinstance(cause, UnavailableError) for cause in chain)
 
 
 def list_choices(choices: Sequence[str], most: int = 12) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from cosmos_workflow.engines.spec import Recipe
-from cosmos_workflow.errors import WorkflowError
+from cosmos_workflow.errors import WorkflowError, is_outage
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,15 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An item can't be made: `error` is one sentence for a person, `traceback` what a developer needs."""
+    """An item can't be made: `error` is one sentence for a person, `traceback` what a developer needs.
+
+    An `outage` isn't the item's fault (`errors.is_outage`): it is made again when the queue goes on.
+    """
 
     id: str
     error: str
     traceback: str = ""
+    outage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,4 +147,4 @@ class SerialEngine(Engine):
 def failure(item_id: str, error: BaseException) -> Failure:
     """A Failure from an exception: its own sentence where it has one for people, else its type and text."""
     sentence = str(error) if isinstance(error, WorkflowError) else f"{type(error).__name__}: {error}"
-    return Failure(item_id, sentence, "".join(traceback.format_exception(error)))
+    return Failure(item_id, sentence, "".join(traceback.format_exception(error)), is_outage(error))

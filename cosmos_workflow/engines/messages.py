@@ -77,8 +77,8 @@ class ItemMade:
 
 @dataclass(frozen=True, slots=True)
 class BatchMade:
-    """Worker to app, the task's result. `error` says what broke the batch, where something did."""
+    """Worker to app, the task's result. `error` says what broke the batch, where something did; `outage` as in `Failure`."""
 
     error: str = ""
     traceback: str = ""
-    out_of_memory: bool = False
+    outage: bool = False

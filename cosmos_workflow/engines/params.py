@@ -12,6 +12,8 @@ from pydantic_core import ErrorDetails
 
 from cosmos_workflow.errors import InputError, list_choices, shorten
 
+MAX_SEED = 2**31 - 1
+
 Choices = Sequence[str] | Callable[[], Sequence[str]]
 ParamKind = Literal["int", "float", "bool", "choice", "text"]
 

@@ -15,12 +15,12 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from cosmos_workflow.engines.model_files.sets import ModelFiles
 from cosmos_workflow.engines.params import ParamField, Params, param_fields, validate_params
 from cosmos_workflow.errors import InputError, UnavailableError, list_choices, shorten
 from cosmos_workflow.progress import Stage
 
 if TYPE_CHECKING:
+    from cosmos_workflow.engines.model_files.sets import ModelFiles
     from cosmos_workflow.engines.speech_text.marks import Segment
 
 ENTRY_POINT_GROUP = "cosmos_workflow.engines"
@@ -114,6 +114,12 @@ class EngineSpec:
         checked = params if isinstance(params, Params) else validate_params(self.params, params)
         return Recipe(text, checked, weights, {name: Path(path) for name, path in inputs.items()})
 
+    def check_params(self, params: Params) -> None:
+        """Raise InputError where nothing can be made with these params here and now, such as where a model's files are missing.
+
+        Called once, before items with them are queued, and before a batch of them.
+        """
+
     def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
         """Raise InputError where this engine can't make this item: called before anything is queued, and before a batch.
 
@@ -177,8 +183,7 @@ class EngineSpec:
         if not self.speaks:
             return text, dict(params)
         led = ("normalize_text", "pronunciations")
-        checked = validate_params(self.params, params)
-        return self.spoken(text, checked), {name: value for name, value in params.items() if name not in led}
+        return self.spoken(text, self.known_params(params)), {name: value for name, value in params.items() if name not in led}
 
     def _check_inputs(self, inputs: Mapping[str, Path], later: Collection[str]) -> None:
         label = f"{self.name}: "

@@ -19,7 +19,7 @@ from cosmos_workflow.engines import speech
 from cosmos_workflow.engines.base import Cancelled, Device, Dropped, Engine, Failure, ItemOutcome, Output
 from cosmos_workflow.engines.messages import BatchBegun, BatchMade, BatchTask, CancelItems, ItemMade, ItemReported
 from cosmos_workflow.engines.spec import find_engine
-from cosmos_workflow.errors import WorkflowError
+from cosmos_workflow.errors import WorkflowError, is_outage
 from cosmos_workflow.gpu_dispatch.worker import BaseWorker
 
 LOCK_POLL_SECONDS = 0.2
@@ -145,4 +145,4 @@ def _broken(error: Exception) -> BatchMade:
         sentence = "The device ran out of memory."
     else:
         sentence = f"{type(error).__name__}: {error}"
-    return BatchMade(sentence, "".join(traceback.format_exception(error)), out_of_memory)
+    return BatchMade(sentence, "".join(traceback.format_exception(error)), is_outage(error))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -11,7 +13,8 @@ from typing import Any, Literal, cast
 from cosmos_workflow.engines.base import Dropped, Failure, Output, Request
 from cosmos_workflow.engines.messages import BatchBegun, BatchMade, BatchTask, ItemMade, ItemReported
 from cosmos_workflow.engines.spec import EngineSpec, find_engine
-from cosmos_workflow.errors import InputError, WorkflowError
+from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, is_outage
+from cosmos_workflow.execution.patience import Patience
 from cosmos_workflow.execution.task_router import TaskRouter
 from cosmos_workflow.gpu_dispatch import events
 from cosmos_workflow.ids import new_id
@@ -20,6 +23,8 @@ from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
 from cosmos_workflow.queueing.retries import Ending
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.store import Store
+
+log = logging.getLogger(__name__)
 
 PROGRESS_SECONDS = 1.0
 """How often an item's progress is written to the store, at most."""
@@ -59,7 +64,7 @@ class ItemResult:
     """How an item ended. *interrupted* isn't an end: the retry policy will have it tried again.
 
     `ending` says what happened, `item` is what the item has become: at its end, or queued again. `hold` is set when going on
-    makes no sense (a full disk), and says why.
+    makes no sense (the disk is full, something isn't available), and says why.
     """
 
     item_id: str
@@ -73,12 +78,28 @@ class ItemResult:
     hold: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class WriteRefused:
+    """A record can't be written now, and `reason` says why; it is tried again until it can."""
+
+    reason: str
+
+
 def outcome_of(item: QueueItem) -> Outcome:
     """What a run that left its item so is called."""
     return "interrupted" if item.status is ItemStatus.QUEUED else cast("Outcome", str(item.status))
 
 
-OperationEvent = EngineLoading | BatchStarted | ItemProgressed | ItemResult
+OperationEvent = EngineLoading | BatchStarted | ItemProgressed | ItemResult | WriteRefused
+
+
+@contextmanager
+def _unimportant() -> Iterator[None]:
+    """A write that a record can do without: where it is refused, the work goes on."""
+    try:
+        yield
+    except UnavailableError as error:
+        log.warning("a run's progress could not be noted: %s", error)
 
 
 class BatchRun:
@@ -89,6 +110,7 @@ class BatchRun:
         batch: Batch,
         store: Store,
         router: TaskRouter,
+        patience: Patience,
         notify: Callable[[OperationEvent], None],
         *,
         token: str,
@@ -98,6 +120,7 @@ class BatchRun:
         self.task_id = ""
         self._store = store
         self._router = router
+        self._patience = patience
         self._notify = notify
         self._token, self._owner = token, owner
         self._spec: EngineSpec = find_engine(batch.engine)
@@ -115,8 +138,10 @@ class BatchRun:
         availability = self._spec.availability()
         reasons: dict[str, str] = {}
         for item in self.batch.items:
+            recipe = self._recipes[item.id]
             try:
-                self._spec.check(self._recipes[item.id])
+                self._spec.check_params(recipe.params)
+                self._spec.check(recipe)
             except InputError as error:
                 reasons[item.id] = str(error)
             if not availability.available:
@@ -173,7 +198,8 @@ class BatchRun:
             case ItemMade(outcome=Output() as output) if output.id in self.open:
                 yield self._publish(output, message.seconds)
             case ItemMade(outcome=Failure() as failure) if failure.id in self.open:
-                yield self._end(failure.id, Ending.FAILED, failure.error, failure.traceback)
+                ending, hold = (Ending.STOPPED, failure.error) if failure.outage else (Ending.FAILED, "")
+                yield self._end(failure.id, ending, failure.error, failure.traceback, hold)
             case ItemMade(outcome=Dropped() as dropped) if dropped.id in self.open:
                 yield self._end(dropped.id, Ending.CANCELLED)
 
@@ -181,10 +207,15 @@ class BatchRun:
         """Other processes on this workspace read the progress from the store; they don't need every step."""
         if tracker.last_updated - self._noted.get(tracker.job_id, 0.0) >= PROGRESS_SECONDS:
             self._noted[tracker.job_id] = tracker.last_updated
-            self._store.runs.update_progress(self._runs[tracker.job_id], tracker.stage, tracker.fraction, tracker.message)
+            run_id = self._runs[tracker.job_id]
+            with _unimportant():
+                self._store.runs.update_progress(run_id, tracker.stage, tracker.fraction, tracker.message)
 
     def _on_made(self, made: BatchMade) -> Iterator[ItemResult]:
-        yield from self._end_open(Ending.BROKEN if made.error else Ending.CANCELLED, made.error, made.traceback)
+        if made.outage:
+            yield from self._end_open(Ending.STOPPED, made.error, made.traceback, made.error)
+        else:
+            yield from self._end_open(Ending.BROKEN if made.error else Ending.CANCELLED, made.error, made.traceback)
 
     def _on_error(self, event: events.TaskError) -> Iterator[ItemResult]:
         reason = event.error.strip().splitlines()[-1] if event.error.strip() else "the worker stopped"
@@ -210,7 +241,8 @@ class BatchRun:
         if slot is not None and slot.node:
             device += f" on {slot.node}"
         for item_id in self._open_in_order():
-            self._store.runs.start(self._runs[item_id], device=device, worker=str(worker), load_seconds=load_seconds)
+            with _unimportant():
+                self._store.runs.start(self._runs[item_id], device=device, worker=str(worker), load_seconds=load_seconds)
         self._notify(BatchStarted(tuple(self._open_in_order()), device, load_seconds))
 
     def _publish(self, output: Output, seconds: float) -> ItemResult:
@@ -219,7 +251,8 @@ class BatchRun:
         try:
             record = self._store.runs.publish(run_id, output.files, metadata)
         except WorkflowError as error:
-            return self._end(output.id, Ending.FAILED, str(error), hold=str(error))
+            ending = Ending.STOPPED if is_outage(error) else Ending.FAILED
+            return self._end(output.id, ending, str(error), hold=str(error))
         self.open.discard(output.id)
         files = {key: self._store.runs.output_path(record, key) for key in record.outputs}
         item = self._items[output.id].after(Ending.SUCCEEDED)
@@ -230,18 +263,21 @@ class BatchRun:
     def _open_in_order(self) -> list[str]:
         return [item.id for item in self.batch.items if item.id in self.open]
 
-    def _end_open(self, ending: Ending, error: str = "", traceback: str = "") -> Iterator[ItemResult]:
+    def _end_open(self, ending: Ending, error: str = "", traceback: str = "", hold: str = "") -> Iterator[ItemResult]:
         for item_id in self._open_in_order():
-            yield self._end(item_id, ending, error, traceback)
+            yield self._end(item_id, ending, error, traceback, hold)
 
-    def _end(self, item_id: str, ending: Ending, error: str = "", traceback: str = "", *, hold: str = "") -> ItemResult:
+    def _end(self, item_id: str, ending: Ending, error: str = "", traceback: str = "", hold: str = "") -> ItemResult:
         run_id = self._runs[item_id]
         item = self._items[item_id].after(ending, error, len(self.batch))
         if item.status.is_terminal:
             error = item.error
         self.open.discard(item_id)
         outcome = outcome_of(item)
-        self._store.runs.finish(run_id, outcome, error=error, traceback=traceback)
+        self._patience.write(
+            lambda: self._store.runs.finish(run_id, outcome, error=error, traceback=traceback),
+            lambda reason: self._notify(WriteRefused(reason)),
+        )
         self._store.runs.discard_folder(run_id)
         result = ItemResult(item_id, run_id, outcome, item, ending, {}, error, traceback, hold)
         self._notify(result)

@@ -12,6 +12,7 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.messages import CancelItems
 from cosmos_workflow.execution.batch_run import BatchRun, ItemResult, OperationEvent
 from cosmos_workflow.execution.estimates import BatchingGain, CostSample, Rate, TimeLeft, batching_gain, learn_rate, time_left
+from cosmos_workflow.execution.patience import Patience
 from cosmos_workflow.execution.task_router import Pool, TaskRouter
 from cosmos_workflow.gpu_dispatch import events
 from cosmos_workflow.gpu_dispatch.events import SlotStatus
@@ -55,6 +56,7 @@ class Operations:
         self._new_pool = pool
         self._cancel_grace = cancel_grace
         self.router = TaskRouter(self._make_pool, on_dispatch_event)
+        self.patience = Patience()
         self._lock = threading.Lock()
         self._running: dict[str, BatchRun] = {}
         self._rates: dict[str, Rate | None] = {}
@@ -89,7 +91,8 @@ class Operations:
         Waits for its turn when others use the devices. An iterator that is closed early cancels what it had begun. Events
         arrive in this thread, in order.
         """
-        run = BatchRun(batch, self.store, self.router, on_event or (lambda _event: None), token=token, owner=owner)
+        notify = on_event or (lambda _event: None)
+        run = BatchRun(batch, self.store, self.router, self.patience, notify, token=token, owner=owner)
         yield from run.refuse_impossible()
         if not run.open:
             return
@@ -186,6 +189,7 @@ class Operations:
 
     def close(self, graceful: bool = False) -> None:
         """Stop the workers; what was running is interrupted, unless `graceful`."""
+        self.patience.end()
         self.router.close(graceful)
         self.store.close()
 

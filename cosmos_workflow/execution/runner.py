@@ -12,7 +12,14 @@ from enum import StrEnum
 
 from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.errors import WorkflowError
-from cosmos_workflow.execution.batch_run import BatchStarted, EngineLoading, ItemProgressed, ItemResult, OperationEvent
+from cosmos_workflow.execution.batch_run import (
+    BatchStarted,
+    EngineLoading,
+    ItemProgressed,
+    ItemResult,
+    OperationEvent,
+    WriteRefused,
+)
 from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.queueing.changes import Changes
@@ -109,8 +116,13 @@ class QueueRunner:
         self._started_at = 0.0
 
     def start(self) -> None:
-        """Begin, or go on after a pause or a hold; does nothing while it runs. An empty queue leaves it idle."""
+        """Begin, or go on after a pause or a hold; does nothing while it runs. An empty queue leaves it idle.
+
+        What is running and nobody makes, since a lane broke, is queued again first.
+        """
         with self._lock:
+            made = {item.id for batch in self._batches.values() for item in batch.items}
+            self.queue.put_back([item.id for item in self.queue.snapshot().running if item.id not in made])
             if self._state is not RunnerState.RUNNING:
                 self._deaths = Deaths()
                 self._started_at = time.time()
@@ -176,6 +188,8 @@ class QueueRunner:
         try:
             while (batch := self._next_batch()) is not None:
                 self._run(batch)
+        except Exception as error:
+            self._hold(_broken(error))
         finally:
             self._leave()
 
@@ -222,18 +236,15 @@ class QueueRunner:
                 self._settle(result)
                 if result.ending is Ending.DIED:
                     died = result.error
-        except WorkflowError as error:
-            self._hold(str(error))
         except Exception as error:
-            log.exception("batch %s broke outside its engine", batch.id)
-            self._hold(f"Something went wrong in Cosmos Workflow itself: {type(error).__name__}: {error}")
+            self._hold(_broken(error))
         finally:
             self._close(batch, died)
 
     def _settle(self, result: ItemResult) -> None:
         if result.hold:
             self._hold(result.hold)
-        self.queue.settle(result.item)
+        self._write(lambda: self.queue.settle(result.item))
         with self._lock:
             self._progress.pop(result.item_id, None)
             if result.ending is Ending.SUCCEEDED:
@@ -242,17 +253,27 @@ class QueueRunner:
 
     def _close(self, batch: Batch, died: str) -> None:
         left_over = [item.id for item in batch.items if self._is_running(item)]
-        if left_over:
-            self.queue.put_back(left_over)
+        try:
+            if left_over:
+                self._write(lambda: self.queue.put_back(left_over))
+        finally:
+            self._forget(batch)
         with self._lock:
-            self._batches.pop(batch.id, None)
-            for item in batch.items:
-                self._progress.pop(item.id, None)
             if died:
                 self._deaths = self._deaths.after(batch.items[0].attempts, len(batch))
                 if self._deaths.in_a_row >= MAX_DEATHS:
                     self._hold(f"The worker died {self._deaths.in_a_row} times in a row, the last time with: {died}")
             self._notify()
+
+    def _forget(self, batch: Batch) -> None:
+        with self._lock:
+            self._batches.pop(batch.id, None)
+            for item in batch.items:
+                self._progress.pop(item.id, None)
+
+    def _write(self, action: Callable[[], object]) -> None:
+        """Write into the queue's journal what must not be lost; while that can't be, the queue holds and says why."""
+        self._operations.patience.write(action, self._hold)
 
     def _is_running(self, item: QueueItem) -> bool:
         current = self.queue.get(item.id)
@@ -263,6 +284,8 @@ class QueueRunner:
             if self._state is RunnerState.RUNNING and self._operations.lanes() > self._devices:
                 self._staff()  # a cluster's machines come when they come
             match event:
+                case WriteRefused():
+                    self._hold(event.reason)
                 case EngineLoading():
                     message = f"loading {find_engine(event.engine).title}"
                     self._progress.update({item: ItemProgress(0.0, "", message, time.time()) for item in event.item_ids})
@@ -281,7 +304,8 @@ class QueueRunner:
 
     def _hold(self, reason: str) -> None:
         with self._lock:
-            self._set(RunnerState.HELD, reason)
+            if (self._state, self._reason) != (RunnerState.HELD, reason):
+                self._set(RunnerState.HELD, reason)
 
     def _set(self, state: RunnerState, reason: str = "") -> None:
         self._state, self._reason = state, reason
@@ -295,3 +319,10 @@ class QueueRunner:
     def _notify(self) -> None:
         self._lock.notify_all()
         self.changes.notify()
+
+
+def _broken(error: Exception) -> str:
+    if isinstance(error, WorkflowError):
+        return str(error)
+    log.error("a lane broke", exc_info=error)
+    return f"Something went wrong in Cosmos Workflow itself: {type(error).__name__}: {error}"

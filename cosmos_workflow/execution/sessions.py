@@ -72,6 +72,7 @@ class Sessions:
         """Stop every runner; what was running is queued again."""
         for session in self.all():
             session.runner.pause()
+        self.operations.patience.end()
         self.operations.router.close()
         for session in self.all():
             session.runner.join()

@@ -10,10 +10,8 @@ from typing import Any
 from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.ids import canonical, digest
-from cosmos_workflow.queueing.items import Batch, QueueItem
+from cosmos_workflow.queueing.items import Batch, Group, QueueItem, group_of
 from cosmos_workflow.queueing.retries import rung
-
-Group = tuple[str, int]
 
 
 def calculate_batch_key(engine: str, params: Mapping[str, Any], weights: Mapping[str, float] | None = None) -> str:
@@ -37,11 +35,6 @@ def batch_size(item: QueueItem, limit: int | None = None) -> int:
     return min(own, limit) if limit else own
 
 
-def group_of(item: QueueItem) -> Group:
-    """What items of one batch have in common: the key, and how often they were interrupted."""
-    return item.batch_key, item.attempts
-
-
 def group_queue_by_batch_key(items: Iterable[QueueItem], max_batch_size: int | None = None) -> list[Batch]:
     """Batches in the order in which each key first appears, items in queue order, at most `max_batch_size` in each."""
     return list(plan_batches(items, lambda _item: max_batch_size))
@@ -62,10 +55,14 @@ def plan_batches(
     for item in items:
         groups.setdefault(group_of(item), []).append(item)
     for group, members in groups.items():
-        key, attempts = group
-        size = rungs.get(group) or rung(attempts, min(len(members), max(1, size_of(members[0]) or len(members))))
+        size = rungs.get(group) or size_in_group(members[0], len(members), size_of)
         for start in range(0, len(members), size):
-            yield Batch(key, tuple(members[start : start + size]))
+            yield Batch(group[0], tuple(members[start : start + size]))
+
+
+def size_in_group(first: QueueItem, count: int, size_of: Callable[[QueueItem], int | None]) -> int:
+    """How large a batch of `count` items that are in a group with `first` may be."""
+    return rung(first.attempts, min(count, max(1, size_of(first) or count)))
 
 
 def explain_groups(batches: Sequence[Batch]) -> list[str]:

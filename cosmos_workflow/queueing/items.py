@@ -8,10 +8,13 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from cosmos_workflow.engines.params import Params
 from cosmos_workflow.engines.spec import EngineSpec, Recipe, find_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.ids import digest, new_id
 from cosmos_workflow.queueing.retries import Ending, next_attempts
+
+Group = tuple[str, int]
 
 
 class ItemStatus(StrEnum):
@@ -103,10 +106,14 @@ class QueueItem:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """An engine with params and weights that are complete and checked: what a prompt needs to become a queue item."""
+    """An engine with params and weights that are complete and checked: what a prompt needs to become a queue item.
+
+    `params` as plain values and `checked` as the engine's own model of them are the same.
+    """
 
     spec: EngineSpec
     params: Mapping[str, Any]
+    checked: Params
     weights: Mapping[str, float]
     batch_key: str
 
@@ -120,24 +127,38 @@ class Configuration:
     def known(cls, engine: str, params: Mapping[str, Any], weights: Mapping[str, float]) -> Self:
         """From values that were completed and checked before."""
         spec = find_engine(engine)
-        return cls(spec, params, weights, digest(spec.key_parts(spec.known_params(params), weights)))
+        checked = spec.known_params(params)
+        return cls(spec, params, checked, weights, digest(spec.key_parts(checked, weights)))
 
     def recipe(self, prompt: Prompt) -> Recipe:
         """What a prompt is made from with this configuration."""
-        return self.spec.recipe(prompt.text, self.spec.known_params(self.params), self.weights, prompt.inputs)
+        return self.spec.recipe(prompt.text, self.checked, self.weights, prompt.inputs)
 
     def check(self, prompt: Prompt) -> float:
-        """What the prompt costs; raises InputError where it can't be made."""
+        """What the prompt costs; raises InputError where it can't be made (see `EngineSpec.check_params` too)."""
         recipe = self.recipe(prompt)
         self.spec.check(recipe)
         return self.spec.cost(recipe)
 
-    def item(self, prompt: Prompt, cost: float, source: str = "") -> QueueItem:
-        """The prompt as a queue item."""
-        params, weights, inputs = dict(self.params), dict(self.weights), dict(prompt.inputs)
+    def item(self, prompt: Prompt, cost: float, source: str = "", position: int = 0) -> QueueItem:
+        """The prompt as a queue item. Items of one configuration share its params and weights, which nobody changes."""
         return QueueItem(
-            prompt.id, prompt.text, self.spec.name, params, weights, inputs, self.batch_key, source=source, cost=cost
+            prompt.id,
+            prompt.text,
+            self.spec.name,
+            self.params,
+            self.weights,
+            dict(prompt.inputs),
+            self.batch_key,
+            position=position,
+            source=source,
+            cost=cost,
         )
+
+
+def group_of(item: QueueItem) -> Group:
+    """What items of one batch have in common: the key, and how often they were interrupted."""
+    return item.batch_key, item.attempts
 
 
 def check_again(items: Iterable[QueueItem]) -> list[QueueItem]:

@@ -7,15 +7,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.ids import new_id, new_token
-from cosmos_workflow.queueing.batches import Group, batch_size, group_of, plan_batches
+from cosmos_workflow.queueing.batches import batch_size, plan_batches, size_in_group
 from cosmos_workflow.queueing.changes import Changes
-from cosmos_workflow.queueing.items import Batch, Configuration, ItemStatus, Prompt, QueueItem
+from cosmos_workflow.queueing.items import Batch, Configuration, Group, ItemStatus, Prompt, QueueItem
 from cosmos_workflow.queueing.retries import waits_for_others
 from cosmos_workflow.queueing.snapshot import Journal, QueueSnapshot
+from cosmos_workflow.queueing.waiting import Waiting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +48,9 @@ class Queue:
         self._journal = journal
         self._lock = threading.RLock()
         self._items = {item.id: item for item in sorted(items, key=lambda item: item.position)}
+        self._waiting = Waiting(self._items.values())
+        self._snapshot: QueueSnapshot | None = None
+        self._planned: tuple[int, list[Batch]] = (-1, [])
         self._finished: dict[str, QueueItem] = {}
         self._done: Counter[ItemStatus] = Counter()
         self._rungs: dict[Group, int] = {}
@@ -73,16 +78,23 @@ class Queue:
         """Add each prompt with this configuration, all or none; raises InputError saying which prompt can't be made, and why."""
         if not prompts:
             raise InputError("No prompt is selected; select at least one.")
-        configuration = Configuration.of(engine, params, weights)
-        costs = [_check(configuration, prompt, _where(prompt, number, len(prompts))) for number, prompt in enumerate(prompts, 1)]
-        return self.extend([configuration.item(prompt, cost, source) for prompt, cost in zip(prompts, costs, strict=True)])
+        now = Configuration.of(engine, params, weights)
+        costs = _checked_costs(now, prompts)
+        with self._lock:
+            self._begin_round()
+            start = self._next_position()
+            added = [
+                now.item(prompt, cost, source, position)
+                for position, (prompt, cost) in enumerate(zip(prompts, costs, strict=True), start)
+            ]
+            self._write(added)
+            return added
 
     def extend(self, items: Sequence[QueueItem]) -> list[QueueItem]:
         """Put items that were checked already at the end of the queue."""
         with self._lock:
-            if not self._items:
-                self._done.clear()
-            start = max((item.position for item in self._items.values()), default=0) + 1
+            self._begin_round()
+            start = self._next_position()
             placed = [replace(item, position=start + offset) for offset, item in enumerate(items)]
             self._write(placed)
             return placed
@@ -153,7 +165,7 @@ class Queue:
                 batch_key=now.batch_key,
                 attempts=0,
                 error="",
-                cost=_check(now, prompt, item_id),
+                cost=_checked_costs(now, [prompt], item_id)[0],
             )
             self._write([edited])
             return edited
@@ -180,18 +192,26 @@ class Queue:
     def plan(self) -> list[Batch]:
         """The batches of what is queued, in the order in which they will run."""
         with self._lock:
-            return list(self._plan())
+            if self._planned[0] != self.changes.version:
+                self._planned = self.changes.version, list(self._plan())
+            return list(self._planned[1])
 
     def claim(self) -> Batch | None:
         """Take the next batch: its items are running from now on. None when nothing is queued."""
         with self._lock:
-            batch = next(self._plan(), None)
-            if batch is None:
+            group = self._waiting.next_group(self._last_key)
+            if group is None:
                 return None
-            batch = batch.begun()
+            members = self._waiting.members(group)
+            size = self._rungs.get(group) or size_in_group(next(iter(members)), len(members), self._size_of)
+            batch = Batch(group[0], tuple(islice(members, size))).begun()
             self._write(batch.items)
             self._last_key = batch.key
-            self._keep_rung(batch)
+            # The second half of what was interrupted is as large as the first, though fewer items wait by then.
+            if group[1] and self._waiting.members(group):
+                self._rungs[group] = size
+            else:
+                self._rungs.pop(group, None)
             return batch
 
     def settle(self, item: QueueItem) -> None:
@@ -230,8 +250,10 @@ class Queue:
     def snapshot(self) -> QueueSnapshot:
         """The queue at this moment."""
         with self._lock:
-            items, finished = tuple(self._items.values()), tuple(self._finished.values())
-            return QueueSnapshot(self.changes.version, items, finished, dict(self._done))
+            if self._snapshot is None or self._snapshot.version != self.changes.version:
+                items, finished = tuple(self._items.values()), tuple(self._finished.values())
+                self._snapshot = QueueSnapshot(self.changes.version, items, finished, dict(self._done))
+            return self._snapshot
 
     def get_queue_display(self) -> pd.DataFrame:
         """The queue as a table: see `cosmos_workflow.queueing.rows`."""
@@ -242,21 +264,21 @@ class Queue:
     # --- inside, under the lock ---
 
     def _queued(self) -> list[QueueItem]:
-        return [item for item in self._items.values() if item.status is ItemStatus.QUEUED]
+        return self._waiting.in_order()
+
+    def _begin_round(self) -> None:
+        if not self._items:
+            self._done.clear()
+
+    def _next_position(self) -> int:
+        last = next(reversed(self._items), None)
+        return self._items[last].position + 1 if last else 1
 
     def _plan(self) -> Iterator[Batch]:
         # A key that is on its way goes on, so that a model isn't changed after every batch of a mixed queue.
         queued = self._queued()
         queued.sort(key=lambda item: (waits_for_others(item.attempts), item.batch_key != self._last_key))
         return plan_batches(queued, self._size_of, self._rungs)
-
-    def _keep_rung(self, batch: Batch) -> None:
-        # The second half is as large as the first, though fewer items wait by then.
-        group = group_of(batch.items[0])
-        if batch.items[0].attempts and any(group_of(item) == group for item in self._queued()):
-            self._rungs[group] = len(batch)
-        else:
-            self._rungs.pop(group, None)
 
     def _forget_oldest(self) -> None:
         passing = [item.id for item in self._finished.values() if item.status is not ItemStatus.FAILED]
@@ -270,18 +292,31 @@ class Queue:
             self._journal.save(self.token, changed, removed)
         for item_id in removed:
             self._items.pop(item_id, None)
-        in_place = all(item.id in self._items and item.position == self._items[item.id].position for item in changed)
-        self._items.update({item.id: item for item in changed})
+        end = self._next_position()
+        in_place = True
+        for item in changed:
+            before = self._items.get(item.id)
+            in_place = in_place and (item.position == before.position if before else item.position >= end)
+            self._items[item.id] = item
+            end = max(end, item.position + 1)
         if not in_place:
             self._items = {item.id: item for item in sorted(self._items.values(), key=lambda item: item.position)}
+        self._waiting.update(changed, removed, self._items)
         self.changes.notify()
 
 
-def _check(configuration: Configuration, prompt: Prompt, where: str) -> float:
-    try:
-        return configuration.check(prompt)
-    except InputError as error:
-        raise InputError(f"{where}: {error}", key=error.key, place=where, cause=error.cause) from error
+def _checked_costs(configuration: Configuration, prompts: Sequence[Prompt], place: str = "") -> list[float]:
+    """What each prompt costs; raises InputError naming the one that can't be made."""
+    costs: list[float] = []
+    for number, prompt in enumerate(prompts, 1):
+        try:
+            if number == 1:
+                configuration.spec.check_params(configuration.checked)
+            costs.append(configuration.check(prompt))
+        except InputError as error:
+            where = place or _where(prompt, number, len(prompts))
+            raise InputError(f"{where}: {error}", key=error.key, place=where, cause=error.cause) from error
+    return costs
 
 
 def _where(prompt: Prompt, number: int, total: int) -> str:

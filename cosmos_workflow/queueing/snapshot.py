@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from cosmos_workflow.queueing.items import ItemStatus, QueueItem
@@ -17,7 +18,7 @@ class Journal(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class QueueSnapshot:
     """A queue at one moment. `version` grows with every change; `finished` are the items done since it was last cleared.
 
@@ -29,22 +30,22 @@ class QueueSnapshot:
     finished: tuple[QueueItem, ...]
     done: Mapping[ItemStatus, int]
 
-    @property
+    @cached_property
     def queued(self) -> list[QueueItem]:
         """Items that wait."""
         return [item for item in self.items if item.status is ItemStatus.QUEUED]
 
-    @property
+    @cached_property
     def running(self) -> list[QueueItem]:
         """Items that are being made."""
         return [item for item in self.items if item.status is ItemStatus.RUNNING]
 
-    @property
+    @cached_property
     def failed(self) -> list[QueueItem]:
         """Items that failed, and weren't cleared or retried."""
         return [item for item in self.finished if item.status is ItemStatus.FAILED]
 
-    @property
+    @cached_property
     def total(self) -> int:
         """Items of this round: finished, running and queued."""
         return sum(self.done.values()) + len(self.items)

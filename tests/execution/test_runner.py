@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import DEADLINE, wait_for
@@ -282,23 +283,85 @@ def test_what_was_running_when_the_program_ends_is_queued_again(workspace: Works
         assert run(restored) == {"succeeded": 2}
 
 
-def test_a_full_disk_fails_the_item_and_holds_the_queue(
+def test_a_full_disk_holds_the_queue_and_costs_nothing(
     session: Session, operations: Operations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_args: object) -> None:
         raise UnavailableError("The disk is full; free some space and start the queue again.")
 
-    first, *_ = add(session, "ok")
+    add(session, "ok")
     add(session, "ok", group=1)
     with monkeypatch.context() as patch:
         patch.setattr(operations.store.runs, "publish", full)
         session.runner.start()
         assert session.runner.join(DEADLINE)
     snapshot = session.runner.snapshot()
-    assert (snapshot.state, len(snapshot.queue.items)) == (RunnerState.HELD, 1)
+    assert (snapshot.state, len(snapshot.queue.queued)) == (RunnerState.HELD, 2)
     assert "disk is full" in snapshot.reason
-    assert "disk is full" in error_of(session, first)
-    assert run(session) == {"failed": 1, "succeeded": 1}
+    assert run(session) == {"succeeded": 2}
+
+
+@pytest.mark.parametrize("word", ["no-space", "break-no-space"])
+def test_a_disk_that_is_full_for_the_engine_holds_the_queue_and_costs_nothing(
+    word: str, session: Session, tmp_path: Path
+) -> None:
+    space = tmp_path / "space"
+    add(session, *[f"{word} {space}"] * 20)
+    session.runner.start()
+    assert session.runner.join(DEADLINE)
+    snapshot = session.runner.snapshot()
+    assert (snapshot.state, len(snapshot.queue.queued), snapshot.queue.finished) == (RunnerState.HELD, 20, ())
+    assert "No space left" in snapshot.reason
+    assert {item.attempts for item in snapshot.queue.items} == {0}, "nothing is known against them"
+    space.touch()
+    assert run(session) == {"succeeded": 20}
+
+
+def test_what_the_journal_refuses_is_written_when_it_can_be(
+    session: Session, operations: Operations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is locked while a batch ends: nothing stays running, and nothing is made twice."""
+    ids = add(session, *["ok"] * 3, "fail")
+    refused: list[str] = []
+    finish, save = operations.store.runs.finish, operations.store.queues.save
+
+    def stubborn(action: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **more: Any) -> Any:
+            if session.queue.snapshot().running and len(refused) % 3 < 2:
+                refused.append(action.__name__)
+                raise UnavailableError("The database is locked by another program; close that.")
+            refused.append("")
+            return action(*args, **more)
+
+        return call
+
+    monkeypatch.setattr(operations.store.runs, "finish", stubborn(finish))
+    monkeypatch.setattr(operations.store.queues, "save", stubborn(save))
+    session.runner.start()
+    assert session.runner.join(DEADLINE)
+    snapshot = session.runner.snapshot()
+    assert {"finish", "save"} <= set(refused)
+    assert (snapshot.state, snapshot.queue.items) == (RunnerState.HELD, ())
+    assert "locked" in snapshot.reason
+    assert ends(session) == {"succeeded": 3, "failed": 1}
+    assert sorted(run.item_id for run in operations.store.runs.list()) == sorted(ids)
+
+
+def test_a_lane_that_breaks_says_so_and_start_takes_back_what_it_left(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_args: object) -> None:
+        raise RuntimeError("no such lane")
+
+    add(session, "ok", "ok")
+    with monkeypatch.context() as patch:
+        patch.setattr(session.queue, "settle", broken)
+        patch.setattr(session.queue, "put_back", lambda ids: broken() if ids else [])
+        session.runner.start()
+        assert session.runner.join(DEADLINE)
+    snapshot = session.runner.snapshot()
+    assert snapshot.state is RunnerState.HELD
+    assert "no such lane" in snapshot.reason
+    assert len(snapshot.queue.running) == 2
+    assert run(session) == {"succeeded": 2}
 
 
 def test_retrying_a_failed_item_makes_a_new_one(session: Session) -> None:

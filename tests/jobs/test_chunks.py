@@ -140,3 +140,22 @@ def test_pauses_part_a_paragraph_and_stand_behind_their_piece() -> None:
         ("Four.", 1.5, "paragraph"),
         ("Five.", None, ""),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ("word, " * 8 + "and ") * 60_000,
+        "a" * 3_000_000,
+        "<speaker:anna>hello there.\n" * 100_000,
+        "<speaker:nobody>hello there.\n" * 100_000,
+        "the quick brown fox jumps " * 100_000,
+        "J. " * 1_000_000,
+        "The quick brown fox. It jumps over the dog.\n\n" * 60_000,
+    ],
+    ids=["commas", "one word", "speakers", "wrong speakers", "no full stop", "abbreviations", "paragraphs"],
+)
+def test_megabytes_are_cut_in_one_pass(text: str) -> None:
+    chunks, _ = cut_text(text, Limits(), speakers=["anna"])  # each of these took minutes to hours
+    marks = re.compile(r"<speaker:anna>|\s")
+    assert sum(len(marks.sub("", chunk.text)) for chunk in chunks) == len(marks.sub("", text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -45,7 +46,9 @@ class ProbeSpec(EngineSpec):
 
 
 class ProbeEngine(Engine):
-    """The prompt says: ok | work MS | fail | break | oom N | kill | kill-once FILE | wait FILE | watch FILE | hang FILE"""
+    """The prompt says: ok | work MS | fail | break | oom N | kill | kill-once FILE | wait FILE | watch FILE | hang FILE |
+    no-space FILE (until it is there) | break-no-space FILE
+    """
 
     def load(self, device: Device) -> None:
         log("load")
@@ -67,6 +70,11 @@ class ProbeEngine(Engine):
         word, _, rest = request.text.partition(" ")
         if word == "fail":
             return failure(request.id, ValueError("the probe was told to fail"))
+        if word.endswith("no-space") and not Path(rest).exists():
+            full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if word == "no-space":
+                return failure(request.id, full)
+            raise full
         if word == "break":
             raise ValueError("the probe was told to break")
         if word == "oom" and size > int(rest):

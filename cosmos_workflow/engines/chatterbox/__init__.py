@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -71,7 +72,7 @@ class ChatterboxSpec(EngineSpec):
 
     def fields(self, values: Mapping[str, Any]) -> tuple[ParamField, ...]:
         """The parameters with the defaults and ranges of the variant that `values` name."""
-        return _fields_of(find_variant(str(values.get("variant", ""))))
+        return _fields_of(find_variant(str(values.get("variant", ""))).name)
 
     def complete_params(self, values: Mapping[str, Any], where: str = "") -> dict[str, Any]:
         """Every parameter with its value; what isn't given has the variant's own default, as has a number of steps of 0."""
@@ -84,19 +85,19 @@ class ChatterboxSpec(EngineSpec):
         """The language of a text: only one variant speaks others than English."""
         return str(params.get("language_id", "en")) if params.get("variant") == "multilingual" else "en"
 
+    def check_params(self, params: Params) -> None:
+        """Refuse a variant whose model files are missing; where none are here, `availability` says so."""
+        variant = find_variant(cast("ChatterboxParams", params).variant)
+        if find_model_files(variant.model_files) is None and self.availability().available:
+            raise InputError(f"chatterbox: {missing_sentence(variant.model_files)}")
+
     def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
         params = cast("ChatterboxParams", recipe.params)
         _check_ranges(params, self.name)
         variant = find_variant(params.variant)
-        self._check_model_files(variant)
         _check_text(recipe.text, variant)
         super().check(recipe, later)
         _check_recordings(recipe.inputs, variant, later)
-
-    def _check_model_files(self, variant: Variant) -> None:
-        """Refuse a variant whose model files are missing; where none are here, `availability` says so."""
-        if find_model_files(variant.model_files) is None and self.availability().available:
-            raise InputError(f"chatterbox: {missing_sentence(variant.model_files)}")
 
     def cost(self, recipe: Recipe) -> float:
         """Expected speech tokens, 25 of them a second of sound."""
@@ -106,7 +107,9 @@ class ChatterboxSpec(EngineSpec):
         return max(1.0, EXPECTED_TOKENS_PER_CHARACTER * len(recipe.text))
 
 
-def _fields_of(variant: Variant) -> tuple[ParamField, ...]:
+@cache
+def _fields_of(name: str) -> tuple[ParamField, ...]:
+    variant = find_variant(name)
     return tuple(_narrowed(field, variant) for field in param_fields(ChatterboxParams))
 
 
@@ -120,7 +123,7 @@ def _narrowed(field: ParamField, variant: Variant) -> ParamField:
 def _check_ranges(params: ChatterboxParams, where: str) -> None:
     """Raise InputError where a value is in the widest range, and out of the variant's."""
     variant = find_variant(params.variant)
-    for field in _fields_of(variant):
+    for field in _fields_of(variant.name):
         low, high = field.minimum, field.maximum
         value = getattr(params, field.name)
         if low is not None and high is not None and not low <= value <= high:

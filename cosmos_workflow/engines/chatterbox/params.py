@@ -5,10 +5,8 @@ from __future__ import annotations
 from pydantic import field_validator
 
 from cosmos_workflow.engines.chatterbox.variants import LANGUAGES, VARIANTS
-from cosmos_workflow.engines.params import Params, param
+from cosmos_workflow.engines.params import MAX_SEED, Params, param
 from cosmos_workflow.engines.speech_text.params import PRONUNCIATIONS, normalize_param, pronunciations_param, tidy_list
-
-MAX_SEED = 2**31 - 1
 
 
 class ChatterboxParams(Params):

@@ -9,7 +9,7 @@ from pydantic import field_validator
 
 from cosmos_workflow.engines.espeak.clauses import fit, fit_ssml
 from cosmos_workflow.engines.espeak.ssml import clean_ssml
-from cosmos_workflow.engines.espeak.voices import library_path, parse_voice, readers, suggestions, unread_script
+from cosmos_workflow.engines.espeak.voices import KnownVoice, library_path, readers, suggestions, unread_script
 from cosmos_workflow.engines.params import Params, param
 from cosmos_workflow.engines.spec import Availability, EngineSpec, Recipe
 from cosmos_workflow.engines.speech_text.marks import Segment
@@ -21,7 +21,7 @@ from cosmos_workflow.progress import Stage
 class EspeakParams(Params):
     """Each item has a process of its own, so nothing must be equal in a batch."""
 
-    voice: str = param(
+    voice: KnownVoice = param(
         "en-us+f2",
         label="Voice",
         help="A language, and after a plus the speaker: en-us+f2, de+m3, fr+whisper.",
@@ -40,11 +40,6 @@ class EspeakParams(Params):
     pronunciations: str = pronunciations_param()
 
     _tidy_pronunciations = field_validator(PRONUNCIATIONS, mode="before")(tidy_list)
-
-    @field_validator("voice")
-    @classmethod
-    def _known_voice(cls, value: str) -> str:
-        return parse_voice(value)
 
     @field_validator("sample_rate", mode="before")
     @classmethod

@@ -9,7 +9,7 @@ from cosmos_workflow.engines.speech_text.normalize import normalize
 from cosmos_workflow.engines.speech_text.pronunciations import parse_list, pronounce
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def as_spoken(text: str, language: str, normalized: bool, pronunciations: str, ipa: bool) -> str:
     """The text as it is said in a language. Where the engine takes no `ipa`, a word with phonemes is the word."""
     said = pronounce(text, parse_list(pronunciations))

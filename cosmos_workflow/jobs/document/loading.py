@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from cosmos_workflow.engines.params import Params, validate_params
+from cosmos_workflow.engines.params import Params
 from cosmos_workflow.engines.spec import EngineSpec, engine_names, find_engine
 from cosmos_workflow.errors import InputError, did_you_mean, list_choices, shorten
 from cosmos_workflow.jobs.document.cascade import At, Cascade, EarlierTasks, TextSource
@@ -238,7 +238,7 @@ def _cut(cascade: Cascade, spec: EngineSpec, text: str, source: TextSource, voic
     chunks, problems = cut_text(text, limits, language, speakers)
     for problem in problems:
         cascade.note_text(source, problem.line, problem.message)
-    spoken = {speaker: validate_params(spec.params, voice.params) for speaker, voice in voices.items()}
+    spoken = {speaker: spec.known_params(voice.params) for speaker, voice in voices.items()}
     chunks = [part for chunk in chunks for part in _fitting(spec, chunk, spoken[chunk.speaker], limits, language)]
     # Without a word in it there is still one piece, about which the engine has to say something.
     return chunks or [Chunk(text.strip())]
@@ -282,10 +282,14 @@ def _check_chunks(
     weights: Mapping[str, float],
 ) -> None:
     written = {name for at in cascade.engine_levels for name in at.level.inputs}
+    checked: dict[str, Params] = {}
     for chunk in chunks:
         voice = voices[chunk.speaker]
-        recipe = spec.recipe(chunk.text, voice.params, weights, voice.inputs)
         try:
+            if chunk.speaker not in checked:
+                checked[chunk.speaker] = spec.known_params(voice.params)
+                spec.check_params(checked[chunk.speaker])
+            recipe = spec.recipe(chunk.text, checked[chunk.speaker], weights, voice.inputs)
             # What is named and wrong has its own problem already; it isn't missing as well.
             spec.check(recipe, {*voice.sources, *(written - set(voice.inputs))})
         except InputError as error:

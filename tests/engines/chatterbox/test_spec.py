@@ -25,7 +25,9 @@ def _write(path: Path, seconds: float, level: float = 0.1) -> Path:
 
 
 def _check(text: str = "Hello there.", inputs: dict[str, Path] | None = None, later: str = "", **params: Any) -> None:
-    SPEC.check(SPEC.recipe(text, SPEC.complete_params(params), {}, inputs or {}), later.split())
+    recipe = SPEC.recipe(text, SPEC.complete_params(params), {}, inputs or {})
+    SPEC.check_params(recipe.params)
+    SPEC.check(recipe, later.split())
 
 
 def test_only_variant_mode_and_steps_keep_items_apart() -> None:
