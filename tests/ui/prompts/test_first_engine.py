@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
 from cosmos_workflow.engines.kokoro.model_files import RELEASED
@@ -36,7 +37,8 @@ def test_where_the_files_are_it_is_kokoro(models: Path) -> None:
 
 
 def test_voices_are_shown_with_language_sex_and_grade() -> None:
-    form = EngineForm(find_engine("kokoro"), visible=True)
+    with gr.Blocks():
+        form = EngineForm(find_engine("kokoro"), visible=True)
     shown = dict(form.params["voice"].choices)
     assert shown["af_heart: English (US), female, grade A"] == "af_heart"
     assert len(shown) == 54
