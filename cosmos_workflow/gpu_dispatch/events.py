@@ -15,9 +15,9 @@ ErrorKind: TypeAlias = Literal["exception", "died", "cancelled", "unpicklable", 
 """Why a task has no result: `process` raised; its worker died; it was cancelled; it, its result or
 one of its messages could not be pickled; no worker with its setup could be had."""
 
-SlotState: TypeAlias = Literal["away", "empty", "starting", "idle", "busy", "retiring", "killed", "broken"]
+SlotState: TypeAlias = Literal["away", "empty", "starting", "idle", "busy", "retiring", "killed", "pausing", "broken"]
 """Of a slot's worker: none yet (*away*: the cluster's machine isn't there), being set up, waiting, working, cleaning up, being
-ended by the pool; or none any more, since its setup failed."""
+ended by the pool; none until its setup is tried again; or none any more, since that failed."""
 
 
 @dataclass(frozen=True, slots=True)
