@@ -19,6 +19,7 @@ from cosmos_workflow.gpu_dispatch.events import (
     CleanupFailed,
     Event,
     Outcome,
+    Raised,
     SetupFailed,
     SlotState,
     SlotStatus,
@@ -193,8 +194,8 @@ class Slot:
             boot = Boot(rules.worker, self.gpu_id, rules.base_seed + self.worker_id, preparation(rules.with_main, rules.here))
             frames = [(Kind.BOOT, dumps(boot)), (Kind.SETUP, dumps(dict(setup)))]
             process = self._owner.launch(self)
-        except Exception:
-            self._setup_failed(setup, traceback.format_exc())
+        except Exception as error:
+            self._setup_failed(setup, Raised.of(error))
             return
         self.worker, self.leaving = Worker(process, setup), False
         self._enter("starting", rules.setup_timeout)
@@ -381,7 +382,8 @@ class Slot:
             task, self.reserved = self.reserved, None
             self._owner.give_back(task)
         elif during == "starting" and not unneeded and self.state != "away":
-            self._setup_failed(worker.setup, reason)
+            too_long = kill is not None and kill.kind == "setup"
+            self._setup_failed(worker.setup, Raised(reason, reason, TimeoutError.__name__ if too_long else ""))
         for task in reversed(tasks[1:]):
             self._owner.give_back(task)
         if tasks:
@@ -402,9 +404,9 @@ class Slot:
         elif kind is Kind.READY:
             self._on_ready()
         elif kind is Kind.SETUP_FAILED:
-            self._on_setup_failed(self._text(frame))
+            self._on_setup_failed(self._said(frame))
         elif kind is Kind.CLEANUP_FAILED:
-            self._owner.emit(CleanupFailed(self.gpu_id, self._text(frame), self.worker_id))
+            self._owner.emit(CleanupFailed(self.gpu_id, self._said(frame).error, self.worker_id))
         elif kind is Kind.CLOSED:
             worker.closed = True
         elif kind is Kind.PROGRESS:
@@ -424,12 +426,12 @@ class Slot:
         self._enter("idle")
         self._on_idle()
 
-    def _on_setup_failed(self, error: str) -> None:
+    def _on_setup_failed(self, raised: Raised) -> None:
         if self.state == "starting":
             worker = self._present()
             worker.closed = True
             self._enter("retiring", self._owner.rules.cleanup_timeout)
-            self._setup_failed(worker.setup, error)
+            self._setup_failed(worker.setup, raised)
 
     def _on_progress(self, task: Task, frame: Frame) -> None:
         try:
@@ -481,7 +483,8 @@ class Slot:
         elif self.reserved is not None:
             self.start(self.reserved.setup)
 
-    def _setup_failed(self, setup: Mapping[str, Any], error: str) -> None:
+    def _setup_failed(self, setup: Mapping[str, Any], raised: Raised) -> None:
+        error = raised.error
         self._owner.emit(SetupFailed(self.gpu_id, error, self.worker_id))
         if setup == self._set_up and self._failures < self._owner.rules.setup_retries and not self._owner.closing:
             self._pause = _FIRST_PAUSE * 2**self._failures
@@ -495,15 +498,17 @@ class Slot:
                 self._owner.give_back(task)
             self._owner.fail_unservable()
         elif task is not None:
-            self._owner.settle(task, TaskError(task.id, error, self.worker_id, "setup", self.node))
+            failed = TaskError(task.id, error, self.worker_id, "setup", self.node, raised.reason, raised.exception)
+            self._owner.settle(task, failed)
 
-    def _text(self, frame: Frame) -> str:
-        """What the worker says in words; one whose words can't be read is killed."""
+    def _said(self, frame: Frame) -> Raised:
+        """What went wrong in the worker, in its own words; one whose words can't be read is killed."""
         try:
-            return str(frame.load())
-        except BaseException:
+            said = frame.load()
+            return said if isinstance(said, Raised) else Raised(str(said), str(said))
+        except BaseException as error:
             self.kill("channel", _JUNK)
-            return f"{_JUNK}\n{traceback.format_exc()}"
+            return Raised(f"{_JUNK}\n{traceback.format_exc()}", _JUNK, type(error).__name__)
 
     def _present(self) -> Worker:
         if self.worker is None:
