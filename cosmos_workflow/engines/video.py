@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from cosmos_workflow.engines.params import Params, param
+from cosmos_workflow.engines.probing import look_at_clip
 from cosmos_workflow.errors import InputError, about
-from cosmos_workflow.media import ClipInfo, probe_clip
+from cosmos_workflow.media import ClipInfo
 
 CONTROLS = ("vis", "edge", "depth", "seg")
 Strength = Literal["very_low", "low", "medium", "high", "very_high"]
@@ -120,4 +121,4 @@ class Clips:
 
 @lru_cache(maxsize=1024)
 def _probe(path: Path, version: tuple[int, int]) -> ClipInfo:  # noqa: ARG001 - part of the cache's key
-    return probe_clip(path)
+    return look_at_clip(path)

@@ -142,3 +142,22 @@ def test_an_unknown_speaker_is_told_with_its_line() -> None:
 )
 def test_the_language_comes_from_the_voice(params: dict[str, str], language: str) -> None:
     assert language_of(params) == language
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ("word, " * 8 + "and ") * 60_000,
+        "a" * 3_000_000,
+        "<speaker:anna>hello there.\n" * 100_000,
+        "<speaker:nobody>hello there.\n" * 100_000,
+        "the quick brown fox jumps " * 100_000,
+        "J. " * 1_000_000,
+        "The quick brown fox. It jumps over the dog.\n\n" * 60_000,
+    ],
+    ids=["commas", "one word", "speakers", "wrong speakers", "no full stop", "abbreviations", "paragraphs"],
+)
+def test_megabytes_are_cut_in_one_pass(text: str) -> None:
+    chunks, _ = cut_text(text, Limits(), speakers=["anna"])  # each of these took minutes to hours
+    marks = re.compile(r"<speaker:anna>|\s")
+    assert sum(len(marks.sub("", chunk.text)) for chunk in chunks) == len(marks.sub("", text))

@@ -14,9 +14,9 @@ from cosmos_workflow.engines.explainer.endpoint import Endpoint
 from cosmos_workflow.engines.explainer.outline import MAX_SCENES, Outline, is_outline, parse_outline
 from cosmos_workflow.engines.explainer.outline_text import MAX_OUTLINE, read_outline_file
 from cosmos_workflow.engines.params import Params, param
+from cosmos_workflow.engines.probing import look_at_sound
 from cosmos_workflow.engines.spec import Availability, EngineSpec, InputSpec, Recipe
 from cosmos_workflow.errors import InputError, about
-from cosmos_workflow.media import probe_sound
 from cosmos_workflow.progress import Stage
 
 MAX_TOPIC = 4000
@@ -149,7 +149,7 @@ def _check_scenes(outline: Outline | None, recipe: Recipe, later: Collection[str
             )
     for number, path in given_sounds(inputs).items():
         with about(f"scene_{number}"):
-            if (seconds := probe_sound(path).seconds) > MAX_SOUND_SECONDS:
+            if (seconds := look_at_sound(path).seconds) > MAX_SOUND_SECONDS:
                 raise InputError(
                     f"explainer: {path.name} lasts {seconds:,.0f} s; the sound of a scene lasts at most {MAX_SOUND_SECONDS} s."
                 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -11,34 +12,45 @@ import gradio as gr
 from cosmos_workflow.execution.runner import RunnerSnapshot
 from cosmos_workflow.execution.sessions import Session
 from cosmos_workflow.queueing.items import ItemStatus
+from cosmos_workflow.ui.page import as_toast
 from cosmos_workflow.ui.queue.view import end_notice
 from cosmos_workflow.ui.text import left_text
 
-FOLLOW_INTERVAL = 0.25
-"""Seconds between two looks; no thread is held in between."""
+REPORT_INTERVAL = 0.25
+"""Seconds between two reports at least, however often something changes."""
 
 
 async def follow(session: Session, progress: Callable[..., Any]) -> AsyncIterator[RunnerSnapshot]:
     """Report a runner's progress until it stops; yields when an item is done, and at the end.
 
-    It only looks: who cancels it, or closes the page, stops nothing.
+    It only looks: who cancels it, or closes the page, stops nothing. It holds no thread while nothing changes.
     """
-    done, last = -1, -1
-    while True:
-        snapshot = session.runner.snapshot()
-        if snapshot.version != last:
-            last = snapshot.version
+    changed, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def wake() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody follows any more
+            loop.call_soon_threadsafe(changed.set)
+
+    unsubscribe = session.runner.subscribe(wake)
+    try:
+        done = -1
+        while True:
+            changed.clear()
+            snapshot = session.runner.snapshot()
             finished = sum(snapshot.queue.done.values())
             progress(snapshot.fraction, desc=f"{finished} of {snapshot.queue.total} done, {left_text(snapshot.left)}")
             if finished != done or not snapshot.active:
                 done = finished
                 yield snapshot
-        if not snapshot.active:
-            return
-        await asyncio.sleep(FOLLOW_INTERVAL)
+            if not snapshot.active:
+                return
+            await asyncio.sleep(REPORT_INTERVAL)
+            await changed.wait()
+    finally:
+        unsubscribe()
 
 
 def announce_end(snapshot: RunnerSnapshot) -> None:
     """A toast that says how the queue ended, naming failures."""
     show = gr.Warning if snapshot.reason or snapshot.queue.done.get(ItemStatus.FAILED) else gr.Info
-    show(end_notice(snapshot))
+    show(as_toast(end_notice(snapshot)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal, cast
 
 import gradio as gr
@@ -14,11 +16,12 @@ from support import DEADLINE, wait_for
 from cosmos_workflow.config import Settings
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.execution.operations import Operations
-from cosmos_workflow.execution.runner import RunnerState
+from cosmos_workflow.execution.runner import RunnerSnapshot, RunnerState
 from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.queueing import Prompt
 from cosmos_workflow.ui.components import Question
 from cosmos_workflow.ui.page import Page
+from cosmos_workflow.ui.queue import following
 from cosmos_workflow.ui.queue.controls import QueueControls
 from cosmos_workflow.ui.queue.following import follow
 from cosmos_workflow.ui.queue.table import QueueTable
@@ -98,3 +101,42 @@ def test_cancel_takes_the_selected_ones_or_all(page: Page, session: Session, tmp
     cancelled = session.queue.get(item.id)
     assert cancelled is not None
     assert cancelled.status == "cancelled"
+
+
+class Scripted:
+    """A runner that shows what it is given, and counts who looks and who listens."""
+
+    def __init__(self, snapshot: RunnerSnapshot) -> None:
+        self.shown = snapshot
+        self.looks = 0
+        self.listeners: list[Callable[[], object]] = []
+
+    def snapshot(self) -> RunnerSnapshot:
+        self.looks += 1
+        return self.shown
+
+    def subscribe(self, listener: Callable[[], object]) -> Callable[[], None]:
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
+
+
+def test_a_follower_looks_when_something_changed_and_not_before(monkeypatch: pytest.MonkeyPatch, session: Session) -> None:
+    monkeypatch.setattr(following, "REPORT_INTERVAL", 0)
+    idle = session.runner.snapshot()
+    runner = Scripted(replace(idle, state=RunnerState.RUNNING))
+
+    async def watch() -> None:
+        follower = follow(cast("Session", SimpleNamespace(runner=runner)), lambda *_fraction, **_words: None)
+        await anext(follower)
+        end = asyncio.ensure_future(anext(follower))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert runner.looks == 1
+        runner.shown = idle
+        await asyncio.to_thread(runner.listeners[0])
+        assert not (await end).active
+        assert runner.looks == 2
+        assert [snapshot async for snapshot in follower] == []
+
+    asyncio.run(watch())
+    assert runner.listeners == []
