@@ -25,6 +25,8 @@ Location = tuple[str | int, ...]
 """The keys and list places that lead to a value: ("tasks", 2, "params", "rate")."""
 
 _CORE = "tag:yaml.org,2002:"
+MAX_BITS = 4096
+"""Of a whole number; Python refuses to write longer ones in decimal."""
 _SCALARS = {_CORE + name for name in ("str", "int", "float", "bool", "null", "timestamp")}
 
 
@@ -199,7 +201,10 @@ class _Reader:
         if node.tag in (_CORE + "str", _CORE + "timestamp"):
             return node.value
         try:
-            return self._scalars.construct_object(node)
+            value = self._scalars.construct_object(node)
+            if isinstance(value, int) and value.bit_length() > MAX_BITS:
+                raise ValueError("a number that can't be written in decimal")
+            return value
         except (ValueError, YAMLError):
             self._tree.problems.append(
                 self._tree.problem(location, f"{shorten(node.value)} isn't a value; put quotes around text.")

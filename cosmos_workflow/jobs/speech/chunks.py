@@ -12,10 +12,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
+from cosmos_workflow.engines.speech_text.marks import PAUSE, split_pauses
 from cosmos_workflow.errors import did_you_mean, list_choices, shorten
 
 Break = Literal["", "clause", "sentence", "paragraph", "speaker"]
@@ -53,13 +54,15 @@ class Limits:
 class Chunk:
     """A piece of a text: what is said, by whom ("" is the task's own voice), and the break behind it ("" for the last).
 
-    `line` is the line of the text, from 1, in which its paragraph begins.
+    `line` is the line of the text, from 1, in which its paragraph begins. `pause` is the silence behind it in seconds where the
+    text states it; None leaves that to the break.
     """
 
     text: str
     speaker: str = ""
     break_after: Break = ""
     line: int = 1
+    pause: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +87,6 @@ def cut_text(
             chunks[-1] = replace(chunks[-1], break_after="speaker" if chunks[-1].speaker != speaker else "paragraph")
         chunks.extend(turn)
     return chunks, problems
-
-
-def language_of(params: Mapping[str, Any]) -> str:
-    """The language that an engine's params speak of, as a two or three letter code; English where they don't say."""
-    for name in ("language_id", "language", "lang", "voice"):
-        found = re.match(r"[a-z]{2,3}(?=$|[-_+])", str(params.get(name, "")).lower())
-        if found:
-            return found[0]
-    return "en"
 
 
 def split_sentences(paragraph: str, language: str = "en") -> list[str]:
@@ -157,16 +151,35 @@ def _cut_turn(text: str, line: int, speaker: str, limits: Limits, language: str)
     for border in [*_PARAGRAPH.finditer(text), None]:
         raw = text[start : border.start() if border else len(text)]
         lead = len(raw) - len(raw.lstrip())
-        if any(letter.isalnum() for letter in raw):
+        if any(letter.isalnum() for letter in PAUSE.sub("", raw)):
             paragraphs.append((" ".join(raw.split()), lines.at(start + lead)))
         start = border.end() if border else len(text)
     for number, (paragraph, at) in enumerate(paragraphs, 1):
-        pieces = _pack(paragraph, limits, language)
-        for index, piece in enumerate(pieces, 1):
+        pieces = list(_between_pauses(paragraph, limits, language))
+        for index, (piece, pause) in enumerate(pieces, 1):
             after: Break = "sentence" if _ENDING.search(piece) else "clause"
             if index == len(pieces):
                 after = "paragraph" if number < len(paragraphs) else ""
-            yield Chunk(piece, speaker, after, at)
+            yield Chunk(piece, speaker, after, at, pause)
+
+
+def _between_pauses(paragraph: str, limits: Limits, language: str) -> Iterator[tuple[str, float | None]]:
+    """The pieces of a paragraph with the pause that the text states behind each; one before the first word stays in its text."""
+    lead = ""
+    held: list[tuple[str, float | None]] = []
+    for segment in split_pauses(paragraph):
+        mark = f"[pause:{segment.pause:g}]" if segment.pause else ""
+        if not any(letter.isalnum() for letter in segment.text):
+            if held:
+                held[-1] = (held[-1][0], (held[-1][1] or 0.0) + segment.pause)
+            else:
+                lead += mark
+            continue
+        yield from held
+        pieces = _pack(lead + segment.text, limits, language)
+        held = [*((piece, None) for piece in pieces[:-1]), (pieces[-1], segment.pause or None)]
+        lead = ""
+    yield from held
 
 
 def _pack(paragraph: str, limits: Limits, language: str) -> list[str]:
