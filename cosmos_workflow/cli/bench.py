@@ -61,6 +61,19 @@ def bench_chatterbox(
     show_figures(figures, chatterbox.table(figures), as_json)
 
 
+@bench_app.command("kokoro")
+def bench_kokoro(
+    items: Annotated[int, typer.Option(help="Texts a round.", min=1)] = 12,
+    rounds: Annotated[int, typer.Option(help="Rounds; the median counts.", min=1)] = 3,
+    as_json: JsonOption = False,
+) -> None:
+    """Kokoro through the queue, on one worker and on two, beside kokoro-onnx in a bare loop."""
+    from cosmos_workflow.bench import kokoro
+
+    figures = kokoro.bench_kokoro(items, rounds)
+    show_figures(figures, kokoro.table(figures), as_json)
+
+
 @bench_app.command("dispatch")
 def bench_dispatch(
     tasks: Annotated[int, typer.Option(help="Empty tasks.", min=10)] = 10_000,

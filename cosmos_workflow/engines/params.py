@@ -12,6 +12,8 @@ from pydantic_core import ErrorDetails
 
 from cosmos_workflow.errors import InputError, list_choices, shorten
 
+MAX_SEED = 2**31 - 1
+
 Choices = Sequence[str] | Callable[[], Sequence[str]]
 ParamKind = Literal["int", "float", "bool", "choice", "text"]
 
@@ -30,7 +32,8 @@ class ParamField:
     """One parameter as a form shows it.
 
     `invariant`: must be equal for all items of a batch. `choices` is empty for a free value; with `open_choices` they are
-    what a form offers, and the model's own validator decides on other values. `unused` is empty, or says why the engine
+    what a form offers, and the model's own validator decides on other values; `choice_labels` are what a person reads for each
+    of them. `lines` is how high the field of a text is. `unused` is empty, or says why the engine
     can't use this parameter; such a field is shown, disabled, and takes no part in the batch key.
     """
 
@@ -46,6 +49,8 @@ class ParamField:
     choices: tuple[str, ...]
     unused: str
     open_choices: bool = False
+    choice_labels: tuple[str, ...] = ()
+    lines: int = 1
 
 
 def param(
@@ -61,6 +66,8 @@ def param(
     unused: str = "",
     max_length: int | None = None,
     open_choices: bool = False,
+    label_of: Callable[[str], str] | None = None,
+    lines: int = 1,
 ) -> Any:
     """A field of a `Params` model, with its range and what a form needs to show it.
 
@@ -73,7 +80,7 @@ def param(
         **cast("Any", bounds),
         title=label,
         description=help,
-        json_schema_extra=cast("Any", {"form": _Extra(invariant, step, choices, unused, open_choices)}),
+        json_schema_extra=cast("Any", {"form": _Extra(invariant, step, choices, unused, open_choices, label_of, lines)}),
     )
 
 
@@ -84,6 +91,8 @@ class _Extra:
     choices: Choices = ()
     unused: str = ""
     open_choices: bool = False
+    label_of: Callable[[str], str] | None = None
+    lines: int = 1
 
 
 @cache
@@ -168,4 +177,6 @@ def _describe(name: str, model: type[Params]) -> ParamField:
         choices=choices,
         unused=extra.unused,
         open_choices=extra.open_choices,
+        choice_labels=tuple(map(extra.label_of, choices)) if extra.label_of else (),
+        lines=extra.lines,
     )

@@ -7,6 +7,7 @@ imported only in the worker that runs it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,7 @@ from cosmos_workflow.progress import Stage
 
 if TYPE_CHECKING:
     from cosmos_workflow.engines.model_files.sets import ModelFiles
+    from cosmos_workflow.engines.speech_text.marks import Segment
 
 ENTRY_POINT_GROUP = "cosmos_workflow.engines"
 EXAMPLES_GROUP = "cosmos_workflow.engines.examples"
@@ -91,6 +93,10 @@ class EngineSpec:
     """Names of the inputs that `cost` looks at."""
     output: ClassVar[str]
     """Key of the output file that a person plays, e.g. "audio"."""
+    speaks: ClassVar[bool] = False
+    """It says the text aloud; its params have `normalize_text` and `pronunciations` then."""
+    takes_ipa: ClassVar[bool] = False
+    """It says a word by its phonemes, where the text gives them."""
 
     @property
     def model_files(self) -> tuple[ModelFiles, ...]:
@@ -119,17 +125,65 @@ class EngineSpec:
 
         `later` names the inputs that other tasks of a job are still to make; what they hold can't be said yet.
         """
-        self._check_text(recipe.text)
+        self._check_text(recipe.text, recipe.params)
         self._check_inputs(recipe.inputs, later)
 
-    def _check_text(self, text: str) -> None:
+    def _check_text(self, text: str, params: Params) -> None:
         if self.needs_text and not text.strip():
             raise InputError(f"{self.name}: the prompt is empty; write some text.")
-        if len(text) > self.max_text:
+        if self.speaks:
+            self._check_marks(text, params)
+        stretches = [len(segment.text) for segment in self.segments(text, params)] if self.speaks else []
+        longest = max(stretches) if len(stretches) > 1 else max([len(text), *stretches])
+        if longest > self.max_text:
+            written = "" if longest <= len(text) else " as it is spoken"
             raise InputError(
-                f"{self.name}: the prompt has {len(text):,} characters; use at most {self.max_text:,}, or a job with text_file, "
-                "which cuts long text into pieces."
+                f"{self.name}: the prompt has {longest:,} characters{written}; use at most {self.max_text:,}, or a job with "
+                "text_file, which cuts long text into pieces."
             )
+
+    def _check_marks(self, text: str, params: Params) -> None:
+        from cosmos_workflow.engines.speech_text.marks import check_pauses
+        from cosmos_workflow.engines.speech_text.pronunciations import ipa_words, parse_list
+
+        try:
+            check_pauses(text)
+        except InputError as error:
+            raise InputError(f"{self.name}: {error}") from error
+        words = [] if self.takes_ipa else ipa_words(parse_list(getattr(params, "pronunciations", "")))
+        if words:
+            raise InputError(f"{self.name}: pronunciations: it takes no IPA; write how {shorten(words[0])} sounds in letters.")
+
+    def language(self, params: Mapping[str, Any]) -> str:
+        """The language that params speak of, as a code such as "en" or "en-us"; English where they don't say."""
+        for name in ("language_id", "language", "lang", "voice"):
+            found = re.match(r"[a-z]{2,3}(?:-[a-z]{2,3})?(?=$|[-_+])", str(params.get(name, "")).lower())
+            if found:
+                return found[0]
+        return "en"
+
+    def spoken(self, text: str, params: Params) -> str:
+        """The text as an engine that speaks says it: words respelt, numbers and signs written out. Pauses stay in it."""
+        if not self.speaks:
+            return text
+        from cosmos_workflow.engines.speech_text.speaking import as_spoken
+
+        said = params.model_dump()
+        normalized, pronunciations = bool(said.get("normalize_text")), str(said.get("pronunciations", ""))
+        return as_spoken(text, self.language(said), normalized, pronunciations, self.takes_ipa)
+
+    def segments(self, text: str, params: Params) -> list[Segment]:
+        """The text as it is spoken, in stretches with the pause behind each."""
+        from cosmos_workflow.engines.speech_text.marks import split_pauses
+
+        return split_pauses(self.spoken(text, params))
+
+    def identity(self, text: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Text and params as they decide how an item is made: the text as it is spoken, and no params that only led to that."""
+        if not self.speaks:
+            return text, dict(params)
+        led = ("normalize_text", "pronunciations")
+        return self.spoken(text, self.known_params(params)), {name: value for name, value in params.items() if name not in led}
 
     def _check_inputs(self, inputs: Mapping[str, Path], later: Collection[str]) -> None:
         label = f"{self.name}: "

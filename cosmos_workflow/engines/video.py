@@ -1,4 +1,4 @@
-"""What the engines share that hold a clip by its controls: their parameters, their controls, and which clips can be used."""
+"""Base of the engines that hold a clip by its controls: their parameters, their controls, and which clips can be used."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
-from cosmos_workflow.engines.params import Params, param
+from cosmos_workflow.engines.params import MAX_SEED, Params, param
+from cosmos_workflow.engines.probing import look_at_clip
+from cosmos_workflow.engines.spec import EngineSpec, InputSpec, Medium, Recipe
 from cosmos_workflow.errors import InputError, about
-from cosmos_workflow.media import ClipInfo, probe_clip
+from cosmos_workflow.media import ClipInfo
 
 CONTROLS = ("vis", "edge", "depth", "seg")
 Strength = Literal["very_low", "low", "medium", "high", "very_high"]
 
 LENGTH_TOLERANCE = 0.25
 """Seconds by which a control clip may be shorter or longer than the clip it belongs to."""
-
-
-MAX_SEED = 2**31 - 1
 
 
 class VideoParams(Params):
@@ -97,10 +96,10 @@ class Clips:
             )
         return clip
 
-    def check(self, weights: Mapping[str, float], inputs: Mapping[str, Path]) -> ClipInfo | None:
-        """What the clip of an item is, None where it is still to be made.
+    def check(self, weights: Mapping[str, float], inputs: Mapping[str, Path]) -> None:
+        """Raise InputError where no control is active, the clip can't be used, or a given control clip that is in use can't.
 
-        Raises InputError where no control is active, the clip can't be used, or a given control clip that is in use can't.
+        A clip that is still to be made isn't among the inputs.
         """
         if not active_controls(weights):
             raise InputError(f"{self.engine}: all weights are 0; give vis, edge, depth or seg a weight above 0.")
@@ -115,9 +114,32 @@ class Clips:
                     f"{clip.seconds:.2f} s; use one that is as long as the clip.",
                     key=name,
                 )
-        return clip
+
+
+class ControlledSpec(EngineSpec):
+    """What an engine that holds a clip by its controls says of itself; `clips` are those that it can use."""
+
+    clips: ClassVar[Clips]
+    medium: ClassVar[Medium] = "video"
+    inputs: ClassVar[tuple[InputSpec, ...]] = (
+        InputSpec("video", "video", "Clip", required=True),
+        InputSpec("depth", "video", "Depth clip (made from the clip without it)"),
+        InputSpec("seg", "video", "Segmentation clip (made from the clip without it)"),
+    )
+    weights: ClassVar[Mapping[str, float]] = dict.fromkeys(CONTROLS, 0.25)
+    cost_inputs: ClassVar[Collection[str]] = ("video",)
+    output: ClassVar[str] = "video"
+
+    def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
+        """As every engine; also refuses weights that are all 0 and clips that can't be used."""
+        super().check(recipe, later)
+        self.clips.check(recipe.weights, recipe.inputs)
+
+    def key_extra(self, params: Params, weights: Mapping[str, float]) -> Mapping[str, Any]:
+        """The controls that are in use: a batch holds the same for all its items."""
+        return {"controls": sorted(active_controls(weights))}
 
 
 @lru_cache(maxsize=1024)
 def _probe(path: Path, version: tuple[int, int]) -> ClipInfo:  # noqa: ARG001 - part of the cache's key
-    return probe_clip(path)
+    return look_at_clip(path)

@@ -15,6 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from cosmos_workflow.engines import speech
 from cosmos_workflow.engines.base import Cancelled, Device, Dropped, Engine, Failure, ItemOutcome, Output
 from cosmos_workflow.engines.messages import BatchBegun, BatchMade, BatchTask, CancelItems, ItemMade, ItemReported
 from cosmos_workflow.engines.spec import find_engine
@@ -30,7 +31,7 @@ class EngineWorker(BaseWorker):
     def setup(self, gpu_id: int | None, seed: int, *, engine: str, **_options: Any) -> None:
         """Load the engine of this name; whatever it raises is the reason that the app sees."""
         started = time.monotonic()
-        spec = find_engine(engine)
+        self.spec = spec = find_engine(engine)
         module, _, name = spec.implementation.partition(":")
         self.device = Device(gpu_id, "CPU" if gpu_id is None else f"GPU {gpu_id}")
         # The pool seeds each of its workers differently, so this tells two CPU workers apart.
@@ -48,7 +49,7 @@ class EngineWorker(BaseWorker):
             wanted = {request.id: request for request in data.requests}
             while wanted:
                 try:
-                    for outcome in self.engine.generate(tuple(wanted.values()), context):
+                    for outcome in speech.generate(self.spec, self.engine, tuple(wanted.values()), context):
                         wanted.pop(outcome.id, None)
                         made = _checked(outcome, data)
                         self.report(ItemMade(made, context.seconds(outcome.id), _files(made, data)))

@@ -22,6 +22,8 @@ from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
 from cosmos_workflow.store.records import CostSample as RunSample
 from cosmos_workflow.store.store import Store
 
+WORKERS_VARIABLE = "COSMOS_WORKFLOW_CPU_WORKERS"
+"""Tells an engine that runs on the CPU how many workers share the machine's cores."""
 WORKER = "cosmos_workflow.engines.worker:EngineWorker"
 LOAD_TIMEOUT = 1800.0
 """Seconds a worker may take to load an engine: the largest take minutes from a slow disk."""
@@ -205,6 +207,7 @@ class Operations:
             setup_timeout=LOAD_TIMEOUT,
             cancel_grace=self._cancel_grace,
             suppress_worker_output=True,
+            env={WORKERS_VARIABLE: str(max(1, len(self.gpu_ids or ())))},
         )
 
 

@@ -40,6 +40,14 @@ def number_workers(gpu_ids: Sequence[int | None]) -> dict[int, int | None]:
     return {next(spare) if gpu_id is None else gpu_id: gpu_id for gpu_id in gpu_ids}
 
 
+def check_limit(name: str, seconds: float | None, least: float = 0.0) -> None:
+    """A time limit is a number of seconds, None or infinity for none."""
+    if seconds is None:
+        return
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= least:
+        raise ValueError(f"{name} is a number of seconds, None for no limit, not {seconds!r}")
+
+
 def check_setup(setup: Mapping[str, Any] | None) -> None:
     for name in ("gpu_id", "seed"):
         if setup and name in setup:

@@ -23,7 +23,9 @@ from typing import Any, NamedTuple
 
 from cosmos_workflow.gpu_dispatch import tensors
 
-_HEADER = struct.Struct("<BHQQ")  # kind, number of buffers, task number, length of the pickle
+_HEADER = struct.Struct("<4sBHQQ")  # mark, kind, number of buffers, task number, length of the pickle
+_MARK = b"\x93gd1"  # what doesn't begin with it was not written by us
+_MAX_BYTES = 1 << 40
 _READ = 1 << 16  # bytes; more would be mapped and unmapped at every read
 _OUT_OF_BAND = 1 << 15  # smaller buffers travel inside the pickle: one system call fewer
 _MAX_BUFFERS = 1 << 16
@@ -31,7 +33,7 @@ _GATHER = 64
 
 
 class Kind(IntEnum):
-    """What a frame says. To the worker: the first five; from the worker: the others."""
+    """What a frame says: to the worker what is below 10, from the worker the others."""
 
     BOOT = 1
     SETUP = 2
@@ -39,6 +41,7 @@ class Kind(IntEnum):
     CANCEL = 4
     MESSAGE = 5
     EXIT = 6
+    RUN_IF_PERMITTED = 7
     READY = 10
     SETUP_FAILED = 11
     PROGRESS = 12
@@ -118,6 +121,7 @@ class Channel:
         self._parts: list[bytearray] = []
         self._hole: memoryview | None = None
         self.eof = False
+        self.junk = False
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             sock.setsockopt(socket.SOL_SOCKET, option, 1 << 20)
 
@@ -145,7 +149,7 @@ class Channel:
     def put(self, kind: Kind, seq: int = 0, payload: Payload = NOTHING) -> None:
         """Queue a frame; `flush` sends it."""
         body, buffers, _ = payload
-        head = _HEADER.pack(kind, len(buffers), seq, len(body))
+        head = _HEADER.pack(_MARK, kind, len(buffers), seq, len(body))
         if not buffers and len(body) < _OUT_OF_BAND:
             self._out.append(head + body)
             return
@@ -178,7 +182,8 @@ class Channel:
     def receive(self, wait: bool = False) -> list[Frame]:
         """The frames of at most one read, or of as many as one frame takes if `wait`.
 
-        Sets `eof` once the other end is closed and everything it sent was returned.
+        Sets `eof` once the other end is closed and everything it sent was returned; and with `junk` when what came is no
+        frame, after which nothing that comes can be read.
         """
         frames: list[Frame] = []
         while not self.eof:
@@ -226,7 +231,9 @@ class Channel:
         body = at + _HEADER.size
         if len(data) < body:
             return None
-        kind, count, seq, length = _HEADER.unpack_from(data, at)
+        mark, kind, count, seq, length = _HEADER.unpack_from(data, at)
+        if mark != _MARK or kind not in _KINDS or (length > _MAX_BYTES and not count):
+            return self._refuse()
         end = body + length
         if count == 0 and len(data) >= end:
             self._at = end
@@ -238,11 +245,18 @@ class Channel:
         self._at = body + 8 * count
         return self._go_on()
 
+    def _refuse(self) -> None:
+        """What came is no frame; where the next one would begin nobody knows."""
+        self.eof = self.junk = True
+        self._bytes, self._at, self._sizes, self._parts = b"", 0, [], []
+
     def _go_on(self) -> Frame | None:
         """Fill the parts of a frame that came, or comes, in pieces: what is missing is received
         straight into the part. Each buffer is a bytearray, so that what it becomes is writable."""
         if self._hole is not None:
             return None
+        if sum(self._sizes) > _MAX_BYTES:
+            return self._refuse()
         while len(self._parts) < len(self._sizes):
             size = self._sizes[len(self._parts)]
             part = bytearray(size)

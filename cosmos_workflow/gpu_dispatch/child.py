@@ -17,10 +17,11 @@ import traceback
 from functools import reduce
 
 from cosmos_workflow.gpu_dispatch.channel import Channel, Frame, Kind
+from cosmos_workflow.gpu_dispatch.events import Raised
 from cosmos_workflow.gpu_dispatch.worker import BaseWorker, Boot, Link, TaskCancelledError
 
 
-def guarded_main(channel_fd: int, lifeline_fd: int) -> None:
+def guarded_main(channel_fd: int, lifeline_fd: int, permits_fd: int) -> None:
     """`main` in a child of this process, which ends as that one does.
 
     For a parent that is killed by a system (Ray) which kills the parent's own children first: the lifeline would then close
@@ -28,10 +29,11 @@ def guarded_main(channel_fd: int, lifeline_fd: int) -> None:
     """
     worker = os.fork()
     if worker == 0:
-        main(channel_fd, lifeline_fd, tell_pid=True)
+        main(channel_fd, lifeline_fd, permits_fd, tell_pid=True)
         return
     os.close(channel_fd)
     os.close(lifeline_fd)
+    os.close(permits_fd)
     exitcode = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
     if exitcode < 0:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -39,7 +41,7 @@ def guarded_main(channel_fd: int, lifeline_fd: int) -> None:
     os._exit(exitcode)
 
 
-def main(channel_fd: int, lifeline_fd: int, tell_pid: bool = False) -> None:
+def main(channel_fd: int, lifeline_fd: int, permits_fd: int, tell_pid: bool = False) -> None:
     """Serve one pool until it says EXIT, or is gone."""
     # Ctrl-C reaches the parent, which stops its workers in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -47,7 +49,8 @@ def main(channel_fd: int, lifeline_fd: int, tell_pid: bool = False) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # else a log shows a worker's lines at its end
     channel = Channel(socket.socket(fileno=channel_fd))
-    link = Link(channel)
+    os.register_at_fork(after_in_child=channel.close)  # who is forked off in a task must not answer for it too
+    link = Link(channel, permits_fd)
     try:
         if tell_pid:
             link.send(Kind.STARTED, os.getpid())
@@ -69,7 +72,9 @@ def die_with(lifeline_fd: int) -> None:
     fcntl.fcntl(lifeline_fd, fcntl.F_SETSIG, signal.SIGKILL)
     flags = fcntl.fcntl(lifeline_fd, fcntl.F_GETFL)
     fcntl.fcntl(lifeline_fd, fcntl.F_SETFL, flags | os.O_ASYNC)
-    if select.select([lifeline_fd], [], [], 0)[0]:  # closed before the kernel was asked
+    poll = select.poll()  # `select` knows no file beyond number 1023
+    poll.register(lifeline_fd, select.POLLIN)
+    if poll.poll(0):  # closed before the kernel was asked
         os.killpg(0, signal.SIGKILL)
 
 
@@ -82,13 +87,14 @@ def _set_up_and_work(link: Link) -> bool:
         worker.setup(boot.gpu_id, boot.seed, **setup.load())
         # An instance attribute, since a subclass may not call our __init__.
         worker.__dict__["_link"] = link
-    except BaseException:
-        link.send(Kind.SETUP_FAILED, traceback.format_exc())
+    except BaseException as error:
+        link.send(Kind.SETUP_FAILED, Raised.of(error))
         return False
     del setup
     link.send(Kind.READY)
     while (frame := link.take()).kind is not Kind.EXIT:
-        _run(worker, link, frame)
+        if frame.kind is Kind.RUN or link.permitted(frame.seq):
+            _run(worker, link, frame)
         del frame
     try:
         worker.cleanup()
@@ -126,8 +132,8 @@ def _run(worker: BaseWorker, link: Link, frame: Frame) -> None:
         except TaskCancelledError:
             link.send(Kind.CANCELLED)
             return
-        except BaseException:
-            link.send(Kind.ERROR, traceback.format_exc())
+        except BaseException as error:
+            link.send(Kind.ERROR, Raised.of(error))
             return
         try:
             link.send(Kind.SUCCESS, result)

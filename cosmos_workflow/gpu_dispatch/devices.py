@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,15 +26,27 @@ def _allowed(environ: Mapping[str, str]) -> list[str] | None:
     if value is None:
         return None
     entries = [entry.strip() for entry in value.split(",")]
-    # CUDA ignores everything from the first invalid entry on.
-    end = next((i for i, entry in enumerate(entries) if entry in ("", "-1")), len(entries))
-    return entries[:end]
+    # CUDA ignores everything from the first invalid entry on. Beside numbers it knows the names of GPUs and of their parts.
+    valid = [entry.isdecimal() or entry.startswith(("GPU-", "MIG-")) for entry in entries]
+    return entries[: valid.index(False)] if False in valid else entries
+
+
+def require_gpus(gpu_ids: Iterable[int | None], environ: Mapping[str, str] | None = None) -> None:
+    """Raises ValueError for the id of a GPU that isn't there, or that this process may not see, as far as that is known."""
+    wanted = [gpu_id for gpu_id in gpu_ids if gpu_id is not None]
+    allowed = _allowed(os.environ if environ is None else environ) if wanted else None
+    count = len(discover_gpus()) if wanted and allowed is None else len(allowed or ())
+    missing = [gpu_id for gpu_id in wanted if gpu_id >= count]
+    if missing and (allowed is not None or count):
+        why = "" if allowed is None else f" (CUDA_VISIBLE_DEVICES={','.join(allowed)})"
+        there = f"{count} GPUs, numbered from 0" if count != 1 else "one GPU, number 0"
+        raise ValueError(f"there is no GPU {missing[0]}: this program may see {there if count else 'none'}{why}")
 
 
 def worker_environ(gpu_id: int | None, environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment in which `gpu_id` is the only visible GPU; None hides them all.
 
-    A process that is itself confined by CUDA_VISIBLE_DEVICES numbers the devices it sees from 0.
+    An id is a position in what this process may see, as in CUDA: with CUDA_VISIBLE_DEVICES=4,6 GPU 1 is the machine's 6.
     """
     env = dict(os.environ if environ is None else environ)
     allowed = _allowed(env)
@@ -42,7 +54,8 @@ def worker_environ(gpu_id: int | None, environ: Mapping[str, str] | None = None)
         env["CUDA_VISIBLE_DEVICES"] = ""
         env["HIP_VISIBLE_DEVICES"] = "-1"  # an empty value counts as unset there
         return env
-    device = str(gpu_id) if allowed is None else dict(enumerate(allowed)).get(gpu_id, str(gpu_id))
+    require_gpus([gpu_id], env)
+    device = str(gpu_id) if allowed is None else allowed[gpu_id]
     env["CUDA_VISIBLE_DEVICES"] = env["HIP_VISIBLE_DEVICES"] = device
     # NVML counts in bus order; CUDA does so only if told.
     env.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
@@ -51,8 +64,10 @@ def worker_environ(gpu_id: int | None, environ: Mapping[str, str] | None = None)
 
 def discover_gpus() -> list[Gpu]:
     """The NVIDIA GPUs this process may use, with their load now; empty without a driver."""
-    import pynvml
-
+    try:
+        import pynvml
+    except ImportError:
+        return []
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:

@@ -7,11 +7,13 @@ callback no limit, and Ctrl-C strikes where nothing can be left half done.
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from typing import Any, Literal, Protocol, Self
 
 from cosmos_workflow.gpu_dispatch.events import (
@@ -53,7 +55,8 @@ class Dispatcher:
         read far less ahead: two tasks a worker, a few more where they are quick.
     suppress_worker_output: discard what the workers print.
     max_retries: how often a task is run again whose worker died under it.
-    setup_timeout, cleanup_timeout, cancel_grace: seconds until a worker is killed.
+    setup_retries: how often a setup is tried again that had gone well before, see `WorkerPool`.
+    setup_timeout, cleanup_timeout, cancel_grace: seconds until a worker is killed; None for no limit.
     prefetch: small quick tasks that a worker may be sent at once.
     env: added to the workers' environment.
     executor, address: "ray" for a cluster (see `ray.RayPool`, which then also says what `gpu_ids` means).
@@ -67,9 +70,10 @@ class Dispatcher:
         suppress_worker_output: bool = False,
         *,
         max_retries: int = 1,
+        setup_retries: int = 2,
         setup_timeout: float | None = None,
-        cleanup_timeout: float = 10.0,
-        cancel_grace: float = 5.0,
+        cleanup_timeout: float | None = 10.0,
+        cancel_grace: float | None = 5.0,
         prefetch: int = 16,
         env: Mapping[str, str] | None = None,
         executor: Literal["local", "ray"] = "local",
@@ -85,10 +89,11 @@ class Dispatcher:
         self.gpu_ids = None if gpu_ids is None else list(gpu_ids)
         self._executor, self._address = executor, address
         self.queue_size = queue_size
-        self._patience = cancel_grace + cleanup_timeout
+        self._patience = None if cancel_grace is None or cleanup_timeout is None else cancel_grace + cleanup_timeout
         self._options: dict[str, Any] = {
             "suppress_worker_output": suppress_worker_output,
             "max_retries": max_retries,
+            "setup_retries": setup_retries,
             "setup_timeout": setup_timeout,
             "cleanup_timeout": cleanup_timeout,
             "cancel_grace": cancel_grace,
@@ -247,22 +252,29 @@ class _Run:
         self._stopped = False
         self._exhausted = False
         self._ended = False
+        self._pid = os.getpid()
+        self._patience: float | None = None
         self._error: BaseException | None = None
 
-    def events(self, patience: float) -> Iterator[Event]:
+    def events(self, patience: float | None) -> Iterator[Event]:
         """Run it. An early end leaves at most `patience` seconds to the running tasks."""
+        self._patience = patience
+        # Registered now, so that it comes before the end of what the pool uses (Ray).
+        atexit.register(self._end_with_the_program)
         self._loop_thread.start()
         threading.Thread(target=self._feed, name="gpu-dispatch-source", daemon=True).start()
         try:
             yield from self._until_closed()
         except KeyboardInterrupt:
-            self._stop(patience)
+            self._stop()
             yield from self._until_closed()
             raise
         finally:
-            self._stop(patience)
+            self._stop()
             for _ in self._until_closed():
                 pass
+            atexit.unregister(self._end_with_the_program)
+        self._error = self._error or self._pool.error
         if self._error is not None:
             raise self._error
 
@@ -272,7 +284,7 @@ class _Run:
 
     def _until_closed(self) -> Iterator[Event]:
         """What happens until the pool is closed; closes it when all is done."""
-        while not self._ended:
+        while not self._ended and os.getpid() == self._pid:
             batch = self._events.get()
             if batch is None:
                 self._ended = True
@@ -293,12 +305,19 @@ class _Run:
         if done or broken is not None:
             self._pool.close(timeout=None)
 
-    def _stop(self, patience: float) -> None:
+    def _stop(self) -> None:
         with self._changed:
             self._stopped = True
             self._changed.notify()
-        self._pool.cancel_all()
-        self._pool.close(timeout=patience)
+        with suppress(PoolClosedError):  # in a process that was forked off
+            self._pool.cancel_all()
+            self._pool.close(timeout=self._patience)
+
+    def _end_with_the_program(self) -> None:
+        """A program may end while somebody still holds our events; later no thread of ours would run any more."""
+        if os.getpid() == self._pid:
+            self._stop()
+            self._loop_thread.join()
 
     def _loop(self) -> None:
         try:
@@ -306,6 +325,10 @@ class _Run:
                 if batch := self._pool.events():
                     self._events.put(batch)
         except PoolClosedError:
+            pass
+        except BaseException as error:
+            self._error = error
+        finally:
             self._events.put(None)
 
     def _feed(self) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -15,9 +16,9 @@ ErrorKind: TypeAlias = Literal["exception", "died", "cancelled", "unpicklable", 
 """Why a task has no result: `process` raised; its worker died; it was cancelled; it, its result or
 one of its messages could not be pickled; no worker with its setup could be had."""
 
-SlotState: TypeAlias = Literal["away", "empty", "starting", "idle", "busy", "retiring", "killed", "broken"]
+SlotState: TypeAlias = Literal["away", "empty", "starting", "idle", "busy", "retiring", "killed", "pausing", "broken"]
 """Of a slot's worker: none yet (*away*: the cluster's machine isn't there), being set up, waiting, working, cleaning up, being
-ended by the pool; or none any more, since its setup failed."""
+ended by the pool; none until its setup is tried again; or none any more, since that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,41 @@ class TaskSuccess:
 
 
 @dataclass(frozen=True, slots=True)
+class Raised:
+    """What was raised, as another process can have it: its traceback, its own words, and the name of its class.
+
+    `exception` is empty where nothing was raised: then `error` and `reason` say how a process ended.
+    """
+
+    error: str
+    reason: str
+    exception: str = ""
+
+    @classmethod
+    def of(cls, raised: BaseException) -> Raised:
+        try:
+            reason = str(raised)
+        except Exception:  # an exception that can't even say what it is
+            reason = ""
+        name = type(raised).__name__
+        return cls("".join(traceback.format_exception(raised)), reason or name, name)
+
+
+@dataclass(frozen=True, slots=True)
 class TaskError:
-    """The task ended without a result. `worker_id` is None if it never reached a worker."""
+    """The task ended without a result. `worker_id` is None if it never reached a worker.
+
+    Where the worker's code raised, `error` is the traceback, `reason` the exception's own words and `exception` the name of its
+    class; otherwise `error` is all that is known.
+    """
 
     task_id: TaskId
     error: str
     worker_id: int | None
     kind: ErrorKind = "exception"
     node: str = ""
+    reason: str = ""
+    exception: str = ""
 
 
 @dataclass(frozen=True, slots=True)

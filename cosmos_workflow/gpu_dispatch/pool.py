@@ -16,15 +16,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Self
 
-from cosmos_workflow.gpu_dispatch.arguments import check_setup, number_workers, worker_name
+from cosmos_workflow.gpu_dispatch.arguments import check_limit, check_setup, number_workers, worker_name
 from cosmos_workflow.gpu_dispatch.channel import NOTHING, Payload, dumps
-from cosmos_workflow.gpu_dispatch.devices import worker_environ
+from cosmos_workflow.gpu_dispatch.devices import require_gpus, worker_environ
 from cosmos_workflow.gpu_dispatch.events import Event, SlotStatus, TaskId
 from cosmos_workflow.gpu_dispatch.process import Process, WorkerProcess
 from cosmos_workflow.gpu_dispatch.scheduler import Scheduler
 from cosmos_workflow.gpu_dispatch.slots import Rules, Slot
 from cosmos_workflow.gpu_dispatch.tasks import ANY, Pin
 from cosmos_workflow.gpu_dispatch.worker import BaseWorker
+
+_LONGEST_WAIT = 3600.0  # seconds; the system knows no wait of a month
 
 
 class PoolClosedError(RuntimeError):
@@ -40,12 +42,14 @@ class WorkerPool:
     worker_cls: a subclass of `BaseWorker`, or its name as ``"module:Class"``. A named class is
         imported in the workers only, and the main module isn't imported there; a class given as an
         object is found as multiprocessing's spawn finds it, main module included.
-    gpu_ids: a slot for each; None is a CPU worker, which sees no GPU. A slot's `worker_id` is its
-        GPU's number, for CPU workers the lowest number that no GPU here has.
+    gpu_ids: a slot for each, a position in what this program may see (as CUDA counts); None is a CPU worker, which sees no GPU.
+        A slot's `worker_id` is its GPU's number, for CPU workers the lowest number that no GPU here has.
     base_seed: a worker gets ``base_seed + worker_id``.
-    setup_timeout, cleanup_timeout, cancel_grace: seconds until the worker is killed.
+    setup_timeout, cleanup_timeout, cancel_grace: seconds until the worker is killed; None for no limit.
     max_retries: how often a task is run again whose worker died under it. A task that overran its
         limit isn't: it's reported at once.
+    setup_retries: how often a setup is tried again that had gone well in its slot before (a worker that died may leave the
+        device's memory taken for a while), after a pause that grows. A first setup isn't.
     prefetch: tasks in a worker's hands at most, the running one included. More than one are sent
         only while they are small, and no more of them than a few milliseconds of work.
     env: added to the workers' environment.
@@ -64,9 +68,10 @@ class WorkerPool:
         *,
         base_seed: int = 42,
         setup_timeout: float | None = None,
-        cleanup_timeout: float = 10.0,
-        cancel_grace: float = 5.0,
+        cleanup_timeout: float | None = 10.0,
+        cancel_grace: float | None = 5.0,
         max_retries: int = 1,
+        setup_retries: int = 0,
         prefetch: int = 1,
         suppress_worker_output: bool = False,
         env: Mapping[str, str] | None = None,
@@ -74,8 +79,12 @@ class WorkerPool:
     ) -> None:
         if prefetch < 1:
             raise ValueError(f"prefetch must be at least 1, not {prefetch}")
-        if max_retries < 0:
-            raise ValueError(f"max_retries can't be negative: {max_retries}")
+        for name, retries in (("max_retries", max_retries), ("setup_retries", setup_retries)):
+            if retries < 0:
+                raise ValueError(f"{name} can't be negative: {retries}")
+        for name, limit in (("setup", setup_timeout), ("cleanup", cleanup_timeout)):
+            check_limit(f"{name}_timeout", limit)
+        check_limit("cancel_grace", cancel_grace)
         rules = Rules(
             worker=worker_name(worker_cls),
             with_main=not isinstance(worker_cls, str),
@@ -84,6 +93,7 @@ class WorkerPool:
             cleanup_timeout=cleanup_timeout,
             cancel_grace=cancel_grace,
             max_retries=max_retries,
+            setup_retries=setup_retries,
             retire_failed_slots=retire_failed_slots,
             quiet=suppress_worker_output,
             env=dict(env or {}),
@@ -92,6 +102,8 @@ class WorkerPool:
         self._scheduler = Scheduler(rules, self._launch, prefetch)
         self._scheduler.slots += self._first_slots(gpu_ids)
         self._closed = False
+        self.error: Exception | None = None
+        self._pid = os.getpid()
         self._turn = threading.Lock()
         self._lock = threading.Lock()
         self._asleep = False
@@ -107,7 +119,10 @@ class WorkerPool:
         """Have a place for the workers now and not with the first task. Nothing to do on this machine."""
 
     def _first_slots(self, gpu_ids: Sequence[int | None]) -> list[Slot]:
-        return [Slot(self._scheduler, worker_id, gpu_id) for worker_id, gpu_id in number_workers(gpu_ids).items()]
+        workers = number_workers(gpu_ids)
+        if self._here:
+            require_gpus(gpu_ids)
+        return [Slot(self._scheduler, worker_id, gpu_id) for worker_id, gpu_id in workers.items()]
 
     def _launch(self, slot: Slot) -> Process:
         rules = self._scheduler.rules
@@ -141,8 +156,9 @@ class WorkerPool:
         as an event, like every other failure; arrays in it must not be changed until the outcome.
         """
         check_setup(setup)
-        if timeout is not None and not timeout > 0:
-            raise ValueError(f"a timeout must be above 0 seconds, not {timeout}")
+        check_limit("a timeout", timeout)
+        if timeout == 0:
+            raise ValueError("a timeout must be above 0 seconds")
         self.connect()
         if gpu_id != ANY and not any(gpu_id == slot.gpu_id for slot in self._scheduler.slots):
             raise ValueError(f"this pool has no worker on GPU {gpu_id}")
@@ -207,20 +223,16 @@ class WorkerPool:
         """Run the loop once: wait until something happens, at most `timeout` seconds, and return
         it in order. Raises PoolClosedError once the pool is shut down and everything was returned."""
         with self._turn:
-            with self._lock:
-                if self._closed and not self._scheduler.out:
-                    raise PoolClosedError("the pool is shut down")
-                self._advance()
-                if self._scheduler.out or self._closed:
+            try:
+                return self._turn_once(timeout)
+            except PoolClosedError:
+                raise
+            except Exception as error:  # a bug of ours or of the system: whoever waits for a task must learn of it
+                with self._lock:
+                    self.error = error
+                    self._scheduler.give_up(f"the pool's loop failed\n{traceback.format_exc()}")
+                    self._end()
                     return self._take()
-                wait = self._patience(timeout)
-                self._asleep = True
-            ready = self._scheduler.selector.select(wait)
-            with self._lock:
-                self._asleep = False
-                self._handle([key.data for key, _ in ready])
-                self._advance()
-                return self._take()
 
     def close(self, graceful: bool = True, timeout: float | None = 30.0) -> None:
         """Begin the shutdown that `shutdown` describes, without waiting: `events` carries it out
@@ -235,9 +247,9 @@ class WorkerPool:
         delivered, the workers clean up, and what isn't gone after `timeout` seconds is killed;
         otherwise all are killed at once. Returns when no process is left. A second call joins in.
         """
-        self.close(graceful, timeout)
         out: list[Event] = []
         with suppress(PoolClosedError):
+            self.close(graceful, timeout)
             while True:
                 out += self.events()
         return out
@@ -252,6 +264,7 @@ class WorkerPool:
     def _changing(self, but_not: str = "") -> Iterator[None]:
         """Change something that the loop then acts on. `but_not`: what a pool that is shut down refuses."""
         with self._lock:
+            self._require_ours()
             if but_not and self._scheduler.closing:
                 raise PoolClosedError(f"the pool is shut down and {but_not}")
             yield
@@ -261,6 +274,33 @@ class WorkerPool:
                     self._asleep = False
                     os.write(self._wake_w, b"\0")
 
+    def _turn_once(self, timeout: float | None) -> list[Event]:
+        with self._lock:
+            self._require_ours()
+            if self._closed and not self._scheduler.out:
+                raise PoolClosedError("the pool is shut down")
+            self._advance()
+            if self._scheduler.out or self._closed:
+                return self._take()
+            wait = self._patience(timeout)
+            self._asleep = True
+        ready = self._scheduler.selector.select(wait)
+        with self._lock:
+            self._asleep = False
+            self._handle([key.data for key, _ in ready])
+            self._advance()
+            return self._take()
+
+    def _require_ours(self) -> None:
+        if os.getpid() != self._pid:
+            raise PoolClosedError("the pool belongs to the process that this one was forked off from")
+
+    def _end(self) -> None:
+        self._closed = True
+        self._scheduler.selector.close()
+        os.close(self._wake_r)
+        os.close(self._wake_w)
+
     def _take(self) -> list[Event]:
         out, self._scheduler.out = self._scheduler.out, []
         return out
@@ -269,9 +309,9 @@ class WorkerPool:
         """Seconds until the loop has to look at a limit."""
         nearest = self._scheduler.deadline()
         if nearest is None:
-            return timeout
+            return None if timeout is None else min(timeout, _LONGEST_WAIT)
         left = max(0.0, nearest - time.monotonic())
-        return left if timeout is None else min(left, timeout)
+        return min(left, _LONGEST_WAIT if timeout is None else timeout)
 
     def _handle(self, ready: list[Any]) -> None:
         """First what was said, then who is gone: a death comes after the last word."""
@@ -298,7 +338,4 @@ class WorkerPool:
         self._stirred = False
         self._scheduler.advance()
         if self._scheduler.finished:
-            self._closed = True
-            self._scheduler.selector.close()
-            os.close(self._wake_r)
-            os.close(self._wake_w)
+            self._end()

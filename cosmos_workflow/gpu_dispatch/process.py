@@ -26,6 +26,8 @@ class Wire(Protocol):
     @property
     def eof(self) -> bool: ...
     @property
+    def junk(self) -> bool: ...
+    @property
     def pending(self) -> bool: ...
     def fileno(self) -> int: ...
     def put(self, kind: Kind, seq: int = 0, payload: Payload = ...) -> None: ...
@@ -52,6 +54,13 @@ class Process(Protocol):
     def reason(self) -> str: ...
     def kill(self) -> None: ...
     def reap(self) -> int | None: ...
+    def permit(self, seq: int) -> bool:
+        """Let the worker run a task that is sent ahead; False if there is no need, since it can't be forbidden again."""
+        ...
+
+    def revoke(self) -> set[int]:
+        """Forbid what was permitted and hasn't begun: the numbers of these tasks."""
+        ...
 
 
 class WorkerProcess:
@@ -69,11 +78,14 @@ class WorkerProcess:
     def __init__(self, name: str, env: Mapping[str, str], quiet: bool, guarded: bool = False) -> None:
         ours, theirs = socket.socketpair()
         lifeline, held = os.pipe()
+        # A worker takes a task's number out of this pipe before it runs it; whoever of us two takes it has the task.
+        self._permits, self._permitted = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         # Held open by nothing but this object and so, at the latest, as long as our process lives.
         self._lifeline = os.fdopen(held, "wb", buffering=0)
         output = subprocess.DEVNULL if quiet else None
         start = "guarded_main" if guarded else "main"
-        code = f"import sys; sys.path.insert(0, {_ROOT!r}); from {_CHILD} import {start}; {start}({theirs.fileno()}, {lifeline})"
+        fds = theirs.fileno(), lifeline, self._permits
+        code = f"import sys; sys.path.insert(0, {_ROOT!r}); from {_CHILD} import {start}; {start}{fds}"
         try:
             self._popen = subprocess.Popen(
                 [sys.executable, "-c", code, name],
@@ -81,20 +93,23 @@ class WorkerProcess:
                 stdout=output,
                 stderr=output,
                 env=dict(env),
-                pass_fds=(theirs.fileno(), lifeline),
+                pass_fds=fds,
                 start_new_session=True,
             )
         except BaseException:
             ours.close()
             self._lifeline.close()
+            os.close(self._permits)
+            os.close(self._permitted)
             raise
         finally:
             theirs.close()
             os.close(lifeline)
         self.pid = self._popen.pid
         self.channel = Channel(ours)
-        self.sentinel, ended = os.pipe()
-        threading.Thread(target=_watch, args=(self.pid, ended), name=name, daemon=True).start()
+        self.sentinel, self._ended = os.pipe()
+        _here.add(self)
+        threading.Thread(target=self._watch, name=name, daemon=True).start()
 
     def kill(self) -> None:
         """SIGKILL to the process and to its descendants, but for those that started a session or a
@@ -107,17 +122,58 @@ class WorkerProcess:
         or someone else collected it. What it left behind in its group is killed; all is closed."""
         self.kill()
         exitcode = self._popen.poll()
+        _here.discard(self)
         self.channel.close()
         self._lifeline.close()
-        os.close(self.sentinel)
+        for fd in (self.sentinel, self._permits, self._permitted):
+            os.close(fd)
         return exitcode
 
+    def permit(self, seq: int) -> bool:
+        """See `Process`."""
+        try:
+            return os.write(self._permitted, seq.to_bytes(8, "little")) > 0
+        except BlockingIOError:  # some thousand tasks are in it
+            return False
 
-def _watch(pid: int, ended: int) -> None:
-    # Not a pidfd: containers forbid it often enough. WNOWAIT leaves the process to be reaped.
-    with suppress(ChildProcessError):
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    os.close(ended)
+    def revoke(self) -> set[int]:
+        """See `Process`."""
+        found: set[int] = set()
+        with suppress(BlockingIOError):
+            while data := os.read(self._permits, 4096):
+                found |= {int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)}
+        return found
+
+    def _watch(self) -> None:
+        # Not a pidfd: containers forbid it often enough. WNOWAIT leaves the process to be reaped.
+        with suppress(ChildProcessError):
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        ended, self._ended = self._ended, -1
+        with suppress(BrokenPipeError):  # given up and reaped already
+            os.write(ended, b"\0")  # a process that was forked off may hold the pipe too, and then there is no end of it
+        os.close(ended)
+
+    def _let_go(self) -> None:
+        """In a process that was forked off: the worker is the parent's alone, whose end it must notice."""
+        self._lifeline.close()
+        self.channel.close()
+        for fd in (self.sentinel, self._permits, self._permitted):
+            os.close(fd)
+        if self._ended >= 0:
+            os.close(self._ended)
+
+
+_here: set[WorkerProcess] = set()
+"""The workers that this process has."""
+
+
+def _let_all_go() -> None:
+    for process in _here:
+        process._let_go()
+    _here.clear()
+
+
+os.register_at_fork(after_in_child=_let_all_go)
 
 
 def preparation(with_main: bool, same_machine: bool) -> dict[str, Any]:

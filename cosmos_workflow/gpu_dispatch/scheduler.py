@@ -18,6 +18,7 @@ from cosmos_workflow.gpu_dispatch.slots import Rules, Slot
 from cosmos_workflow.gpu_dispatch.tasks import ANY, Backlog, Pin, Task
 
 _AHEAD = 0.005  # seconds of work that may be sent ahead to a worker: what a slower task would wait
+_SLOW = 0.01  # seconds after which what was sent behind a task goes to a worker that is idle
 _SMALL = 1 << 16  # bytes: only tasks that the socket takes at once are sent ahead
 
 
@@ -41,6 +42,7 @@ class Scheduler:
         self._numbers = itertools.count(1)
         self._setup: dict[str, Any] = {}
         self._closing_deadline: float | None = None
+        self._look_again: float | None = None
 
     # What the pool asks for.
 
@@ -130,6 +132,8 @@ class Scheduler:
     def deadline(self) -> float | None:
         """When the nearest limit is over, by the monotonic clock."""
         nearest = self._closing_deadline
+        if self._look_again is not None and (nearest is None or self._look_again < nearest):
+            nearest = self._look_again
         for slot in self.slots:
             if slot.deadline is not None and (nearest is None or slot.deadline < nearest):
                 nearest = slot.deadline
@@ -148,8 +152,18 @@ class Scheduler:
         """Give every task a worker, or a worker to wait for, as far as there are any; and send what is to be sent."""
         if not self.closing:
             self._place()
+            if self._take_back():
+                self._place()
         for slot in self.slots:
             slot.flush()
+
+    def give_up(self, reason: str) -> None:
+        """Nothing can be relied on any more: every worker is ended, and every task with it."""
+        self.closing = True
+        for slot in self.slots:
+            slot.abandon()
+        for task in list(self._tasks.values()):
+            self.settle(task, TaskError(task.id, reason, None, "died"))
 
     # What the slots ask for.
 
@@ -235,8 +249,22 @@ class Scheduler:
                     idle.hand(task)
                     break
 
+    def _take_back(self) -> bool:
+        """Whether there are tasks again for an idle worker, which had been sent behind one that turned out to be slow."""
+        self._look_again = None
+        idle = [] if self._backlog else [slot for slot in self.slots if slot.free and slot.state == "idle"]
+        for slot in self.slots if idle else ():
+            if slot.held > 1 and any(other.setup == slot.setup for other in idle):
+                due = slot.busy_since + _SLOW
+                if time.monotonic() >= due:
+                    for task in reversed(slot.take_back()):
+                        self._backlog.push_back(task)
+                elif self._look_again is None or due < self._look_again:
+                    self._look_again = due
+        return bool(self._backlog)
+
     def _send_ahead(self, slot: Slot) -> None:
-        if slot.state != "busy" or slot.leaving:
+        if slot.state != "busy" or slot.leaving or time.monotonic() - slot.busy_since > _AHEAD:
             return
         for task in self._backlog.heads(ANY, slot.gpu_id)[:1]:
             if task.setup == slot.setup and task.payload.size <= _SMALL and not task.payload.files:

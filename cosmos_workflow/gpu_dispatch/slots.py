@@ -5,6 +5,7 @@ A slot's state changes in `Slot._enter` alone, along the table of transitions.
 
 from __future__ import annotations
 
+import select
 import selectors
 import time
 import traceback
@@ -18,6 +19,7 @@ from cosmos_workflow.gpu_dispatch.events import (
     CleanupFailed,
     Event,
     Outcome,
+    Raised,
     SetupFailed,
     SlotState,
     SlotStatus,
@@ -35,12 +37,15 @@ from cosmos_workflow.gpu_dispatch.worker import Boot
 
 _KILL_PATIENCE = 5.0  # seconds until a killed process counts as stuck in the kernel
 _EOF_PATIENCE = 1.0  # seconds between the end of a worker's channel and that of its process
-_PACE_WEIGHT = 0.3
+_PACE_WEIGHT = 0.1
+_FIRST_PAUSE = 0.5  # seconds until a setup is tried again; twice as long each time
+_JUNK = "the worker wrote into its channel what nobody can read"
 
 _GONE: Final[frozenset[SlotState]] = frozenset({"empty", "away", "broken"})
 _TRANSITIONS: Final[Mapping[SlotState, frozenset[SlotState]]] = {
     "away": frozenset({"empty", "broken"}),
-    "empty": frozenset({"starting", "away", "broken"}),
+    "empty": frozenset({"starting", "pausing", "away", "broken"}),
+    "pausing": _GONE,
     "starting": frozenset({"idle", "retiring", "killed", *_GONE}),
     "idle": frozenset({"busy", "retiring", "killed", *_GONE}),
     "busy": frozenset({"busy", "idle", "killed", *_GONE}),
@@ -58,9 +63,10 @@ class Rules:
     with_main: bool
     base_seed: int
     setup_timeout: float | None
-    cleanup_timeout: float
-    cancel_grace: float
+    cleanup_timeout: float | None
+    cancel_grace: float | None
     max_retries: int
+    setup_retries: int
     retire_failed_slots: bool
     quiet: bool
     env: Mapping[str, str]
@@ -113,6 +119,9 @@ class Slot:
         self.leaving = False
         self.broken: str | None = None
         self.idle_since = 0.0
+        self._set_up: Mapping[str, Any] | None = None  # what has gone well here
+        self._failures = 0
+        self._pause = 0.0
         self._owner = owner
 
     def _enter(self, state: SlotState, limit: float | None = None) -> None:
@@ -140,6 +149,11 @@ class Slot:
     def runs(self, process: Process) -> bool:
         """It is this process that the slot's worker has."""
         return self.worker is not None and self.worker.process is process
+
+    @property
+    def busy_since(self) -> float:
+        """When the worker began the task that it is at, by the monotonic clock."""
+        return self._present().tasks[0].started
 
     def holds(self, task: Task) -> bool:
         return self.worker is not None and task in self.worker.tasks
@@ -180,8 +194,8 @@ class Slot:
             boot = Boot(rules.worker, self.gpu_id, rules.base_seed + self.worker_id, preparation(rules.with_main, rules.here))
             frames = [(Kind.BOOT, dumps(boot)), (Kind.SETUP, dumps(dict(setup)))]
             process = self._owner.launch(self)
-        except Exception:
-            self._setup_failed(traceback.format_exc())
+        except Exception as error:
+            self._setup_failed(setup, Raised.of(error))
             return
         self.worker, self.leaving = Worker(process, setup), False
         self._enter("starting", rules.setup_timeout)
@@ -196,11 +210,26 @@ class Slot:
         """Send a task to the worker, which is set up for it."""
         worker = self._present()
         worker.tasks.append(task)
-        worker.process.channel.put(Kind.RUN, task.seq, task.payload)
+        ahead = len(worker.tasks) > 1 and worker.process.permit(task.seq)
+        worker.process.channel.put(Kind.RUN_IF_PERMITTED if ahead else Kind.RUN, task.seq, task.payload)
         for message in task.messages:
             worker.process.channel.put(Kind.MESSAGE, task.seq, message)
         if len(worker.tasks) == 1:
             self._begin(task)
+
+    def take_back(self) -> list[Task]:
+        """The tasks that the worker was sent ahead and hasn't begun; it won't, and they are nobody's now."""
+        worker = self._present()
+        first, revoked = worker.tasks[0], worker.process.revoke()
+        back = [task for task in worker.tasks if task.seq in revoked]
+        worker.tasks = deque(task for task in worker.tasks if task.seq not in revoked)
+        if first in back:  # begun as far as we knew
+            if worker.tasks:
+                self._begin(worker.tasks[0])
+            else:
+                self._enter("idle")
+                self._on_idle()
+        return back
 
     def send(self, task: Task, message: Payload) -> None:
         """Send a message to `task`, which the worker holds."""
@@ -257,6 +286,9 @@ class Slot:
         """The place of an empty slot is gone."""
         if self.state != "away":
             self._enter("away")
+        if self.reserved is not None:
+            task, self.reserved = self.reserved, None
+            self._owner.give_back(task)
 
     def break_off(self, error: str) -> None:
         """Use this slot no more."""
@@ -265,6 +297,18 @@ class Slot:
             self._enter("broken")
 
     # What the loop sees.
+
+    def abandon(self) -> None:
+        """End the worker without hearing it."""
+        if self.worker is not None:
+            process, self.worker = self.worker.process, None
+            process.kill()
+            poll = select.poll()
+            poll.register(process.sentinel)
+            poll.poll(1e3 * _KILL_PATIENCE)
+            process.reap()
+        if self.state != "broken":
+            self._enter("broken")
 
     def flush(self) -> None:
         """Send what the worker's socket takes now; the loop is told to watch for the rest."""
@@ -284,11 +328,18 @@ class Slot:
             self._on_frame(frame)
         if channel.eof:
             self._owner.selector.unregister(channel)
+        if channel.junk:
+            self.kill("channel", _JUNK)
+        elif channel.eof:
             # Most likely its process is ending, and how it ended is worth waiting for.
             self.deadline = _sooner(self.deadline, _later(_EOF_PATIENCE))
 
     def on_deadline(self) -> None:
-        """The time is over that the slot may stay in its state: kill the worker for it."""
+        """The time is over that the slot may stay in its state: kill the worker for it, or end the pause."""
+        if self.state == "pausing":
+            self._enter("empty")
+            self._start_reserved()
+            return
         rules, worker = self._owner.rules, self._present()
         if self.state == "killed":
             self.on_exit()
@@ -331,7 +382,8 @@ class Slot:
             task, self.reserved = self.reserved, None
             self._owner.give_back(task)
         elif during == "starting" and not unneeded and self.state != "away":
-            self._setup_failed(reason)
+            too_long = kill is not None and kill.kind == "setup"
+            self._setup_failed(worker.setup, Raised(reason, reason, TimeoutError.__name__ if too_long else ""))
         for task in reversed(tasks[1:]):
             self._owner.give_back(task)
         if tasks:
@@ -340,8 +392,7 @@ class Slot:
                 self._owner.give_back(tasks[0])
             else:
                 self._owner.settle(tasks[0], outcome)
-        if self.reserved is not None and self.state == "empty":
-            self.start(self.reserved.setup)
+        self._start_reserved()
 
     # What the worker says.
 
@@ -353,33 +404,39 @@ class Slot:
         elif kind is Kind.READY:
             self._on_ready()
         elif kind is Kind.SETUP_FAILED:
-            self._on_setup_failed(frame.load())
+            self._on_setup_failed(self._said(frame))
         elif kind is Kind.CLEANUP_FAILED:
-            self._owner.emit(CleanupFailed(self.gpu_id, frame.load(), self.worker_id))
+            self._owner.emit(CleanupFailed(self.gpu_id, self._said(frame).error, self.worker_id))
         elif kind is Kind.CLOSED:
             worker.closed = True
-        elif task is not None and kind is Kind.PROGRESS:
-            self._on_progress(task, frame)
+        elif kind is Kind.PROGRESS:
+            if task is not None:  # not from a thread that outlived its task
+                self._on_progress(task, frame)
         elif task is not None:
             self._on_outcome(worker, task, frame)
+        else:
+            self.kill("channel", "the worker answered for a task that it did not run")
 
     def _on_ready(self) -> None:
         if self.state != "starting":  # it was killed meanwhile
             return
-        self._owner.emit(WorkerReady(self.worker_id, self.gpu_id, self._present().process.pid))
+        worker = self._present()
+        self._set_up, self._failures = worker.setup, 0
+        self._owner.emit(WorkerReady(self.worker_id, self.gpu_id, worker.process.pid))
         self._enter("idle")
         self._on_idle()
 
-    def _on_setup_failed(self, error: str) -> None:
+    def _on_setup_failed(self, raised: Raised) -> None:
         if self.state == "starting":
-            self._present().closed = True
+            worker = self._present()
+            worker.closed = True
             self._enter("retiring", self._owner.rules.cleanup_timeout)
-            self._setup_failed(error)
+            self._setup_failed(worker.setup, raised)
 
     def _on_progress(self, task: Task, frame: Frame) -> None:
         try:
             progress = frame.load()
-        except Exception:
+        except BaseException:  # whatever it is, it was raised by what the worker has sent
             task.bad_report = f"a progress report can't be unpickled\n{traceback.format_exc()}"
             return
         self._owner.emit(TaskProgress(task.id, progress, self.worker_id))
@@ -390,7 +447,9 @@ class Slot:
         if self.state == "killed":
             return
         took = time.monotonic() - task.started
-        worker.pace = took if worker.pace is None else worker.pace + _PACE_WEIGHT * (took - worker.pace)
+        # The slowest of late: it falls slowly, and rises at once.
+        pace = took if worker.pace is None else worker.pace + _PACE_WEIGHT * (took - worker.pace)
+        worker.pace = max(took, pace)
         if worker.tasks:
             self._begin(worker.tasks[0])
         else:
@@ -414,8 +473,24 @@ class Slot:
         task.started = time.monotonic()
         self._owner.emit(TaskStarted(task.id, self.worker_id))
 
-    def _setup_failed(self, error: str) -> None:
+    def _start_reserved(self) -> None:
+        """An empty slot goes on with the task that waits for it, if there is one; at once or after a pause."""
+        if self.state != "empty":
+            return
+        pause, self._pause = self._pause, 0.0
+        if self.reserved is not None and pause:
+            self._enter("pausing", pause)
+        elif self.reserved is not None:
+            self.start(self.reserved.setup)
+
+    def _setup_failed(self, setup: Mapping[str, Any], raised: Raised) -> None:
+        error = raised.error
         self._owner.emit(SetupFailed(self.gpu_id, error, self.worker_id))
+        if setup == self._set_up and self._failures < self._owner.rules.setup_retries and not self._owner.closing:
+            self._pause = _FIRST_PAUSE * 2**self._failures
+            self._failures += 1
+            self._start_reserved()
+            return
         task, self.reserved = self.reserved, None
         if self._owner.rules.retire_failed_slots and not self._owner.closing:
             self.break_off(error)
@@ -423,7 +498,17 @@ class Slot:
                 self._owner.give_back(task)
             self._owner.fail_unservable()
         elif task is not None:
-            self._owner.settle(task, TaskError(task.id, error, self.worker_id, "setup", self.node))
+            failed = TaskError(task.id, error, self.worker_id, "setup", self.node, raised.reason, raised.exception)
+            self._owner.settle(task, failed)
+
+    def _said(self, frame: Frame) -> Raised:
+        """What went wrong in the worker, in its own words; one whose words can't be read is killed."""
+        try:
+            said = frame.load()
+            return said if isinstance(said, Raised) else Raised(str(said), str(said))
+        except BaseException as error:
+            self.kill("channel", _JUNK)
+            return Raised(f"{_JUNK}\n{traceback.format_exc()}", _JUNK, type(error).__name__)
 
     def _present(self) -> Worker:
         if self.worker is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from cosmos_workflow.gpu_dispatch.channel import Frame, Kind, Payload
-from cosmos_workflow.gpu_dispatch.events import Outcome, SlotState, TaskError, TaskId, TaskSuccess, TaskTimeout
+from cosmos_workflow.gpu_dispatch.events import Outcome, Raised, SlotState, TaskError, TaskId, TaskSuccess, TaskTimeout
 
 ANY: Final = "any"
 """As `gpu_id` of a task: whichever worker comes first."""
@@ -88,16 +88,19 @@ def outcome_of_frame(task: Task, frame: Frame, worker_id: int, node: str) -> Out
     """What the worker's answer to `task` means."""
     if task.bad_report is not None:
         return TaskError(task.id, task.bad_report, worker_id, "unpicklable", node)
+    try:
+        said = frame.load()
+    except BaseException:  # whatever it is, it was raised by what the worker has sent
+        error = f"the result can't be unpickled\n{traceback.format_exc()}"
+        return TaskError(task.id, error, worker_id, "unpicklable", node)
     if frame.kind is Kind.SUCCESS:
-        try:
-            return TaskSuccess(task.id, frame.load(), worker_id, node)
-        except Exception:
-            error = f"the result can't be unpickled\n{traceback.format_exc()}"
-            return TaskError(task.id, error, worker_id, "unpicklable", node)
+        return TaskSuccess(task.id, said, worker_id, node)
     if frame.kind is Kind.CANCELLED:
         return TaskError(task.id, "the task was cancelled", worker_id, "cancelled", node)
     kind = "unpicklable" if frame.kind is Kind.UNPICKLABLE else "exception"
-    return TaskError(task.id, frame.load(), worker_id, kind, node)
+    if isinstance(said, Raised):
+        return TaskError(task.id, said.error, worker_id, kind, node, said.reason, said.exception)
+    return TaskError(task.id, said, worker_id, kind, node)
 
 
 def outcome_of_death(task: Task, kill: Kill | None, reason: str, max_retries: int, worker_id: int, node: str) -> Outcome | None:

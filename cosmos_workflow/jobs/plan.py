@@ -218,6 +218,7 @@ def pieces_of(
     `result_of` gives the file that an earlier task has made, None where it hasn't yet.
     """
     pieces: list[PieceState] = []
+    spec = find_engine(task.engine)
     for index, chunk in enumerate(task.chunks):
         voice = task.voices[chunk.speaker]
         made = {name: result_of(source) for name, source in voice.sources.items()}
@@ -226,7 +227,8 @@ def pieces_of(
         digests = {name: file_digest(Path(path)) for name, path in inputs.items()} | dict.fromkeys(later, "later")
 
         def identify(params: Mapping[str, Any], text: str = chunk.text, files: Mapping[str, str] = digests) -> str:
-            parts = {"text": text, "engine": task.engine, "params": params, "weights": task.weights, "inputs": files}
+            said, decisive = spec.identity(text, params)
+            parts = {"text": said, "engine": task.engine, "params": decisive, "weights": task.weights, "inputs": files}
             return digest(parts)
 
         own = identify(voice.params)

@@ -240,7 +240,7 @@ class JobReader:
 
 
 def _sounding(piece: PieceState, run: RunRecord, path: Path) -> Piece:
-    return Piece(run.id, path, piece.chunk.text, piece.chunk.speaker, piece.chunk.break_after)
+    return Piece(run.id, path, piece.chunk.text, piece.chunk.speaker, piece.chunk.break_after, piece.chunk.pause)
 
 
 def status_label(status: TaskStatus, progress: float) -> str:

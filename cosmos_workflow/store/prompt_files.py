@@ -14,7 +14,7 @@ from cosmos_workflow.files import file_errors
 from cosmos_workflow.queueing.items import Prompt
 
 MAX_BYTES = 50_000_000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - the full-width ones are meant
 """What a spreadsheet takes for the start of a formula (OWASP, CSV injection)."""
 
 

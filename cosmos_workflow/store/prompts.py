@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
 from cosmos_workflow.engines.spec import MAX_TEXT
 from cosmos_workflow.errors import InputError, shorten
@@ -17,6 +17,7 @@ from cosmos_workflow.store.database import Database
 from cosmos_workflow.store.prompt_files import read_prompts
 from cosmos_workflow.store.records import LOCAL
 from cosmos_workflow.store.schema import prompts
+from cosmos_workflow.store.search import words_in
 
 if TYPE_CHECKING:
     from cosmos_workflow.store.inputs import Inputs
@@ -110,8 +111,4 @@ def _save(connection: Connection, prompt: Prompt, owner: str) -> None:
 
 
 def _matching(owner: str, search: str) -> ColumnElement[bool]:
-    words = [
-        or_(*(column.icontains(word, autoescape=True) for column in (prompts.c.text, prompts.c.name, prompts.c.id)))
-        for word in search.split()
-    ]
-    return and_(prompts.c.owner == owner, *words)
+    return and_(prompts.c.owner == owner, *words_in(search, (prompts.c.text, prompts.c.name, prompts.c.id)))

@@ -21,6 +21,7 @@ from cosmos_workflow.store.database import Database
 from cosmos_workflow.store.process import ProcessLock
 from cosmos_workflow.store.records import LOCAL, CostSample, RunRecord, run_of, run_row
 from cosmos_workflow.store.schema import runs
+from cosmos_workflow.store.search import words_in
 
 if TYPE_CHECKING:
     from cosmos_workflow.store.queues import Queues
@@ -357,6 +358,5 @@ def _matching(
         chosen.append(runs.c.source.startswith(prefix, autoescape=True) if prefix != source else runs.c.source == source)
     if not interrupted:
         chosen.append(or_(runs.c.interrupted.is_(False), runs.c.status == str(ItemStatus.FAILED)))
-    searched = (runs.c.prompt_text, runs.c.engine, runs.c.error, runs.c.id)
-    chosen += [or_(*(column.icontains(word, autoescape=True) for column in searched)) for word in text.split()]
+    chosen += words_in(text, (runs.c.prompt_text, runs.c.engine, runs.c.error, runs.c.id))
     return and_(True, *chosen)

@@ -28,6 +28,8 @@ def build(page: Page) -> None:
     """The six endpoints; nothing else of the page can be called from outside."""
 
     def open_session(token: str, request: gr.Request) -> Session:
+        if not isinstance(token, str | None):
+            raise InputError(f"token: {shorten(token)} isn't right; give the text of an earlier answer, or an empty one.")
         owner = owner_of(request)
         return page.sessions.find(token, owner) if token else page.sessions.open("", owner)
 
@@ -36,6 +38,8 @@ def build(page: Page) -> None:
     ) -> dict[str, Any]:
         """Add prompts: texts, ids of the library ("ps_..."), or {"text": ..., "inputs": {"video": file name}}."""
         wanted = read_prompts(prompts, page.store, owner_of(request))
+        if not isinstance(engine, str):
+            raise InputError(f"engine: {shorten(engine)} isn't right; give the name of an engine.")
         require_available(engine)
         session = open_session(token, request)
         added = session.queue.add_to_queue(wanted, engine, read_object(params, "params"), read_object(weights, "weights"))
@@ -43,8 +47,9 @@ def build(page: Page) -> None:
 
     def remove_from_queue(token: str, ids: list[str], request: gr.Request) -> dict[str, Any]:
         """Take away waiting items by their ids."""
+        wanted = read_ids(ids)
         session = open_session(token, request)
-        return answer(session, removed=[item.id for item in session.queue.remove_from_queue([str(one) for one in ids or ()])])
+        return answer(session, removed=[item.id for item in session.queue.remove_from_queue(wanted)])
 
     def clear_queue(token: str, request: gr.Request) -> dict[str, Any]:
         """Take away everything that waits; what runs goes on."""
@@ -59,6 +64,8 @@ def build(page: Page) -> None:
 
     def pause_queue(token: str, free_devices: bool = False, request: gr.Request = None) -> dict[str, Any]:  # type: ignore[assignment]
         """Stop after the running batch; with `free_devices` the engines are unloaded then."""
+        if not isinstance(free_devices, bool | None):
+            raise InputError(f"free_devices: {shorten(free_devices)} isn't right; give true or false.")
         session = open_session(token, request)
         session.runner.pause(free_devices=bool(free_devices))
         return answer(session)
@@ -72,7 +79,7 @@ def build(page: Page) -> None:
             yield {**answer(session, snapshot), "message": end_notice(snapshot) if not snapshot.active else ""}
 
     for endpoint in (add_to_queue, remove_from_queue, clear_queue, get_queue_display, pause_queue, process_queue):
-        endpoint_of(guard(endpoint), api_name=endpoint.__name__, concurrency_limit=None)
+        endpoint_of(guard(endpoint, str), api_name=endpoint.__name__, concurrency_limit=None)
 
 
 def answer(session: Session, snapshot: RunnerSnapshot | None = None, **more: Any) -> dict[str, Any]:
@@ -109,7 +116,19 @@ def _read_prompt(entry: Any, store: Store, owner: str, where: str) -> Prompt:
     inputs = read_object(entry.get("inputs"), f"{where}, inputs")
     # Only files that were given to the library: a path of this machine is nobody's to name.
     files = {str(name): str(store.inputs.own(str(path), owner)) for name, path in inputs.items()}
-    return Prompt(str(entry.get("text") or ""), files)
+    text = entry.get("text") or ""
+    if not isinstance(text, str):
+        raise InputError(f"{where}, text: {shorten(text)} isn't right; give a text.")
+    return Prompt(text, files)
+
+
+def read_ids(given: Any) -> list[str]:
+    """The ids of a call; raises InputError for anything but a list of texts."""
+    if given is None:
+        return []
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+        raise InputError(f'ids: {shorten(given)} isn\'t right; give a list of ids, such as ["qi_..."].')
+    return given
 
 
 def read_object(given: Any, where: str) -> dict[str, Any]:

@@ -204,9 +204,10 @@ def _component(field: ParamField, value: Any) -> Any:
     if field.kind == "bool":
         return gr.Checkbox(value, **shared)
     if field.choices:
-        return gr.Dropdown(list(field.choices), value=value, allow_custom_value=field.open_choices, **shared)
+        choices = list(zip(field.choice_labels or field.choices, field.choices, strict=True))
+        return gr.Dropdown(choices, value=value, allow_custom_value=field.open_choices, **shared)
     if field.kind == "text":
-        return gr.Textbox(value, lines=1, max_lines=4, **shared)
+        return gr.Textbox(value, lines=field.lines, max_lines=4 * field.lines, **shared)
     step = field.step or (1 if field.kind == "int" else 0.05)
     if field.minimum is not None and field.maximum is not None:
         return gr.Slider(field.minimum, field.maximum, value=value, step=step, **shared)

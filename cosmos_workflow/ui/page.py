@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 import inspect
 import logging
 import time
@@ -140,10 +141,15 @@ def owner_of(request: gr.Request | None) -> str:
 
 def toast(text: str) -> None:
     """Say for some seconds that something was done."""
-    gr.Info(text, duration=4)
+    gr.Info(as_toast(text), duration=4)
 
 
-def guard(fn: Callable[..., Any]) -> Callable[..., Any]:
+def as_toast(text: str) -> str:
+    """A text for a toast, which takes what it gets for HTML."""
+    return html.escape(text, quote=False)
+
+
+def guard(fn: Callable[..., Any], wording: Callable[[str], str] = as_toast) -> Callable[..., Any]:
     """A handler whose errors reach a person as one sentence; one that nobody expected is logged with its traceback."""
     if inspect.isasyncgenfunction(fn):
 
@@ -153,7 +159,7 @@ def guard(fn: Callable[..., Any]) -> Callable[..., Any]:
                 async for value in fn(*args, **kwargs):
                     yield value
             except Exception as error:
-                raise error_toast(error) from error
+                raise one_sentence(error, wording) from error
 
         return stream
 
@@ -162,17 +168,17 @@ def guard(fn: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return fn(*args, **kwargs)
         except Exception as error:
-            raise error_toast(error) from error
+            raise one_sentence(error, wording) from error
 
     return call
 
 
-def error_toast(error: Exception) -> gr.Error:
-    """An error as a toast of one sentence."""
+def one_sentence(error: Exception, wording: Callable[[str], str]) -> gr.Error:
+    """An error as a toast, or as what a program gets."""
     if isinstance(error, gr.Error):
         return error
     if isinstance(error, WorkflowError):
-        return gr.Error(str(error), title="That didn't work", print_exception=False)
+        return gr.Error(wording(str(error)), title="That didn't work", print_exception=False)
     log.error("a handler of the page broke", exc_info=error)
     text = f"Something went wrong in Cosmos Workflow itself ({type(error).__name__}); the terminal has the details."
     return gr.Error(text, title="That didn't work", print_exception=False)

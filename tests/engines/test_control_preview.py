@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import sync_playwright
-from support import digest
 
 from cosmos_workflow.engines.base import Device, Dropped, Failure, Output
 from cosmos_workflow.engines.control_preview import SPEC
@@ -262,18 +261,6 @@ def test_an_odd_size_is_cut_and_says_so(engine: ControlPreviewEngine, tmp_path: 
 def test_weights_above_one_are_scaled_and_it_says_so(engine: ControlPreviewEngine, tmp_path: Path) -> None:
     output, _ = preview(engine, tmp_path, write_clip(tmp_path / "clip.mp4"), weights=dict.fromkeys(CONTROLS, 1.0))
     assert any("add up to 4" in note for note in output.metadata["notes"])
-
-
-def test_the_same_item_gives_the_same_bytes_in_any_batch(engine: ControlPreviewEngine, tmp_path: Path) -> None:
-    clips = [write_clip(tmp_path / f"{number}.mp4", brightness=100 + 40 * number) for number in range(3)]
-    alone = [preview(engine, tmp_path / "alone", clip, f"qi_{clip.stem}")[1] for clip in clips]
-    requests = [
-        make_request(SPEC, tmp_path / "batch", "", {}, None, {"video": clip}, f"qi_{clip.stem}") for clip in reversed(clips)
-    ]
-    run_engine(engine, requests, RecordingContext(SPEC))
-    for folder in alone:
-        for file in folder.iterdir():
-            assert digest(file) == digest(tmp_path / "batch" / folder.name / file.name)
 
 
 def test_progress_says_control_and_frame_and_cancel_is_heard_at_each(engine: ControlPreviewEngine, tmp_path: Path) -> None:

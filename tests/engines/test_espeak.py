@@ -79,19 +79,6 @@ def test_speech_is_there_and_as_long_as_its_text(engine: EspeakEngine, tmp_path:
     assert np.std(tenths) > 0.02
 
 
-def test_the_same_item_gives_the_same_bytes_alone_and_in_any_batch(
-    engine: EspeakEngine, tmp_path: Path, context: RecordingContext
-) -> None:
-    texts = {f"qi_{number}": f"{SENTENCE} Number {number}." for number in range(5)}
-    alone = {name: digest(speak(engine, tmp_path / "alone", text, name)[1]) for name, text in texts.items()}
-    assert len(set(alone.values())) == len(texts)
-    for order in (list(texts), list(reversed(texts))):
-        requests = [make_request(SPEC, tmp_path / order[0], texts[name], item_id=name) for name in order]
-        outcomes = run_engine(engine, requests, RecordingContext(SPEC))
-        assert list(outcomes) == order
-        assert {request.id: digest(request.folder / "audio.wav") for request in requests} == alone
-
-
 def test_the_bytes_do_not_follow_the_clock(engine: EspeakEngine, tmp_path: Path) -> None:
     # Left alone, the library seeds its noise with the second it starts in.
     heard, seconds = set(), set()

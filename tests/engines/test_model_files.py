@@ -207,3 +207,28 @@ def test_without_weights_one_sentence_says_what_to_do(hub: Hub) -> None:
     assert "cosmos-workflow weights fetch toy" in sentence
     assert FOLDER_VARIABLE in sentence
     assert not hub.requests, "looking asks nobody"
+
+
+OUTSIDE = ("../../x", f"../../{'a' * 64}", "/nowhere/x", "x", "", "a" * 63, "A" * 64, f"{'a' * 64}/../../../x", "b" * 64)
+
+
+@pytest.mark.parametrize("etag", OUTSIDE)
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
+def test_a_file_goes_under_its_digest_and_nowhere_else(hub: Hub, tmp_path: Path, name: str, etag: str) -> None:
+    hub.etags[name] = etag
+    with pytest.raises(UnavailableError):
+        fetch_model_files(TOY, endpoint=hub.address)
+    repository = tmp_path / "hub" / "models--someone--toy-model"
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and not path.is_symlink() and path.suffix != ".lock"]
+    assert {path.parent for path in kept} <= {repository / "blobs", repository / "refs", tmp_path / "cache" / "cosmos-workflow"}
+    assert not any(path.name == etag for path in kept)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"<html>no hub</html>", b"[]", b"null", b"{}", b'{"siblings": [1]}', b'{"id": 1, "siblings": {}}']
+)
+def test_an_answer_that_is_no_hubs_is_one_sentence(hub: Hub, answer: bytes) -> None:
+    hub.answer = answer
+    with pytest.raises(UnavailableError) as caught:
+        plan_fetch(TOY, hub.address)
+    assert str(caught.value).count(".") <= 3

@@ -1,6 +1,7 @@
 """Which device a worker sees."""
 
 import sys
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,7 +9,7 @@ import pynvml
 import pytest
 from rich.console import Console
 
-from cosmos_workflow.gpu_dispatch import WorkerStarted, default_gpu_ids, discover_gpus
+from cosmos_workflow.gpu_dispatch import Dispatcher, WorkerStarted, default_gpu_ids, discover_gpus
 from cosmos_workflow.gpu_dispatch.devices import worker_environ
 from cosmos_workflow.gpu_dispatch.ui import DispatchView
 
@@ -28,6 +29,47 @@ def test_a_worker_sees_its_device_and_no_other(gpu_id: int | None, environ: dict
     found = worker_environ(gpu_id, environ)
     assert found["CUDA_VISIBLE_DEVICES"] == cuda
     assert found["HIP_VISIBLE_DEVICES"] == hip
+
+
+@pytest.mark.parametrize(
+    ("visible", "gpu_ids", "said"),
+    [
+        ("3", [1], r"no GPU 1: this program may see one GPU, number 0 \(CUDA_VISIBLE_DEVICES=3\)"),
+        ("1,2", [1, 2], r"no GPU 2: this program may see 2 GPUs, numbered from 0 \(CUDA_VISIBLE_DEVICES=1,2\)"),
+        ("0,-1,2", [1], "no GPU 1: this program may see one GPU"),
+        ("", [0], "no GPU 0: this program may see none"),
+    ],
+)
+def test_a_gpu_that_the_program_may_not_see_is_refused_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, visible: str, gpu_ids: list[int], said: str
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with pytest.raises(ValueError, match=said):
+        Dispatcher("faults.echo:Worker", gpu_ids)
+
+
+@pytest.mark.parametrize(
+    ("visible", "seen"),
+    [
+        ("1,2", {0: "1", 1: "2"}),
+        ("GPU-8f0c,MIG-11aa", {0: "GPU-8f0c", 1: "MIG-11aa"}),
+        ("MIG-GPU-8f0c/1/0,7", {0: "MIG-GPU-8f0c/1/0", 1: "7"}),
+    ],
+)
+def test_every_worker_sees_the_one_at_its_position(monkeypatch: pytest.MonkeyPatch, visible: str, seen: dict[int, str]):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    found: dict[int, str] = {}
+
+    def tasks() -> Iterator[str]:
+        while len(found) < 2:
+            yield "about"
+
+    def on_success(_: int, about: dict[str, Any], worker: int) -> None:
+        assert about["gpu_id"] == worker
+        found[worker] = about["env"]["CUDA_VISIBLE_DEVICES"]
+
+    Dispatcher("faults.echo:Worker", [0, 1]).run(tasks(), on_success)
+    assert found == seen
 
 
 def test_a_worker_has_its_device_before_it_imports_anything(watch):
@@ -88,6 +130,12 @@ def nvml(monkeypatch: pytest.MonkeyPatch) -> Nvml:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.delenv("HIP_VISIBLE_DEVICES", raising=False)
     return driver
+
+
+def test_a_gpu_beyond_those_of_the_machine_is_refused(nvml: Nvml):
+    Dispatcher("faults.echo:Worker", [0, 1])
+    with pytest.raises(ValueError, match=r"no GPU 2: this program may see 2 GPUs, numbered from 0$"):
+        Dispatcher("faults.echo:Worker", [0, 2])
 
 
 def test_gpus_are_found_with_their_load(nvml: Nvml):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cosmos_workflow.jobs.speech.chunks import Chunk, Limits, cut_text, language_of, split_long, split_sentences
+from cosmos_workflow.jobs.speech.chunks import Chunk, Limits, cut_text, split_long, split_sentences
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="<>"), max_size=300)
 PROSE = st.lists(
@@ -130,15 +130,32 @@ def test_an_unknown_speaker_is_told_with_its_line() -> None:
     ]
 
 
+def test_pauses_part_a_paragraph_and_stand_behind_their_piece() -> None:
+    text = "[pause:2] One two. [pause:1.5] Three.\n\nFour. [pause:0.5][pause:1]\n\n[pause:3]\n\nFive."
+    chunks, problems = cut_text(text, Limits(), "en")
+    assert problems == []
+    assert [(chunk.text, chunk.pause, chunk.break_after) for chunk in chunks] == [
+        ("[pause:2]One two.", 1.5, "sentence"),
+        ("Three.", None, "paragraph"),
+        ("Four.", 1.5, "paragraph"),
+        ("Five.", None, ""),
+    ]
+
+
 @pytest.mark.parametrize(
-    ("params", "language"),
+    "text",
     [
-        ({"voice": "de+f2"}, "de"),
-        ({"voice": "en-us"}, "en"),
-        ({"language_id": "fr"}, "fr"),
-        ({}, "en"),
-        ({"voice": "anna.wav"}, "en"),
+        ("word, " * 8 + "and ") * 60_000,
+        "a" * 3_000_000,
+        "<speaker:anna>hello there.\n" * 100_000,
+        "<speaker:nobody>hello there.\n" * 100_000,
+        "the quick brown fox jumps " * 100_000,
+        "J. " * 1_000_000,
+        "The quick brown fox. It jumps over the dog.\n\n" * 60_000,
     ],
+    ids=["commas", "one word", "speakers", "wrong speakers", "no full stop", "abbreviations", "paragraphs"],
 )
-def test_the_language_comes_from_the_voice(params: dict[str, str], language: str) -> None:
-    assert language_of(params) == language
+def test_megabytes_are_cut_in_one_pass(text: str) -> None:
+    chunks, _ = cut_text(text, Limits(), speakers=["anna"])  # each of these took minutes to hours
+    marks = re.compile(r"<speaker:anna>|\s")
+    assert sum(len(marks.sub("", chunk.text)) for chunk in chunks) == len(marks.sub("", text))

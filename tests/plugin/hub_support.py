@@ -26,6 +26,7 @@ class Hub:
     """`files` are what it sends, `stated` what its digests are of; `requests` are (method, file, range).
 
     `cut` is a file that breaks off once after this many bytes; one in `held` waits there until `go` is set.
+    `etags` and `answer` are told instead of a file's digest and of what the repository holds.
     """
 
     address: str
@@ -37,6 +38,8 @@ class Hub:
     held: dict[str, int] = field(default_factory=dict)
     go: threading.Event = field(default_factory=threading.Event)
     gated: bool = False
+    etags: dict[str, str] = field(default_factory=dict)
+    answer: bytes | None = None
 
     def downloads(self, name: str) -> list[str]:
         """The ranges in which a file was asked for."""
@@ -90,7 +93,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.hub.gated:
             self._refuse(403, "GatedRepo")
         elif path.startswith(f"/api/models/{self.hub.repo}/"):
-            self._send(json.dumps(self._info()).encode(), {"Content-Type": "application/json"}, with_body=with_body)
+            self._send(
+                self.hub.answer or json.dumps(self._info()).encode(), {"Content-Type": "application/json"}, with_body=with_body
+            )
         elif path.startswith(f"/{self.hub.repo}/resolve/") and name in self.hub.files:
             self._send_file(name, with_body=with_body)
         else:
@@ -115,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         asked = self.headers.get("Range", "")
         self.hub.requests.append((self.command, name, asked))
         digest = hashlib.sha256(self.hub.stated[name]).hexdigest()
-        headers = {"ETag": f'"{digest}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+        headers = {"ETag": f'"{self.hub.etags.get(name, digest)}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
         first = int(asked.removeprefix("bytes=").partition("-")[0]) if asked else 0
         self._send(
             self.hub.files[name][first:],

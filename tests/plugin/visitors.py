@@ -37,13 +37,27 @@ class Visitor(httpx.Client):
         component = next(one["id"] for one in self.config["components"] if one["props"].get("elem_id") == elem_id)
         return next(one["id"] for one in self.config["dependencies"] if [component, name] in one["targets"])
 
-    def named(self, name: str) -> int:
-        """The number of a handler by its name."""
+    @property
+    def loading(self) -> int:
+        """The number of what finds the queue of a page that is opened."""
+        return next(one["id"] for one in self.config["dependencies"] if any(name == "load" for _, name in one["targets"]))
+
+    def endpoint(self, name: str) -> int:
+        """The number of an endpoint."""
         return next(one["id"] for one in self.config["dependencies"] if one["api_name"] == name)
 
     def trigger(self, path: str, number: int, *data: Any, **more: Any) -> httpx.Response:
         """A call of a handler."""
         return self.post(f"/gradio_api/{path}", json={"data": data, "fn_index": number, "session_hash": self.session, **more})
+
+    def search(self, words: str) -> httpx.Response:
+        """Search the library, as the page does."""
+        number = self.event("prompt-search", "change")
+        found = next(one for one in self.config["dependencies"] if one["id"] == number)
+        props = {one["id"]: one["props"] for one in self.config["components"]}
+        shown = [props[place] for place in found["inputs"]]
+        values = [words if one.get("elem_id") == "prompt-search" else one.get("value") for one in shown]
+        return self.trigger("run/predict", number, *values)
 
     def upload(self, content: bytes, name: str = "a.csv") -> str:
         """Send a file; returns where the server keeps it."""
@@ -51,8 +65,7 @@ class Visitor(httpx.Client):
 
     def open_page(self) -> str:
         """Open the page, as a browser does; returns its queue's token."""
-        number = next(one["id"] for one in self.config["dependencies"] if one["api_name"] == "find_queue")
-        return self.trigger("run/predict", number, "").raise_for_status().json()["data"][1]
+        return self.trigger("run/predict", self.loading, "").raise_for_status().json()["data"][1]
 
     def call(self, name: str, *data: Any) -> dict[str, Any]:
         """Call an endpoint and wait for its answer."""

@@ -139,7 +139,10 @@ def test_speed_and_format_are_what_was_asked_for(engine: KokoroEngine, tmp_path:
 def test_a_text_of_more_tokens_than_the_model_reads_is_spoken_whole(
     engine: KokoroEngine, listener: Listener, tmp_path: Path
 ) -> None:
-    text = "It was half past seven in the evening, and then it was a quarter to eight. " * 4 + "11111 22222 33333 44444 55555."
+    text = (
+        "It was half past seven in the evening, and then it was a quarter to eight. " * 4
+        + "11111 22222 33333 44444 55555 66666 77777."
+    )
     request = make_request(SPEC, tmp_path, text, spoken({"speed": 1.3}))
     outcome = run_engine(engine, [request], RecordingContext(SPEC))[request.id]
     assert isinstance(outcome, Output), outcome

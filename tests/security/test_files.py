@@ -16,9 +16,8 @@ SECRET = "text\na secret that nobody may read\n"  # noqa: S105 - the content of 
 
 
 def took_in(visitor: Visitor) -> str:
-    """The page as its user sees it: the library."""
-    number = visitor.named("show")
-    return visitor.trigger("run/predict", number, "", "all", 0).text
+    """The library as its user sees it."""
+    return visitor.search("").text
 
 
 @pytest.fixture
@@ -103,11 +102,11 @@ def test_a_link_among_the_uploads_leads_nowhere(ann: Visitor, secret: Path) -> N
 def test_a_file_is_checked_wherever_it_stands_in_a_call(ann: Visitor, secret: Path) -> None:
     file = as_file(str(secret))
     deep = {"a": [{"b": [file]}]}
-    number = ann.named("add_to_queue")
-    for data in ([deep], [["", [deep], "espeak", {}, {}]], [[file]]):
-        assert ann.post("/gradio_api/call/add_to_queue", json={"data": data}).status_code == 400
+    number = ann.endpoint("add_to_queue")
+    for data in ([deep], ["", [deep], "espeak", {}, {}], [[file]]):
+        assert ann.post("/gradio_api/call/add_to_queue", json={"data": [*data, *[None] * 5]}).status_code == 400
     assert ann.post("/gradio_api/call/v2/add_to_queue", json={"token": "", "prompts": [file]}).status_code == 400
-    assert ann.trigger("queue/join", number, "", event_data=file).status_code == 400
+    assert ann.trigger("queue/join", number, "", None, None, None, None, event_data=file).status_code == 400
 
 
 def test_nothing_is_fetched_for_a_request(ann: Visitor, stranger: Visitor, web: tuple[str, list[bytes]]) -> None:

@@ -11,12 +11,15 @@ import pytest
 from page_support import Server
 from visitors import Visitor
 
+BUTTONS = ("start-queue", "pause-queue", "clear-queue", "cancel-running", "retry-failed")
+
 
 @pytest.fixture
 def opened(ann: Visitor) -> str:
     """A page of ann's with three items in its queue; returns the queue's token."""
     token = ann.open_page()
-    assert ann.call("add_to_queue", token, ["One.", "Two.", "Three."], "espeak", {}, {})["complete"][0]["queued"] == 3
+    added = ann.call("add_to_queue", token, ["Words of ann's.", "Two.", "Three."], "espeak", {}, {})
+    assert added["complete"][0]["queued"] == 3
     return token
 
 
@@ -26,20 +29,19 @@ def queued(visitor: Visitor, token: str) -> int:
 
 def test_a_page_is_not_found_by_its_name(ann: Visitor, bob: Visitor, opened: str) -> None:
     bob.session = ann.session
-    shown = bob.trigger("run/predict", bob.named("refresh_all"), None, None, True).text
-    assert "3 queued" not in shown
-    for name in ("really_clear", "clear_all", "begin"):
-        bob.trigger("run/predict", bob.named(name), None)
+    wake = ann.event("wake-up", "click")
+    for number in (wake, *(bob.event(button, "click") for button in BUTTONS), wake):
+        assert "Words of ann" not in bob.trigger("run/predict", number, None, None, True).text
     assert queued(ann, opened) == 3
-    assert "3 queued" in ann.trigger("run/predict", ann.named("refresh_all"), None, None, True).text
+    assert "Words of ann" in ann.trigger("run/predict", wake, None, None, True).text
 
 
 def test_a_pages_messages_reach_nobody_else(ann: Visitor, bob: Visitor) -> None:
-    event = ann.trigger("queue/join", ann.named("find_queue"), "").json()["event_id"]
+    event = ann.trigger("queue/join", ann.loading, "").json()["event_id"]
     for path in (f"queue/data?session_hash={ann.session}", f"call/x/{ann.session}"):
         with bob.stream("GET", f"/gradio_api/{path}") as answer:
             assert event not in "".join(answer.iter_lines())
-    bob.post("/gradio_api/cancel", json={"session_hash": ann.session, "fn_index": ann.named("find_queue"), "event_id": "x"})
+    bob.post("/gradio_api/cancel", json={"session_hash": ann.session, "fn_index": ann.loading, "event_id": "x"})
     with ann.stream("GET", "/gradio_api/queue/data", params={"session_hash": ann.session}) as answer:
         messages = [json.loads(line.removeprefix("data: ")) for line in answer.iter_lines() if line]
     assert any(one.get("event_id") == event and one["msg"] == "process_completed" for one in messages)

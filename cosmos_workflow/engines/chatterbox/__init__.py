@@ -55,6 +55,7 @@ class ChatterboxSpec(EngineSpec):
     cost_unit: ClassVar[str] = "speech tokens"
     cost_inputs: ClassVar[Collection[str]] = ("speech",)
     output: ClassVar[str] = "audio"
+    speaks: ClassVar[bool] = True
 
     @property
     def model_files(self) -> tuple[ModelFiles, ...]:
@@ -77,8 +78,12 @@ class ChatterboxSpec(EngineSpec):
         """Every parameter with its value; what isn't given has the variant's own default, as has a number of steps of 0."""
         complete = super().complete_params(values, where)
         variant = find_variant(complete["variant"])
-        _check_ranges(ChatterboxParams(**complete), where)
+        _check_ranges(cast("ChatterboxParams", self.known_params(complete)), where)
         return {**complete, "cfm_steps": complete["cfm_steps"] or variant.cfm_steps}
+
+    def language(self, params: Mapping[str, Any]) -> str:
+        """The language of a text: only one variant speaks others than English."""
+        return str(params.get("language_id", "en")) if params.get("variant") == "multilingual" else "en"
 
     def check_params(self, params: Params) -> None:
         """Refuse a variant whose model files are missing; where none are here, `availability` says so."""

@@ -70,7 +70,7 @@ class Batch:
             return
         lines = [member.line for member in self.members]
         if self._sampler is None:
-            self._sampler = Sampler.of([line.sampling for line in lines], self._device, turbo=self._model.turbo)
+            self._sampler = Sampler.of([line.params for line in lines], self._device, turbo=self._model.turbo)
         chosen = self._sampler.choose(torch.cat(scores), self._seen, [line.generator for line in lines])
         if self._model.turbo:
             self._seen[[not line.tokens for line in lines], self._model.start_token] = False

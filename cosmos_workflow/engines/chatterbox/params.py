@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from cosmos_workflow.engines.chatterbox.variants import LANGUAGES, VARIANTS
-from cosmos_workflow.engines.params import Params, param
+from pydantic import field_validator
 
-MAX_SEED = 2**31 - 1
+from cosmos_workflow.engines.chatterbox.variants import LANGUAGES, VARIANTS
+from cosmos_workflow.engines.params import MAX_SEED, Params, param
+from cosmos_workflow.engines.speech_text.params import PRONUNCIATIONS, normalize_param, pronunciations_param, tidy_list
 
 
 class ChatterboxParams(Params):
@@ -64,3 +65,7 @@ class ChatterboxParams(Params):
         invariant=True,
         choices=("reproducible", "fast"),
     )
+    normalize_text: bool = normalize_param(True)
+    pronunciations: str = pronunciations_param()
+
+    _tidy_pronunciations = field_validator(PRONUNCIATIONS, mode="before")(tidy_list)

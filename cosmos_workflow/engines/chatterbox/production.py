@@ -17,7 +17,6 @@ from cosmos_workflow.engines.chatterbox.decoder import Step, decode
 from cosmos_workflow.engines.chatterbox.loader import Model
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.randomness import Randomness
-from cosmos_workflow.engines.chatterbox.sampling import Sampling
 from cosmos_workflow.engines.chatterbox.sound import SAMPLE_RATE, Sound, SoundModel
 from cosmos_workflow.engines.chatterbox.speech_model import Line, SpeechModel
 from cosmos_workflow.engines.chatterbox.variants import EXPECTED_TOKENS_PER_CHARACTER, TOKENS_PER_SECOND
@@ -173,15 +172,8 @@ class Production:
             text=self._tokenize(item),
             voice=(voice.name, exaggeration),
             conditioning=speech.condition(conditioning),
-            sampling=Sampling(
-                temperature=params.temperature,
-                min_p=0.0 if speech.turbo else params.min_p,
-                top_p=params.top_p,
-                top_k=params.top_k if speech.turbo else 0,
-                repetition_penalty=params.repetition_penalty,
-            ),
+            params=params,
             cfg_weight=0.0 if speech.turbo else params.cfg_weight,
-            max_tokens=params.max_tokens,
             generator=item.randomness.generator,
         )
 

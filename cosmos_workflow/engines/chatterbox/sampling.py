@@ -12,16 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How one row chooses; see `ChatterboxParams` for the ranges. `top_k` 0 takes all."""
-
-    temperature: float = 0.8
-    min_p: float = 0.05
-    top_p: float = 1.0
-    top_k: int = 0
-    repetition_penalty: float = 1.2
+from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 
 
 @dataclass(slots=True)
@@ -40,7 +31,9 @@ class Sampler:
     filters: frozenset[str]
 
     @classmethod
-    def of(cls, rows: Sequence[Sampling], device: torch.device, *, turbo: bool) -> Sampler:
+    def of(cls, rows: Sequence[ChatterboxParams], device: torch.device, *, turbo: bool) -> Sampler:
+        """Of the parameters of each row. What a variant takes no notice of is there and isn't looked at."""
+
         def column(values: list[float]) -> Tensor:
             return torch.tensor(values, dtype=torch.float32, device=device)[:, None]
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cosmos_workflow.engines.chatterbox.alignment import ALIGNED_HEADS, Alignment
 from cosmos_workflow.engines.chatterbox.backbone import Backbone, Spy
-from cosmos_workflow.engines.chatterbox.sampling import Sampling
+from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 
 
 @dataclass(slots=True, eq=False)
@@ -20,16 +20,15 @@ class Line:
 
     `text` are its token ids with start and end, [tokens]; `conditioning` the voice as T3 sees it, [positions, width], and
     `voice` names it: equal names mean equal conditioning. `tokens` grows by one a step and ends with the end token, unless
-    `max_tokens` came first.
+    `params.max_tokens` came first. `cfg_weight` is 0 where there is no guidance.
     """
 
     id: str
     text: Tensor
     voice: Hashable
     conditioning: Tensor
-    sampling: Sampling
+    params: ChatterboxParams
     cfg_weight: float
-    max_tokens: int
     generator: torch.Generator
     tokens: list[int] = field(default_factory=list)
     alignment: Alignment | None = None
@@ -64,7 +63,7 @@ class SpeechModel:
         return bool(line.tokens) and line.tokens[-1] == self._hp.stop_speech_token and not (self._turbo and len(line.tokens) == 1)
 
     def is_complete(self, line: Line) -> bool:
-        return self.has_ended(line) or len(line.tokens) >= line.max_tokens
+        return self.has_ended(line) or len(line.tokens) >= line.params.max_tokens
 
     def embed_text(self, line: Line, *, blank: bool = False) -> Tensor:
         """A line's text, [tokens, width]; blank: only the places of its tokens."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from cosmos_workflow.files import sha256_of
 
 BUILT_IN = "built-in"
 KEPT = 32
@@ -46,7 +47,7 @@ class Voices:
         """The voice of a file, or the built-in one without a file."""
         if path is None:
             return self._built_in
-        name = f"{digest_of(path)}{'' if norm_loudness or not self._turbo else ':as-it-is'}"
+        name = f"{sha256_of(path)}{'' if norm_loudness or not self._turbo else ':as-it-is'}"
         voice = self._kept.get(name) or self._prepare(name, path, norm_loudness)
         self._kept[name] = voice
         self._kept.move_to_end(name)
@@ -71,12 +72,6 @@ class Voices:
             return Voice(name, conds.t3, _of_one_type(conds.gen))
         sound, self._upstream.ref_dict = self._upstream.ref_dict, None
         return Voice(name, None, _of_one_type(sound))
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file's content, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _of_one_type(sound: Mapping[str, Any]) -> dict[str, Any]:

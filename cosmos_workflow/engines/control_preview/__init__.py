@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, cast
+from typing import cast
 
-from cosmos_workflow.engines.params import Params, param
-from cosmos_workflow.engines.spec import EngineSpec, InputSpec, Recipe
-from cosmos_workflow.engines.video import CONTROLS, MAX_SEED, Clips, VideoParams, active_controls, output_frames
+from cosmos_workflow.engines.params import MAX_SEED, param
+from cosmos_workflow.engines.spec import Recipe
+from cosmos_workflow.engines.video import Clips, ControlledSpec, VideoParams, output_frames
 from cosmos_workflow.progress import Stage
 
 CLIPS = Clips("control-preview", min_side=16, max_side=4096, max_seconds=600)
@@ -31,13 +30,13 @@ class ControlPreviewParams(VideoParams):
     )
 
 
-class ControlPreviewSpec(EngineSpec):
+class ControlPreviewSpec(ControlledSpec):
     """Control clips and their composite, to look at before a GPU spends its time."""
 
     name = "control-preview"
     title = "Control preview"
     summary = "What Cosmos Transfer would see of a clip: vis and edge as they are, depth and seg approximate."
-    medium = "video"
+    clips = CLIPS
     params = ControlPreviewParams
     implementation = "cosmos_workflow.engines.control_preview.engine:ControlPreviewEngine"
     stages = (
@@ -46,24 +45,8 @@ class ControlPreviewSpec(EngineSpec):
         Stage("finishing", 0.98, "Finishing the clips"),
         Stage("completed", 1.0, "Completed"),
     )
-    inputs = (
-        InputSpec("video", "video", "Clip", required=True),
-        InputSpec("depth", "video", "Depth clip"),
-        InputSpec("seg", "video", "Segmentation clip"),
-    )
-    weights = dict.fromkeys(CONTROLS, 0.25)
     needs_text = False
     cost_unit = "frames"
-    cost_inputs = ("video",)
-    output = "video"
-
-    def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
-        """As every engine; also refuses weights that are all 0 and clips that can't be used."""
-        super().check(recipe, later)
-        CLIPS.check(recipe.weights, recipe.inputs)
-
-    def key_extra(self, params: Params, weights: Mapping[str, float]) -> Mapping[str, Any]:
-        return {"controls": sorted(active_controls(weights))}
 
     def cost(self, recipe: Recipe) -> float:
         params = cast("ControlPreviewParams", recipe.params)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, ClassVar, cast
+from collections.abc import Collection
+from typing import ClassVar, cast
 
 from cosmos_workflow.engines.cosmos_transfer.available import find_reason, missing_for
 from cosmos_workflow.engines.cosmos_transfer.clips import CLIPS, check_length
@@ -12,19 +12,19 @@ from cosmos_workflow.engines.cosmos_transfer.params import CosmosTransferParams
 from cosmos_workflow.engines.cosmos_transfer.shapes import MODEL_CHUNK_FRAMES, MODEL_PIXELS, SIDE_MULTIPLE, count_chunks, fit_clip
 from cosmos_workflow.engines.model_files.sets import ModelFiles
 from cosmos_workflow.engines.params import Params
-from cosmos_workflow.engines.spec import Availability, EngineSpec, InputSpec, Medium, Recipe
-from cosmos_workflow.engines.video import CONTROLS, active_controls, given_controls, output_frames
+from cosmos_workflow.engines.spec import Availability, Recipe
+from cosmos_workflow.engines.video import Clips, ControlledSpec, active_controls, given_controls, output_frames
 from cosmos_workflow.errors import InputError, about
 from cosmos_workflow.progress import Stage
 
 
-class CosmosTransferSpec(EngineSpec):
+class CosmosTransferSpec(ControlledSpec):
     """Video to video; a batch has equal parameters, but for the negative prompt, and the same active controls."""
 
     name: ClassVar[str] = "cosmos-transfer"
     title: ClassVar[str] = "Cosmos Transfer"
     summary: ClassVar[str] = "Makes a clip anew after a prompt, held by its blur, edges, depth and regions; truly batched."
-    medium: ClassVar[Medium] = "video"
+    clips: ClassVar[Clips] = CLIPS
     params: ClassVar[type[Params]] = CosmosTransferParams
     implementation: ClassVar[str] = "cosmos_workflow.engines.cosmos_transfer.engine:CosmosTransferEngine"
     stages: ClassVar[tuple[Stage, ...]] = (
@@ -35,16 +35,7 @@ class CosmosTransferSpec(EngineSpec):
         Stage("finishing", 0.98, "Writing the clip"),
         Stage("completed", 1.0, "Completed"),
     )
-    inputs: ClassVar[tuple[InputSpec, ...]] = (
-        InputSpec("video", "video", "Clip", required=True),
-        InputSpec("depth", "video", "Depth clip (made from the clip without it)"),
-        InputSpec("seg", "video", "Segmentation clip (made from the clip without it)"),
-    )
-    weights: ClassVar[Mapping[str, float]] = dict.fromkeys(CONTROLS, 0.25)
-    max_batch_size: ClassVar[int] = 8
     cost_unit: ClassVar[str] = "steps"
-    cost_inputs: ClassVar[Collection[str]] = ("video",)
-    output: ClassVar[str] = "video"
 
     @property
     def model_files(self) -> tuple[ModelFiles, ...]:
@@ -55,22 +46,17 @@ class CosmosTransferSpec(EngineSpec):
         return find_reason()
 
     def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
-        """As every engine; also refuses weights that are all 0, clips that can't be used, and controls whose model isn't here."""
+        """As its base; also refuses clips that are too long, and controls whose model isn't here."""
         super().check(recipe, later)
         params = cast("CosmosTransferParams", recipe.params)
-        clip = CLIPS.check(recipe.weights, recipe.inputs)
-        if clip is not None:
+        if "video" in recipe.inputs:
             with about("video"):
-                check_length(recipe.inputs["video"], output_frames(clip, params.fps))
+                check_length(recipe.inputs["video"], output_frames(CLIPS.usable(recipe.inputs["video"]), params.fps))
         active, given = active_controls(recipe.weights), given_controls(recipe.weights, {*recipe.inputs, *later})
         made = [name for name in active if name in ANNOTATORS and name not in given]
         reason = missing_for(active, made if params.depth_and_seg == "model" else [])
         if reason:
             raise InputError(f"cosmos-transfer: {reason}")
-
-    def key_extra(self, params: Params, weights: Mapping[str, float]) -> Mapping[str, Any]:
-        """The controls that are in use: a batch holds the same for all its items."""
-        return {"controls": sorted(active_controls(weights))}
 
     def cost(self, recipe: Recipe) -> float:
         """Steps of 93 frames in 720p; guidance doubles them, smaller pictures count for less."""

@@ -9,9 +9,11 @@ from pydantic import field_validator
 
 from cosmos_workflow.engines.espeak.clauses import fit, fit_ssml
 from cosmos_workflow.engines.espeak.ssml import clean_ssml
-from cosmos_workflow.engines.espeak.voices import library_path, parse_voice, readers, suggestions, unread_script
+from cosmos_workflow.engines.espeak.voices import KnownVoice, library_path, readers, suggestions, unread_script
 from cosmos_workflow.engines.params import Params, param
 from cosmos_workflow.engines.spec import Availability, EngineSpec, Recipe
+from cosmos_workflow.engines.speech_text.marks import Segment
+from cosmos_workflow.engines.speech_text.params import PRONUNCIATIONS, normalize_param, pronunciations_param, tidy_list
 from cosmos_workflow.errors import InputError, list_choices
 from cosmos_workflow.progress import Stage
 
@@ -19,7 +21,7 @@ from cosmos_workflow.progress import Stage
 class EspeakParams(Params):
     """Each item has a process of its own, so nothing must be equal in a batch."""
 
-    voice: str = param(
+    voice: KnownVoice = param(
         "en-us+f2",
         label="Voice",
         help="A language, and after a plus the speaker: en-us+f2, de+m3, fr+whisper.",
@@ -34,11 +36,10 @@ class EspeakParams(Params):
     )
     format: Literal["wav", "flac"] = param("wav", label="Format", help="FLAC is about half as large, without loss.")
     ssml: bool = param(False, label="SSML", help="The text is SSML: <break>, <prosody>, <emphasis>, <voice> and the like.")
+    normalize_text: bool = normalize_param(False)
+    pronunciations: str = pronunciations_param()
 
-    @field_validator("voice")
-    @classmethod
-    def _known_voice(cls, value: str) -> str:
-        return parse_voice(value)
+    _tidy_pronunciations = field_validator(PRONUNCIATIONS, mode="before")(tidy_list)
 
     @field_validator("sample_rate", mode="before")
     @classmethod
@@ -64,12 +65,21 @@ class EspeakSpec(EngineSpec):
     )
     max_batch_size = 16
     output = "audio"
+    speaks = True
 
     def availability(self) -> Availability:
         """Whether the wheel with the library and its voices is installed."""
         if library_path() is not None:
             return Availability(True)
         return Availability(False, "The speech library isn't installed.", "Run: pip install espeakng-loader")
+
+    def spoken(self, text: str, params: Params) -> str:
+        """As every engine; SSML is left as it is."""
+        return text if cast("EspeakParams", params).ssml else super().spoken(text, params)
+
+    def segments(self, text: str, params: Params) -> list[Segment]:
+        """As every engine; SSML is one stretch, and has its own pauses."""
+        return [Segment(text)] if cast("EspeakParams", params).ssml else super().segments(text, params)
 
     def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
         """As every engine; also refuses SSML that isn't well formed and text without anything to say."""

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 _READERS: dict[str, frozenset[str]] = {
     script: frozenset(dictionaries.split())
@@ -94,6 +97,10 @@ def parse_voice(value: str) -> str:
         close = ", ".join(f"{base}+{speakers[name]}" for name in near)
         raise ValueError(f"{value!r} has no such variant; use for example {close}")
     return f"{known[base.casefold()]}+{speakers[variant.casefold()]}"
+
+
+KnownVoice = Annotated[str, AfterValidator(parse_voice)]
+"""A parameter that takes a voice: any way to write it becomes the library's own."""
 
 
 def unread_script(text: str, voice: str) -> str:

@@ -7,16 +7,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, cast
 
-from pydantic import field_validator
-
-from cosmos_workflow.engines.espeak.voices import parse_voice, suggestions
+from cosmos_workflow.engines.espeak.voices import KnownVoice, suggestions
 from cosmos_workflow.engines.explainer.endpoint import Endpoint
 from cosmos_workflow.engines.explainer.outline import MAX_SCENES, Outline, is_outline, parse_outline
 from cosmos_workflow.engines.explainer.outline_text import MAX_OUTLINE, read_outline_file
 from cosmos_workflow.engines.params import Params, param
+from cosmos_workflow.engines.probing import look_at_sound
 from cosmos_workflow.engines.spec import Availability, EngineSpec, InputSpec, Recipe
 from cosmos_workflow.errors import InputError, about
-from cosmos_workflow.media import probe_sound
 from cosmos_workflow.progress import Stage
 
 MAX_TOPIC = 4000
@@ -44,7 +42,7 @@ class ExplainerParams(Params):
     quality: Quality = param("720p", label="Quality", help="Lines of the picture; 240p is for drafts.", invariant=True)
     fps: int = param(30, label="Frames per second", invariant=True, ge=10, le=60, step=1)
     narration: bool = param(True, label="Narration", help="Off: no sound; scenes last as long as reading takes.")
-    voice: str = param(
+    voice: KnownVoice = param(
         "en-us+f2",
         label="Voice",
         help="The built-in speech: a language, and after a plus the speaker. Scenes with a sound of their own don't use it.",
@@ -64,11 +62,6 @@ class ExplainerParams(Params):
     scene_limit: int = param(
         300, label="Time limit", help="Seconds after which a scene that isn't drawn is given up.", ge=5, le=7200, step=5
     )
-
-    @field_validator("voice")
-    @classmethod
-    def _known_voice(cls, value: str) -> str:
-        return parse_voice(value)
 
 
 class ExplainerSpec(EngineSpec):
@@ -149,7 +142,7 @@ def _check_scenes(outline: Outline | None, recipe: Recipe, later: Collection[str
             )
     for number, path in given_sounds(inputs).items():
         with about(f"scene_{number}"):
-            if (seconds := probe_sound(path).seconds) > MAX_SOUND_SECONDS:
+            if (seconds := look_at_sound(path).seconds) > MAX_SOUND_SECONDS:
                 raise InputError(
                     f"explainer: {path.name} lasts {seconds:,.0f} s; the sound of a scene lasts at most {MAX_SOUND_SECONDS} s."
                 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import ClassVar, cast
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, cast
 
 from cosmos_workflow.engines.espeak.voices import library_path
 from cosmos_workflow.engines.kokoro.model_files import KOKORO, find_kokoro
@@ -38,6 +38,8 @@ class KokoroSpec(EngineSpec):
     max_batch_size: ClassVar[int] = 16
     max_text: ClassVar[int] = MAX_TEXT
     output: ClassVar[str] = "audio"
+    speaks: ClassVar[bool] = True
+    takes_ipa: ClassVar[bool] = True
 
     @property
     def model_files(self) -> tuple[ModelFiles, ...]:
@@ -51,6 +53,11 @@ class KokoroSpec(EngineSpec):
         if find_kokoro() is None:
             return Availability(False, "The model files of Kokoro aren't on this machine.", f"To get them, {remedy(KOKORO)}.")
         return Availability(True)
+
+    def language(self, params: Mapping[str, Any]) -> str:
+        """The language that was chosen, else the voice's."""
+        chosen = str(params.get("language", BY_VOICE))
+        return language_of(str(params.get("voice", "af_heart"))) if chosen == BY_VOICE else chosen
 
     def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
         """As every engine; also refuses a language whose phonemes can't be had, and text without anything to say."""

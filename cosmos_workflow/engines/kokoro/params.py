@@ -8,6 +8,7 @@ from pydantic import field_validator
 
 from cosmos_workflow.engines.kokoro.voices import LANGUAGES, VOICES, tidy_mix
 from cosmos_workflow.engines.params import Params, param
+from cosmos_workflow.engines.speech_text.params import PRONUNCIATIONS, normalize_param, pronunciations_param, tidy_list
 
 BY_VOICE = "by voice"
 """The language that the voice speaks."""
@@ -22,6 +23,7 @@ class KokoroParams(Params):
         help="One of 54, or a mix such as af_heart:0.7+bm_george:0.3. The first letter is the language, the second the sex.",
         choices=tuple(VOICES),
         open_choices=True,
+        label_of=lambda voice: f"{voice}: {VOICES[voice]}",
     )
     language: str = param(
         BY_VOICE, label="Language", help="The language of the text, where it isn't the voice's.", choices=(BY_VOICE, *LANGUAGES)
@@ -31,6 +33,10 @@ class KokoroParams(Params):
         "native", label="Sample rate", help="native is 24,000 Hz, as it is made; 48000 suits video."
     )
     format: Literal["wav", "flac"] = param("wav", label="Format", help="FLAC is about half as large, without loss.")
+    normalize_text: bool = normalize_param(True)
+    pronunciations: str = pronunciations_param()
+
+    _tidy_pronunciations = field_validator(PRONUNCIATIONS, mode="before")(tidy_list)
 
     @field_validator("voice")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,8 +58,6 @@ def fetch_model_files(
     A fetch that was broken off goes on where it was. An exception of `on_progress` ends it, and leaves what has come.
     Raises UnavailableError where the hub can't be reached, the disk is full, or a file isn't what the hub says it is.
     """
-    from huggingface_hub import hf_hub_download
-
     offered = _offered(model, endpoint)
     total, before = sum(file.size for file in offered), 0
     path = Path()
@@ -67,17 +66,7 @@ def fetch_model_files(
         report = _Report(name, before, total, on_progress)
         report.say(0)
         with _hub_errors(model):
-            _fetch_blob(model, name, report, endpoint)
-            path = Path(
-                hf_hub_download(
-                    model.repo,
-                    name,
-                    revision=model.revision,
-                    endpoint=endpoint,
-                    etag_timeout=ANSWER_SECONDS,
-                    tqdm_class=report.bar_class(),
-                )
-            )
+            path = _fetch_file(model, file, report, endpoint)
         before += file.size
         report.say(file.size)
     folder = Path(str(path)[: -len(offered[-1].name)])
@@ -99,14 +88,19 @@ def _offered(model: ModelFiles, endpoint: str | None) -> list[_Offered]:
     from huggingface_hub import HfApi
 
     with _hub_errors(model):
-        info = HfApi(endpoint=endpoint).model_info(
-            model.repo, revision=model.revision, files_metadata=True, timeout=ANSWER_SECONDS
-        )
-    files = {
-        file.rfilename: _Offered(file.rfilename, file.size or 0, file.lfs.sha256 if file.lfs else "")
-        for file in info.siblings or []
-        if _stays_inside(file.rfilename)
-    }
+        try:
+            info = HfApi(endpoint=endpoint).model_info(
+                model.repo, revision=model.revision, files_metadata=True, timeout=ANSWER_SECONDS
+            )
+        except (ValueError, TypeError, LookupError, AttributeError) as error:  # no JSON, or JSON of something else
+            raise _unreadable(model) from error
+    files: dict[str, _Offered] = {}
+    for file in info.siblings or []:
+        digest = file.lfs.sha256 if file.lfs else ""
+        if digest and not is_digest(digest, 64):
+            raise _unreadable(model)
+        if _stays_inside(file.rfilename):
+            files[file.rfilename] = _Offered(file.rfilename, file.size or 0, digest)
     gone = model.lacking(files)
     if gone:
         raise UnavailableError(f"The hub's repository {model.repo} has no {gone[0]}; this version can't use its weights.")
@@ -130,27 +124,50 @@ def _stays_inside(name: str) -> bool:
     return not path.is_absolute() and ".." not in path.parts and "\\" not in name
 
 
-def _fetch_blob(model: ModelFiles, name: str, report: _Report, endpoint: str | None) -> None:
-    """Bring a large file to its place in the cache, going on with what an earlier fetch left; small ones are left to the hub's
-    client, which begins a broken file anew."""
+def _fetch_file(model: ModelFiles, offered: _Offered, report: _Report, endpoint: str | None) -> Path:
+    """Bring a file to its place in the cache, going on with what an earlier fetch left; returns where it is.
+
+    Under which name it is kept and what it is compared with is the hub's to say: only digests are taken, and of a large file
+    the one that was listed.
+    """
     from filelock import FileLock
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.file_download import http_get
 
-    url = hf_hub_url(model.repo, name, revision=model.revision, endpoint=endpoint)
+    url = hf_hub_url(model.repo, offered.name, revision=model.revision, endpoint=endpoint)
     known = get_hf_file_metadata(url, timeout=ANSWER_SECONDS, endpoint=endpoint)
-    blob = cache_folder(model) / "blobs" / str(known.etag)
-    if known.size is None or not is_digest(blob.name, 64) or blob.exists():
-        return
+    digest, commit = str(known.etag), str(known.commit_hash)
+    is_known = is_digest(digest, 64) or (is_digest(digest, 40) and not offered.digest)
+    if known.size is None or not is_known or not is_digest(commit, 40) or offered.digest not in ("", digest):
+        raise _unreadable(model)
+    folder = cache_folder(model)
+    blob = folder / "blobs" / digest
     blob.parent.mkdir(parents=True, exist_ok=True)
-    partial = _partial(model, blob.name)
+    partial = _partial(model, digest)
     with FileLock(f"{partial}.lock"):
-        with partial.open("ab") as file:
-            http_get(known.location, file, resume_size=file.tell(), expected_size=known.size, tqdm_class=report.bar_class())
-        if digest_of(partial, blob.name) != blob.name:
-            partial.unlink()
-            raise UnavailableError(damaged_sentence(model, name))
-        partial.replace(blob)
+        if not blob.exists():
+            with partial.open("ab") as file:
+                http_get(known.location, file, resume_size=file.tell(), expected_size=known.size, tqdm_class=report.bar_class())
+            if digest_of(partial, digest) != digest:
+                partial.unlink()
+                raise UnavailableError(damaged_sentence(model, offered.name))
+            partial.replace(blob)
+        return _link(model, offered.name, blob, commit)
+
+
+def _link(model: ModelFiles, name: str, blob: Path, commit: str) -> Path:
+    """Have the cache show a blob under its file's name in a commit, and the commit under the revision, as its client does."""
+    folder = cache_folder(model)
+    path = folder / "snapshots" / commit / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        path.unlink(missing_ok=True)
+        path.symlink_to(os.path.relpath(blob, path.parent))
+    if model.revision != commit:
+        reference = folder / "refs" / (model.revision or "main")
+        reference.parent.mkdir(parents=True, exist_ok=True)
+        reference.write_text(commit, encoding="ascii")
+    return path
 
 
 @contextmanager
@@ -176,6 +193,10 @@ def _hub_errors(model: ModelFiles) -> Iterator[None]:
         if type(error).__module__.partition(".")[0] in {"httpx", "httpx2", "httpcore", "httpcore2"}:
             raise _unreachable(model) from error
         raise
+
+
+def _unreadable(model: ModelFiles) -> UnavailableError:
+    return UnavailableError(f"The hub's answer about {model.repo} isn't one of a hub; check HF_ENDPOINT and the network.")
 
 
 def _unreachable(model: ModelFiles) -> UnavailableError:

@@ -5,7 +5,6 @@ A new engine's tests make a `Subject` of it and call every function of `CHECKS`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,11 +14,12 @@ from cosmos_workflow.engines.base import Dropped, Engine, Output, Request
 from cosmos_workflow.engines.spec import EngineSpec, Recipe
 from cosmos_workflow.engines.testing.harness import RecordingContext, run_engine
 from cosmos_workflow.errors import InputError
+from cosmos_workflow.files import sha256_of
 
 
 def same_bytes(one: Path, other: Path) -> bool:
     """Whether two files are equal."""
-    return digest(one) == digest(other)
+    return sha256_of(one) == sha256_of(other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def check_different_items_differ(subject: Subject, folder: Path) -> None:
     """What an item is made from is seen in its file."""
     requests = subject.requests(folder)
     outputs = _make(subject, requests)
-    main = {digest(request.folder / outputs[request.id].files[subject.spec.output]) for request in requests}
+    main = {sha256_of(request.folder / outputs[request.id].files[subject.spec.output]) for request in requests}
     assert len(main) == len(requests), "different items have the same file"
 
 
@@ -153,11 +153,6 @@ CHECKS = (
 )
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _make(subject: Subject, requests: Sequence[Request]) -> dict[str, Output]:
     outcomes = run_engine(subject.engine, list(requests), RecordingContext(subject.spec))
     made = {item_id: outcome for item_id, outcome in outcomes.items() if isinstance(outcome, Output)}
@@ -171,7 +166,7 @@ def _unchanged(folder: Path, given: Sequence[Path], own: Sequence[Path]) -> Iter
 
     def seen() -> dict[Path, str]:
         below = [path for path in folder.rglob("*") if path.is_file() and not any(path.is_relative_to(one) for one in own)]
-        return {path: digest(path) for path in (*below, *given)}
+        return {path: sha256_of(path) for path in (*below, *given)}
 
     before = seen()
     yield

@@ -42,10 +42,12 @@ class Place(NamedTuple):
 
 
 class Received(NamedTuple):
-    """What a worker said. `eof`: its channel is closed; `ended`: its process is gone, with this exit code."""
+    """What a worker said. `eof`: its channel is closed, `junk`: because of what it wrote there; `ended`: its process is gone,
+    with this exit code."""
 
     frames: list[WireFrame]
     eof: bool
+    junk: bool
     ended: bool
     exitcode: int | None
 
@@ -111,14 +113,14 @@ class Agent:
         """Wait until the worker says something, or ends."""
         child = self._child
         if child is None or run != self._run:
-            return Received([], True, True, None)
+            return Received([], True, False, True, None)
         poll = select.poll()
         poll.register(child.sentinel, select.POLLIN)
         if not child.channel.eof:
             poll.register(child.channel, select.POLLIN)
         ready = {fd for fd, _ in poll.poll()}
         if child.sentinel not in ready:
-            return Received(_wire_frames(child.channel.receive()), child.channel.eof, False, None)
+            return Received(_wire_frames(child.channel.receive()), child.channel.eof, child.channel.junk, False, None)
         child.kill()  # its descendants, which may hold the socket open
         frames = _wire_frames(child.channel.drain())
         child.channel.shut()  # nobody reads what is just being told
@@ -126,7 +128,7 @@ class Agent:
             exitcode = child.reap()
             self._child = None
         shutil.rmtree(self._work, ignore_errors=True)
-        return Received(frames, True, True, exitcode)
+        return Received(frames, True, child.channel.junk, True, exitcode)
 
     @ray.method(concurrency_group="kill")
     def kill(self, run: int) -> None:

@@ -51,6 +51,7 @@ class RemoteChannel:
         self._lock = threading.Lock()
         self._room = threading.Event()
         self._ended = self._closed = False
+        self.junk = False
         self._r, self._w = os.pipe()
         os.set_blocking(self._r, False)
         os.set_blocking(self._w, False)
@@ -80,13 +81,13 @@ class RemoteChannel:
 
     drain = receive
 
-    def deliver(self, frames: Sequence[Frame], ended: bool = False) -> None:
+    def deliver(self, frames: Sequence[Frame], ended: bool = False, junk: bool = False) -> None:
         """Take in what the worker said; waits if the loop is far behind, but not at the end."""
         with self._lock:
             if self._closed:
                 return
             self._in += frames
-            self._ended = self._ended or ended
+            self._ended, self.junk = self._ended or ended, self.junk or junk
             if len(self._in) > _READ_AHEAD:
                 self._room.clear()
             with suppress(BlockingIOError):  # it holds enough wake-ups already
@@ -157,6 +158,14 @@ class RemoteProcess:
         os.close(self.sentinel)
         return self._exitcode
 
+    def permit(self, seq: int) -> bool:
+        """What was sent through the cluster can't be taken back."""
+        return False
+
+    def revoke(self) -> set[int]:
+        """Nothing, see `permit`."""
+        return set()
+
     def _send(self, launch: Launch) -> None:
         try:
             ray.get(self._actor.start.remote(self._run, *launch))
@@ -192,7 +201,7 @@ class RemoteProcess:
                 frames = [_frame(frame) for frame in received.frames]
                 if frames and frames[0].kind is Kind.STARTED:
                     self.pid = frames[0].load()
-                self.channel.deliver(frames, received.eof)
+                self.channel.deliver(frames, received.eof, received.junk)
             self._end()
         except RayActorError as error:
             self._lose(_reason(error))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,14 @@ from cosmos_workflow.jobs.document.schema import (
 )
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, Voice, slug
 from cosmos_workflow.jobs.document.voices import SPEAKER_ID, read_voices, read_weights
-from cosmos_workflow.jobs.speech.chunks import DEFAULT_SPEAKER, Chunk, Limits, cut_text, language_of
+from cosmos_workflow.jobs.speech.chunks import DEFAULT_SPEAKER, Chunk, Limits, cut_text
 from cosmos_workflow.yaml_places import MAX_YAML_BYTES, JobFileError, Location, Problem, YamlTree, read_text_file, read_yaml
 
 MAX_TEXT_BYTES = 20_000_000
 # SSML is one piece: what is cut out of its middle isn't SSML any more.
 _SSML = re.compile(r"\s*<(\?xml|speak[\s>])")
+_SHORTEST = 20
+"""Characters below which a text isn't cut any further, however long it is as it is spoken."""
 _TO_ENGINE = ("params", "weights", "inputs", "speakers")
 
 
@@ -231,11 +234,30 @@ def _cut(cascade: Cascade, spec: EngineSpec, text: str, source: TextSource, voic
     if spec.medium != "audio" or own.get("ssml") or _SSML.match(text):
         return [Chunk(text.strip())]
     speakers = [speaker for speaker in voices if speaker]
-    chunks, problems = cut_text(text, limits, chunking.language or language_of(own), speakers)
+    language = chunking.language or spec.language(own).partition("-")[0]
+    chunks, problems = cut_text(text, limits, language, speakers)
     for problem in problems:
         cascade.note_text(source, problem.line, problem.message)
+    spoken = {speaker: spec.known_params(voice.params) for speaker, voice in voices.items()}
+    chunks = [part for chunk in chunks for part in _fitting(spec, chunk, spoken[chunk.speaker], limits, language)]
     # Without a word in it there is still one piece, about which the engine has to say something.
     return chunks or [Chunk(text.strip())]
+
+
+def _fitting(spec: EngineSpec, chunk: Chunk, params: Params, limits: Limits, language: str) -> Iterator[Chunk]:
+    """The chunk in parts that also fit as they are spoken: "$1,000,000" is longer in words."""
+    longest = max((len(segment.text) for segment in spec.segments(chunk.text, params)), default=0) if spec.speaks else 0
+    most = min(len(chunk.text) - 1, limits.max) * spec.max_text // max(1, longest)
+    if longest <= spec.max_text or most < _SHORTEST:
+        yield chunk
+        return
+    smaller = Limits(min(limits.target, most), most, min(limits.min, most))
+    parts, _ = cut_text(chunk.text, smaller, language)
+    for number, part in enumerate(parts, 1):
+        last = number == len(parts)
+        same = replace(part, speaker=chunk.speaker, line=chunk.line)
+        same = replace(same, break_after=chunk.break_after, pause=chunk.pause) if last else same
+        yield from _fitting(spec, same, params, smaller, language)
 
 
 def _check_limits(cascade: Cascade, spec: EngineSpec, chunking: Chunking) -> Limits:

@@ -91,6 +91,8 @@ class Level(Section):
     )
     text: str | None = _field("text (in quotes, where YAML would read something else)")
     text_file: str | None = _field("the name of a text file", min_length=1)
+    normalize_text: bool | None = _field("true or false")
+    pronunciations: dict[str, str] = _field("a section of words and how they are said, such as {GIF: jif}", {})
     chunking: Chunking = _field("a section with target, max and min", Chunking())
     speakers: dict[str, dict[str, Any]] = _field("a section of speakers, each with the engine's parameters", {})
     candidates: Annotated[Candidates, BeforeValidator(_count_alone)] = _field(

@@ -9,6 +9,8 @@ from typing import Any
 
 from cosmos_workflow.engines.params import validate_params
 from cosmos_workflow.engines.spec import EngineSpec
+from cosmos_workflow.engines.speech_text.params import NORMALIZE, PRONUNCIATIONS
+from cosmos_workflow.engines.speech_text.pronunciations import as_text, parse_list
 from cosmos_workflow.errors import InputError, did_you_mean, list_choices, shorten
 from cosmos_workflow.jobs.document.cascade import MARK, Cascade, UnresolvedError
 from cosmos_workflow.jobs.document.tasks import Source, Voice
@@ -32,7 +34,7 @@ def read_voices(cascade: Cascade, spec: EngineSpec) -> dict[str, Voice]:
     ids = [speaker for at in cascade.engine_levels for speaker in at.level.speakers if SPEAKER_ID.fullmatch(speaker)]
     voices: dict[str, Voice] = {}
     for speaker in ("", *dict.fromkeys(ids)):
-        layers = [*_own_layers(cascade), *(_speaker_layers(cascade, speaker) if speaker else ())]
+        layers = [*_speech_layers(cascade, spec), *_own_layers(cascade), *(_speaker_layers(cascade, speaker) if speaker else ())]
         params = _read_params(cascade, spec, layers)
         try:
             inputs = _read_inputs(cascade, spec, layers)
@@ -59,6 +61,13 @@ def read_weights(cascade: Cascade, spec: EngineSpec) -> dict[str, float]:
     return spec.complete_weights(merged)
 
 
+def _speech_layers(cascade: Cascade, spec: EngineSpec) -> Iterator[_Layer]:
+    """What each level says of how texts are spoken; engines that don't speak take no notice."""
+    for at in cascade.levels if spec.speaks else ():
+        given = {NORMALIZE: at.level.normalize_text, PRONUNCIATIONS: at.level.pronunciations or None}
+        yield _Layer(at.location, {key: value for key, value in given.items() if value is not None}, (), {})
+
+
 def _own_layers(cascade: Cascade) -> Iterator[_Layer]:
     for at in cascade.engine_levels:
         yield _Layer((*at.location, "params"), at.level.params, (*at.location, "inputs"), at.level.inputs)
@@ -83,13 +92,18 @@ def _read_params(cascade: Cascade, spec: EngineSpec, layers: list[_Layer]) -> di
     for layer in layers:
         for key, value in layer.params.items():
             if _is_right(cascade, spec, key, value, (*layer.location, key)):
-                merged[key], places[key] = value, (*layer.location, key)
+                merged[key], places[key] = _nearer(key, merged.get(key), value), (*layer.location, key)
     try:
         return spec.complete_params(merged)
     except InputError as error:
         # Each value alone was right, together they aren't.
         cascade.note(places.get(error.key, cascade.own.location), str(error))
         return None
+
+
+def _nearer(key: str, farther: Any, value: Any) -> Any:
+    """The value of a nearer level; a list of pronunciations adds to the farther one."""
+    return as_text({**parse_list(farther or ""), **parse_list(value)}) if key == PRONUNCIATIONS else value
 
 
 def _is_right(cascade: Cascade, spec: EngineSpec, key: str, value: Any, location: Location) -> bool:

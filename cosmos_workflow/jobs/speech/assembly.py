@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cosmos_workflow.engines.speech_text.marks import without_marks
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.files import Disk
 from cosmos_workflow.ids import digest, new_id
@@ -27,13 +28,15 @@ CEILING = 10 ** (-1 / 20)
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A made piece: the run that made it, its sound, its text, its speaker, and the break behind it."""
+    """A made piece: the run that made it, its sound, its text, its speaker, the break behind it, and the pause that the text
+    states there."""
 
     run_id: str
     path: Path
     text: str
     speaker: str = ""
     break_after: Break = ""
+    pause: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +59,16 @@ class Final:
 
 def final_state(pieces: Sequence[Piece], audio: Audio) -> str:
     """What a final would be made of, as a digest: equal states give equal sounds."""
-    return digest(
-        {"pieces": [[piece.run_id, piece.speaker, piece.break_after] for piece in pieces], "audio": audio.model_dump(mode="json")}
-    )
+    made = [[piece.run_id, piece.speaker, piece.break_after, *([piece.pause] if piece.pause else [])] for piece in pieces]
+    return digest({"pieces": made, "audio": audio.model_dump(mode="json")})
 
 
 def pauses_of(pieces: Sequence[Piece], audio: Audio) -> list[float]:
-    """Seconds of silence behind each piece; none behind the last, nor where a sentence was cut in two."""
+    """Seconds of silence behind each piece: what the text states; else by the break, none behind the last, nor where a sentence
+    was cut in two."""
     seconds = {"": 0.0, "clause": 0.0, **audio.pause.model_dump()}
-    return [*(seconds[piece.break_after] for piece in pieces[:-1]), *([0.0] if pieces else [])]
+    usual = [*(seconds[piece.break_after] for piece in pieces[:-1]), *([0.0] if pieces else [])]
+    return [silence if piece.pause is None else piece.pause for piece, silence in zip(pieces, usual, strict=True)]
 
 
 def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, disk: Disk | None = None) -> Final:
@@ -117,7 +121,7 @@ def finals(folder: Path) -> list[Final]:
 def subtitles(pieces: Sequence[Piece], starts: Sequence[float], ends: Sequence[float]) -> str:
     """SubRip text: one cue a piece, from the first to the last sample of it."""
     cues = (
-        f"{number}\n{_clock(start)} --> {_clock(end)}\n{piece.text}\n"
+        f"{number}\n{_clock(start)} --> {_clock(end)}\n{without_marks(piece.text)}\n"
         for number, (piece, start, end) in enumerate(zip(pieces, starts, ends, strict=True), 1)
     )
     return "\n".join(cues)

@@ -11,16 +11,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
+from cosmos_workflow.engines.speech_text.marks import PAUSE, split_pauses
 from cosmos_workflow.errors import did_you_mean, list_choices, shorten
 
 Break = Literal["", "clause", "sentence", "paragraph", "speaker"]
 
 DEFAULT_SPEAKER = "default"
 """The id in `<speaker:default>` that gives the word back to the task's own voice."""
+
+_AHEAD = 80
+"""Characters beside those in question that a border is recognised by."""
 
 TARGET, MAX, MIN = 380, 460, 80
 """Characters of a piece, where a job says nothing: what speech models of our kind read well in one go."""
@@ -49,13 +54,15 @@ class Limits:
 class Chunk:
     """A piece of a text: what is said, by whom ("" is the task's own voice), and the break behind it ("" for the last).
 
-    `line` is the line of the text, from 1, in which its paragraph begins.
+    `line` is the line of the text, from 1, in which its paragraph begins. `pause` is the silence behind it in seconds where the
+    text states it; None leaves that to the break.
     """
 
     text: str
     speaker: str = ""
     break_after: Break = ""
     line: int = 1
+    pause: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +89,6 @@ def cut_text(
     return chunks, problems
 
 
-def language_of(params: Mapping[str, Any]) -> str:
-    """The language that an engine's params speak of, as a two or three letter code; English where they don't say."""
-    for name in ("language_id", "language", "lang", "voice"):
-        found = re.match(r"[a-z]{2,3}(?=$|[-_+])", str(params.get(name, "")).lower())
-        if found:
-            return found[0]
-    return "en"
-
-
 def split_sentences(paragraph: str, language: str = "en") -> list[str]:
     """The sentences of one paragraph, each with the white space behind it: put together they are the paragraph."""
     from sentencex import segment  # pyright: ignore[reportAttributeAccessIssue] - a compiled module without types
@@ -99,7 +97,7 @@ def split_sentences(paragraph: str, language: str = "en") -> list[str]:
     held = ""
     for piece in segment(language, paragraph):
         held += piece
-        if not _belongs_to_next(held, language):
+        if not _belongs_to_next(held[-_AHEAD:], language):
             sentences.append(held)
             held = ""
     found = [*sentences, held] if held else sentences
@@ -113,17 +111,17 @@ def split_long(sentence: str, limits: Limits) -> list[str]:
     The white space between two parts stays behind the first of them.
     """
     parts: list[str] = []
-    rest = sentence
-    while len(rest.rstrip()) > limits.max:
-        place = _cut_place(rest, limits.max)
-        parts.append(rest[:place])
-        rest = rest[place:]
-    return [*parts, rest]
+    start, end = 0, len(sentence.rstrip())
+    while end - start > limits.max:
+        place = start + _cut_place(sentence[start : start + limits.max + _AHEAD], end - start, limits.max)
+        parts.append(sentence[start:place])
+        start = place
+    return [*parts, sentence[start:]]
 
 
-def _cut_place(text: str, most: int) -> int:
+def _cut_place(text: str, length: int, most: int) -> int:
+    """Where to cut what begins with `text`, whose length is `length` in all: at most `most` characters in."""
     # Parts of nearly equal length read better than a full one and a rest of two words.
-    length = len(text.rstrip())
     ideal = length / -(-length // most)
     clauses = [match.end() for match in _CLAUSE.finditer(text) if len(text[: match.end()].rstrip()) <= most]
     words = [match.end() for match in re.finditer(r"\s+", text[: most + 1])]
@@ -136,22 +134,52 @@ def _cut_place(text: str, most: int) -> int:
     return place
 
 
+class _Lines:
+    """The line of each place of a text, from 1."""
+
+    def __init__(self, text: str, first: int = 1) -> None:
+        self._ends = [match.start() for match in re.finditer("\n", text)]
+        self._first = first
+
+    def at(self, place: int) -> int:
+        return self._first + bisect_left(self._ends, place)
+
+
 def _cut_turn(text: str, line: int, speaker: str, limits: Limits, language: str) -> Iterator[Chunk]:
     paragraphs: list[tuple[str, int]] = []
-    start = 0
+    lines, start = _Lines(text, line), 0
     for border in [*_PARAGRAPH.finditer(text), None]:
         raw = text[start : border.start() if border else len(text)]
         lead = len(raw) - len(raw.lstrip())
-        if any(letter.isalnum() for letter in raw):
-            paragraphs.append((" ".join(raw.split()), line + text.count("\n", 0, start + lead)))
+        if any(letter.isalnum() for letter in PAUSE.sub("", raw)):
+            paragraphs.append((" ".join(raw.split()), lines.at(start + lead)))
         start = border.end() if border else len(text)
     for number, (paragraph, at) in enumerate(paragraphs, 1):
-        pieces = _pack(paragraph, limits, language)
-        for index, piece in enumerate(pieces, 1):
+        pieces = list(_between_pauses(paragraph, limits, language))
+        for index, (piece, pause) in enumerate(pieces, 1):
             after: Break = "sentence" if _ENDING.search(piece) else "clause"
             if index == len(pieces):
                 after = "paragraph" if number < len(paragraphs) else ""
-            yield Chunk(piece, speaker, after, at)
+            yield Chunk(piece, speaker, after, at, pause)
+
+
+def _between_pauses(paragraph: str, limits: Limits, language: str) -> Iterator[tuple[str, float | None]]:
+    """The pieces of a paragraph with the pause that the text states behind each; one before the first word stays in its text."""
+    lead = ""
+    held: list[tuple[str, float | None]] = []
+    for segment in split_pauses(paragraph):
+        mark = f"[pause:{segment.pause:g}]" if segment.pause else ""
+        if not any(letter.isalnum() for letter in segment.text):
+            if held:
+                held[-1] = (held[-1][0], (held[-1][1] or 0.0) + segment.pause)
+            else:
+                lead += mark
+            continue
+        yield from held
+        pieces = _pack(lead + segment.text, limits, language)
+        held = [*((piece, None) for piece in pieces[:-1]), (pieces[-1], segment.pause or None)]
+        lead = ""
+    yield from held
 
 
 def _pack(paragraph: str, limits: Limits, language: str) -> list[str]:
@@ -168,19 +196,19 @@ def _pack(paragraph: str, limits: Limits, language: str) -> list[str]:
 
 
 def _turns(text: str, speakers: Collection[str]) -> Iterator[tuple[str, str, int]]:
-    speaker, start = "", 0
+    lines, speaker, start = _Lines(text), "", 0
     for match in _TAG.finditer(text):
         if match[1] in speakers or match[1] == DEFAULT_SPEAKER:
-            yield speaker, text[start : match.start()], text.count("\n", 0, start) + 1
+            yield speaker, text[start : match.start()], lines.at(start)
             speaker = match[1] if match[1] in speakers else ""
             start = match.end()
-    yield speaker, text[start:], text.count("\n", 0, start) + 1
+    yield speaker, text[start:], lines.at(start)
 
 
 def _wrong_tags(text: str, speakers: Collection[str]) -> Iterator[TextProblem]:
-    known = sorted({*speakers, DEFAULT_SPEAKER})
+    known, lines = sorted({*speakers, DEFAULT_SPEAKER}), _Lines(text)
     for match in _TAG_LIKE.finditer(text):
-        line = text.count("\n", 0, match.start()) + 1
+        line = lines.at(match.start())
         tag = _TAG.fullmatch(match[0])
         if tag is None:
             yield TextProblem(line, f"{shorten(match[0])} isn't a speaker's mark; write <speaker:id>.")

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import gradio as gr
 import orjson
+from gradio.block_function import BlockFunction
 from gradio.routes import file_upload_statuses
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -31,7 +32,7 @@ _OPEN = re.compile(
     rf"|/gradio_api/(app_id/?|info/?|openapi\.json|startup-events|theme\.css|queue/data|upload_progress|heartbeat/{_SESSION}"
     rf"|call/(v2/)?{_NAME}/{_EVENT})"
 )
-_CALLS = re.compile(rf"/gradio_api/(queue/join|cancel|reset/?|(run|api|call)/(?P<name>{_NAME})/?)")
+_CALLS = re.compile(rf"/gradio_api/(queue/join|cancel|reset/?|(run|api|(?P<call>call))/(?P<name>{_NAME})/?)")
 _NAMED_CALLS = re.compile(rf"/gradio_api/call/v2/(?P<name>{_NAME})/?")
 _KEPT = frozenset({"data", "event_data", "event_id", "fn_index", "session_hash", "trigger_id"})
 _SESSION_NAME = re.compile(_SESSION)
@@ -127,13 +128,13 @@ class GradioBorder:
     def _checked(self, body: dict[str, Any], name: str | None, owner: str) -> dict[str, Any]:
         """The body of a call, without what a page never says."""
         kept = {key: value for key, value in body.items() if key in _KEPT}
-        if "data" in kept and not isinstance(kept["data"], list):
-            raise RefusedError(422, "data: give a list of values.")
         number = kept.get("fn_index")
         if number is None:
             self._require_endpoint(name)
         elif type(number) is not int or number not in self._demo.fns:
             raise RefusedError(404, "This page is of an earlier start; reload it.")
+        if "data" in kept:
+            self._require_values(kept["data"], number, name)
         if kept.get("session_hash") is not None:
             kept["session_hash"] = self._own_name(kept["session_hash"], owner)
         return self._checked_values(kept, owner)
@@ -143,10 +144,25 @@ class GradioBorder:
         self._require_endpoint(name)
         return self._checked_values(body, owner)
 
+    def _endpoints(self) -> dict[str | None, BlockFunction]:
+        """What programs may call, by name."""
+        return {str(fn.api_name): fn for fn in self._demo.fns.values() if fn.api_visibility == "public"}
+
     def _require_endpoint(self, name: str | None) -> None:
-        endpoints = {fn.api_name for fn in self._demo.fns.values() if fn.api_visibility == "public"}
+        endpoints = self._endpoints()
         if name is not None and name not in endpoints:
             raise RefusedError(404, f"There is no endpoint {name}; use {', '.join(sorted(map(str, endpoints)))}.")
+
+    def _require_values(self, data: Any, number: int | None, name: str | None) -> None:
+        if not isinstance(data, list):
+            raise RefusedError(422, "data: give a list of values.")
+        if number is not None:
+            least = len(self._demo.fns[number].inputs)
+        else:  # a program leaves out what the server keeps for a page
+            endpoint = self._endpoints().get(name)
+            least = sum(not block.skip_api for block in endpoint.inputs) if endpoint else 0
+        if len(data) < least:
+            raise RefusedError(422, f"data: {len(data)} values are too few; give {least}.")
 
     def _checked_values(self, value: Any, owner: str, depth: int = 0) -> Any:
         """A value with every file in it checked."""

@@ -19,7 +19,8 @@ def router(managers: JobManagers) -> APIRouter:
     @routes.api_route("/job-files/{job_id}", methods=["GET", "HEAD"])
     def source(job_id: str, request: Request) -> FileResponse:
         stored = managers.of(reader_of(request)).find(job_id)
-        if stored is None:
+        # A link would lead anywhere; whoever may put one into the folder can read its target without us.
+        if stored is None or stored.path.is_symlink():
             raise HTTPException(404, "There is no such job.")
         return send(stored.path, stored.path.name, True, fixed=False)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
-from cosmos_workflow.engines.spec import all_engines, require_available
+from cosmos_workflow.engines.kokoro.model_files import KOKORO, find_kokoro
+from cosmos_workflow.engines.params import validate_params
+from cosmos_workflow.engines.spec import EngineSpec, all_engines, find_engine, require_available
 from cosmos_workflow.queueing.queue import Queue
 from cosmos_workflow.ui import components
 from cosmos_workflow.ui.engine_forms import EngineForms, engine_choices, engine_note
@@ -17,7 +19,11 @@ from cosmos_workflow.ui.prompts.model_files import ModelFilesPanel
 from cosmos_workflow.ui.prompts.selection import chosen_prompts
 from cosmos_workflow.ui.text import count
 
-FIRST_CHOICE = "espeak"
+FIRST_CHOICES = ("kokoro", "espeak")
+"""The engine that the page opens with: the first of these that can run here."""
+NATURAL = KOKORO.name
+MOST_SPOKEN = 5
+"""Prompts that are shown as they are spoken."""
 
 
 class Configuration:
@@ -26,24 +32,42 @@ class Configuration:
     def __init__(self, page: Page, table: str) -> None:
         self._page = page
         specs = all_engines()
-        first = next((spec.name for spec in specs if spec.name == FIRST_CHOICE), specs[0].name)
+        first = first_engine(specs)
         self.engine = gr.Dropdown(engine_choices(specs), value=first, label="Engine", elem_id="engine", filterable=False)
         self.note = gr.HTML(_note(first), apply_default_css=False)
+        offer = gr.Button(
+            f"Natural voices: fetch {KOKORO.size / 1e6:.0f} MB",
+            size="sm",
+            elem_id="fetch-natural",
+            visible=_offers_natural(first),
+        )
         self.model_files = ModelFilesPanel(page, first)
         with gr.Row(elem_classes="cw-buttons cw-add"):
             add = gr.Button("Add to Queue", variant="primary", elem_id="add-to-queue", min_width=140)
             clear = gr.Button("Clear Config", elem_id="clear-config", min_width=120)
             components.counter(page, "queue-counter-beside")
+        say = gr.Button("How it is spoken", size="sm", elem_id="show-spoken", visible=find_engine(first).speaks)
+        spoken = gr.HTML(apply_default_css=False, elem_id="spoken-as")
         self.forms = EngineForms(specs, first)
         selection = gr.JSON([], visible=False)
 
         self.forms.wire(page)
-        page.on(self.engine.change, self._choose, [self.engine], [self.note, *self.model_files.outputs, *self.forms.groups])
+        changed = [self.note, offer, say, spoken, *self.model_files.outputs, *self.forms.groups]
+        page.on(self.engine.change, self._choose, [self.engine], changed)
+        question = self.model_files.question.outputs
+        page.on(offer.click, lambda: self.model_files.offer(NATURAL), None, [*self.model_files.outputs, *question])
+        page.on(
+            say.click,
+            self._say_as,
+            [selection, page.queue, self.engine, *self.forms.components],
+            [spoken],
+            js=components.selected_in(table),
+        )
         page.on(
             self.model_files.finished.change,
             self._look_again,
             [self.engine],
-            [self.engine, self.note, *self.model_files.outputs],
+            [self.engine, self.note, offer, *self.model_files.outputs],
             queue=False,
         )
         page.on(clear.click, self._clear, [self.engine], self.forms.components)
@@ -76,14 +100,40 @@ class Configuration:
         toast(f"Added {count(len(added), 'item')} to the queue.")
 
     def _choose(self, engine: str) -> list[Any]:
-        return [_note(engine), *self.model_files.show(engine), *self.forms.show(engine)]
+        say = gr.Button(visible=find_engine(engine).speaks)
+        natural = gr.Button(visible=_offers_natural(engine))
+        return [_note(engine), natural, say, "", *self.model_files.show(engine), *self.forms.show(engine)]
 
     def _look_again(self, engine: str) -> list[Any]:
-        """After weights have come: what can run here now."""
-        return [gr.Dropdown(engine_choices(all_engines())), _note(engine), *self.model_files.show(engine)]
+        """After model files have come: what can run here now. Who has just fetched the natural voices gets them."""
+        specs = all_engines()
+        robotic = engine == FIRST_CHOICES[-1]
+        chosen = first_engine(specs) if robotic else engine
+        menu = gr.Dropdown(engine_choices(specs), value=chosen)
+        return [menu, _note(chosen), gr.Button(visible=_offers_natural(chosen)), *self.model_files.show(chosen)]
+
+    def _say_as(self, ids: list[str], queue: Queue, engine: str, *values: Any) -> str:
+        """The selected prompts as the engine speaks them, with the configuration as it is."""
+        prompts = chosen_prompts(self._page.store, ids, queue.owner)
+        params, _ = self.forms.read(engine, values)
+        spec = find_engine(engine)
+        checked = validate_params(spec.params, params)
+        shown = [note(spec.spoken(prompt.text, checked), strong="spoken as:") for prompt in prompts[:MOST_SPOKEN]]
+        more = [note(f"{count(len(prompts) - MOST_SPOKEN, 'more prompt')}.")] if len(prompts) > MOST_SPOKEN else []
+        return "".join([*shown, *more])
 
     def _clear(self, engine: str) -> list[Any]:
         return self.forms.fill(engine, {}, {})
+
+
+def first_engine(specs: Sequence[EngineSpec]) -> str:
+    """The engine that a page opens with."""
+    here = {spec.name for spec in specs if spec.availability().available}
+    return next((name for name in FIRST_CHOICES if name in here), specs[0].name)
+
+
+def _offers_natural(engine: str) -> bool:
+    return engine != NATURAL and find_kokoro() is None
 
 
 def _note(engine: str) -> str:

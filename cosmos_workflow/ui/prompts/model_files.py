@@ -42,6 +42,11 @@ class ModelFilesPanel:
         choices = _choices(engine)
         return [gr.Column(visible=bool(choices)), gr.Dropdown(choices, value=choices[0][1] if choices else None)]
 
+    def offer(self, name: str) -> list[Any]:
+        """Updates for `outputs` and the question: ask whether to fetch this set, whatever engine is chosen."""
+        model = known_model_files(name)
+        return [gr.Column(visible=True), gr.Dropdown([(model.title, model.name)], value=model.name), *self.plan(name)]
+
     def plan(self, name: str) -> list[Any]:
         """Ask whether to fetch, saying how much, and where it goes to."""
         model = known_model_files(name)

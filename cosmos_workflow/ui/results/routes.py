@@ -31,7 +31,11 @@ def router(store: Store) -> APIRouter:
 
     @routes.get("/media.zip")
     def everything(request: Request, engine: str = "", text: str = "") -> StreamingResponse:
-        runs = store.runs.list(reader_of(request), engine=engine or None, status=ItemStatus.SUCCEEDED, text=text, limit=None)
+        owner = reader_of(request)
+        try:
+            runs = store.runs.list(owner, engine=engine or None, status=ItemStatus.SUCCEEDED, text=text, limit=None)
+        except InputError as error:
+            raise HTTPException(400, str(error)) from error
         made = archive(store, runs[::-1])
         headers = {"Content-Disposition": 'attachment; filename="results.zip"', "Content-Length": str(len(made))}
         return StreamingResponse(made, media_type="application/zip", headers={**headers, "Cache-Control": "private, no-store"})

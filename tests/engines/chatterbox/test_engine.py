@@ -70,13 +70,6 @@ def test_an_item_cancelled_in_the_flow_is_dropped_and_its_neighbours_are_what_th
         assert difference < 1e-5
 
 
-def test_an_item_cancelled_before_it_begins_is_dropped(bench: Any, tmp_path: Path) -> None:
-    context = RecordingContext(SPEC, cancelled={"qi_0"})
-    outcomes = run_engine(bench.engine, bench.requests("english", _cases(bench, 2), tmp_path), context)
-    assert isinstance(outcomes["qi_0"], Dropped)
-    assert isinstance(outcomes["qi_1"], Output)
-
-
 def test_the_same_item_is_the_same_file_twice(bench: Any, tmp_path: Path) -> None:
     """Nothing of the calls between them, another voice among it, leaks into the second."""
     case, others = bench.cases_of("english")[0], bench.cases_of("english")[1:3]

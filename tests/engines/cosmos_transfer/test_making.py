@@ -233,13 +233,6 @@ def test_the_neighbours_of_a_cancelled_item_go_on(studio: Studio) -> None:
     assert [context.trackers[request.id].fraction for request in (first, last)] == [1.0, 1.0]
 
 
-def test_an_item_cancelled_before_its_turn_costs_nothing(studio: Studio) -> None:
-    request = studio.request()
-    context = RecordingContext(SPEC, cancelled={request.id})
-    assert list(studio.engine.generate([request], context)) == [Dropped(request.id)]
-    assert {stage for _, stage, _, _ in context.reports} == {"load"}
-
-
 class Refusing:
     """Refuses every second clip."""
 

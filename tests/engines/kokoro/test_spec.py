@@ -109,7 +109,7 @@ def test_the_symbols_are_the_models_own() -> None:
 def test_punctuation_and_ipa_reach_the_model() -> None:
     assert symbols("Hello, world (yes)!") == "həlˈO, wˈɜɹld (jˈɛs)!"
     assert "θɹˈi pYnt fˈIv, ɔɹ " in symbols("It is 3.5, or so")
-    assert symbols("«Oui» – dit-il…", "fr").startswith("“wˈi”—")
+    assert symbols("«Oui» – dit-il…", "fr").startswith("“wˈi” — ")
     assert symbols("Mr [Nguyen](/nwˈin/) left.").endswith("nwˈin lˈɛft.")
     with pytest.raises(InputError, match="nothing that can be spoken"):
         symbols("...")

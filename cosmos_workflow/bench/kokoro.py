@@ -1,0 +1,187 @@
+"""Kokoro through the queue, on one worker and on two, beside kokoro-onnx called in a bare loop: the limit."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from cosmos_workflow.config import Workspace
+from cosmos_workflow.engines.kokoro.model import STYLE_ROWS, STYLE_SIZE, threads
+from cosmos_workflow.engines.kokoro.model_files import model_file, require_kokoro, voice_file
+from cosmos_workflow.engines.kokoro.voices import VOICES
+from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.queueing import Prompt, Queue
+
+TEXTS = (
+    "She sells fresh bread at the corner of the old market.",
+    "A strong wind blew across the empty field before dawn, and nobody was there to hear it.",
+    "My grandmother kept all her letters in a painted box.",
+    "After the storm the river was higher than the bridge, so the train to London had to wait for two hours.",
+)
+TEN_WORDS = "I have never seen such a beautiful garden as yours."
+TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+@dataclass(frozen=True, slots=True)
+class KokoroFigure:
+    """One way of speaking: audio seconds per second and per CPU second, and seconds to the first sound, cold and warm.
+
+    The last two are 0 where they weren't taken.
+    """
+
+    way: str
+    per_second: float
+    per_cpu_second: float
+    cold: float = 0.0
+    warm: float = 0.0
+
+
+def bench_kokoro(items: int = 12, rounds: int = 3) -> list[KokoroFigure]:
+    """The ways in turn, round by round; medians. Raises UnavailableError without the model files."""
+    _, folder = require_kokoro()
+    voice = next((name for name in VOICES if _has_voice(folder, name)), "")
+    if not voice:
+        raise UnavailableError("There is no voice among Kokoro's model files; run `cosmos-workflow weights fetch kokoro`.")
+    texts = [TEXTS[number % len(TEXTS)] for number in range(items)]
+    ways: dict[str, Callable[[], tuple[float, ...]]] = {}
+    cores = threads()
+    ways[f"kokoro-onnx, bare loop, {cores} threads"] = _bare(folder, voice, texts)
+    with _queues(voice, texts) as queues:
+        for workers, call in queues.items():
+            each = max(1, cores // workers)
+            ways[f"ours, {workers} worker{'s' if workers > 1 else ''} x {each} thread{'s' if each > 1 else ''}"] = call
+        taken: dict[str, list[tuple[float, ...]]] = {way: [] for way in ways}
+        for _ in range(rounds):
+            for way, call in ways.items():
+                taken[way].append(call())
+    return [KokoroFigure(way, *(_median(column) for column in zip(*rows, strict=True))) for way, rows in taken.items()]
+
+
+def table(figures: Sequence[KokoroFigure]) -> Table:
+    """The figures as a table for a terminal."""
+    shown = Table(title="Kokoro")
+    for column in ("", "audio s / s", "audio s / CPU s", "cold start to first sound", "first sound, warm"):
+        shown.add_column(column, justify="left" if not column else "right")
+    for figure in figures:
+        times = [f"{seconds:.1f} s" if seconds else "" for seconds in (figure.cold, figure.warm)]
+        shown.add_row(figure.way, f"{figure.per_second:.2f}", f"{figure.per_cpu_second:.2f}", *times)
+    return shown
+
+
+def _bare(folder: Path, voice: str, texts: Sequence[str]) -> Callable[[], tuple[float, ...]]:
+    """kokoro-onnx on a session with as many threads as one worker of ours has."""
+    import onnxruntime
+    from kokoro_onnx import Kokoro
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads()
+    session = onnxruntime.InferenceSession(str(model_file(folder)), options, providers=["CPUExecutionProvider"])
+    with tempfile.TemporaryDirectory() as scratch:
+        voices = Path(scratch) / "voices.npz"
+        np.savez(voices, allow_pickle=False, **{voice: _styles(folder, voice)})
+        kokoro = Kokoro.from_session(session, str(voices))
+
+    def call() -> tuple[float, ...]:
+        started, cpu = time.perf_counter(), time.process_time()
+        made = sum(len(kokoro.create(text, voice, lang="en-us")[0]) / 24_000 for text in texts)
+        return made / (time.perf_counter() - started), made / (time.process_time() - cpu), 0.0, 0.0
+
+    return call
+
+
+@contextmanager
+def _queues(voice: str, texts: Sequence[str]) -> Iterator[dict[int, Callable[[], tuple[float, ...]]]]:
+    """A call for each number of workers; each starts its workers anew, so that the rounds know a cold start too."""
+    with tempfile.TemporaryDirectory() as scratch:
+        yield {workers: lambda workers=workers: _round(Path(scratch) / f"{workers}", workers, voice, texts) for workers in (1, 2)}
+
+
+def _round(folder: Path, workers: int, voice: str, texts: Sequence[str]) -> tuple[float, ...]:
+    params = {"voice": voice, "language": "en-us"}
+    started = time.perf_counter()
+    with Operations(Workspace.open(folder), gpu_ids=(None,) * workers) as operations:
+        _make(operations, [TEN_WORDS], params, 1)
+        cold = time.perf_counter() - started
+        _make(operations, [TEN_WORDS] * workers * 2, params, workers)
+        started = time.perf_counter()
+        _make(operations, [TEN_WORDS], params, 1)
+        warm = time.perf_counter() - started
+        cpu, started = _cpu_seconds(), time.perf_counter()
+        made = _make(operations, texts, params, workers)
+        seconds, spent = time.perf_counter() - started, _cpu_seconds() - cpu
+    return made / seconds, made / spent, cold, warm
+
+
+def _make(operations: Operations, texts: Sequence[str], params: dict[str, Any], workers: int) -> float:
+    """Audio seconds of these texts, made in as many batches at once as there are workers."""
+    shares = [texts[number::workers] for number in range(workers)]
+    made: list[float] = []
+
+    def work(share: Sequence[str]) -> None:
+        queue = Queue()
+        queue.add_to_queue([Prompt(text) for text in share], "kokoro", params)
+        for result in operations.batch_inference(queue.snapshot().items):
+            run = operations.store.runs.get(result.run_id)
+            if result.error or run is None:
+                raise UnavailableError(f"kokoro failed: {result.error or 'no run'}")
+            made.append(float(run.metadata["seconds"]))
+
+    lines = [threading.Thread(target=work, args=(share,)) for share in shares if share]
+    for line in lines:
+        line.start()
+    for line in lines:
+        line.join()
+    if len(made) != len(texts):
+        raise UnavailableError("kokoro failed: not every text was spoken; see the messages above.")
+    return sum(made)
+
+
+def _cpu_seconds() -> float:
+    """CPU seconds of this process, its children, and theirs, as far as /proc tells."""
+    if not Path("/proc/self/stat").exists():
+        return time.process_time()
+    own = os.getpid()
+    parents = dict(_processes())
+    wanted, found = {own}, {own}
+    while found:
+        found = {pid for pid, fields in parents.items() if int(fields[1]) in wanted} - wanted
+        wanted |= found
+    return sum(sum(int(ticks) for ticks in parents[pid][11:15]) for pid in wanted if pid in parents) / TICKS
+
+
+def _processes() -> Iterator[tuple[int, list[str]]]:
+    """Each process with the fields of its stat from the state on."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            yield int(path.parent.name), path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except OSError:
+            continue
+
+
+def _has_voice(folder: Path, name: str) -> bool:
+    return voice_file(folder, name) is not None
+
+
+def _styles(folder: Path, name: str) -> np.ndarray[Any, Any]:
+    path = voice_file(folder, name)
+    assert path is not None  # noqa: S101 - looked for before
+    if path.stem == name:
+        return np.fromfile(path, dtype="<f4").reshape(STYLE_ROWS, 1, STYLE_SIZE)
+    with np.load(path, allow_pickle=False) as voices:
+        return np.asarray(voices[name], dtype=np.float32).reshape(STYLE_ROWS, 1, STYLE_SIZE)
+
+
+def _median(column: Sequence[float]) -> float:
+    return round(statistics.median(column), 3)
