@@ -67,6 +67,9 @@ class GradioBorder:
             await self.app(scope, receive, send)
             return
         owner = scope.get("user_name") or LOCAL
+        # Where a proxy is trusted, the server has used what it says already; what a browser says of that kind is never used.
+        headers = [(name, value) for name, value in scope["headers"] if not name.startswith(b"x-forwarded-")]
+        scope = {**scope, "headers": headers}
         path, method = scope["path"], scope["method"]
         request = Request(scope, receive)
         try:
