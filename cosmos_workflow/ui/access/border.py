@@ -29,7 +29,7 @@ _SESSION = r"(?P<session>[^/]{1,128})"
 _EVENT = r"[0-9a-f]{32}"  # Gradio takes anything else for a session
 _OPEN = re.compile(
     rf"/|/config/?|/theme\.css|/robots\.txt|/favicon\.ico|/(assets|static)/.+"
-    rf"|/gradio_api/(info/?|openapi\.json|startup-events|theme\.css|queue/data|upload_progress|heartbeat/{_SESSION}"
+    rf"|/gradio_api/(app_id/?|info/?|openapi\.json|startup-events|theme\.css|queue/data|upload_progress|heartbeat/{_SESSION}"
     rf"|call/(v2/)?{_NAME}/{_EVENT})"
 )
 _CALLS = re.compile(rf"/gradio_api/(queue/join|cancel|reset/?|(run|api|(?P<call>call))/(?P<name>{_NAME})/?)")
