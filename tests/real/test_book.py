@@ -36,9 +36,7 @@ HEARD = 6
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("paragraphs", [12, pytest.param(None, marks=pytest.mark.soak)], ids=["its beginning", "all of it"])
-def test_a_chapter_is_read_whole_and_understood(
-    models: Path, listener: Listener, tmp_path: Path, paragraphs: int | None
-) -> None:
+def test_a_chapter_is_read_whole_and_understood(models: Path, listener: Listener, tmp_path: Path, paragraphs: int | None) -> None:
     text = "\n\n".join(BOOK.read_text(encoding="utf-8").split("\n\n")[:paragraphs])
     (tmp_path / "book.txt").write_text(text, encoding="utf-8")
     job = tmp_path / "chapter.yaml"
