@@ -37,7 +37,8 @@ from cosmos_workflow.gpu_dispatch.worker import Boot
 
 _KILL_PATIENCE = 5.0  # seconds until a killed process counts as stuck in the kernel
 _EOF_PATIENCE = 1.0  # seconds between the end of a worker's channel and that of its process
-_PACE_WEIGHT = 0.1
+_PACE_WEIGHT = 0.3
+_MAX_PERMITS = 256  # a pipe has room for as many, however small the system makes it
 _FIRST_PAUSE = 0.5  # seconds until a setup is tried again; twice as long each time
 _JUNK = "the worker wrote into its channel what nobody can read"
 
@@ -210,7 +211,7 @@ class Slot:
         """Send a task to the worker, which is set up for it."""
         worker = self._present()
         worker.tasks.append(task)
-        ahead = len(worker.tasks) > 1 and worker.process.permit(task.seq)
+        ahead = 1 < len(worker.tasks) <= _MAX_PERMITS and worker.process.permit(task.seq)
         worker.process.channel.put(Kind.RUN_IF_PERMITTED if ahead else Kind.RUN, task.seq, task.payload)
         for message in task.messages:
             worker.process.channel.put(Kind.MESSAGE, task.seq, message)
@@ -315,7 +316,7 @@ class Slot:
         worker = self.worker
         if worker is None or not worker.process.channel.pending or worker.process.channel.eof:
             return
-        blocked = not worker.process.channel.flush()
+        blocked = not worker.process.flush()
         if blocked != worker.blocked:
             worker.blocked = blocked
             watched = selectors.EVENT_READ | (selectors.EVENT_WRITE if blocked else 0)
@@ -447,9 +448,7 @@ class Slot:
         if self.state == "killed":
             return
         took = time.monotonic() - task.started
-        # The slowest of late: it falls slowly, and rises at once.
-        pace = took if worker.pace is None else worker.pace + _PACE_WEIGHT * (took - worker.pace)
-        worker.pace = max(took, pace)
+        worker.pace = took if worker.pace is None else worker.pace + _PACE_WEIGHT * (took - worker.pace)
         if worker.tasks:
             self._begin(worker.tasks[0])
         else:
