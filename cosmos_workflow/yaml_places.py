@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ MAX_YAML_BYTES = 1_000_000
 MAX_VALUES = 50_000
 """Values a file may have once its aliases are written out: an alias bomb stops here."""
 MAX_DEPTH = 20
+
+_NO_COMMENT = re.compile(r"#(?:[^\s#]| ?\d)")
 
 Location = tuple[str | int, ...]
 """The keys and list places that lead to a value: ("tasks", 2, "params", "rate")."""
@@ -139,15 +142,15 @@ def read_yaml(text: str, file: str = "", *, may_be_empty: bool = False) -> YamlT
         raise JobFileError([Problem(Place(1, 1), "", "the file is empty; write `engine:` and `tasks:`.", file)])
     tree = YamlTree(None, file)
     if node is not None:
-        tree.value = _Reader(tree).read(node, (), None)
+        tree.value = _Reader(tree, text.split("\n")).read(node, (), None)
     return tree
 
 
 class _Reader:
     """Turns nodes into plain values, noting places, duplicate keys and tags."""
 
-    def __init__(self, tree: YamlTree) -> None:
-        self._tree = tree
+    def __init__(self, tree: YamlTree, lines: list[str]) -> None:
+        self._tree, self._lines = tree, lines
         self._count = 0
         self._scalars = YAML(typ="safe", pure=True).constructor
 
@@ -194,6 +197,7 @@ class _Reader:
         if node.style in ("|", ">"):
             # The text of a block begins on the line after its mark.
             self._tree.values[location] = Place(self._tree.values[location].line + 1, 1)
+        self._check_cut(node, location)
         if node.tag in (_CORE + "str", _CORE + "timestamp"):
             return node.value
         try:
@@ -206,6 +210,18 @@ class _Reader:
                 self._tree.problem(location, f"{shorten(node.value)} isn't a value; put quotes around text.")
             )
             return None
+
+    def _check_cut(self, node: ScalarNode, location: Location) -> None:
+        """A text that isn't in quotes ends where a comment begins: what stands behind it would be lost without a word.
+
+        "# why" is how people write a comment; "#5" and "# 5" are meant to be read.
+        """
+        mark = node.end_mark
+        behind = self._lines[mark.line][mark.column :].lstrip() if mark.line < len(self._lines) else ""
+        if location[-1:] == ("text",) and node.style is None and _NO_COMMENT.match(behind):
+            column = self._lines[mark.line].index("#", mark.column) + 1
+            message = f"the text ends before {shorten(behind, 30)}, which YAML takes for a comment; put the text in quotes."
+            self._tree.problems.append(Problem(Place(mark.line + 1, column), spell(location), message, self._tree.file))
 
     def _refuse_tag(self, node: Node, location: Location) -> None:
         message = f"the tag {shorten(str(node.tag).replace(_CORE, '!!'))} isn't allowed; write a plain value."

@@ -20,6 +20,7 @@ from cosmos_workflow.cli.options import (
     ExitCode,
     GpusOption,
     HostOption,
+    NameOption,
     PortOption,
     WorkersOption,
     WorkspaceOption,
@@ -80,10 +81,11 @@ def _default(
     workers: WorkersOption = None,
     executor: ExecutorOption = Executor.LOCAL,
     address: AddressOption = None,
+    name: NameOption = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
 ) -> None:
     if version:
         typer.echo(__version__)
         raise typer.Exit
     if context.invoked_subcommand is None:
-        ui(host, port, workspace, auth, gpus, workers, executor, address)
+        ui(host, port, workspace, auth, gpus, workers, executor, address, name)

@@ -55,7 +55,12 @@ AddressOption = Annotated[
 ]
 HostOption = Annotated[str, typer.Option(help="Address to listen on; any but loopback needs --auth.")]
 PortOption = Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)]
-AuthOption = Annotated[str | None, typer.Option(help="user:password, or a file with one such line a user.")]
+AuthOption = Annotated[
+    str | None, typer.Option(help="A file with a line user:password for each user, or one such; or set $COSMOS_WORKFLOW_AUTH.")
+]
+NameOption = Annotated[
+    list[str] | None, typer.Option("--name", help="A name under which a proxy on this machine serves the page; needs --auth.")
+]
 
 
 def open_workspace(workspace: Path | None) -> Workspace:

@@ -9,6 +9,7 @@ from cosmos_workflow.cli.options import (
     ExecutorOption,
     GpusOption,
     HostOption,
+    NameOption,
     PortOption,
     WorkersOption,
     WorkspaceOption,
@@ -26,10 +27,14 @@ def ui(
     workers: WorkersOption = None,
     executor: ExecutorOption = Executor.LOCAL,
     address: AddressOption = None,
+    name: NameOption = None,
 ) -> None:
     """Open the page in a browser of your own: prompts, queue, jobs, results."""
+    from cosmos_workflow.ui.access.users import take_auth
+
+    auth = take_auth(auth)
     opened = open_workspace(workspace)
     with pool_options(executor, address, gpus, workers) as where:
         from cosmos_workflow.ui.server import serve
 
-        serve(opened, host=host, port=port, auth=auth, **where)
+        serve(opened, host=host, port=port, auth=auth, names=name or (), **where)

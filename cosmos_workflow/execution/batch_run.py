@@ -218,7 +218,7 @@ class BatchRun:
             yield from self._end_open(Ending.BROKEN if made.error else Ending.CANCELLED, made.error, made.traceback)
 
     def _on_error(self, event: events.TaskError) -> Iterator[ItemResult]:
-        reason = event.error.strip().splitlines()[-1] if event.error.strip() else "the worker stopped"
+        reason = event.reason or event.error
         if self._router.closing:
             yield from self._end_open(Ending.STOPPED, "The program was ended.")
         elif event.kind == "cancelled" and self._silent:
@@ -227,12 +227,16 @@ class BatchRun:
         elif event.kind == "cancelled":
             yield from self._end_open(Ending.CANCELLED)
         elif event.kind == "died":
-            yield from self._end_open(Ending.DIED, f"Its worker died: {reason}.", event.error)
+            yield from self._end_open(Ending.DIED, f"Its worker died: {reason}.")
+        elif event.kind == "setup" and not event.exception:
+            died = f"{self._spec.name} could not be loaded: its worker died: {reason}."
+            yield from self._end_open(Ending.DIED_LOADING, died)
         elif event.kind == "setup":
-            sentence = reason.split("Error: ", 1)[-1]
-            yield from self._end_open(Ending.FAILED, f"{self._spec.name} could not be loaded: {sentence}", event.error)
+            sentence = f"{self._spec.name} could not be loaded: {reason}"
+            yield from self._end_open(Ending.STOPPED, sentence, event.error, sentence)
         else:
-            yield from self._end_open(Ending.FAILED, reason, event.error)
+            sentence = f"{event.exception}: {reason}" if event.exception else reason
+            yield from self._end_open(Ending.FAILED, sentence, event.error)
 
     def _begin(self, worker: int, load_seconds: float) -> None:
         self._begun = True

@@ -230,12 +230,12 @@ class QueueRunner:
             self._free_when_paused = False
 
     def _run(self, batch: Batch) -> None:
-        died = ""
+        died: ItemResult | None = None
         try:
             for result in self._operations.run(batch, self._on_event, token=self.queue.token, owner=self.queue.owner):
                 self._settle(result)
-                if result.ending is Ending.DIED:
-                    died = result.error
+                if result.ending in (Ending.DIED, Ending.DIED_LOADING):
+                    died = result
         except Exception as error:
             self._hold(_broken(error))
         finally:
@@ -251,7 +251,7 @@ class QueueRunner:
                 self._deaths = Deaths()
             self._notify()
 
-    def _close(self, batch: Batch, died: str) -> None:
+    def _close(self, batch: Batch, died: ItemResult | None) -> None:
         left_over = [item.id for item in batch.items if self._is_running(item)]
         try:
             if left_over:
@@ -260,9 +260,9 @@ class QueueRunner:
             self._forget(batch)
         with self._lock:
             if died:
-                self._deaths = self._deaths.after(batch.items[0].attempts, len(batch))
+                self._deaths = self._deaths.after(died.ending, batch.items[0].attempts, len(batch))
                 if self._deaths.in_a_row >= MAX_DEATHS:
-                    self._hold(f"The worker died {self._deaths.in_a_row} times in a row, the last time with: {died}")
+                    self._hold(f"The worker died {self._deaths.in_a_row} times in a row, the last time with: {died.error}")
             self._notify()
 
     def _forget(self, batch: Batch) -> None:

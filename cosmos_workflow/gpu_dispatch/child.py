@@ -17,6 +17,7 @@ import traceback
 from functools import reduce
 
 from cosmos_workflow.gpu_dispatch.channel import Channel, Frame, Kind
+from cosmos_workflow.gpu_dispatch.events import Raised
 from cosmos_workflow.gpu_dispatch.worker import BaseWorker, Boot, Link, TaskCancelledError
 
 
@@ -86,8 +87,8 @@ def _set_up_and_work(link: Link) -> bool:
         worker.setup(boot.gpu_id, boot.seed, **setup.load())
         # An instance attribute, since a subclass may not call our __init__.
         worker.__dict__["_link"] = link
-    except BaseException:
-        link.send(Kind.SETUP_FAILED, traceback.format_exc())
+    except BaseException as error:
+        link.send(Kind.SETUP_FAILED, Raised.of(error))
         return False
     del setup
     link.send(Kind.READY)
@@ -131,8 +132,8 @@ def _run(worker: BaseWorker, link: Link, frame: Frame) -> None:
         except TaskCancelledError:
             link.send(Kind.CANCELLED)
             return
-        except BaseException:
-            link.send(Kind.ERROR, traceback.format_exc())
+        except BaseException as error:
+            link.send(Kind.ERROR, Raised.of(error))
             return
         try:
             link.send(Kind.SUCCESS, result)

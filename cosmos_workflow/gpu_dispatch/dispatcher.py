@@ -11,9 +11,10 @@ import atexit
 import logging
 import os
 import queue
+import signal
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from typing import Any, Literal, Protocol, Self
 
 from cosmos_workflow.gpu_dispatch.events import (
@@ -59,6 +60,7 @@ class Dispatcher:
     setup_timeout, cleanup_timeout, cancel_grace: seconds until a worker is killed; None for no limit.
     prefetch: small quick tasks that a worker may be sent at once.
     env: added to the workers' environment.
+    stop_on_sigterm: on SIGTERM a run in the main thread asks its tasks to stop, cleans up, and returns; else the program ends.
     executor, address: "ray" for a cluster (see `ray.RayPool`, which then also says what `gpu_ids` means).
     """
 
@@ -76,6 +78,7 @@ class Dispatcher:
         cancel_grace: float | None = 5.0,
         prefetch: int = 16,
         env: Mapping[str, str] | None = None,
+        stop_on_sigterm: bool = False,
         executor: Literal["local", "ray"] = "local",
         address: str | None = None,
     ) -> None:
@@ -89,6 +92,7 @@ class Dispatcher:
         self.gpu_ids = None if gpu_ids is None else list(gpu_ids)
         self._executor, self._address = executor, address
         self.queue_size = queue_size
+        self._stop_on_sigterm = stop_on_sigterm
         self._patience = None if cancel_grace is None or cleanup_timeout is None else cancel_grace + cleanup_timeout
         self._options: dict[str, Any] = {
             "suppress_worker_output": suppress_worker_output,
@@ -102,6 +106,7 @@ class Dispatcher:
             "retire_failed_slots": True,
         }
         self._running = threading.Lock()
+        self._terminated = False
         self._pool: WorkerPool | None = None
         self._run: _Run | None = None
         self._new_pool(base_seed=0).shutdown()  # what can't work is refused here; starts nothing
@@ -151,7 +156,7 @@ class Dispatcher:
             calls[SetupFailed] = lambda e: on_setup_fail(e.gpu_id, e.error)
         if total_tasks is None and isinstance(generator, Sized):
             total_tasks = len(generator)
-        with self._observer(total_tasks) as observer:
+        with self._observer(total_tasks) as observer, self._sigterm():
             log = _log_trouble if on_event is None and observer is None else _ignore
             try:
                 with closing(self._stream(generator, base_seed, task_timeout, setup_kwargs)) as events:
@@ -202,6 +207,24 @@ class Dispatcher:
         if current is not None:
             current.wait()
 
+    @contextmanager
+    def _sigterm(self) -> Iterator[None]:
+        """Meanwhile SIGTERM ends the run and not the program, if that is wanted and can be had in this thread."""
+        if not self._stop_on_sigterm or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._terminated = False
+        before = signal.signal(signal.SIGTERM, self._terminate)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
+
+    def _terminate(self, *_: object) -> None:
+        self._terminated = True
+        if (run := self._run) is not None:
+            run.wake()  # a handler may take no lock
+
     def _observer(self, total: int | None) -> AbstractContextManager[Observer | None]:
         """Who observes one run of `total` tasks, if that is known."""
         return nullcontext(None)
@@ -223,7 +246,7 @@ class Dispatcher:
             self._pool = pool = self._new_pool(base_seed)
             try:
                 pool.warm(setup)
-                self._run = _Run(pool, source, self.queue_size, timeout, setup)
+                self._run = _Run(pool, source, self.queue_size, timeout, setup, lambda: self._terminated)
                 yield from self._run.events(self._patience)
             finally:
                 pool.shutdown(graceful=False)
@@ -236,8 +259,15 @@ class _Run:
     """One source led through one pool."""
 
     def __init__(
-        self, pool: WorkerPool, source: Iterable[Any], queue_size: int, timeout: float | None, setup: Mapping[str, Any]
+        self,
+        pool: WorkerPool,
+        source: Iterable[Any],
+        queue_size: int,
+        timeout: float | None,
+        setup: Mapping[str, Any],
+        terminated: Callable[[], bool],
     ) -> None:
+        self._terminated = terminated
         self._pool = pool
         self._source = source
         self._queue_size = queue_size
@@ -294,10 +324,16 @@ class _Run:
                 yield event
             self._next_step()
 
+    def wake(self) -> None:
+        """Have `terminated` looked at."""
+        self._events.put([])
+
     def _next_step(self) -> None:
+        if self._terminated() and not self._stopped:
+            self._stop()
         broken = self._pool.broken
         if broken is not None and self._error is None:
-            self._error = AllSetupsFailedError(f"no worker could be set up; the last one said:\n{broken}")
+            self._error = AllSetupsFailedError(f"All workers failed during setup; the last one said:\n{broken}")
         with self._changed:
             self._allowed = self._reported + min(self._queue_size, self._pool.capacity())
             done = self._exhausted and self._reported >= self._read

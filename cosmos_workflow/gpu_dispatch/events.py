@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -48,14 +49,41 @@ class TaskSuccess:
 
 
 @dataclass(frozen=True, slots=True)
+class Raised:
+    """What was raised, as another process can have it: its traceback, its own words, and the name of its class.
+
+    `exception` is empty where nothing was raised: then `error` and `reason` say how a process ended.
+    """
+
+    error: str
+    reason: str
+    exception: str = ""
+
+    @classmethod
+    def of(cls, raised: BaseException) -> Raised:
+        try:
+            reason = str(raised)
+        except Exception:  # an exception that can't even say what it is
+            reason = ""
+        name = type(raised).__name__
+        return cls("".join(traceback.format_exception(raised)), reason or name, name)
+
+
+@dataclass(frozen=True, slots=True)
 class TaskError:
-    """The task ended without a result. `worker_id` is None if it never reached a worker."""
+    """The task ended without a result. `worker_id` is None if it never reached a worker.
+
+    Where the worker's code raised, `error` is the traceback, `reason` the exception's own words and `exception` the name of its
+    class; otherwise `error` is all that is known.
+    """
 
     task_id: TaskId
     error: str
     worker_id: int | None
     kind: ErrorKind = "exception"
     node: str = ""
+    reason: str = ""
+    exception: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,8 +167,11 @@ class WorkerPool:
             payload = self._pack(data)
         except Exception:
             error = f"the task can't be pickled\n{traceback.format_exc()}"
-        with self._changing("takes no more tasks"):
-            return self._scheduler.submit(task_id, payload, error, setup or {}, timeout, gpu_id)
+        with self._lock:
+            self._require_open("takes no more tasks")
+            task_id = self._scheduler.submit(task_id, payload, error, setup or {}, timeout, gpu_id)
+            self._stir()
+        return task_id
 
     def cancel(self, task_id: TaskId) -> None:
         """Drop a task that waits; ask the worker that runs it to stop, and kill it after
@@ -264,15 +267,21 @@ class WorkerPool:
     def _changing(self, but_not: str = "") -> Iterator[None]:
         """Change something that the loop then acts on. `but_not`: what a pool that is shut down refuses."""
         with self._lock:
-            self._require_ours()
-            if but_not and self._scheduler.closing:
-                raise PoolClosedError(f"the pool is shut down and {but_not}")
+            self._require_open(but_not)
             yield
-            if not self._closed:
-                self._stirred = True
-                if self._asleep:
-                    self._asleep = False
-                    os.write(self._wake_w, b"\0")
+            self._stir()
+
+    def _require_open(self, but_not: str) -> None:
+        self._require_ours()
+        if but_not and self._scheduler.closing:
+            raise PoolClosedError(f"the pool is shut down and {but_not}")
+
+    def _stir(self) -> None:
+        """Something changed that the loop has to act on."""
+        self._stirred = True
+        if self._asleep and not self._closed:
+            self._asleep = False
+            os.write(self._wake_w, b"\0")
 
     def _turn_once(self, timeout: float | None) -> list[Event]:
         with self._lock:

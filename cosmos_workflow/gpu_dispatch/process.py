@@ -31,7 +31,6 @@ class Wire(Protocol):
     def pending(self) -> bool: ...
     def fileno(self) -> int: ...
     def put(self, kind: Kind, seq: int = 0, payload: Payload = ...) -> None: ...
-    def flush(self) -> bool: ...
     def receive(self) -> list[Frame]: ...
     def drain(self) -> list[Frame]: ...
 
@@ -54,6 +53,10 @@ class Process(Protocol):
     def reason(self) -> str: ...
     def kill(self) -> None: ...
     def reap(self) -> int | None: ...
+    def flush(self) -> bool:
+        """Send what is in the channel, and before that what is permitted; True once nothing is left."""
+        ...
+
     def permit(self, seq: int) -> bool:
         """Let the worker run a task that is sent ahead; False if there is no need, since it can't be forbidden again."""
         ...
@@ -80,6 +83,7 @@ class WorkerProcess:
         lifeline, held = os.pipe()
         # A worker takes a task's number out of this pipe before it runs it; whoever of us two takes it has the task.
         self._permits, self._permitted = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._unsent = bytearray()
         # Held open by nothing but this object and so, at the latest, as long as our process lives.
         self._lifeline = os.fdopen(held, "wb", buffering=0)
         output = subprocess.DEVNULL if quiet else None
@@ -130,11 +134,16 @@ class WorkerProcess:
         return exitcode
 
     def permit(self, seq: int) -> bool:
+        """See `Process`. There is room for some hundreds."""
+        self._unsent += seq.to_bytes(8, "little")
+        return True
+
+    def flush(self) -> bool:
         """See `Process`."""
-        try:
-            return os.write(self._permitted, seq.to_bytes(8, "little")) > 0
-        except BlockingIOError:  # some thousand tasks are in it
-            return False
+        if self._unsent:
+            os.write(self._permitted, self._unsent)
+            self._unsent.clear()
+        return self.channel.flush()
 
     def revoke(self) -> set[int]:
         """See `Process`."""

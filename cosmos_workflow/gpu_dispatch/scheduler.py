@@ -213,8 +213,10 @@ class Scheduler:
         self._closing_deadline = None
 
     def _place(self) -> None:
-        if any(slot.reserved is not None for slot in self.slots):
-            self._reclaim()
+        for slot in self.slots:
+            if slot.reserved is not None:
+                self._reclaim()
+                break
         while self._backlog and (pick := self._pick()):
             slot, task = pick
             self._backlog.pop(task)

@@ -19,6 +19,7 @@ from cosmos_workflow.gpu_dispatch.events import (
     CleanupFailed,
     Event,
     Outcome,
+    Raised,
     SetupFailed,
     SlotState,
     SlotStatus,
@@ -36,7 +37,8 @@ from cosmos_workflow.gpu_dispatch.worker import Boot
 
 _KILL_PATIENCE = 5.0  # seconds until a killed process counts as stuck in the kernel
 _EOF_PATIENCE = 1.0  # seconds between the end of a worker's channel and that of its process
-_PACE_WEIGHT = 0.1
+_PACE_WEIGHT = 0.3
+_MAX_PERMITS = 256  # a pipe has room for as many, however small the system makes it
 _FIRST_PAUSE = 0.5  # seconds until a setup is tried again; twice as long each time
 _JUNK = "the worker wrote into its channel what nobody can read"
 
@@ -193,8 +195,8 @@ class Slot:
             boot = Boot(rules.worker, self.gpu_id, rules.base_seed + self.worker_id, preparation(rules.with_main, rules.here))
             frames = [(Kind.BOOT, dumps(boot)), (Kind.SETUP, dumps(dict(setup)))]
             process = self._owner.launch(self)
-        except Exception:
-            self._setup_failed(setup, traceback.format_exc())
+        except Exception as error:
+            self._setup_failed(setup, Raised.of(error))
             return
         self.worker, self.leaving = Worker(process, setup), False
         self._enter("starting", rules.setup_timeout)
@@ -209,7 +211,7 @@ class Slot:
         """Send a task to the worker, which is set up for it."""
         worker = self._present()
         worker.tasks.append(task)
-        ahead = len(worker.tasks) > 1 and worker.process.permit(task.seq)
+        ahead = 1 < len(worker.tasks) <= _MAX_PERMITS and worker.process.permit(task.seq)
         worker.process.channel.put(Kind.RUN_IF_PERMITTED if ahead else Kind.RUN, task.seq, task.payload)
         for message in task.messages:
             worker.process.channel.put(Kind.MESSAGE, task.seq, message)
@@ -314,7 +316,7 @@ class Slot:
         worker = self.worker
         if worker is None or not worker.process.channel.pending or worker.process.channel.eof:
             return
-        blocked = not worker.process.channel.flush()
+        blocked = not worker.process.flush()
         if blocked != worker.blocked:
             worker.blocked = blocked
             watched = selectors.EVENT_READ | (selectors.EVENT_WRITE if blocked else 0)
@@ -381,7 +383,8 @@ class Slot:
             task, self.reserved = self.reserved, None
             self._owner.give_back(task)
         elif during == "starting" and not unneeded and self.state != "away":
-            self._setup_failed(worker.setup, reason)
+            too_long = kill is not None and kill.kind == "setup"
+            self._setup_failed(worker.setup, Raised(reason, reason, TimeoutError.__name__ if too_long else ""))
         for task in reversed(tasks[1:]):
             self._owner.give_back(task)
         if tasks:
@@ -402,9 +405,9 @@ class Slot:
         elif kind is Kind.READY:
             self._on_ready()
         elif kind is Kind.SETUP_FAILED:
-            self._on_setup_failed(self._text(frame))
+            self._on_setup_failed(self._said(frame))
         elif kind is Kind.CLEANUP_FAILED:
-            self._owner.emit(CleanupFailed(self.gpu_id, self._text(frame), self.worker_id))
+            self._owner.emit(CleanupFailed(self.gpu_id, self._said(frame).error, self.worker_id))
         elif kind is Kind.CLOSED:
             worker.closed = True
         elif kind is Kind.PROGRESS:
@@ -424,12 +427,12 @@ class Slot:
         self._enter("idle")
         self._on_idle()
 
-    def _on_setup_failed(self, error: str) -> None:
+    def _on_setup_failed(self, raised: Raised) -> None:
         if self.state == "starting":
             worker = self._present()
             worker.closed = True
             self._enter("retiring", self._owner.rules.cleanup_timeout)
-            self._setup_failed(worker.setup, error)
+            self._setup_failed(worker.setup, raised)
 
     def _on_progress(self, task: Task, frame: Frame) -> None:
         try:
@@ -445,9 +448,7 @@ class Slot:
         if self.state == "killed":
             return
         took = time.monotonic() - task.started
-        # The slowest of late: it falls slowly, and rises at once.
-        pace = took if worker.pace is None else worker.pace + _PACE_WEIGHT * (took - worker.pace)
-        worker.pace = max(took, pace)
+        worker.pace = took if worker.pace is None else worker.pace + _PACE_WEIGHT * (took - worker.pace)
         if worker.tasks:
             self._begin(worker.tasks[0])
         else:
@@ -481,7 +482,8 @@ class Slot:
         elif self.reserved is not None:
             self.start(self.reserved.setup)
 
-    def _setup_failed(self, setup: Mapping[str, Any], error: str) -> None:
+    def _setup_failed(self, setup: Mapping[str, Any], raised: Raised) -> None:
+        error = raised.error
         self._owner.emit(SetupFailed(self.gpu_id, error, self.worker_id))
         if setup == self._set_up and self._failures < self._owner.rules.setup_retries and not self._owner.closing:
             self._pause = _FIRST_PAUSE * 2**self._failures
@@ -495,15 +497,17 @@ class Slot:
                 self._owner.give_back(task)
             self._owner.fail_unservable()
         elif task is not None:
-            self._owner.settle(task, TaskError(task.id, error, self.worker_id, "setup", self.node))
+            failed = TaskError(task.id, error, self.worker_id, "setup", self.node, raised.reason, raised.exception)
+            self._owner.settle(task, failed)
 
-    def _text(self, frame: Frame) -> str:
-        """What the worker says in words; one whose words can't be read is killed."""
+    def _said(self, frame: Frame) -> Raised:
+        """What went wrong in the worker, in its own words; one whose words can't be read is killed."""
         try:
-            return str(frame.load())
-        except BaseException:
+            said = frame.load()
+            return said if isinstance(said, Raised) else Raised(str(said), str(said))
+        except BaseException as error:
             self.kill("channel", _JUNK)
-            return f"{_JUNK}\n{traceback.format_exc()}"
+            return Raised(f"{_JUNK}\n{traceback.format_exc()}", _JUNK, type(error).__name__)
 
     def _present(self) -> Worker:
         if self.worker is None:

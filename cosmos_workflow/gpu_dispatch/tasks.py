@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from cosmos_workflow.gpu_dispatch.channel import Frame, Kind, Payload
-from cosmos_workflow.gpu_dispatch.events import Outcome, SlotState, TaskError, TaskId, TaskSuccess, TaskTimeout
+from cosmos_workflow.gpu_dispatch.events import Outcome, Raised, SlotState, TaskError, TaskId, TaskSuccess, TaskTimeout
 
 ANY: Final = "any"
 """As `gpu_id` of a task: whichever worker comes first."""
@@ -98,6 +98,8 @@ def outcome_of_frame(task: Task, frame: Frame, worker_id: int, node: str) -> Out
     if frame.kind is Kind.CANCELLED:
         return TaskError(task.id, "the task was cancelled", worker_id, "cancelled", node)
     kind = "unpicklable" if frame.kind is Kind.UNPICKLABLE else "exception"
+    if isinstance(said, Raised):
+        return TaskError(task.id, said.error, worker_id, kind, node, said.reason, said.exception)
     return TaskError(task.id, said, worker_id, kind, node)
 
 

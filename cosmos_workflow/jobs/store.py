@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError, shorten
 from cosmos_workflow.files import Disk, file_errors, folder_name, inside
 from cosmos_workflow.jobs.document.loading import load_job, parse_job
-from cosmos_workflow.jobs.document.tasks import JobFile, slug
+from cosmos_workflow.jobs.document.tasks import JobFile, is_slug, slug
 from cosmos_workflow.jobs.plan import Choice
 from cosmos_workflow.store.records import LOCAL
 
@@ -25,7 +24,6 @@ ENDINGS = (".yaml", ".yml")
 ORDER = ".order.json"
 CHOICES = "choices.json"
 DRAFTS = ".drafts"
-_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,14 +155,14 @@ class JobStore:
 
     def job_folder(self, job_id: str) -> Path:
         """Where a job's finals are, a folder a task; it may not be there yet."""
-        if not _ID.fullmatch(job_id):
+        if not is_slug(job_id):
             raise InputError(f"{shorten(job_id)} isn't the id of a job.")
         return self.folder / job_id
 
     def task_folder(self, task_id: str) -> Path:
         """A task's finals and choices; it may not be there yet. `task_id` is "job/task"."""
         job_id, _, key = task_id.partition("/")
-        if not _ID.fullmatch(key):
+        if not is_slug(key):
             raise InputError(f"{shorten(task_id)} isn't the id of a task.")
         return self.job_folder(job_id) / key
 
@@ -251,7 +249,7 @@ class JobStore:
     def _path_of(self, job_id: str) -> Path | None:
         for ending in ENDINGS:
             path = self.folder / f"{job_id}{ending}"
-            if _ID.fullmatch(job_id) and path.is_file():
+            if is_slug(job_id) and path.is_file():
                 return path
         return next(
             (path for path in self.folder.iterdir() if path.suffix in ENDINGS and self._id_in_folder(path) == job_id), None
@@ -259,7 +257,7 @@ class JobStore:
 
     def _id_in_folder(self, path: Path) -> str:
         # A file that somebody put there by hand may have any name.
-        plain = bool(_ID.fullmatch(path.stem)) and (path.suffix == ENDINGS[0] or not path.with_suffix(ENDINGS[0]).exists())
+        plain = is_slug(path.stem) and (path.suffix == ENDINGS[0] or not path.with_suffix(ENDINGS[0]).exists())
         return path.stem if plain else f"{slug(path.stem)}-{hashlib.sha256(path.name.encode()).hexdigest()[:6]}"
 
     def _order(self) -> list[str]:

@@ -16,7 +16,8 @@ class Ending(StrEnum):
     """How the work on an item ended.
 
     broken: its batch raised or ran out of memory; died: its worker's process ended, or fell silent and was killed. Either may
-    be the doing of another item of the batch. stopped: something from outside ended it, and nothing is known of the item.
+    be the doing of another item of the batch. died loading: the process ended while it loaded the engine. stopped: something
+    from outside ended it. Of the item nothing is known after these two.
     """
 
     SUCCEEDED = "succeeded"
@@ -24,6 +25,7 @@ class Ending(StrEnum):
     CANCELLED = "cancelled"
     BROKEN = "broken"
     DIED = "died"
+    DIED_LOADING = "died loading"
     STOPPED = "stopped"
 
 
@@ -33,7 +35,7 @@ def next_attempts(ending: Ending, attempts: int, batch_size: int) -> int | None:
     `attempts` is how often it was interrupted before, `batch_size` how many were in its batch: one that breaks alone is at
     fault.
     """
-    if ending is Ending.STOPPED:
+    if ending in (Ending.STOPPED, Ending.DIED_LOADING):
         return attempts
     if ending is Ending.DIED or (ending is Ending.BROKEN and batch_size > 1):
         return attempts + 1 if attempts < MAX_INTERRUPTIONS else None
@@ -63,11 +65,15 @@ class Deaths:
     new: int = 0
     alone: int = 0
 
-    def after(self, attempts: int, batch_size: int) -> Deaths:
-        """With the death of a batch whose items were interrupted that often before."""
-        if attempts >= MAX_INTERRUPTIONS:
+    def after(self, ending: Ending, attempts: int, batch_size: int) -> Deaths:
+        """With this ending of a batch whose items were interrupted that often before."""
+        if ending is Ending.SUCCEEDED:
+            return Deaths()
+        if ending not in (Ending.DIED, Ending.DIED_LOADING):
+            return self
+        if ending is Ending.DIED and attempts >= MAX_INTERRUPTIONS:
             return replace(self, alone=self.alone + 1)
-        if attempts and batch_size > 1:
+        if ending is Ending.DIED and attempts and batch_size > 1:
             return self
         return replace(self, new=self.new + 1)
 

@@ -18,7 +18,7 @@ from cosmos_workflow.execution.sessions import Sessions
 from cosmos_workflow.execution.task_router import Pool
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
 from cosmos_workflow.store.records import LOCAL
-from cosmos_workflow.ui.access.guard import Guard, is_loopback
+from cosmos_workflow.ui.access.guard import Guard, check_names, is_loopback
 from cosmos_workflow.ui.access.uploads import Uploads
 from cosmos_workflow.ui.access.users import read_users
 from cosmos_workflow.ui.jobs.managers import JobManagers
@@ -33,6 +33,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 7860,
     auth: str | None = None,
+    names: Sequence[str] = (),
     gpu_ids: Sequence[int | None] | None = (None,),
     pool: Callable[..., Pool] = WorkerPool,
     operations: Operations | None = None,
@@ -40,12 +41,18 @@ def serve(
 ) -> None:
     """Serve the page until it is interrupted. Port 0 takes a free one; `on_ready` gets the address, and so does stdout.
 
-    Any host but loopback needs `auth`, "user:password" or a file of such lines. Raises UnavailableError where the port is
-    taken, the workspace is open in another page, or the host isn't protected.
+    Any host but loopback needs `auth`, "user:password" lines or a file of such, and so do `names`, under which a proxy on this
+    machine serves it; what that says of its clients is believed. Raises UnavailableError where the port is taken, the workspace
+    is open in another page, or the host isn't protected.
     """
     users = read_users(auth)
+    check_names(names)
+    if names and not users:
+        raise UnavailableError(f"The name {names[0]} lets others in; add --auth with a file of user:password lines.")
     if not users and not is_loopback(host):
-        raise UnavailableError(f"Listening on {host} lets others in; add --auth user:password, or listen on 127.0.0.1.")
+        raise UnavailableError(
+            f"Listening on {host} lets others in; add --auth with a file of user:password lines, or listen on 127.0.0.1."
+        )
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(contextlib.closing(_listen(host, port)))
         shown = f"[{host}]" if ":" in host else host
@@ -56,11 +63,17 @@ def serve(
         stack.callback(sessions.close)
         managers = JobManagers(sessions.operations)
         stack.callback(managers.close)
-        app = make_app(sessions, users, host, managers)
-        _run(app, listener, url, on_ready)
+        app = make_app(sessions, users, host, managers, names)
+        _run(app, listener, url, on_ready, behind_proxy=bool(names))
 
 
-def make_app(sessions: Sessions, users: dict[str, str], host: str = "127.0.0.1", managers: JobManagers | None = None) -> FastAPI:
+def make_app(
+    sessions: Sessions,
+    users: dict[str, str],
+    host: str = "127.0.0.1",
+    managers: JobManagers | None = None,
+    names: Sequence[str] = (),
+) -> FastAPI:
     """The page with its media, behind the guard. Whoever gives `managers` closes them."""
     workspace = sessions.operations.workspace
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(workspace.uploads)}
@@ -104,7 +117,7 @@ def make_app(sessions: Sessions, users: dict[str, str], host: str = "127.0.0.1",
     app.state.pages = session_states.remember_less(app, demo)
     mount: Any = app.routes[-1]
     mount.app = GradioBorder(mount.app, demo, Uploads(workspace.uploads, workspace.settings.max_upload_mb * 1_000_000))
-    app.add_middleware(Guard, users=users, host=host)
+    app.add_middleware(Guard, users=users, host=host, names=names)
     return app
 
 
@@ -122,7 +135,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _run(app: FastAPI, listener: socket.socket, url: str, on_ready: Callable[[str], None] | None) -> None:
+def _run(app: FastAPI, listener: socket.socket, url: str, on_ready: Callable[[str], None] | None, *, behind_proxy: bool) -> None:
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -138,6 +151,8 @@ def _run(app: FastAPI, listener: socket.socket, url: str, on_ready: Callable[[st
             super().handle_exit(sig, frame)
 
     # Streams to open pages never end by themselves.
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, ws="none")
+    config = uvicorn.Config(
+        app, log_level="warning", timeout_graceful_shutdown=2, ws="none", proxy_headers=behind_proxy, server_header=False
+    )
     with contextlib.suppress(KeyboardInterrupt):  # the usual way to end it
         Server(config).run(sockets=[listener])

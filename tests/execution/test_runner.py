@@ -115,17 +115,25 @@ def test_a_worker_killed_while_idle_is_replaced(session: Session, operations: Op
     assert run(session) == {"succeeded": 2}
 
 
-@pytest.mark.parametrize("how", ["raise", "kill"])
-def test_an_engine_that_cannot_be_loaded_fails_its_batch_at_once(
-    how: str, session: Session, monkeypatch: pytest.MonkeyPatch, probe_log: Log
+@pytest.mark.parametrize(("how", "loads"), [("raise", 1), ("kill", 3)])
+def test_an_engine_that_cannot_be_loaded_holds_the_queue_and_costs_nothing(
+    how: str, loads: int, session: Session, monkeypatch: pytest.MonkeyPatch, probe_log: Log
 ) -> None:
-    monkeypatch.setenv("COSMOS_PROBE_LOAD_FAILS", how)
-    (first,) = add(session, "ok")
-    assert run(session) == {"failed": 1}
-    assert "probe could not be loaded" in error_of(session, first)
-    assert probe_log() == ["load"], "it isn't tried again and again"
+    add(session, *["ok"] * 20)
+    with monkeypatch.context() as patch:
+        patch.setenv("COSMOS_PROBE_LOAD_FAILS", how)
+        session.runner.start()
+        assert session.runner.join(DEADLINE)
+    snapshot = session.runner.snapshot()
+    assert (snapshot.state, len(snapshot.queue.queued), snapshot.queue.finished) == (RunnerState.HELD, 20, ())
+    assert "probe could not be loaded" in snapshot.reason
+    assert {item.attempts for item in snapshot.queue.items} == {0}
+    assert probe_log() == ["load"] * loads, "it isn't tried again and again"
     if how == "raise":
-        assert error_of(session, first).endswith("The probe's weights are damaged; fetch them again.")
+        assert snapshot.reason.endswith("could not be loaded: The probe's weights are damaged; fetch them again.")
+    else:
+        assert "died 3 times in a row" in snapshot.reason
+    assert run(session) == {"succeeded": 20}
 
 
 def test_an_engine_that_is_not_there_says_what_to_do(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from cosmos_workflow.gpu_dispatch import Dispatcher
 
 if __name__ == "__main__":
-    folder, *address = sys.argv[1:]
-    where: Any = {"executor": "ray", "address": address[0]} if address else {}
-    Dispatcher("faults.family:Worker", [None, None], **where).run(itertools.count(), folder=folder)
+    folder, *rest = sys.argv[1:]
+    stop = "--stop-on-sigterm" in rest
+    where: Any = {"executor": "ray", "address": rest[0]} if rest and not stop else {}
+    dispatcher = Dispatcher("faults.family:Worker", [None, None], stop_on_sigterm=stop, **where)
+    exited: list[str] = []
+    dispatcher.run(itertools.count(), folder=folder, on_exit=lambda: exited.append("returned"))
+    (Path(folder) / "exit").write_text("".join(exited))

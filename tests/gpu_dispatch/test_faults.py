@@ -162,7 +162,7 @@ def test_when_no_worker_can_be_set_up_the_run_ends_with_the_reason(ledger, worke
             yield number
             number += 1
 
-    with pytest.raises(AllSetupsFailedError, match=said):
+    with pytest.raises(AllSetupsFailedError, match=f"(?s)^All workers failed during setup; .*{said}"):
         ledger.run(
             worker,
             endless(),
@@ -298,11 +298,11 @@ def test_a_thousand_tasks_with_random_kills_are_each_reported_once(ledger):
 class Family:
     """A dispatching program in a process group of its own, its workers and their children."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
         script = Path(__file__).with_name("parent.py")
         self.parent = subprocess.Popen(
-            [sys.executable, str(script), str(folder)], start_new_session=True, stderr=subprocess.PIPE, text=True
+            [sys.executable, str(script), str(folder), *options], start_new_session=True, stderr=subprocess.PIPE, text=True
         )
         deadline = time.monotonic() + DEADLINE
         while len(files := list(folder.glob("*.family"))) < 2:
@@ -328,6 +328,16 @@ def test_ctrl_c_stops_the_workers_in_order_and_cleans_up(tmp_path: Path):
     assert {int(file.stem) for file in tmp_path.glob("*.clean")} == {worker.pid for worker in family.workers}
     assert family.stderr.count("Traceback") == 1, "only the parent was interrupted"
     assert "KeyboardInterrupt" in family.stderr
+
+
+def test_sigterm_ends_a_run_in_order_where_that_is_wanted(tmp_path: Path):
+    family = Family(tmp_path, "--stop-on-sigterm")
+    family.parent.send_signal(signal.SIGTERM)
+    assert family.gone()
+    assert family.parent.returncode == 0, family.stderr
+    assert (tmp_path / "exit").read_text() == "returned"
+    assert {int(file.stem) for file in tmp_path.glob("*.clean")} == {worker.pid for worker in family.workers}
+    assert "Traceback" not in family.stderr
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])

@@ -113,9 +113,22 @@ def test_the_statistics_are_those_of_the_design():
     assert sum(worker["completed"] for worker in workers.values()) == 3
     assert sum(worker["failed"] for worker in workers.values()) == 1
     for worker in workers.values():
-        assert set(worker) == {"status", "current_task", "task_start_time", "completed", "failed", "timeout"}
+        assert set(worker) >= {"status", "current_task", "task_start_time", "completed", "failed", "timeout"}
         assert worker["status"] == "finished"
         assert worker["current_task"] is None
+
+
+def test_the_statistics_have_the_names_of_the_original_too():
+    stats = RichDispatcher("faults.fails_in_setup:Worker", [None, None], show_ui=False).run(
+        range(4), total_tasks=4, base_seed=10, failing=(10,)
+    )
+    assert stats["timeouts"] == stats["timeout"] == 0
+    assert stats["expected_total"] == 4
+    assert stats["start_time"] <= stats["end_time"] <= time.time()
+    assert stats["setup_failures"] <= 1, "that worker may not have been ready when all was done"
+    worker = stats["gpu_status"][1]
+    assert worker["timeouts"] == 0
+    assert worker["last_duration"] >= 0
 
 
 def test_without_a_ui_nothing_is_printed():

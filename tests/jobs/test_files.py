@@ -11,7 +11,7 @@ from cosmos_workflow.engines.spec import find_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.document.edit import set_values
 from cosmos_workflow.jobs.document.loading import load_job, parse_job
-from cosmos_workflow.jobs.document.tasks import JobFile
+from cosmos_workflow.jobs.document.tasks import JobFile, is_slug, slug
 from cosmos_workflow.yaml_places import JobFileError, Problem
 
 ASSETS = Path(__file__).parents[2] / "assets" / "jobs"
@@ -265,7 +265,7 @@ def test_an_edit_that_changes_nothing_gives_the_text_back() -> None:
 
 def test_a_job_knows_its_tasks() -> None:
     job: JobFile = parse_job("engine: espeak\ntasks: [{text: a, name: Über Nacht}, {text: b}, {text: c, name: 夜}]\n")
-    assert [task.key for task in job.tasks][:2] == ["ber-nacht", "2"]
+    assert [task.key for task in job.tasks][:2] == ["über-nacht", "2"]
     assert job.task("2") is job.tasks[1]
     assert job.task("nothing") is None
 
@@ -273,3 +273,38 @@ def test_a_job_knows_its_tasks() -> None:
 def test_folded_text_has_no_marks_of_its_own() -> None:
     job = parse_job("job: x\nengine: espeak\ntasks:\n  - text: >-\n      hello\n      there\n", Path("x.yaml"))
     assert [chunk.text for task in job.tasks for chunk in task.chunks] == ["hello there"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("engine: espeak\ntasks:\n  - text: Take exit #5 and turn left.\n", (3, 21)),
+        ("engine: espeak\ntext: We are # 1.\n", (2, 14)),
+        ("engine: espeak\ntext: Two lines\n  of text #7 of it\n", (3, 11)),
+    ],
+)
+def test_a_text_that_a_comment_would_cut_is_told_with_its_place(text: str, place: tuple[int, int]) -> None:
+    problem = only_problem(text)
+    assert (problem.place.line, problem.place.column) == place
+    assert "takes for a comment" in problem.message
+
+
+def test_a_text_in_quotes_and_a_comment_behind_another_value_are_left_alone() -> None:
+    job = parse_job('engine: espeak\nparams: {rate: 140}  # slow\ntasks:\n  - text: "Exit #5."\n  - text: No#5\n')
+    assert [task.chunks[0].text for task in job.tasks] == ["Exit #5.", "No#5"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("Глава 1", "Часть 1"), ("Kapitel Ä", "Kapitel Ö"), ("第1章", "付録1"), ("अध्याय १", "भाग १")]
+)
+def test_names_of_any_script_are_names_of_their_own(first: str, second: str) -> None:
+    job = parse_job(f"engine: espeak\ntasks:\n  - {{name: {first}, text: One.}}\n  - {{name: {second}, text: Two.}}\n")
+    keys = [task.key for task in job.tasks]
+    assert len({*keys}) == 2
+    assert all(is_slug(key) and len(key.encode()) <= 96 for key in keys)
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "", "A", "a b", "-a", "x" * 200, "a\0b", "e\u0301"])
+def test_what_could_leave_its_folder_is_no_key(name: str) -> None:
+    assert not is_slug(name)
+    assert is_slug(slug(name))

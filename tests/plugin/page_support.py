@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def end_with_the_tests() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=end_with_the_tests, daemon=True).start()
-    serve(Workspace.open(sys.argv[1]), port=int(sys.argv[2]), auth=sys.argv[3] or None)
+    serve(Workspace.open(sys.argv[1]), port=int(sys.argv[2]), auth=sys.argv[3] or None, names=sys.argv[4:])
 """
 READY = re.compile(r"at (http://\S+)")
 
@@ -66,13 +67,13 @@ class Server:
         self.process.stdin.close()
 
 
-def start_server(folder: Path, port: int = 0, auth: str = "") -> Server:
+def start_server(folder: Path, port: int = 0, auth: str = "", names: Sequence[str] = ()) -> Server:
     """Start the page and wait until it says where it is."""
     script = folder.parent / f"{folder.name}-serve.py"
     script.write_text(SERVE, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(PLUGIN), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
-        [sys.executable, str(script), str(folder), str(port), auth],
+        [sys.executable, str(script), str(folder), str(port), auth, *names],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

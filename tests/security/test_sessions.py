@@ -76,7 +76,6 @@ def test_there_are_no_deep_links(ann: Visitor, bob: Visitor, server: Server, ope
         "login_check",
         "token",
         "gradio_api/token",
-        "gradio_api/app_id",
         "gradio_api/user",
         "gradio_api/runs",
         "gradio_api/component_server",
@@ -109,7 +108,7 @@ def test_a_route_that_the_page_does_not_need_is_not_there(ann: Visitor, path: st
 
 def test_what_the_page_needs_is_there(ann: Visitor) -> None:
     page = ann.get("/").raise_for_status().text
-    for path in ("config", "theme.css", "gradio_api/info", *re.findall(r'"\./(assets/[^"]+)"', page)):
+    for path in ("config", "theme.css", "gradio_api/info", "gradio_api/app_id", *re.findall(r'"\./(assets/[^"]+)"', page)):
         assert ann.get(f"/{path}").status_code == 200, path
 
 

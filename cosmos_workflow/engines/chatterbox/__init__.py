@@ -78,7 +78,7 @@ class ChatterboxSpec(EngineSpec):
         """Every parameter with its value; what isn't given has the variant's own default, as has a number of steps of 0."""
         complete = super().complete_params(values, where)
         variant = find_variant(complete["variant"])
-        _check_ranges(ChatterboxParams(**complete), where)
+        _check_ranges(cast("ChatterboxParams", self.known_params(complete)), where)
         return {**complete, "cfm_steps": complete["cfm_steps"] or variant.cfm_steps}
 
     def language(self, params: Mapping[str, Any]) -> str:

@@ -69,6 +69,7 @@ class ChatterboxEngine(Engine):
         fit: list[Request] = []
         for request in requests:
             try:
+                SPEC.check_params(request.params)
                 SPEC.check(request)
             except InputError as error:
                 yield failure(request.id, error)

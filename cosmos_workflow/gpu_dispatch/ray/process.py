@@ -65,10 +65,6 @@ class RemoteChannel:
         """Queue a frame; a thread sends it."""
         self._out.put((kind, seq, payload))
 
-    def flush(self) -> bool:
-        """Nothing ever waits for the loop."""
-        return True
-
     def receive(self) -> list[Frame]:
         """What has come; sets `eof` once that was all."""
         with self._lock:
@@ -157,6 +153,10 @@ class RemoteProcess:
         self.channel.close()
         os.close(self.sentinel)
         return self._exitcode
+
+    def flush(self) -> bool:
+        """Nothing ever waits for the loop."""
+        return True
 
     def permit(self, seq: int) -> bool:
         """What was sent through the cluster can't be taken back."""

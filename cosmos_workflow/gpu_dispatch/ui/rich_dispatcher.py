@@ -19,8 +19,9 @@ class RichDispatcher(Dispatcher):
     those of `Dispatcher`; what the workers print is discarded unless ``suppress_worker_output`` is
     False, since it would tear the view.
 
-    `run` returns the statistics: total, completed, failed, timeout, start_time, and gpu_status by worker (a GPU's number)
-    with status, current_task, task_start_time, completed, failed, timeout. Times are seconds since the epoch.
+    `run` returns the statistics: total, expected_total, completed, failed, timeout, setup_failures, start_time, end_time, and
+    gpu_status by worker (a GPU's number) with status, current_task, task_start_time, last_duration, completed, failed, timeout.
+    Times are seconds since the epoch. `timeouts` is `timeout` under the name that it has in the original.
     """
 
     def __init__(
@@ -33,8 +34,10 @@ class RichDispatcher(Dispatcher):
         *,
         console: Console | None = None,
         suppress_worker_output: bool = True,
+        stop_on_sigterm: bool = True,
         **options: Any,
     ) -> None:
+        options["stop_on_sigterm"] = stop_on_sigterm
         super().__init__(worker_cls, gpu_ids, queue_size, suppress_worker_output, **options)
         self._show_ui = show_ui
         self._refresh_rate = refresh_rate

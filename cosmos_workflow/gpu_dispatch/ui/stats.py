@@ -50,6 +50,7 @@ class Stats:
     completed: int = 0
     failed: int = 0
     timeout: int = 0
+    setup_failures: int = 0
     last_error: str = ""
     workers: dict[int, WorkerStats] = field(default_factory=dict)
 
@@ -105,7 +106,11 @@ class Stats:
             "completed": self.completed,
             "failed": self.failed,
             "timeout": self.timeout,
+            "timeouts": self.timeout,
+            "expected_total": self.expected,
+            "setup_failures": self.setup_failures,
             "start_time": self.start_time,
+            "end_time": self.end_time,
             "gpu_status": {
                 worker_id: {
                     "status": worker.status,
@@ -114,6 +119,8 @@ class Stats:
                     "completed": worker.completed,
                     "failed": worker.failed,
                     "timeout": worker.timeout,
+                    "timeouts": worker.timeout,
+                    "last_duration": worker.took,
                 }
                 for worker_id, worker in sorted(self.workers.items())
             },
@@ -144,6 +151,7 @@ class Stats:
                 worker.status, worker.unusable, worker.node = "initializing", False, event.node
             case SetupFailed():
                 worker.status, worker.unusable = "error", True
+                self.setup_failures += 1
                 self.last_error = f"setup of worker {event.worker_id}: {last_line(event.error)}"
             case WorkerDied():
                 worker.status = "error"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 
 from cosmos_workflow.jobs.document.schema import Audio, Candidates
 from cosmos_workflow.jobs.speech.chunks import Chunk
+
+MAX_ID = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,17 @@ def all_needs(tasks: Iterable[TaskConfig], without: Container[str] = ()) -> list
 
 
 def slug(name: str, most: int = 48) -> str:
-    """A name as part of a path: lower-case letters, digits and dashes; a digest for one without any of them."""
-    text = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:most].strip("-")
+    """A name as part of a path: small letters of any script, digits and dashes; a digest for one without any of them.
+
+    At most `most` letters and twice as many bytes, since a file's name may have 255.
+    """
+    plain = unicodedata.normalize("NFC", name).lower()
+    kept = "".join(letter if unicodedata.category(letter)[0] in "LMN" else "-" for letter in plain)
+    text = re.sub("-+", "-", kept).strip("-")[:most]
+    text = text.encode()[: 2 * most].decode(errors="ignore").strip("-")
     return text or f"x-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def is_slug(text: str) -> bool:
+    """Whether a text may be the id of a job or the key of a task: as `slug` makes them, so never a way out of a folder."""
+    return 0 < len(text) <= MAX_ID and slug(text, MAX_ID) == text

@@ -29,7 +29,7 @@ _SESSION = r"(?P<session>[^/]{1,128})"
 _EVENT = r"[0-9a-f]{32}"  # Gradio takes anything else for a session
 _OPEN = re.compile(
     rf"/|/config/?|/theme\.css|/robots\.txt|/favicon\.ico|/(assets|static)/.+"
-    rf"|/gradio_api/(info/?|openapi\.json|startup-events|theme\.css|queue/data|upload_progress|heartbeat/{_SESSION}"
+    rf"|/gradio_api/(app_id/?|info/?|openapi\.json|startup-events|theme\.css|queue/data|upload_progress|heartbeat/{_SESSION}"
     rf"|call/(v2/)?{_NAME}/{_EVENT})"
 )
 _CALLS = re.compile(rf"/gradio_api/(queue/join|cancel|reset/?|(run|api|(?P<call>call))/(?P<name>{_NAME})/?)")
@@ -67,6 +67,9 @@ class GradioBorder:
             await self.app(scope, receive, send)
             return
         owner = scope.get("user_name") or LOCAL
+        # Where a proxy is trusted, the server has used what it says already; what a browser says of that kind is never used.
+        headers = [(name, value) for name, value in scope["headers"] if not name.startswith(b"x-forwarded-")]
+        scope = {**scope, "headers": headers}
         path, method = scope["path"], scope["method"]
         request = Request(scope, receive)
         try:

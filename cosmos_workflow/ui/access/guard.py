@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 import socket
 from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.ui.access.logins import LoginError, Logins
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="Cosmos Workflow", charset="UTF-8"'}
@@ -29,6 +31,9 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 """What every answer says unless it says something else."""
+
+
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
 class Guard:
@@ -87,6 +92,13 @@ class Guard:
         except ValueError:
             return False
         return name.lower() in self._names or is_address(name)
+
+
+def check_names(names: Collection[str]) -> None:
+    """Raises InputError for what isn't the name of a host."""
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise InputError(f"--name: {shorten(name)} isn't a host's name; write it as in example.org, without port and https.")
 
 
 def is_loopback(host: str) -> bool:

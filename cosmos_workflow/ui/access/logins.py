@@ -78,7 +78,7 @@ class Logins:
             return name
         self._known.pop((address, name), None)
         wait = max(self._count(key, now) for key in keys)
-        log.warning("A wrong password for the user %r came from %s.", shorten(name), client)
+        log.warning("A wrong password for the user %s came from %s.", shorten(name), client)
         raise LoginError(wait)
 
     def _wait(self, key: tuple[str, str], now: float) -> float:
