@@ -9,7 +9,9 @@ from typing import Any
 
 from rich.table import Table
 
-from cosmos_workflow.queueing import ItemStatus, Prompt, Queue, QueueItem, group_queue_by_batch_key
+from cosmos_workflow.queueing.batches import group_queue_by_batch_key
+from cosmos_workflow.queueing.items import ItemStatus, Prompt, QueueItem
+from cosmos_workflow.queueing.queue import Queue
 
 SEEDS = 50
 """Different configurations in the queue, so different batch keys."""

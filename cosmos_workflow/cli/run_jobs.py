@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.engines.spec import find_engine
+from cosmos_workflow.engines.spec import find_engine, require_available
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.task_router import Pool
 from cosmos_workflow.gpu_dispatch.devices import default_gpu_ids
@@ -19,7 +19,7 @@ from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.executor import OnEvent, TaskResult
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-from cosmos_workflow.jobs.plan import CheckedJob, Mode, TaskPlan
+from cosmos_workflow.jobs.plan import CheckedJob, ExecutionPlan, Mode, TaskPlan
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.yaml_places import JobFileError, Problem
 
@@ -57,7 +57,15 @@ def run_job_files(
 ) -> list[list[TaskResult]]:
     """Run checked jobs one after another; how each job's enabled tasks ended."""
     orchestrator = TaskOrchestrator(operations, JobStore(operations.workspace))
+    _require_an_engine([orchestrator.plan(job, mode) for job in jobs])
     return [orchestrator.run(job, mode, on_event) for job in jobs]
+
+
+def _require_an_engine(plans: Sequence[ExecutionPlan]) -> None:
+    """Raise UnavailableError, which says what to do, where no engine of what is wanted can run here."""
+    engines = dict.fromkeys(task.task.engine for plan in plans for task in plan.tasks if task.wanted)
+    if engines and not any(find_engine(name).availability().available for name in engines):
+        require_available(next(iter(engines)))
 
 
 def load_jobs(files: Sequence[Path], workspace: Workspace) -> list[JobFile]:

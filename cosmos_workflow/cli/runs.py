@@ -20,7 +20,7 @@ def runs(
     as_json: JsonOption = False,
 ) -> None:
     """List what was made, newest first."""
-    from cosmos_workflow.queueing import ItemStatus
+    from cosmos_workflow.queueing.items import ItemStatus
     from cosmos_workflow.store.store import Store
 
     if status is not None and status not in list(ItemStatus):

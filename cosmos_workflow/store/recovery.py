@@ -62,8 +62,8 @@ class Recovery:
     def sweep(self, now: float | None = None) -> Swept:
         """Put in order what dead processes left; what belongs to a living one isn't touched, and twice is as good as once.
 
-        A run whose folder was published is succeeded. Any other is closed as interrupted and its item queued again, or
-        failed where that happened too often. Partial folders of dead runs go.
+        A run whose folder was published is succeeded. Any other is closed as interrupted and its item queued again;
+        failed where no queue has that any more. Partial folders of dead runs go.
         """
         when = time.time() if now is None else now
         swept = Swept()
@@ -93,10 +93,10 @@ class Recovery:
         item, process = self._queues.find(connection, record.token, record.item_id) or (None, "")
         after = item
         if item is not None and item.status is ItemStatus.RUNNING and not self._process.is_alive(process):
-            after = item.after(Ending.DIED, REASON)
-        if item is None or after is None or after.status is ItemStatus.FAILED:  # no queue will try it again
-            reason = after.error if after else REASON
-            self._runs.end(connection, record, ItemStatus.FAILED, reason, when, interrupted=item is None)
+            # The program's death says nothing of the item; only those of its worker count.
+            after = item.after(Ending.STOPPED)
+        if item is None or after is None:  # no queue will try it again
+            self._runs.end(connection, record, ItemStatus.FAILED, REASON, when, interrupted=True)
             return replace(swept, failed=(*swept.failed, record.id))
         self._runs.interrupt(connection, record, REASON, when)
         if after is not item:

@@ -68,6 +68,17 @@ def test_the_welcome_job_speaks(tmp_path: Path) -> None:
     assert told("run", ASSETS / "welcome.yaml", "--workspace", tmp_path)[0]["made"] == 0
 
 
+def test_without_the_engines_files_one_sentence_says_how_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COSMOS_WORKFLOW_WEIGHTS", str(tmp_path / "none"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "empty"))
+    code, out, err = call("run", ASSETS / "voices.yaml", "--workspace", tmp_path / "ws")
+    assert code != 0
+    assert (out + err).count("weights fetch kokoro") == 1
+    assert finished(tmp_path / "ws") == 0
+    code, out, err = call("check", ASSETS / "voices.yaml", "--workspace", tmp_path / "ws")
+    assert code == 0, err
+
+
 def test_a_table_for_people(tmp_path: Path) -> None:
     code, out, err = call("check", ASSETS / "controls.yaml", ASSETS / "welcome.yaml", "--workspace", tmp_path)
     assert code == 0, err

@@ -55,7 +55,7 @@ def test_what_an_old_process_left_running_is_queued_again(old_workspace: Workspa
         assert store.queues.state_of(QUEUE)["state"] == "running"
         items = store.queues.load(QUEUE)
         assert [(item.prompt_text, item.status, item.attempts) for item in items] == [
-            ("It was running.", ItemStatus.QUEUED, 1),
+            ("It was running.", ItemStatus.QUEUED, 0),
             ("Good night.", ItemStatus.QUEUED, 0),
             ("Später, über alles.", ItemStatus.QUEUED, 0),
         ]

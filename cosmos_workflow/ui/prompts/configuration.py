@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -36,10 +37,10 @@ class Configuration:
         self.engine = gr.Dropdown(engine_choices(specs), value=first, label="Engine", elem_id="engine", filterable=False)
         self.note = gr.HTML(_note(first), apply_default_css=False)
         offer = gr.Button(
-            f"Natural voices: fetch {KOKORO.size / 1e6:.0f} MB",
+            f"Natural voices: fetch {10 * round(KOKORO.size / 1e7)} MB",
             size="sm",
             elem_id="fetch-natural",
-            visible=_offers_natural(first),
+            visible=offers_natural(first),
         )
         self.model_files = ModelFilesPanel(page, first)
         with gr.Row(elem_classes="cw-buttons cw-add"):
@@ -54,6 +55,7 @@ class Configuration:
         self.forms.wire(page)
         changed = [self.note, offer, say, spoken, *self.model_files.outputs, *self.forms.groups]
         page.on(self.engine.change, self._choose, [self.engine], changed)
+        page.on_load(partial(self._open, first), [], [self.engine, offer])
         question = self.model_files.question.outputs
         page.on(offer.click, lambda: self.model_files.offer(NATURAL), None, [*self.model_files.outputs, *question])
         page.on(
@@ -99,9 +101,16 @@ class Configuration:
         added = session.queue.add_to_queue(prompts, engine, params, weights)
         toast(f"Added {count(len(added), 'item')} to the queue.")
 
+    def _open(self, built: str) -> list[Any]:
+        """The engine that a page opens with, where model files have come since the server started."""
+        first = first_engine(all_engines())
+        if first == built:
+            return [gr.skip(), gr.Button(visible=offers_natural(built))]
+        return [gr.Dropdown(engine_choices(all_engines()), value=first), gr.Button(visible=offers_natural(first))]
+
     def _choose(self, engine: str) -> list[Any]:
         say = gr.Button(visible=find_engine(engine).speaks)
-        natural = gr.Button(visible=_offers_natural(engine))
+        natural = gr.Button(visible=offers_natural(engine))
         return [_note(engine), natural, say, "", *self.model_files.show(engine), *self.forms.show(engine)]
 
     def _look_again(self, engine: str) -> list[Any]:
@@ -110,7 +119,7 @@ class Configuration:
         robotic = engine == FIRST_CHOICES[-1]
         chosen = first_engine(specs) if robotic else engine
         menu = gr.Dropdown(engine_choices(specs), value=chosen)
-        return [menu, _note(chosen), gr.Button(visible=_offers_natural(chosen)), *self.model_files.show(chosen)]
+        return [menu, _note(chosen), gr.Button(visible=offers_natural(chosen)), *self.model_files.show(chosen)]
 
     def _say_as(self, ids: list[str], queue: Queue, engine: str, *values: Any) -> str:
         """The selected prompts as the engine speaks them, with the configuration as it is."""
@@ -132,7 +141,8 @@ def first_engine(specs: Sequence[EngineSpec]) -> str:
     return next((name for name in FIRST_CHOICES if name in here), specs[0].name)
 
 
-def _offers_natural(engine: str) -> bool:
+def offers_natural(engine: str) -> bool:
+    """Whether a page with this engine offers to fetch the natural voices."""
     return engine != NATURAL and find_kokoro() is None
 
 

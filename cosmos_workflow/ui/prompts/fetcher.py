@@ -135,5 +135,5 @@ def free_bytes(place: Path) -> int:
 
 
 def gigabytes(size: int) -> str:
-    """A size in words: "3.2 GB", "14 MB" below a tenth of one."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size:,} bytes"
+    """A size in words: "3.2 GB", "121 MB" below one."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size:,} bytes"
