@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.execution.operations import Operations
@@ -93,11 +94,19 @@ class TaskExecutor:
     """Runs the tasks of one job. Takes of several tasks share batches; a task is put together as soon as its takes are done.
 
     A task that needs others is planned again once these are done: only then is it known whether what it would make is there.
+    `damaged` says by task what was made before and found damaged; its result notes that.
     """
 
-    def __init__(self, operations: Operations, reader: JobReader, on_event: OnEvent | None = None) -> None:
+    def __init__(
+        self,
+        operations: Operations,
+        reader: JobReader,
+        on_event: OnEvent | None = None,
+        damaged: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
         self._operations = operations
         self._reader = reader
+        self._damaged = damaged
         self._notify = on_event or (lambda _event: None)
 
     def run(self, plan: ExecutionPlan, job_id: str, stop: threading.Event | None = None) -> list[TaskResult]:
@@ -105,7 +114,7 @@ class TaskExecutor:
 
         `stop` ends it early: the running batch is finished, nothing new begins. An exception cancels what runs.
         """
-        run = _Run(self._operations, self._reader, self._notify, plan, job_id, stop or threading.Event())
+        run = _Run(self, self._operations, self._reader, self._notify, plan, job_id, stop or threading.Event())
         return run.results()
 
     def finish(self, task: TaskConfig, made: int = 0, failed: str = "") -> TaskResult:
@@ -137,6 +146,10 @@ class TaskExecutor:
         missing = tuple(
             f"piece {piece.index + 1}: {piece.error or 'not made yet'}" for piece in report.missing if not piece.later
         )
+        notes = [final.note] if final and files else []
+        if damaged := self._damaged.get(task.id):
+            more = f" And {len(damaged) - 1} more." if damaged[1:] else ""
+            notes.append(f"Made again, since a file was damaged: {damaged[0]}{more}")
         done = report.status is TaskStatus.COMPLETED
         return TaskResult(
             task_id=task.id,
@@ -149,7 +162,7 @@ class TaskExecutor:
             files=files,
             seconds=final.seconds if final and files else None,
             error="" if done else failed or report.message,
-            note=final.note if final and files else "",
+            note=" ".join(note for note in notes if note),
         )
 
 
@@ -158,6 +171,7 @@ class _Run:
 
     def __init__(
         self,
+        executor: TaskExecutor,
         operations: Operations,
         reader: JobReader,
         notify: OnEvent,
@@ -165,7 +179,7 @@ class _Run:
         job_id: str,
         stop: threading.Event,
     ) -> None:
-        self._executor = TaskExecutor(operations, reader)
+        self._executor = executor
         self._reader = reader
         self._notify = notify
         self._plan, self._job_id, self._stop = plan, job_id, stop

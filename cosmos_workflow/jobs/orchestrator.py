@@ -97,7 +97,8 @@ class TaskOrchestrator:
                 return []
             # What a program that was killed left running counts as not made, from here on.
             self.operations.store.recovery.sweep()
-            executor = TaskExecutor(self.operations, self.reader, on_event)
+            damaged = self.reader.put_aside_damaged(job.id)
+            executor = TaskExecutor(self.operations, self.reader, on_event, damaged)
             return executor.run(self.plan(job, mode, takes, tasks), job.id, stop)
 
     def assemble(self, job: JobFile, key: str) -> TaskResult:
@@ -109,6 +110,7 @@ class TaskOrchestrator:
         if not task.joined:
             raise InputError(f"{task.title}: its result is one file; there is nothing to put together.")
         with self._now(job):
+            self.reader.put_aside_damaged(job.id)
             report = self._report(task)
             if report.missing:
                 raise InputError(f"{task.title} is {report.label}: {report.message}; run the job first.")

@@ -99,6 +99,15 @@ class JobReader:
         runs = self.store.runs.list(self.jobs.owner, source=TakeRef.all_of(job_id), limit=None)
         return Look.of(runs, lambda run: self.output_of(run) is not None)
 
+    def put_aside_damaged(self, job_id: str) -> dict[str, list[str]]:
+        """By task, what was wrong with files that changed since they were made; what they were is to be made again."""
+        found: dict[str, list[str]] = {}
+        for runs in self.look(job_id).made.values():
+            for run in runs:
+                if problem := self.store.repair.put_aside_damaged(run):
+                    found.setdefault(TakeRef.parse(run.source).task_id, []).append(f"{shorten(run.prompt_text, 40)}: {problem}")
+        return found
+
     def pieces(self, task: TaskConfig, known: Look) -> tuple[PieceState, ...]:
         """The pieces of a task with what there is of them."""
         for need in all_needs([task], known.reports):

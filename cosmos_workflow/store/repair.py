@@ -53,6 +53,13 @@ class Repair:
                 found.append(self._aside(record.id, "The record has no files.", None, record, apply))
         return found
 
+    def put_aside_damaged(self, record: RunRecord) -> str:
+        """What is wrong with the files of a succeeded run, whose folder and record are aside then; empty where nothing is."""
+        problem = self._files.find_fault(record, self._runs.folder(record.id))
+        if problem:
+            self._aside(record.id, problem, self._runs.folder(record.id), record, apply=True)
+        return problem
+
     def _repair_folder(self, folder: _Folder, apply: bool) -> Iterator[Finding]:
         name = folder.path.name
         record = self._runs.get(name)

@@ -54,7 +54,7 @@ def serve(
             f"Listening on {host} lets others in; add --auth with a file of user:password lines, or listen on 127.0.0.1."
         )
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(contextlib.closing(_listen(host, port)))
+        listener = stack.enter_context(contextlib.closing(listen(host, port)))
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{listener.getsockname()[1]}"
         stack.enter_context(workspace.app_lock(url))
@@ -121,7 +121,8 @@ def make_app(
     return app
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket on this address that takes no connection yet; raises UnavailableError where it is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol named, asyncio turns TCP_NODELAY on: otherwise every request of a kept connection waits 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

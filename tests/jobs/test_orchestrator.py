@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from support import DEADLINE, wait_for
+from support import DEADLINE, digest, wait_for
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError
@@ -124,6 +124,23 @@ def test_a_deleted_output_is_made_again(orchestrator: TaskOrchestrator, manager:
     assert orchestrator.report(job).label == "Partial 75 %"
     (result,) = orchestrator.run(job)
     assert (result.succeeded, result.made) == (True, 1)
+
+
+@pytest.mark.parametrize("damage", [lambda sound: sound[: len(sound) // 2], lambda sound: bytes(len(sound)), lambda _: b""])
+def test_a_damaged_piece_is_made_again_and_named(
+    orchestrator: TaskOrchestrator, manager: JobManager, tone: Log, damage: Callable[[bytes], bytes]
+) -> None:
+    job = job_of(manager, STORY)
+    (whole,) = orchestrator.run(job)
+    store = orchestrator.operations.store
+    run = store.runs.list(limit=1)[0]
+    piece = store.runs.output_path(run, "audio")
+    piece.write_bytes(damage(piece.read_bytes()))
+    (result,) = orchestrator.run(job)
+    assert (result.succeeded, result.made, len(tone())) == (True, 1, 5)
+    assert result.note.startswith(f"Made again, since a file was damaged: '{run.prompt_text[:20]}")
+    assert digest(result.files["audio"]) == digest(whole.files["audio"])
+    assert not piece.exists(), "what was damaged is aside, where somebody may look at it"
 
 
 def test_pieces_of_several_tasks_share_batches(orchestrator: TaskOrchestrator, manager: JobManager) -> None:

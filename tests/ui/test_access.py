@@ -16,7 +16,7 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.ui.access.guard import Guard, is_loopback
 from cosmos_workflow.ui.access.users import read_users
-from cosmos_workflow.ui.server import serve
+from cosmos_workflow.ui.server import listen, serve
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - that it is refused is what is tested
 
@@ -110,3 +110,9 @@ def test_a_taken_port_is_one_sentence(workspace: Workspace) -> None:
 def test_a_second_page_on_the_workspace_is_refused(workspace: Workspace) -> None:
     with workspace.app_lock("http://127.0.0.1:7860"), pytest.raises(UnavailableError, match=r"is already open.*7860"):
         serve(workspace, port=0)
+
+
+def test_answers_on_a_kept_connection_are_not_held_back() -> None:
+    """asyncio turns TCP_NODELAY on only where the socket says that it speaks TCP: 44 instead of 4 ms a request."""
+    with listen("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP

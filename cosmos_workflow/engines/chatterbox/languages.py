@@ -8,7 +8,7 @@ from pathlib import Path
 from chatterbox.models.tokenizers.tokenizer import ChineseCangjieConverter, MTLTokenizer
 from tokenizers import Tokenizer
 
-from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.errors import InputError, WorkflowError
 
 VOCABULARY = "grapheme_mtl_merged_expanded_v1.json"
 CANGJIE = "Cangjie5_TC.json"
@@ -44,7 +44,7 @@ class _Cangjie(ChineseCangjieConverter):
     def _load_cangjie_mapping(self, model_dir: Path | None = None) -> None:
         path = self._folder / CANGJIE
         if not path.is_file():
-            raise UnavailableError(
+            raise WorkflowError(
                 f"Chinese needs {CANGJIE} beside the weights; fetch the weights of the multilingual variant again."
             )
         for entry in json.loads(path.read_text(encoding="utf-8")):
@@ -58,7 +58,7 @@ class _Cangjie(ChineseCangjieConverter):
         from spacy_pkuseg.config import config
 
         if not Path(config.pkuseg_home, "spacy_ontonotes").is_dir():
-            raise UnavailableError(
+            raise WorkflowError(
                 "Chinese needs pkuseg's model, which isn't on this machine; run `python -c 'import spacy_pkuseg; "
                 "spacy_pkuseg.pkuseg()'` once while online."
             )

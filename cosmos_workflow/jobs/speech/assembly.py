@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cosmos_workflow.engines.speech_text.marks import without_marks
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.files import Disk
 from cosmos_workflow.ids import digest, new_id
 from cosmos_workflow.jobs.document.schema import Audio, Normalize
 from cosmos_workflow.jobs.speech.chunks import Break
 from cosmos_workflow.jobs.speech.sound import Levels, common_shape, joined, measure, write
+from cosmos_workflow.jobs.speech.subtitles import subrip
 
 CEILING = 10 ** (-1 / 20)
 """True peak that a normalised final stays below: -1 dBTP, as EBU R 128 asks."""
@@ -97,7 +97,8 @@ def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, dis
     finally:
         temporary.unlink(missing_ok=True)
     starts, ends = ([edge / shape.rate for edge in edges] for edges in zip(*spans, strict=True))
-    disk.write(folder / f"{stem}.srt", subtitles(pieces, starts, ends).encode())
+    spoken = zip((piece.text for piece in pieces), starts, ends, strict=True)
+    disk.write(folder / f"{stem}.srt", subrip(spoken).encode())
     final = Final(
         number=number,
         path=folder / f"{stem}.{audio.format}",
@@ -116,15 +117,6 @@ def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, dis
 def finals(folder: Path) -> list[Final]:
     """The finals of a folder, oldest first; one whose sound was deleted doesn't count."""
     return sorted((final for final in _numbered(folder) if final.path.is_file()), key=lambda final: final.number)
-
-
-def subtitles(pieces: Sequence[Piece], starts: Sequence[float], ends: Sequence[float]) -> str:
-    """SubRip text: one cue a piece, from the first to the last sample of it."""
-    cues = (
-        f"{number}\n{_clock(start)} --> {_clock(end)}\n{without_marks(piece.text)}\n"
-        for number, (piece, start, end) in enumerate(zip(pieces, starts, ends, strict=True), 1)
-    )
-    return "\n".join(cues)
 
 
 def _gain(levels: Levels, normalize: Normalize) -> tuple[float, str]:
@@ -190,9 +182,3 @@ def _describe(final: Final, pieces: Sequence[Piece], audio: Audio, gain: float) 
         ],
     }
     return json.dumps(content, ensure_ascii=False, indent=1)
-
-
-def _clock(seconds: float) -> str:
-    milliseconds = round(seconds * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d},{rest % 1000:03d}"

@@ -1,0 +1,95 @@
+"""Subtitles of spoken pieces: SubRip cues that a person can read while listening."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from cosmos_workflow.engines.speech_text.marks import without_marks
+
+LINE = 42
+"""Columns of a line; a Chinese or Japanese sign takes two. With two lines and 7 s what broadcasters and platforms ask for."""
+LINES = 2
+LONGEST = 7.0
+"""Seconds that a cue stands at most."""
+
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+_PART = re.compile(r"\S+\s*")
+_ENDING = re.compile(r"[.!?\u2026\u3002\uff01\uff1f][\"'\u201d\u2019\u00bb)\]]*\s*$")
+
+
+def subrip(spans: Iterable[tuple[str, float, float]]) -> str:
+    """SubRip text from pieces as (text, start, end) in seconds.
+
+    A piece that is too long for one cue is shared out over several, each with the time that its share of the letters takes.
+    """
+    cues = [cue for text, start, end in spans for cue in _cues(text, start, end)]
+    return "\n".join(
+        f"{number}\n{_clock(start)} --> {_clock(end)}\n{text}\n" for number, (text, start, end) in enumerate(cues, 1)
+    )
+
+
+def readable(text: str) -> str:
+    """What is said of a text: without marks and SSML, on one line, since a blank line ends a cue."""
+    plain = without_marks(text)
+    if _TAG.search(plain):
+        plain = html.unescape(_TAG.sub(" ", plain))
+    return " ".join(plain.split())
+
+
+def _cues(text: str, start: float, end: float) -> Iterator[tuple[str, float, float]]:
+    said = readable(text)
+    if not said:
+        return
+    seconds = (end - start) / _width(said)
+    most = min(LINES * LINE, max(1, int(LONGEST / seconds))) if seconds > 0 else LINES * LINE
+    begun = start
+    for part in _shares(said, most):
+        until = begun + seconds * _width(part)
+        yield "\n".join(_lines(part.strip())), begun, min(until, begun + LONGEST)
+        begun = until
+
+
+def _shares(text: str, most: int) -> Iterator[str]:
+    """The text in parts of at most `most` columns, which end with a sentence where that leaves no scrap."""
+    share = ""
+    for word in _words(text, min(most, LINE)):
+        fits = _width(share + word.rstrip()) <= most and len(_lines(share + word)) <= LINES
+        if share and (not fits or (_ENDING.search(share) and _width(share) >= most / 2)):
+            yield share
+            share = ""
+        share += word
+    yield share
+
+
+def _lines(text: str) -> list[str]:
+    lines = [""]
+    for word in _words(text, LINE):
+        if lines[-1] and _width(lines[-1] + word.rstrip()) > LINE:
+            lines.append("")
+        lines[-1] += word
+    return [line.strip() for line in lines]
+
+
+def _words(text: str, most: int) -> Iterator[str]:
+    """The words with the space behind them; what has no space is cut where it fits."""
+    for found in _PART.finditer(text):
+        word = ""
+        for letter in found[0]:
+            if _width(word + letter) > most and not letter.isspace():
+                yield word
+                word = ""
+            word += letter
+        yield word
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(letter) in ("W", "F") else 1 for letter in text)
+
+
+def _clock(seconds: float) -> str:
+    milliseconds = round(seconds * 1000)
+    minutes, rest = divmod(milliseconds, 60_000)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d},{rest % 1000:03d}"

@@ -1,0 +1,75 @@
+"""Subtitles as a person reads them: two short lines, a few seconds, no mark-up, and every word."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cosmos_workflow.jobs.speech.subtitles import LINE, LINES, LONGEST, readable, subrip
+
+LONG = (
+    "It was the best of seasons to be out at sea, or so the harbour master said, and nobody who had watched him count the boats "
+    "home for thirty years would have thought of doubting him. The wind went round. By noon the last sail was in sight, and the "
+    "children ran down to the quay with ropes, and baskets, and a dog that belonged to none of them."
+)
+CUE = re.compile(r"(\d+)\n(\d\d):(\d\d):(\d\d),(\d{3}) --> (\d\d):(\d\d):(\d\d),(\d{3})\n((?:.+\n)+)")
+
+
+def cues_of(text: str) -> list[tuple[float, float, list[str]]]:
+    found = []
+    for number, match in enumerate(CUE.finditer(text), 1):
+        assert int(match[1]) == number
+        hours, minutes, seconds, part, *last = (int(group) for group in match.groups()[1:9])
+        begun, ended = (
+            hours * 3600 + minutes * 60 + seconds + part / 1000,
+            last[0] * 3600 + last[1] * 60 + last[2] + last[3] / 1000,
+        )
+        found.append((begun, ended, match[10].splitlines()))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        (LONG, 24.0),
+        (LONG, 54.0),
+        ("今天天气很好我们去公园散步。" * 20, 60.0),
+        ("오늘은 날씨가 참 좋네요. " * 20, 50.0),
+        ("Donaudampfschiff" * 12, 12.0),
+    ],
+)
+def test_a_long_piece_is_shared_out(text: str, seconds: float) -> None:
+    cues = cues_of(subrip([(text, 10.0, 10.0 + seconds)]))
+    assert len(cues) > 2
+    for begun, ended, lines in cues:
+        assert len(lines) <= LINES
+        assert all(len(line) <= LINE for line in lines)
+        assert 0 < ended - begun <= LONGEST + 0.001
+    assert cues[0][0] == 10.0
+    assert all(cue[1] <= after[0] + 0.001 for cue, after in itertools.pairwise(cues))
+    said = "".join("".join(lines) for _, _, lines in cues)
+    assert re.sub(r"\s", "", said) == re.sub(r"\s", "", text)
+
+
+def test_a_cue_ends_with_its_sentence_where_it_can() -> None:
+    lines = [" ".join(lines) for _, _, lines in cues_of(subrip([(f"{LONG[:150]}. Short end. {LONG[:60]}", 0.0, 15.0)]))]
+    assert any(line.startswith("Short end.") for line in lines)
+
+
+def test_ssml_and_blank_lines_are_never_shown() -> None:
+    ssml = '<speak>Good <emphasis level="strong">morning</emphasis>,<break time="1s"/>\n\nTom &amp; Ann.</speak>'
+    assert readable(ssml) == "Good morning , Tom & Ann."
+    assert subrip([(ssml, 0.0, 2.0)]) == "1\n00:00:00,000 --> 00:00:02,000\nGood morning , Tom & Ann.\n"
+    assert readable("5 < 7, and I <3 you; AT&amp;T") == "5 < 7, and I <3 you; AT&amp;T"
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=60), min_size=1, max_size=60))
+def test_no_word_is_lost(words: list[str]) -> None:
+    text = readable(" ".join(words))
+    cues = cues_of(subrip([(text, 0.0, 30.0)])) if text else []
+    said = "".join("".join(lines) for _, _, lines in cues)
+    assert re.sub(r"\s", "", said) == re.sub(r"\s", "", text)
