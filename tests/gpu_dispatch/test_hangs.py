@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,14 @@ def test_a_worker_that_writes_junk_into_its_channel_is_killed_and_its_task_told(
 
 
 def test_a_failed_setup_in_a_pickle_that_cannot_be_read_is_a_failed_setup(ledger):
-    ledger.run("fails_unreadably", range(TASKS), base_seed=10, failing=(10,))
+    failed = threading.Event()
+
+    def tasks() -> Iterator[int]:
+        yield 0
+        assert failed.wait(DEADLINE)
+        yield from range(1, TASKS)
+
+    ledger.run("fails_unreadably", tasks(), base_seed=10, failing=(10,), on_setup_fail=lambda *_: failed.set())
     assert {task: event.data for task, event in ledger.outcomes.items()} == {n: n for n in range(TASKS)}
     assert ["what nobody can read" in event.error for event in ledger.of(SetupFailed)] == [True]
 

@@ -216,4 +216,6 @@ def _check_final(final: Path, workspace: Path) -> None:
         assert not np.any(quiet)
         end = piece["start"] + len(own) / rate + seconds
     assert len(samples) / rate == pytest.approx(end, abs=0.001)
-    assert final.with_suffix(".srt").read_text().count("-->") == len(description["pieces"])
+    cues = re.findall(r"^(\d\d):(\d\d):(\d\d),(\d{3}) -->", final.with_suffix(".srt").read_text(), re.MULTILINE)
+    begun = {int(hours) * 3600 + int(minutes) * 60 + int(rest) + int(part) / 1000 for hours, minutes, rest, part in cues}
+    assert {round(piece["start"], 3) for piece in description["pieces"]} <= begun, "a cue begins with each piece"

@@ -15,6 +15,9 @@ LINES = 2
 LONGEST = 7.0
 """Seconds that a cue stands at most."""
 
+_UNEVEN = 12
+"""Columns by which the parts of a piece may differ, so that words stay whole and no scrap is left."""
+
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _PART = re.compile(r"\S+\s*")
 _ENDING = re.compile(r"[.!?\u2026\u3002\uff01\uff1f][\"'\u201d\u2019\u00bb)\]]*\s*$")
@@ -53,7 +56,9 @@ def _cues(text: str, start: float, end: float) -> Iterator[tuple[str, float, flo
 
 
 def _shares(text: str, most: int) -> Iterator[str]:
-    """The text in parts of at most `most` columns, which end with a sentence where that leaves no scrap."""
+    """The text in parts of at most `most` columns, nearly equal, which end with a sentence where that leaves no scrap."""
+    width = _width(text)
+    most = min(most, width // -(-width // most) + _UNEVEN)
     share = ""
     for word in _words(text, min(most, LINE)):
         fits = _width(share + word.rstrip()) <= most and len(_lines(share + word)) <= LINES
