@@ -1,4 +1,4 @@
-"""A chapter from its job file to one sound, and heard back: its beginning in every run, all 20,000 characters in the soak."""
+"""A chapter from its job file to one sound, and heard back: its beginning, and all 20,000 characters. Part of the soak."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ HEARD = 6
 
 
 @pytest.mark.real
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(3000)
-@pytest.mark.parametrize("paragraphs", [12, pytest.param(None, marks=pytest.mark.soak)], ids=["its beginning", "all of it"])
+@pytest.mark.parametrize("paragraphs", [12, None], ids=["its beginning", "all of it"])
 def test_a_chapter_is_read_whole_and_understood(models: Path, listener: Listener, tmp_path: Path, paragraphs: int | None) -> None:
     text = "\n\n".join(BOOK.read_text(encoding="utf-8").split("\n\n")[:paragraphs])
     (tmp_path / "book.txt").write_text(text, encoding="utf-8")
