@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import sync_playwright
 
+from cosmos_workflow.clips.looking import probe_clip
+from cosmos_workflow.clips.reading import read_frames
 from cosmos_workflow.engines.base import Device, Dropped, Failure, Output
 from cosmos_workflow.engines.control_preview import SPEC
 from cosmos_workflow.engines.control_preview import controls as signals
@@ -22,7 +24,7 @@ from cosmos_workflow.engines.control_preview.engine import ControlPreviewEngine
 from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
 from cosmos_workflow.engines.video import CONTROLS, Strength
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.media import ClipWriter, probe_clip, read_frames
+from cosmos_workflow.media import ClipWriter
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "samples" / "street.mp4"
 STRENGTHS: tuple[Strength, ...] = ("very_low", "low", "medium", "high", "very_high")

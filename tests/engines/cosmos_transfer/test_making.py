@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pytest
 
+from cosmos_workflow.clips.looking import probe_clip
 from cosmos_workflow.engines.base import Device, Dropped, Failure, Output
 from cosmos_workflow.engines.cosmos_transfer import SPEC
 from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_FILES
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.engines.testing.cosmos_transfer.toy_weights import CHUNK_FRAMES
 from cosmos_workflow.engines.testing.harness import RecordingContext
-from cosmos_workflow.media import probe_clip
 from tests.engines.cosmos_transfer.support import Studio, difference, frames_of, write_clip
 
 if TYPE_CHECKING:
