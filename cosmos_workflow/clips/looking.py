@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 LENGTH_SLACK = 0.25
-"""Seconds by which a header may be wrong without a word."""
+"""Seconds by which pictures may end before the header says so without a word."""
 
 _MOST_KEYS = 128
 _MOST_WHOLE_PICTURES = 24
@@ -58,7 +58,7 @@ def probe_clip(path: Path) -> ClipInfo:
     notes = []
     if tracks > 1:
         notes.append(f"The clip has {tracks} video tracks; the main one is used.")
-    if abs(stated - length.seconds) > LENGTH_SLACK and stated:
+    if stated - length.seconds > LENGTH_SLACK:
         notes.append(f"The clip says it lasts {stated:.2f} s, but its pictures end after {length.seconds:.2f} s.")
     return ClipInfo(
         width=width,
@@ -210,7 +210,7 @@ def _decoded_alone(context: Any, packet: av.Packet, looks: _Looks) -> list[av.Vi
     except MemoryError:
         raise
     except FFmpegError as error:
-        looks.problem = error.strerror
+        looks.problem = error.strerror or "damaged"
     context.flush_buffers()
     return frames
 
@@ -227,7 +227,7 @@ def _look_on(path: Path, looks: _Looks) -> None:
             except MemoryError:
                 raise
             except FFmpegError as error:
-                looks.problem = error.strerror
+                looks.problem = error.strerror or "damaged"
                 continue
             for frame in frames:
                 looks.add(frame, stream.sample_aspect_ratio, path.name)

@@ -86,8 +86,9 @@ class _Damage:
 
     @property
     def lost(self) -> int:
-        """Pictures that are missing; one that is two packets counts only where something went wrong."""
-        return max(self.errors, self.pictures - self.decoded) if self.errors else 0
+        """Pictures that are missing. Many more packets than pictures without an error are no damage: two fields make one."""
+        missing = self.pictures - self.decoded
+        return max(self.errors, missing if missing <= MOST_DAMAGE * self.pictures else 0)
 
     def check(self, path: Path) -> None:
         if self.lost > MOST_DAMAGE * self.pictures:
@@ -112,7 +113,7 @@ def _decode(container: InputContainer, stream: VideoStream, damage: _Damage) -> 
             raise
         except FFmpegError as error:
             damage.errors += 1
-            damage.reason = error.strerror
+            damage.reason = error.strerror or "damaged"
             continue
         damage.decoded += len(frames)
         for frame in frames:
