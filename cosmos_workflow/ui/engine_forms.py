@@ -166,7 +166,7 @@ def engine_note(name: str) -> tuple[str, bool]:
     spec = find_engine(name)
     availability = spec.availability()
     if availability.available:
-        return spec.summary, True
+        return f"{spec.summary} {availability.runs_on}".strip(), True
     return f"{spec.summary} Not available: {availability}".strip(), False
 
 
