@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.engines.spec import engine_names, find_engine
+from cosmos_workflow.engines.registry import engine_names, find_engine
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.manager import JobManager

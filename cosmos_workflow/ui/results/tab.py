@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from cosmos_workflow.engines.spec import engine_names, require_available
+from cosmos_workflow.engines.registry import engine_names, require_available
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing.items import ItemStatus, Prompt
 from cosmos_workflow.queueing.queue import Queue
