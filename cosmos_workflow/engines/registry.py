@@ -78,7 +78,12 @@ def require_available(name: str) -> None:
         raise UnavailableError(f"{name}: {availability}")
 
 
-@cache
+def look_again() -> None:
+    """Forget what was found, so that what was installed meanwhile is."""
+    for found in (_installed, _load, _stand_in):
+        found.cache_clear()
+
+
 def engine_names(examples: bool = False) -> tuple[str, ...]:
     """Names of the engines that can be used, sorted; those of the examples with them where these are asked for."""
     return tuple(name for name in _installed(examples) if isinstance(_load(name), EngineSpec))
@@ -115,7 +120,7 @@ def _installed(examples: bool) -> tuple[str, ...]:
 def _load(name: str) -> EngineSpec | str:
     """The spec of this name, or a sentence that says why it can't be used; empty for a name that nobody has.
 
-    Each is looked at once: what is installed meanwhile is found after a restart.
+    Each is looked at once (see `look_again`): what is installed meanwhile is found after a restart.
     """
     entries = _entries(name)
     if not entries:
@@ -131,14 +136,19 @@ def _load(name: str) -> EngineSpec | str:
             problem = _what_is_wrong(spec, name)
     except (Exception, SystemExit) as error:
         log.info("the engine %s can't be used", name, exc_info=True)
-        problem, spec = f"breaks when it is loaded ({told(error)})", None
+        spec, problem = "", f"breaks when it is loaded ({told(error)})"
     return f"{name!r} of {_place(entry)} {problem}; {_REMEDY}." if problem else spec
 
 
 def _entries(name: str) -> list[EntryPoint]:
-    """What is installed under a name, each thing once. A built-in engine keeps its name, whoever else claims it."""
-    found = [entry for group in (ENTRY_POINT_GROUP, EXAMPLES_GROUP) for entry in entry_points(group=group) if entry.name == name]
-    claims = {entry.value: entry for entry in reversed(found)}
+    """What is installed under a name, each thing once.
+
+    A built-in engine keeps its name, whoever else claims it; an example doesn't.
+    """
+    groups = (
+        [entry for entry in entry_points(group=group) if entry.name == name] for group in (ENTRY_POINT_GROUP, EXAMPLES_GROUP)
+    )
+    claims = {entry.value: entry for entry in next(filter(None, groups), [])}
     own = [entry for entry in claims.values() if entry.dist and entry.dist.name == OWN_PACKAGE]
     if own and len(claims) > 1:
         places = list_choices(sorted(_place(entry) for entry in claims.values() if entry not in own))
