@@ -26,7 +26,7 @@ def engines(
                 "medium": spec.medium,
                 "available": state.available,
                 "batch": spec.max_batch_size,
-                "what": spec.summary if state.available else str(state),
+                "what": f"{spec.summary} {state.runs_on}".strip() if state.available else str(state),
             }
         )
     for name, problem in broken_engines(examples=everything).items():

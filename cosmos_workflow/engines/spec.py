@@ -51,11 +51,15 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Whether an engine can run here; if not, `reason` says why and `remedy` what to do, a sentence each."""
+    """Whether an engine can run here; if not, `reason` says why and `remedy` what to do, a sentence each.
+
+    `runs_on` is a sentence of what it would run on, for an engine that has a choice.
+    """
 
     available: bool
     reason: str = ""
     remedy: str = ""
+    runs_on: str = ""
 
     def __str__(self) -> str:
         return "available" if self.available else f"{self.reason} {self.remedy}".strip()
@@ -165,6 +169,19 @@ class EngineSpec:
         said = params.model_dump()
         normalized, pronunciations = bool(said.get("normalize_text")), str(said.get("pronunciations", ""))
         return as_spoken(text, self.language(said), normalized, pronunciations, self.takes_ipa)
+
+    def with_pronunciations(self, params: Mapping[str, Any], words: str) -> dict[str, Any]:
+        """Params that also say these words so, unless they say them otherwise; an engine takes what it can of them."""
+        if not self.speaks or not words:
+            return dict(params)
+        from cosmos_workflow.engines.speech_text.params import PRONUNCIATIONS, tidy_list
+        from cosmos_workflow.engines.speech_text.pronunciations import merged
+
+        try:
+            own = tidy_list(params.get(PRONUNCIATIONS, ""))
+        except ValueError:
+            return dict(params)  # whoever checks the params says what is wrong with them
+        return {**params, PRONUNCIATIONS: merged(words, own, self.takes_ipa)}
 
     def segments(self, text: str, params: Params) -> list[Segment]:
         """The text as it is spoken, in stretches with the pause behind each."""

@@ -42,7 +42,8 @@ def build(page: Page) -> None:
             raise InputError(f"engine: {shorten(engine)} isn't right; give the name of an engine.")
         require_available(engine)
         session = open_session(token, request)
-        added = session.queue.add_to_queue(wanted, engine, read_object(params, "params"), read_object(weights, "weights"))
+        spoken = page.spoken_params(engine, read_object(params, "params"), owner_of(request))
+        added = session.queue.add_to_queue(wanted, engine, spoken, read_object(weights, "weights"))
         return answer(session, added=[item.id for item in added])
 
     def remove_from_queue(token: str, ids: list[str], request: gr.Request) -> dict[str, Any]:

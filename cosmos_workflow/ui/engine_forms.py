@@ -169,7 +169,7 @@ def engine_note(name: str) -> tuple[str, bool]:
     spec = known_engine(name)
     availability = availability_of(spec)
     if availability.available:
-        return spec.summary, True
+        return f"{spec.summary} {availability.runs_on}".strip(), True
     return f"{spec.summary} Not available: {availability}".strip(), False
 
 

@@ -43,14 +43,16 @@ _SHORTEST = 20
 _TO_ENGINE = ("params", "weights", "inputs", "speakers")
 
 
-def load_job(path: Path, *, job_id: str = "", root: Path | None = None, shown: Callable[[Path], str] = str) -> JobFile:
+def load_job(
+    path: Path, *, job_id: str = "", root: Path | None = None, shown: Callable[[Path], str] = str, pronunciations: str = ""
+) -> JobFile:
     """The checked job in a file; raises InputError where it can't be read, JobFileError with everything that is wrong in it.
 
     With `root`, the files that the job names have to lie below it; without, they are its writer's own business. `shown` is how
-    messages write a path.
+    messages write a path. `pronunciations` are the owner's own, to which those of the job add.
     """
     text = read_text_file(path, MAX_YAML_BYTES, "job file", shown)
-    return parse_job(text, path, job_id=job_id, root=root, shown=shown)
+    return parse_job(text, path, job_id=job_id, root=root, shown=shown, pronunciations=pronunciations)
 
 
 def parse_job(
@@ -60,6 +62,7 @@ def parse_job(
     job_id: str = "",
     root: Path | None = None,
     shown: Callable[[Path], str] = str,
+    pronunciations: str = "",
 ) -> JobFile:
     """The checked job in a text. `origin` names the file it is, or will be: paths in it are relative to that file's folder.
 
@@ -75,7 +78,8 @@ def parse_job(
     tasks: list[TaskConfig] = []
     if job is not None:
         folder = origin.parent if origin else root or Path.cwd()
-        tasks = _resolve_tasks(tree, job, own_id, name, folder.absolute(), root)
+        base = Cascade(tree, (), (), folder.absolute(), root, pronunciations=pronunciations)
+        tasks = _resolve_tasks(base, job, own_id, name)
     if tree.problems:
         raise JobFileError(list(dict.fromkeys(tree.problems)))
     return JobFile(own_id, name, bool(job and job.enabled), tuple(tasks), text, origin, tuple(dict.fromkeys(tree.files)))
@@ -131,12 +135,13 @@ def _prune(value: Any, location: Location) -> Location:
     return location[: len(parents)]
 
 
-def _resolve_tasks(tree: YamlTree, job: JobSection, job_id: str, name: str, folder: Path, root: Path | None) -> list[TaskConfig]:
-    """Every task that can be made out; what is wrong goes to the tree's problems."""
+def _resolve_tasks(base: Cascade, job: JobSection, job_id: str, name: str) -> list[TaskConfig]:
+    """Every task that can be made out; what is wrong goes to the tree's problems. `base` is a cascade without levels."""
+    tree = base.tree
     top = At(job, ())
     sections = [At(task, ("tasks", index)) for index, task in enumerate(job.tasks)]
     for at in (top, *sections):
-        _check_level(Cascade(tree, [at], [at], folder))
+        _check_level(replace(base, levels=[at], engine_levels=[at], root=None))
     if not job.engine and any(getattr(job, key) for key in _TO_ENGINE):
         message = f"a job with {list_choices(_TO_ENGINE)} names its engine; add the key engine."
         tree.problems.append(tree.problem((), message))
@@ -148,7 +153,8 @@ def _resolve_tasks(tree: YamlTree, job: JobSection, job_id: str, name: str, fold
     for number, at in enumerate(sections or [top], 1):
         same = at.level.engine in (None, job.engine)
         levels = [top, at] if sections else [top]
-        cascade = Cascade(tree, levels, levels if same else [at], folder, root, EarlierTasks(places, number, known))
+        engine_levels = levels if same else [at]
+        cascade = replace(base, levels=levels, engine_levels=engine_levels, earlier=EarlierTasks(places, number, known))
         try:
             task = _resolve(cascade, job_id, name, number)
         except InputError:
