@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from traceback import format_exception
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from cosmos_workflow.engines.base import Dropped, Failure, Output, Request
 from cosmos_workflow.engines.messages import BatchBegun, BatchMade, BatchTask, ItemMade, ItemReported
@@ -25,7 +25,9 @@ from cosmos_workflow.progress import ProgressTracker
 from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
 from cosmos_workflow.queueing.retries import Ending
 from cosmos_workflow.store.records import RunRecord
-from cosmos_workflow.store.store import Store
+
+if TYPE_CHECKING:
+    from cosmos_workflow.store.store import Store
 
 log = logging.getLogger(__name__)
 
