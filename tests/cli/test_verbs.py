@@ -12,7 +12,7 @@ import pytest
 from support import DEADLINE
 
 from cosmos_workflow import __version__
-from cosmos_workflow.engines.spec import engine_names
+from cosmos_workflow.engines.registry import engine_names
 
 PLUGIN = Path(__file__).parents[1] / "plugin"
 
