@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cosmos_workflow.cli.options import JsonOption
-from cosmos_workflow.cli.terminal import show
+from cosmos_workflow.cli.terminal import name_broken_engines, show
 from cosmos_workflow.errors import InputError
 
 weights_app = typer.Typer(help="The weights of models: where they are, and how to get them.", no_args_is_help=True)
@@ -17,7 +17,7 @@ weights_app = typer.Typer(help="The weights of models: where they are, and how t
 def weights_show(as_json: JsonOption = False) -> None:
     """List the models that need weights, where these are, and how to get them."""
     from cosmos_workflow.engines.model_files.sets import model_files_state, remedy
-    from cosmos_workflow.engines.spec import all_model_files
+    from cosmos_workflow.engines.registry import all_model_files
 
     rows = []
     for model in all_model_files().values():
@@ -25,6 +25,7 @@ def weights_show(as_json: JsonOption = False) -> None:
         size = f"{state.size_bytes / 1e9:.1f} GB" if state.folder else ""
         place = str(state.folder) if state.folder else remedy(model)
         rows.append({"name": model.name, "title": model.title, "here": state.folder is not None, "size": size, "where": place})
+    name_broken_engines()
     show(rows, as_json, "Weights", "No installed engine needs weights.")
 
 
@@ -34,7 +35,7 @@ def weights_fetch(name: Annotated[str, typer.Argument(help="A name from `weights
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     from cosmos_workflow.engines.model_files.fetching import FetchProgress, fetch_model_files, plan_fetch
-    from cosmos_workflow.engines.spec import all_model_files
+    from cosmos_workflow.engines.registry import all_model_files
 
     known = all_model_files()
     if name not in known:

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.events import api as endpoint_of
 
-from cosmos_workflow.engines.spec import require_available
+from cosmos_workflow.engines.registry import require_available
 from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.execution.runner import RunnerSnapshot
 from cosmos_workflow.execution.sessions import Session

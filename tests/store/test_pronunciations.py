@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.engines.spec import find_engine
+from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.store.pronunciations import Pronunciations

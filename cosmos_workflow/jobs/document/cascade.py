@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from cosmos_workflow.engines.spec import InputSpec, find_engine
+from cosmos_workflow.engines.registry import find_engine
+from cosmos_workflow.engines.spec import InputSpec
 from cosmos_workflow.errors import InputError, did_you_mean, list_choices, shorten
 from cosmos_workflow.files import inside
 from cosmos_workflow.jobs.document.schema import Level

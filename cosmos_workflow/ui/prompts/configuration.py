@@ -10,7 +10,8 @@ import gradio as gr
 
 from cosmos_workflow.engines.kokoro.model_files import KOKORO, find_kokoro
 from cosmos_workflow.engines.params import validate_params
-from cosmos_workflow.engines.spec import EngineSpec, all_engines, find_engine, require_available
+from cosmos_workflow.engines.registry import all_engines, availability_of, find_engine, known_engine, require_available
+from cosmos_workflow.engines.spec import EngineSpec
 from cosmos_workflow.queueing.queue import Queue
 from cosmos_workflow.ui import components
 from cosmos_workflow.ui.engine_forms import EngineForms, engine_choices, engine_note
@@ -48,10 +49,10 @@ class Configuration:
             add = gr.Button("Add to Queue", variant="primary", elem_id="add-to-queue", min_width=140)
             clear = gr.Button("Clear Config", elem_id="clear-config", min_width=120)
             components.counter(page, "queue-counter-beside")
-        say = gr.Button("How it is spoken", size="sm", elem_id="show-spoken", visible=find_engine(first).speaks)
+        say = gr.Button("How it is spoken", size="sm", elem_id="show-spoken", visible=known_engine(first).speaks)
         spoken = gr.HTML(apply_default_css=False, elem_id="spoken-as")
         self.forms = EngineForms(specs, first)
-        self._own = OwnPronunciations(page, find_engine(first).speaks)
+        self._own = OwnPronunciations(page, known_engine(first).speaks)
         selection = gr.JSON([], visible=False)
 
         self.forms.wire(page)
@@ -112,7 +113,7 @@ class Configuration:
         return [gr.Dropdown(engine_choices(all_engines()), value=first), gr.Button(visible=offers_natural(first))]
 
     def _choose(self, engine: str) -> list[Any]:
-        speaks = find_engine(engine).speaks
+        speaks = known_engine(engine).speaks
         natural, own = gr.Button(visible=offers_natural(engine)), gr.Accordion(visible=speaks)
         return [
             _note(engine),
@@ -148,7 +149,7 @@ class Configuration:
 
 def first_engine(specs: Sequence[EngineSpec]) -> str:
     """The engine that a page opens with."""
-    here = {spec.name for spec in specs if spec.availability().available}
+    here = {spec.name for spec in specs if availability_of(spec).available}
     return next((name for name in FIRST_CHOICES if name in here), specs[0].name)
 
 

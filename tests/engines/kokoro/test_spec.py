@@ -175,7 +175,7 @@ def test_the_files_of_a_release_do_as_well_and_a_wrong_one_is_refused(tmp_path: 
 
 def test_the_app_never_loads_the_runtime_or_the_speech_library() -> None:
     code = (
-        "import sys; from cosmos_workflow.engines.spec import all_engines; [spec.fields({}) for spec in all_engines()]; "
+        "import sys; from cosmos_workflow.engines.registry import all_engines; [spec.fields({}) for spec in all_engines()]; "
         "print([name for name in ('onnxruntime', 'num2words', 'phonemizer', 'torch') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
