@@ -13,7 +13,7 @@ from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import QueueRunner, RunnerSnapshot, RunnerState
 from cosmos_workflow.jobs.document.tasks import TaskConfig, slug
 from cosmos_workflow.jobs.plan import ExecutionPlan, TaskPlan, plan_task, queue_items
-from cosmos_workflow.jobs.speech.assembly import assemble
+from cosmos_workflow.jobs.speech.assembly import assemble, restore_subtitles
 from cosmos_workflow.jobs.state import JobReader, TaskReport, TaskStatus
 from cosmos_workflow.jobs.takes import TakeRef
 from cosmos_workflow.queueing.items import ItemStatus, QueueItem
@@ -121,8 +121,11 @@ class TaskExecutor:
     def finish(self, task: TaskConfig, made: int = 0, failed: str = "") -> TaskResult:
         """Put a task together where it is whole and its final isn't up to date, and say where it is."""
         report = self._reader.read_task(task, self._reader.look(task.job_id))
-        if task.joined and not report.current and not report.missing:
+        if task.joined and not report.missing:
             try:
+                if report.current and report.final:
+                    restore_subtitles(report.final, self._reader.jobs.disk)
+                    return self.result(report, made, failed)
                 self.put_together(report)
             except WorkflowError as error:
                 failed = str(error)
@@ -145,7 +148,7 @@ class TaskExecutor:
         task, final = report.task, report.final
         files: dict[str, Path] = {}
         if task.joined and final and report.current:
-            files = {"audio": final.path, "subtitles": final.subtitles}
+            files = final.files
         elif not task.joined and (run := report.chosen[0]) is not None:
             files = {key: self._reader.store.runs.output_path(run, key) for key in run.outputs}
         missing = tuple(

@@ -133,7 +133,7 @@ class JobReader:
             return {}
         if report.task.joined:
             final = report.finals[-1]
-            return {"": final.path, "audio": final.path, "subtitles": final.subtitles}
+            return {"": final.path, **final.files}
         run = report.chosen[0]
         played = self.output_of(run) if run else None
         if run is None or played is None:

@@ -1,4 +1,4 @@
-"""What tasks and jobs are called by where they are (New, Running, Partial, Completed, Failed), and what is said beside it. Pure."""
+"""What tasks and jobs are called (New, Running, Partial, Completed, Failed), and what is said beside it. Pure."""
 
 from __future__ import annotations
 

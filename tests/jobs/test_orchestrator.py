@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -124,6 +125,28 @@ def test_a_deleted_output_is_made_again(orchestrator: TaskOrchestrator, manager:
     assert orchestrator.report(job).label == "Partial 75 %"
     (result,) = orchestrator.run(job)
     assert (result.succeeded, result.made) == (True, 1)
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_deleted_subtitles_are_written_again(
+    orchestrator: TaskOrchestrator, manager: JobManager, tone: Log, earlier: bool
+) -> None:
+    job = job_of(manager, STORY)
+    (first,) = orchestrator.run(job)
+    subtitles = first.files["subtitles"]
+    text = subtitles.read_text()
+    subtitles.unlink()
+    if earlier:  # an earlier release didn't write down when a piece ends
+        told = subtitles.with_suffix(".json")
+        told.write_text(re.sub(r'"end": [0-9.]+,', "", told.read_text()))
+    report = orchestrator.report_task(job, "one")
+    assert report.label == "Completed"
+    assert set(orchestrator.reader.result_files(report)) == {"", "audio"}
+    (again,) = orchestrator.run(job)
+    assert (again.succeeded, again.files, len(tone())) == (True, first.files, 4)
+    if not earlier:
+        assert subtitles.read_text() == text
+    assert subtitles.read_text().count("-->") == 4
 
 
 @pytest.mark.parametrize("how", ["renamed", "copied", "copied outside", "one of its tasks"])
