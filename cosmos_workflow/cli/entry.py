@@ -10,6 +10,7 @@ import typer
 from cosmos_workflow import __version__
 from cosmos_workflow.cli.bench import bench_app
 from cosmos_workflow.cli.check import check
+from cosmos_workflow.cli.check_audio import check_audio
 from cosmos_workflow.cli.engines import engines
 from cosmos_workflow.cli.jobs import jobs
 from cosmos_workflow.cli.options import (
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 for verb in (ui, run, check, jobs, engines, runs, repair):
     app.command()(verb)
+app.command("check-audio")(check_audio)
 app.add_typer(weights_app, name="weights")
 app.add_typer(bench_app, name="bench")
 
