@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cosmos_workflow.checking.comparison import compare
-from cosmos_workflow.checking.recogniser import RATE, Recogniser
+from cosmos_workflow.checking.recogniser import RATE, Recogniser, Transcript
 from cosmos_workflow.checking.sound import read_mono, sound_faults
 from cosmos_workflow.checking.verdict import Difference, Fault, Hearing, Verdict
 from cosmos_workflow.checking.words import divides_words, letters
@@ -20,7 +20,8 @@ ANOTHER = 0.6
 """Word error rate above which a sound says another text, or says it in another language."""
 SMALL = 0.05
 """Word error rate up to which the quick way of listening is good enough."""
-_SURE = 0.5
+_UNLIKELY, _IMPOSSIBLE = 0.05, 0.02
+"""How likely the expected language is at most where another one is spoken; accents are heard as 0.04 and more."""
 _MISSING, _ADDED = 4, 5
 """Letters from which words that are missing, or too many, are a fault and not a recogniser's slip over a small word."""
 
@@ -39,14 +40,25 @@ def judge(path: Path, text: str, said: str, language: str, recogniser: Recognise
     """
     sound, rate = read_mono(path)
     samples = resampled(sound, rate)
-    hearing = compare(said, recogniser.hear(samples, language), language, recogniser.name)
-    if hearing.word_error_rate > SMALL or any(_name(difference, hearing) for difference in hearing.differences):
-        again = compare(said, recogniser.hear(samples, language, thorough=True), language, recogniser.name)
+    heard = recogniser.hear(samples, language)
+    hearing = compare(said, heard.words, language, recogniser.name)
+    if (
+        _foreign(heard, hearing)
+        or hearing.word_error_rate > SMALL
+        or any(_name(difference, hearing) for difference in hearing.differences)
+    ):
+        heard = recogniser.hear(samples, language, thorough=True)
+        again = compare(said, heard.words, language, recogniser.name)
         hearing = min(hearing, again, key=lambda one: one.word_error_rate)
     last_word = max((end for _, _, _, end in hearing.aligned), default=None)
     faults = {fault.name: fault for fault in sound_faults(sound, rate, text, last_word=last_word)}
-    faults |= {fault.name: fault for fault in _word_faults(hearing, samples, recogniser)}
-    return Verdict(tuple(faults.values()), hearing, round(len(sound) / rate, 3))
+    seconds = round(len(sound) / rate, 3)
+    if _foreign(heard, hearing):
+        message = f"It is spoken in {heard.language}, not in {language}."
+        faults["wrong language"] = Fault("wrong language", 1.0, message, 0.0, seconds)
+    else:
+        faults |= {fault.name: fault for fault in _word_faults(hearing, seconds)}
+    return Verdict(tuple(faults.values()), hearing, seconds)
 
 
 def resampled(sound: Sound, rate: int) -> Sound:
@@ -62,14 +74,12 @@ def resampled(sound: Sound, rate: int) -> Sound:
     return np.asarray(resample_poly(sound, RATE // common, rate // common), dtype=np.float32)
 
 
-def _word_faults(hearing: Hearing, samples: Sound, recogniser: Recogniser) -> Iterator[Fault]:
-    seconds = round(len(samples) / RATE, 2)
-    if hearing.word_error_rate > ANOTHER:
-        spoken, sure = recogniser.language_of(samples)
-        expected = hearing.language.lower().partition("-")[0]
-        if sure > _SURE and spoken != {"cmn": "zh", "yue": "zh", "nb": "no"}.get(expected, expected):
-            yield Fault("wrong language", 1.0, f"It is spoken in {spoken}, not in {expected}.", 0.0, seconds)
-            return
+def _foreign(heard: Transcript, hearing: Hearing) -> bool:
+    """Whether another language is spoken: surely, or where words are wrong, probably."""
+    return heard.expected < (_UNLIKELY if hearing.word_error_rate > SMALL else _IMPOSSIBLE)
+
+
+def _word_faults(hearing: Hearing, seconds: float) -> Iterator[Fault]:
     by_name: dict[str, list[Difference]] = {}
     for difference in hearing.differences:
         if name := _name(difference, hearing):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cosmos_workflow.checking.models import find_model, require_recogniser
@@ -24,17 +25,23 @@ _WINDOW = 3000
 _CODES = {"cmn": "zh", "nb": "no", "yue": "zh", "iw": "he"}
 
 
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The words with their times, the language that was spoken, and how likely that one and the expected one are, from 0 to 1."""
+
+    words: tuple[HeardWord, ...]
+    language: str
+    sure: float
+    expected: float
+
+
 class Recogniser(Protocol):
     """Hears sounds of `RATE` hertz, full scale 1."""
 
     name: str
 
-    def hear(self, sound: Sound, language: str, thorough: bool = False) -> tuple[HeardWord, ...]:
-        """The words with their times; `thorough` takes several times as long, and mistakes less."""
-        ...
-
-    def language_of(self, sound: Sound) -> tuple[str, float]:
-        """The language that is spoken, as a code, and how sure that is, from 0 to 1."""
+    def hear(self, sound: Sound, language: str, thorough: bool = False) -> Transcript:
+        """What is heard, written in `language`; `thorough` takes several times as long, and mistakes less."""
         ...
 
 
@@ -53,8 +60,12 @@ class Whisper:
         self.name = name
         self._model: Any = _shortening(str(folder), threads or max(1, len(os.sched_getaffinity(0)) // 2))
 
-    def hear(self, sound: Sound, language: str, thorough: bool = False) -> tuple[HeardWord, ...]:
-        """As the contract says."""
+    def hear(self, sound: Sound, language: str, thorough: bool = False) -> Transcript:
+        """As the contract says.
+
+        Told to write English, Whisper translates other languages, and fluently: so the language is looked at each time.
+        """
+        self._model.first = None
         self._model.frames = _WINDOW if thorough else min(_WINDOW, len(sound) * 100 // RATE + _AHEAD)
         segments, _ = self._model.transcribe(
             sound,
@@ -64,17 +75,17 @@ class Whisper:
             condition_on_previous_text=False,
             word_timestamps=True,
         )
-        return tuple(
+        words = tuple(
             HeardWord(word.word, round(float(word.start), 3), round(float(word.end), 3))
             for segment in segments
             for word in segment.words or ()
         )
-
-    def language_of(self, sound: Sound) -> tuple[str, float]:
-        """As the contract says."""
-        self._model.frames = _WINDOW
-        language, probability, _ = self._model.detect_language(sound)
-        return language, float(probability)
+        code = self.code(language)
+        if self._model.first is None or not self._model.model.is_multilingual:
+            return Transcript(words, code, 1.0, 1.0)
+        likely = {token[2:-2]: float(share) for token, share in self._model.model.detect_language(self._model.first)[0]}
+        spoken = max(likely, key=lambda one: likely[one])
+        return Transcript(words, spoken, likely[spoken], likely.get(code, 0.0))
 
     def code(self, language: str) -> str:
         """Whisper's code of a language; raises InputError for one that it doesn't know."""
@@ -86,13 +97,19 @@ class Whisper:
 
 
 def _shortening(folder: str, threads: int) -> Any:
-    """faster-whisper's model with an encoder that sees only the first `frames` of its window; what follows is padding."""
+    """faster-whisper's model with an encoder that sees only the first `frames` of its window; what follows is padding.
+
+    `first` keeps what it made of a sound's beginning.
+    """
     from faster_whisper import WhisperModel
 
     class Model(WhisperModel):
         frames = _WINDOW
+        first: Any = None
 
         def encode(self, features: Any) -> Any:
-            return super().encode(features[..., : self.frames])
+            encoded = super().encode(features[..., : self.frames])
+            self.first = self.first or encoded
+            return encoded
 
     return Model(folder, device="cpu", compute_type="int8", cpu_threads=threads)
