@@ -1,4 +1,4 @@
-"""Clips and sounds as files: what they are, their frames, and writing ones that every browser plays.
+"""Clips and sounds as files: opening any, what a sound is, and writing ones that every browser plays. `clips` reads clips.
 
 PyAV, numpy and soundfile are imported where they are used, so that importing this module costs nothing.
 """
@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from cosmos_workflow.errors import InputError, UnavailableError
 
 if TYPE_CHECKING:
-    import av
     import numpy as np
     from av.audio.stream import AudioStream
     from av.container import InputContainer
-    from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
     Frame = NDArray[np.uint8]
@@ -36,19 +34,6 @@ _BT709 = 1
 
 
 @dataclass(frozen=True, slots=True)
-class ClipInfo:
-    """What a clip is. `width` and `height` in pixels as shown (rotation applied); `seconds` and `frames` as its header says."""
-
-    width: int
-    height: int
-    fps: float
-    seconds: float
-    frames: int
-    codec: str
-    has_sound: bool
-
-
-@dataclass(frozen=True, slots=True)
 class SoundInfo:
     """What a sound is; `seconds` as its header says."""
 
@@ -58,32 +43,11 @@ class SoundInfo:
     codec: str
 
 
-def probe_clip(path: Path) -> ClipInfo:
-    """What a clip is, from its header and first frame; raises InputError where it isn't a clip or holds no frame."""
-    with _open(path, "clip") as container:
-        stream = _video_stream(container, path)
-        first = next(_decode(container, stream, path))
-        fps = float(stream.average_rate or stream.guessed_rate or 0) or 25.0
-        width, height = first.width, first.height
-        if first.rotation % 180:
-            width, height = height, width
-        seconds = _seconds(container, stream) or (stream.frames or 1) / fps
-        return ClipInfo(
-            width=width,
-            height=height,
-            fps=fps,
-            seconds=seconds,
-            frames=stream.frames or max(1, round(seconds * fps)),
-            codec=stream.codec_context.name,
-            has_sound=bool(container.streams.audio),
-        )
-
-
 def probe_sound(path: Path) -> SoundInfo:
     """What a sound is, from its header and first samples; raises InputError where it isn't a sound or holds no sample."""
     from av.error import FFmpegError
 
-    with _open(path, "sound") as container:
+    with open_media(path, "sound") as container:
         stream = _audio_stream(container, path)
         try:
             first = next(container.decode(stream), None)
@@ -97,49 +61,6 @@ def probe_sound(path: Path) -> SoundInfo:
             channels=first.layout.nb_channels,
             codec=stream.codec_context.name,
         )
-
-
-def read_frames(path: Path) -> Iterator[tuple[Frame, float, float]]:
-    """Each frame of a clip as (RGB of shape (height, width, 3), its start, its end), in seconds from the first frame.
-
-    A frame lasts until the next one starts. Memory doesn't grow with the clip. Raises InputError for what isn't a clip
-    or holds no frame.
-    """
-    with _open(path, "clip") as container:
-        stream = _video_stream(container, path)
-        stream.thread_type = "AUTO"
-        usual = 1 / float(stream.average_rate or 25)
-        origin: float | None = None
-        held: av.VideoFrame | None = None
-        start = 0.0
-        for frame in _decode(container, stream, path):
-            if origin is None:
-                origin = frame.time or 0.0
-            now = start + usual if frame.time is None else frame.time - origin
-            if held is not None:
-                yield _rgb(held), start, max(now, start)
-            held, start = frame, (now if held is not None else 0.0)
-        if held is not None:
-            lasts = float(held.duration * held.time_base) if held.duration and held.time_base else usual
-            yield _rgb(held), start, start + lasts
-
-
-def resample_frames(frames: Iterable[tuple[Frame, float, float]], fps: Fraction) -> Iterator[tuple[Frame, int]]:
-    """The frames to show at `fps` for the same duration, each with how often it is shown in a row (at least once).
-
-    Output frame i is what the clip shows in the middle of its slot, at (i + 1/2) / fps, so a clip of n frames at the same
-    rate is kept as it is, and a duration of s seconds gives round(s x fps) frames, at least one.
-    """
-    made, last = 0, None
-    for frame, _, end in frames:
-        last = frame
-        # The slots whose middle lies before `end`; a tiny slack takes up rounding in time stamps.
-        upto = int(end * float(fps) + 0.5 - 1e-6)
-        if upto > made:
-            yield frame, upto - made
-            made = upto
-    if made == 0 and last is not None:
-        yield last, 1
 
 
 class ClipWriter:
@@ -239,7 +160,7 @@ def read_sound(path: Path, sample_rate: int, most_seconds: float | None = None) 
 
     resampler = av.AudioResampler(format="s16", layout="mono", rate=sample_rate)
     samples = 0
-    with _open(path, "sound") as container:
+    with open_media(path, "sound") as container:
         stream = _audio_stream(container, path)
         try:
             for frame in itertools.chain(container.decode(stream), (None,)):
@@ -266,7 +187,8 @@ def writing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _open(path: Path, kind: Literal["clip", "sound"]) -> Iterator[InputContainer]:
+def open_media(path: Path, kind: Literal["clip", "sound"]) -> Iterator[InputContainer]:
+    """A file that somebody sent, opened as a clip or a sound; raises InputError where it is neither."""
     import av
     from av.error import FFmpegError
 
@@ -281,42 +203,13 @@ def _open(path: Path, kind: Literal["clip", "sound"]) -> Iterator[InputContainer
         yield container
 
 
-def _video_stream(container: InputContainer, path: Path) -> VideoStream:
-    from av.stream import Disposition
-
-    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
-    if not streams:
-        raise InputError(f"{path.name} holds no moving picture; choose an MP4, WebM, MOV, MKV or AVI file.")
-    return streams[0]
-
-
 def _audio_stream(container: InputContainer, path: Path) -> AudioStream:
     if not container.streams.audio:
         raise InputError(f"{path.name} holds no sound; choose a WAV, FLAC, MP3, OGG or M4A file.")
     return container.streams.audio[0]
 
 
-def _decode(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:
-    from av.error import FFmpegError
-
-    frame = None
-    try:
-        for frame in container.decode(stream):
-            yield frame
-    except FFmpegError as error:
-        raise InputError(f"{path.name} can't be decoded ({error.strerror}); choose another file.") from error
-    if frame is None:
-        raise InputError(f"{path.name} is a clip without a single frame; choose another one.")
-
-
 def _seconds(container: InputContainer, stream: Any) -> float:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return (container.duration or 0) / 1_000_000
-
-
-def _rgb(frame: av.VideoFrame) -> Frame:
-    import numpy as np
-
-    picture = cast("Frame", frame.to_ndarray(format="rgb24"))
-    return np.ascontiguousarray(np.rot90(picture, frame.rotation // 90)) if frame.rotation else picture

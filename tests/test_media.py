@@ -19,17 +19,10 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosmos_workflow.clips.looking import probe_clip
+from cosmos_workflow.clips.reading import read_frames, resample_frames
 from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.media import (
-    ClipWriter,
-    probe_clip,
-    probe_sound,
-    read_frames,
-    read_sound,
-    resample_frames,
-    resample_sound,
-    write_sound,
-)
+from cosmos_workflow.media import ClipWriter, probe_sound, read_sound, resample_sound, write_sound
 
 if TYPE_CHECKING:
     from cosmos_workflow.media import Frame

@@ -13,7 +13,7 @@ from support import DEADLINE
 import cosmos_workflow
 from cosmos_workflow.cli import app
 from cosmos_workflow.config import Settings
-from cosmos_workflow.engines.spec import engine_names
+from cosmos_workflow.engines.registry import engine_names
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from cosmos_workflow.engines.spec import engine_names
+from cosmos_workflow.engines.registry import engine_names
 from cosmos_workflow.execution.estimates import replay_errors
 from cosmos_workflow.execution.operations import batch_samples
 from cosmos_workflow.store.store import Store

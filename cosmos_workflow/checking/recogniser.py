@@ -109,7 +109,7 @@ def _shortening(folder: str, threads: int) -> Any:
 
         def encode(self, features: Any) -> Any:
             encoded = super().encode(features[..., : self.frames])
-            self.first = self.first or encoded
+            self.first = encoded if self.first is None else self.first
             return encoded
 
     return Model(folder, device="cpu", compute_type="int8", cpu_threads=threads)

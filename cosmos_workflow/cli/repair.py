@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cosmos_workflow.cli.options import JsonOption, WorkspaceOption, open_workspace
-from cosmos_workflow.cli.terminal import show
+from cosmos_workflow.cli.options import ExitCode, JsonOption, WorkspaceOption, open_workspace
+from cosmos_workflow.cli.terminal import name_broken_engines, show
 
 
 def repair(
@@ -17,11 +17,19 @@ def repair(
     as_json: JsonOption = False,
 ) -> None:
     """Find records and files that don't agree, and put them right or aside. Deletes nothing."""
-    from cosmos_workflow.engines.spec import all_engines
+    from cosmos_workflow.engines.registry import all_engines, told
     from cosmos_workflow.store.records import Finding
     from cosmos_workflow.store.store import repair_workspace
 
+    failed = False
     found = repair_workspace(open_workspace(workspace), apply=not dry_run)
     for spec in all_engines():
-        found += [Finding(*told, "put aside", not dry_run) for told in spec.repair(not dry_run)]
+        try:
+            found += [Finding(*said, "put aside", not dry_run) for said in spec.repair(not dry_run)]
+        except Exception as error:
+            typer.echo(f"{spec.name}: its own repair broke ({told(error)}).", err=True)
+            failed = True
+    name_broken_engines()
     show([asdict(finding) for finding in found], as_json, "Repair", "Everything agrees; nothing had to be repaired.")
+    if failed:
+        raise typer.Exit(ExitCode.FAILED)

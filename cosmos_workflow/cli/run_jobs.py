@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.engines.spec import find_engine, require_available
+from cosmos_workflow.engines.registry import availability_of, find_engine, require_available
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.task_router import Pool
 from cosmos_workflow.gpu_dispatch.devices import default_gpu_ids
@@ -64,7 +64,7 @@ def run_job_files(
 def _require_an_engine(plans: Sequence[ExecutionPlan]) -> None:
     """Raise UnavailableError, which says what to do, where no engine of what is wanted can run here."""
     engines = dict.fromkeys(task.task.engine for plan in plans for task in plan.tasks if task.wanted)
-    if engines and not any(find_engine(name).availability().available for name in engines):
+    if engines and not any(availability_of(find_engine(name)).available for name in engines):
         require_available(next(iter(engines)))
 
 

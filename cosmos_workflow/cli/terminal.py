@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+def name_broken_engines() -> None:
+    """Say on stderr which engines aren't looked at, since they can't be used."""
+    from cosmos_workflow.engines.registry import broken_engines
+
+    for problem in broken_engines().values():
+        typer.echo(f"The engine {problem}", err=True)
+
+
 def show(rows: list[dict[str, Any]], as_json: bool, title: str, nothing: str) -> None:
     if as_json:
         typer.echo(json.dumps(rows, indent=2, default=str, ensure_ascii=False))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cosmos_workflow.cli.options import JsonOption
-from cosmos_workflow.cli.terminal import show
+from cosmos_workflow.cli.terminal import name_broken_engines, show
 from cosmos_workflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def weights_show(as_json: JsonOption = False) -> None:
         size = f"{state.size_bytes / 1e9:.1f} GB" if state.folder else ""
         place = str(state.folder) if state.folder else remedy(model)
         rows.append({"name": model.name, "title": model.title, "here": state.folder is not None, "size": size, "where": place})
+    name_broken_engines()
     show(rows, as_json, "Weights", "Nothing that is installed needs weights.")
 
 
@@ -58,6 +59,6 @@ def weights_fetch(name: Annotated[str, typer.Argument(help="A name from `weights
 def _known() -> dict[str, ModelFiles]:
     """The sets of the engines and of the recognisers, by name."""
     from cosmos_workflow.checking.models import recogniser_files
-    from cosmos_workflow.engines.spec import all_model_files
+    from cosmos_workflow.engines.registry import all_model_files
 
     return {**all_model_files(), **recogniser_files()}

@@ -13,8 +13,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
+from cosmos_workflow.clips.looking import ClipInfo, probe_clip
 from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.media import ClipInfo, SoundInfo, probe_clip, probe_sound
+from cosmos_workflow.media import SoundInfo, probe_sound
 
 MEMORY = 1 << 30
 """Bytes of address space; PyAV itself takes a quarter of it."""
@@ -25,7 +26,8 @@ _PACKAGES = Path(__file__).parents[2]
 
 def look_at_clip(path: Path) -> ClipInfo:
     """What a clip is; raises InputError where it isn't one, or takes more than the limits to look at."""
-    return ClipInfo(**_look("clip", path))
+    found = _look("clip", path)
+    return ClipInfo(**{**found, "notes": tuple(found["notes"])})
 
 
 def look_at_sound(path: Path) -> SoundInfo:

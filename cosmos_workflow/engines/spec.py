@@ -1,8 +1,7 @@
-"""Which engines there are, and what each says of itself without being loaded.
+"""What an engine says of itself without being loaded.
 
-Built-in engines and those of other packages come in through the same door: the entry-point group `cosmos_workflow.engines`,
-each entry naming an instance of `EngineSpec`. A spec imports nothing heavy; the implementation is named by string and
-imported only in the worker that runs it.
+A spec imports nothing heavy; the implementation is named by string and imported only in the worker that runs it. How a spec
+is found is in `cosmos_workflow.engines.registry`.
 """
 
 from __future__ import annotations
@@ -10,22 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from cosmos_workflow.engines.params import ParamField, Params, param_fields, validate_params
-from cosmos_workflow.errors import InputError, UnavailableError, list_choices, shorten
+from cosmos_workflow.errors import InputError, list_choices, shorten
 from cosmos_workflow.progress import Stage
 
 if TYPE_CHECKING:
     from cosmos_workflow.engines.model_files.sets import ModelFiles
     from cosmos_workflow.engines.speech_text.marks import Segment
 
-ENTRY_POINT_GROUP = "cosmos_workflow.engines"
-EXAMPLES_GROUP = "cosmos_workflow.engines.examples"
-"""Engines to learn from: found by their name as all are, listed only when asked for."""
 MAX_TEXT = 10_000
 
 Medium = Literal["audio", "video"]
@@ -57,11 +51,15 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Whether an engine can run here; if not, `reason` says why and `remedy` what to do, a sentence each."""
+    """Whether an engine can run here; if not, `reason` says why and `remedy` what to do, a sentence each.
+
+    `runs_on` is a sentence of what it would run on, for an engine that has a choice.
+    """
 
     available: bool
     reason: str = ""
     remedy: str = ""
+    runs_on: str = ""
 
     def __str__(self) -> str:
         return "available" if self.available else f"{self.reason} {self.remedy}".strip()
@@ -172,6 +170,19 @@ class EngineSpec:
         normalized, pronunciations = bool(said.get("normalize_text")), str(said.get("pronunciations", ""))
         return as_spoken(text, self.language(said), normalized, pronunciations, self.takes_ipa)
 
+    def with_pronunciations(self, params: Mapping[str, Any], words: str) -> dict[str, Any]:
+        """Params that also say these words so, unless they say them otherwise; an engine takes what it can of them."""
+        if not self.speaks or not words:
+            return dict(params)
+        from cosmos_workflow.engines.speech_text.params import PRONUNCIATIONS, tidy_list
+        from cosmos_workflow.engines.speech_text.pronunciations import merged
+
+        try:
+            own = tidy_list(params.get(PRONUNCIATIONS, ""))
+        except ValueError:
+            return dict(params)  # whoever checks the params says what is wrong with them
+        return {**params, PRONUNCIATIONS: merged(words, own, self.takes_ipa)}
+
     def segments(self, text: str, params: Params) -> list[Segment]:
         """The text as it is spoken, in stretches with the pause behind each."""
         from cosmos_workflow.engines.speech_text.marks import split_pauses
@@ -257,41 +268,3 @@ class EngineSpec:
         values = params.model_dump()
         names = sorted(field.name for field in self.fields(values) if field.invariant and not field.unused)
         return {"engine": self.name, **{name: values[name] for name in names}, **self.key_extra(params, weights)}
-
-
-@cache
-def engine_names(examples: bool = False) -> tuple[str, ...]:
-    """Names of the installed engines, sorted; those of the examples with them where these are asked for."""
-    groups = (ENTRY_POINT_GROUP, EXAMPLES_GROUP) if examples else (ENTRY_POINT_GROUP,)
-    return tuple(sorted({entry.name for group in groups for entry in entry_points(group=group)}))
-
-
-@cache
-def find_engine(name: str) -> EngineSpec:
-    """The spec of an engine; raises InputError for an unknown name."""
-    for entry in (*entry_points(group=ENTRY_POINT_GROUP), *entry_points(group=EXAMPLES_GROUP)):
-        if entry.name == name:
-            spec = entry.load()
-            if not isinstance(spec, EngineSpec) or spec.name != name:
-                raise InputError(f"engine {name!r}: the entry point {entry.value} isn't an EngineSpec of that name.")
-            return spec
-    raise InputError(f"engine {shorten(name)} isn't installed; use {list_choices(engine_names())}.")
-
-
-def require_available(name: str) -> None:
-    """Raise UnavailableError where an engine can't run here, InputError where there is none of that name."""
-    if not name:
-        raise InputError("No engine is chosen; choose one.")
-    availability = find_engine(name).availability()
-    if not availability.available:
-        raise UnavailableError(f"{name}: {availability}")
-
-
-def all_engines(examples: bool = False) -> list[EngineSpec]:
-    """The specs of all installed engines, by name; those of the examples with them where these are asked for."""
-    return [find_engine(name) for name in engine_names(examples)]
-
-
-def all_model_files() -> dict[str, ModelFiles]:
-    """Every set of model files that an installed engine has, by its name."""
-    return {model.name: model for spec in all_engines() for model in spec.model_files}

@@ -8,11 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from cosmos_workflow.clips.looking import ClipInfo
 from cosmos_workflow.engines.params import MAX_SEED, Params, param
 from cosmos_workflow.engines.probing import look_at_clip
 from cosmos_workflow.engines.spec import EngineSpec, InputSpec, Medium, Recipe
 from cosmos_workflow.errors import InputError, about
-from cosmos_workflow.media import ClipInfo
 
 CONTROLS = ("vis", "edge", "depth", "seg")
 Strength = Literal["very_low", "low", "medium", "high", "very_high"]
@@ -67,6 +67,12 @@ def given_controls(weights: Mapping[str, float], named: Collection[str]) -> tupl
 def output_frames(clip: ClipInfo, fps: int) -> int:
     """How many frames a result has, going by the clip's header."""
     return max(1, round(clip.seconds * fps))
+
+
+def clip_notes(inputs: Mapping[str, Path], given: Collection[str], clips: Clips) -> list[str]:
+    """What is to be told of the clip of an item, and of its given controls."""
+    notes = list(clips.usable(inputs["video"]).notes)
+    return notes + [f"{name}: {note}" for name in given for note in clips.usable(inputs[name]).notes]
 
 
 @dataclass(frozen=True, slots=True)

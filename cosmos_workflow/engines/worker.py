@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from cosmos_workflow.engines import speech
 from cosmos_workflow.engines.base import Cancelled, Device, Dropped, Engine, Failure, ItemOutcome, Output
 from cosmos_workflow.engines.messages import BatchBegun, BatchMade, BatchTask, CancelItems, ItemMade, ItemReported
-from cosmos_workflow.engines.spec import find_engine
+from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import WorkflowError, is_outage
 from cosmos_workflow.gpu_dispatch.worker import BaseWorker
 

@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Literal, cast
+from traceback import format_exception
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from cosmos_workflow.engines.base import Dropped, Failure, Output, Request
 from cosmos_workflow.engines.messages import BatchBegun, BatchMade, BatchTask, ItemMade, ItemReported
-from cosmos_workflow.engines.spec import EngineSpec, find_engine
+from cosmos_workflow.engines.params import validate_params
+from cosmos_workflow.engines.registry import availability_of, known_engine, told
+from cosmos_workflow.engines.spec import EngineSpec, Recipe
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, is_outage
 from cosmos_workflow.execution.patience import Patience
 from cosmos_workflow.execution.task_router import TaskRouter
@@ -22,7 +25,9 @@ from cosmos_workflow.progress import ProgressTracker
 from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
 from cosmos_workflow.queueing.retries import Ending
 from cosmos_workflow.store.records import RunRecord
-from cosmos_workflow.store.store import Store
+
+if TYPE_CHECKING:
+    from cosmos_workflow.store.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -123,10 +128,10 @@ class BatchRun:
         self._patience = patience
         self._notify = notify
         self._token, self._owner = token, owner
-        self._spec: EngineSpec = find_engine(batch.engine)
+        self._spec: EngineSpec = known_engine(batch.engine)
         self._items = {item.id: item for item in batch.items}
         self._runs = {item.id: new_id("rs") for item in batch.items}
-        self._recipes = {item.id: item.recipe for item in batch.items}
+        self._recipes: dict[str, Recipe] = {}
         self._trackers = {item.id: ProgressTracker(item.id, self._spec.stages) for item in batch.items}
         self._noted: dict[str, float] = {}
         self._begun = False
@@ -135,20 +140,32 @@ class BatchRun:
 
     def refuse_impossible(self) -> Iterator[ItemResult]:
         """Items that can't be made, found before a worker is asked: the engine isn't there, an input file is gone."""
-        availability = self._spec.availability()
-        reasons: dict[str, str] = {}
+        availability = availability_of(self._spec)
+        refused: dict[str, tuple[str, str]] = {}
         for item in self.batch.items:
-            recipe = self._recipes[item.id]
-            try:
-                self._spec.check_params(recipe.params)
-                self._spec.check(recipe)
-            except InputError as error:
-                reasons[item.id] = str(error)
             if not availability.available:
-                reasons[item.id] = f"{self._spec.name}: {availability}"
+                refused[item.id] = f"{self._spec.name}: {availability}", ""
+                continue
+            try:
+                self._recipes[item.id] = self._checked_recipe(item)
+            except InputError as error:
+                refused[item.id] = str(error), ""
+            except Exception as error:
+                if is_outage(error):
+                    raise
+                broken = f"{self._spec.name}: its own check broke ({told(error)})."
+                refused[item.id] = broken, "".join(format_exception(error))
         self._store.runs.begin([self._record(item) for item in self.batch.items])
-        for item_id, reason in reasons.items():
-            yield self._end(item_id, Ending.FAILED, reason)
+        for item_id, (reason, traceback) in refused.items():
+            yield self._end(item_id, Ending.FAILED, reason, traceback)
+
+    def _checked_recipe(self, item: QueueItem) -> Recipe:
+        """What an item is made from; raises InputError where it can't be made. Another version may have kept its params."""
+        checked = validate_params(self._spec.params, item.params)
+        self._spec.check_params(checked)
+        recipe = self._spec.recipe(item.prompt_text, checked, self._spec.complete_weights(item.weights), item.inputs)
+        self._spec.check(recipe)
+        return recipe
 
     def task(self) -> BatchTask:
         """The batch as the worker gets it, with an empty folder for each item."""

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cosmos_workflow.engines.spec import find_engine
+from cosmos_workflow.engines.registry import known_engine
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.execution.batch_run import (
     BatchStarted,
@@ -287,7 +287,7 @@ class QueueRunner:
                 case WriteRefused():
                     self._hold(event.reason)
                 case EngineLoading():
-                    message = f"loading {find_engine(event.engine).title}"
+                    message = f"loading {known_engine(event.engine).title}"
                     self._progress.update({item: ItemProgress(0.0, "", message, time.time()) for item in event.item_ids})
                 case BatchStarted():
                     for item in event.item_ids:

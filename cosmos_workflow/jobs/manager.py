@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from filelock import Timeout
 
 from cosmos_workflow.config import assets_dir
+from cosmos_workflow.engines.registry import told
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, list_choices, shorten
 from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.jobs.background import BackgroundState, JobBackground
@@ -28,6 +30,8 @@ from cosmos_workflow.jobs.state import JobReport, TaskReport, TaskStatus
 from cosmos_workflow.jobs.store import ENDINGS, Draft, StoredJob
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.yaml_places import MAX_YAML_BYTES, JobFileError, Location, Problem, read_text_file, read_yaml
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -414,6 +418,9 @@ class JobManager:
             return JobEntry(stored, self.orchestrator.report(stored.job) if stored.job else None)
         except WorkflowError as error:
             return JobEntry(replace(stored, problem=str(error)), None)
+        except Exception as error:
+            log.exception("where the job %s is could not be told", stored.id)
+            return JobEntry(replace(stored, problem=f"It can't be told where this job is ({told(error)})."), None)
 
     def _add(self, job_id: str, text: str) -> StoredJob:
         self.jobs.check(text, job_id)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from cosmos_workflow.engines.spec import find_engine
+from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.ids import digest
 from cosmos_workflow.jobs.document.tasks import JobFile, Source, TaskConfig

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path, PurePath
 
 from cosmos_workflow.checking.verdict import Fault
-from cosmos_workflow.engines.spec import find_engine
+from cosmos_workflow.engines.registry import known_engine
 from cosmos_workflow.errors import list_choices, shorten
 from cosmos_workflow.jobs.document.tasks import JobFile, Source, TaskConfig, all_needs
 from cosmos_workflow.jobs.plan import Choice, KnownRuns, PieceState, TakeRef, pieces_of
@@ -135,7 +135,7 @@ class JobReader:
     def output_of(self, run: RunRecord) -> Path | None:
         """The file of a run that is played; None where somebody deleted it."""
         # A run that was asked for less (a plan alone) has another first output.
-        name = run.outputs.get(find_engine(run.engine).output) or next(iter(run.outputs.values()), "")
+        name = run.outputs.get(known_engine(run.engine).output) or next(iter(run.outputs.values()), "")
         if not name or ".." in PurePath(name).parts:
             return None
         # Asked for every piece at every look: the store's own, thorough way is for what is handed out.

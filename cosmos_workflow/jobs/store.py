@@ -18,6 +18,7 @@ from cosmos_workflow.files import Disk, file_errors, folder_name, inside
 from cosmos_workflow.jobs.document.loading import load_job, parse_job
 from cosmos_workflow.jobs.document.tasks import JobFile, is_slug, slug
 from cosmos_workflow.jobs.plan import Choice
+from cosmos_workflow.store.pronunciations import Pronunciations
 from cosmos_workflow.store.records import LOCAL
 
 ENDINGS = (".yaml", ".yml")
@@ -62,6 +63,7 @@ class JobStore:
         self.owner = owner
         self.disk = disk or Disk()
         self.folder = workspace.jobs if owner == LOCAL else workspace.jobs / f"_{folder_name(owner).removeprefix('_')}"
+        self.pronunciations = Pronunciations(workspace, self.disk)
         self._read: dict[Path, tuple[tuple[Any, ...], StoredJob]] = {}
         with file_errors(f"The folder {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -82,13 +84,14 @@ class JobStore:
         if path is None:
             return None
         known = self._read.get(path)
-        if known is not None and known[0] == _state(path, known[1].job):
+        own = self.pronunciations.path(self.owner)
+        if known is not None and known[0] == _state(path, known[1].job, own):
             return known[1]
         try:
-            stored = StoredJob(job_id, path, load_job(path, job_id=job_id, root=self.folder, shown=self.shown))
+            stored = StoredJob(job_id, path, self._load(path, job_id))
         except InputError as error:
             stored = StoredJob(job_id, path, None, str(error))
-        self._read[path] = (_state(path, stored.job), stored)
+        self._read[path] = (_state(path, stored.job, own), stored)
         return stored
 
     def get(self, job_id: str) -> StoredJob:
@@ -105,9 +108,10 @@ class JobStore:
         """
         whole = path.expanduser().absolute()
         if whole.parent.resolve() == self.folder.resolve() and whole.suffix in ENDINGS:
-            return load_job(self.folder / whole.name, job_id=self._id_in_folder(whole), root=self.folder)
+            return self._load(self.folder / whole.name, self._id_in_folder(whole))
         place = hashlib.sha256(str(whole.resolve()).encode()).hexdigest()[:8]
-        return load_job(path, job_id=f"{slug(whole.stem)}-{place}")
+        own = self.pronunciations.of(self.owner)
+        return load_job(path, job_id=f"{slug(whole.stem)}-{place}", pronunciations=own)
 
     def source(self, job_id: str) -> str:
         """The text of a job file."""
@@ -118,7 +122,9 @@ class JobStore:
     def check(self, text: str, job_id: str = "") -> JobFile:
         """The job that this text would be in the workspace; raises JobFileError with every problem."""
         path = self._path_of(job_id) if job_id else None
-        return parse_job(text, path or self.folder / f"{job_id or 'job'}.yaml", job_id=job_id, root=self.folder, shown=self.shown)
+        path = path or self.folder / f"{job_id or 'job'}.yaml"
+        own = self.pronunciations.of(self.owner)
+        return parse_job(text, path, job_id=job_id, root=self.folder, shown=self.shown, pronunciations=own)
 
     def shown(self, path: Path) -> str:
         """A path for a person: as it is called within the workspace, where it lies in there."""
@@ -239,6 +245,10 @@ class JobStore:
         lock.release()
         return False
 
+    def _load(self, path: Path, job_id: str) -> JobFile:
+        own = self.pronunciations.of(self.owner)
+        return load_job(path, job_id=job_id, root=self.folder, shown=self.shown, pronunciations=own)
+
     def _lock(self, name: str) -> FileLock:
         mark = hashlib.sha256(f"{self.owner}/{name}".encode()).hexdigest()[:12]
         return FileLock(self.workspace.locks / f"{slug(name)}-{mark}.lock", thread_local=False)
@@ -272,11 +282,15 @@ def _by_name(path: Path) -> tuple[str, str]:
     return path.stem.lower(), path.name
 
 
-def _state(path: Path, job: JobFile | None) -> tuple[Any, ...]:
-    """What changes when a job file, or a file that it names, changes. One that is wrong is read anew each time."""
+def _state(path: Path, job: JobFile | None, own: Path) -> tuple[Any, ...]:
+    """What changes when a job file, a file that it names, or its owner's own list changes. One that is wrong is read anew."""
     if job is None:
         return (object(),)
     seen: list[tuple[str, int, int]] = []
+    try:
+        seen.append((str(own), own.stat().st_mtime_ns, own.stat().st_size))
+    except OSError:
+        seen.append((str(own), 0, 0))
     for file in (path, *job.files):
         try:
             state = file.stat()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from cosmos_workflow.engines.spec import find_engine
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.engines.registry import find_engine, known_engine
 from cosmos_workflow.ids import canonical, digest
 from cosmos_workflow.queueing.items import Batch, Group, QueueItem, group_of
 from cosmos_workflow.queueing.retries import rung
+
+log = logging.getLogger(__name__)
 
 
 def calculate_batch_key(engine: str, params: Mapping[str, Any], weights: Mapping[str, float] | None = None) -> str:
@@ -26,11 +28,12 @@ def calculate_batch_key(engine: str, params: Mapping[str, Any], weights: Mapping
 def batch_size(item: QueueItem, limit: int | None = None) -> int:
     """How many items like this one a batch may hold: as many as its engine takes, and at most `limit`.
 
-    1 where its engine isn't installed: that is said when the item is run.
+    1 where its engine can't be used, or has no answer for params of another version: that is said when the item is run.
     """
     try:
-        own = find_engine(item.engine).batch_size(item.recipe.params)
-    except InputError:
+        own = known_engine(item.engine).batch_size(item.recipe.params)
+    except Exception:
+        log.info("%s has no batch size for %s", item.engine, item.id, exc_info=True)
         return 1
     return min(own, limit) if limit else own
 
@@ -79,8 +82,11 @@ def explain_difference(first: QueueItem, second: QueueItem) -> str:
         return ""
     if first.engine != second.engine:
         return f"engine differs: {first.engine}, {second.engine}"
-    spec = find_engine(first.engine)
-    one, other = (spec.key_parts(item.recipe.params, item.weights) for item in (first, second))
+    try:
+        one, other = (known_engine(item.engine).key_parts(item.recipe.params, item.weights) for item in (first, second))
+    except Exception:
+        log.info("%s can't compare %s with %s", first.engine, first.id, second.id, exc_info=True)
+        return "the params differ"
     names = [name for name in {**one, **other} if canonical(one.get(name)) != canonical(other.get(name))]
     return "; ".join(f"{name} differs: {_words(one.get(name))}, {_words(other.get(name))}" for name in names)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,10 +10,12 @@ from enum import StrEnum
 from typing import Any, Self
 
 from cosmos_workflow.engines.params import Params
-from cosmos_workflow.engines.spec import EngineSpec, Recipe, find_engine
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.engines.registry import find_engine, known_engine
+from cosmos_workflow.engines.spec import EngineSpec, Recipe
 from cosmos_workflow.ids import digest, new_id
 from cosmos_workflow.queueing.retries import Ending, next_attempts
+
+log = logging.getLogger(__name__)
 
 Group = tuple[str, int]
 
@@ -99,8 +102,8 @@ class QueueItem:
 
     @property
     def recipe(self) -> Recipe:
-        """What it is made from, for its engine; nothing is checked again. Raises InputError where that isn't installed."""
-        spec = find_engine(self.engine)
+        """What it is made from, for its engine; nothing is checked again."""
+        spec = known_engine(self.engine)
         return spec.recipe(self.prompt_text, spec.known_params(self.params), self.weights, self.inputs)
 
 
@@ -164,7 +167,7 @@ def group_of(item: QueueItem) -> Group:
 def check_again(items: Iterable[QueueItem]) -> list[QueueItem]:
     """Items that another version may have written, with params and weights that are right for this one.
 
-    One that this version refuses, or whose engine isn't installed, stays as it is: that is said when it is run.
+    One that this version refuses, or whose engine can't be used, stays as it is: that is said when it is run.
     """
     checked: list[QueueItem] = []
     known: dict[str, Configuration | None] = {}
@@ -173,7 +176,8 @@ def check_again(items: Iterable[QueueItem]) -> list[QueueItem]:
         if same not in known:
             try:
                 known[same] = Configuration.of(item.engine, item.params, item.weights)
-            except InputError:
+            except Exception:
+                log.info("%s can't be made with the params it was kept with", item.id, exc_info=True)
                 known[same] = None
         now = known[same]
         checked.append(item if now is None else replace(item, params=now.params, weights=now.weights, batch_key=now.batch_key))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cosmos_workflow.engines.spec import find_engine
+from cosmos_workflow.engines.registry import known_fields
 from cosmos_workflow.queueing.items import Batch, QueueItem
 from cosmos_workflow.queueing.snapshot import QueueSnapshot
 
@@ -50,7 +50,7 @@ def describe_weights(weights: Mapping[str, float]) -> str:
 
 def describe_params(item: QueueItem) -> str:
     """The params that differ from their defaults: "rate 140, voice de"."""
-    defaults = {field.name: field.default for field in find_engine(item.engine).fields(item.params)}
+    defaults = {field.name: field.default for field in known_fields(item.engine, item.params)}
     return ", ".join(
         f"{name} {_short(value)}" for name, value in item.params.items() if name not in defaults or value != defaults[name]
     )

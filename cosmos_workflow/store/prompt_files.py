@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
-from cosmos_workflow.engines.spec import all_engines
+from cosmos_workflow.engines.registry import all_engines
 from cosmos_workflow.errors import InputError, list_choices, shorten
 from cosmos_workflow.files import file_errors
 from cosmos_workflow.queueing.items import Prompt

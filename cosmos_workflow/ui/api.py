@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.events import api as endpoint_of
 
-from cosmos_workflow.engines.spec import require_available
+from cosmos_workflow.engines.registry import require_available
 from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.execution.runner import RunnerSnapshot
 from cosmos_workflow.execution.sessions import Session
@@ -42,7 +42,8 @@ def build(page: Page) -> None:
             raise InputError(f"engine: {shorten(engine)} isn't right; give the name of an engine.")
         require_available(engine)
         session = open_session(token, request)
-        added = session.queue.add_to_queue(wanted, engine, read_object(params, "params"), read_object(weights, "weights"))
+        spoken = page.spoken_params(engine, read_object(params, "params"), owner_of(request))
+        added = session.queue.add_to_queue(wanted, engine, spoken, read_object(weights, "weights"))
         return answer(session, added=[item.id for item in added])
 
     def remove_from_queue(token: str, ids: list[str], request: gr.Request) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 import gradio as gr
 
 from cosmos_workflow.engines.params import ParamField
-from cosmos_workflow.engines.spec import EngineSpec, find_engine
+from cosmos_workflow.engines.registry import availability_of, broken_engines, known_engine
+from cosmos_workflow.engines.spec import EngineSpec
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.ui.page import Page
 
@@ -157,16 +158,18 @@ def _menus(spec: EngineSpec) -> dict[str, list[dict[str, ParamField]]]:
 
 
 def engine_choices(specs: Sequence[EngineSpec]) -> list[tuple[str, str]]:
-    """Engines for a menu; those that can't run here say so."""
-    return [(spec.title if spec.availability().available else f"{spec.title} (not available)", spec.name) for spec in specs]
+    """Engines for a menu, those that can't be used at its end; those that can't run here say so."""
+    here = {spec.name: availability_of(spec).available for spec in specs}
+    choices = [(spec.title if here[spec.name] else f"{spec.title} (not available)", spec.name) for spec in specs]
+    return [*choices, *((f"{name} (not available)", name) for name in broken_engines())]
 
 
 def engine_note(name: str) -> tuple[str, bool]:
     """What to know of an engine before choosing it, and whether it can run here."""
-    spec = find_engine(name)
-    availability = spec.availability()
+    spec = known_engine(name)
+    availability = availability_of(spec)
     if availability.available:
-        return spec.summary, True
+        return f"{spec.summary} {availability.runs_on}".strip(), True
     return f"{spec.summary} Not available: {availability}".strip(), False
 
 

@@ -7,8 +7,7 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from cosmos_workflow.engines.spec import find_engine
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.engines.registry import known_engine
 from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui.page_view import Window
@@ -121,13 +120,11 @@ def main_output(run: RunRecord) -> tuple[str, str]:
     """Key and medium of the output that a person plays; empty strings where the run has none."""
     if run.status is not ItemStatus.SUCCEEDED or not run.outputs:
         return "", ""
-    try:
-        spec = find_engine(run.engine)
-    except InputError:
-        key = next(iter(run.outputs))
-        return key, "video" if run.outputs[key].endswith(VIDEO_FILES) else "audio"
+    spec = known_engine(run.engine)
     key = spec.output if spec.output in run.outputs else next(iter(run.outputs))
-    return key, spec.medium
+    if spec.output:
+        return key, spec.medium
+    return key, "video" if run.outputs[key].endswith(VIDEO_FILES) else "audio"
 
 
 def media_url(run_id: str, key: str, download: bool = False) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 
+from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import QueueRunner
@@ -80,6 +81,10 @@ class Page:
     def runner(self, queue: Queue) -> QueueRunner:
         """The runner of a page's queue."""
         return self.session(queue).runner
+
+    def spoken_params(self, engine: str, params: Mapping[str, Any], owner: str) -> dict[str, Any]:
+        """Params with the owner's own pronunciations; raises InputError where there is no such engine."""
+        return find_engine(engine).with_pronunciations(params, self.store.pronunciations.of(owner))
 
     def view(self, queue: Queue, state: PageState | None = None) -> PageView:
         """A page as it is now."""

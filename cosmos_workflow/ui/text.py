@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from cosmos_workflow.engines.spec import find_engine
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.engines.registry import known_engine, known_fields
 from cosmos_workflow.execution.estimates import TimeLeft, format_seconds
 from cosmos_workflow.queueing.rows import describe_weights
 
@@ -44,11 +43,8 @@ def left_text(left: TimeLeft | None) -> str:
 
 
 def engine_title(name: str) -> str:
-    """What a person calls an engine; its name where it isn't installed any more."""
-    try:
-        return find_engine(name).title
-    except InputError:
-        return name
+    """What a person calls an engine; its name where it can't be used any more."""
+    return known_engine(name).title
 
 
 def recipe_facts(engine: str, params: Mapping[str, object], weights: Mapping[str, float], inputs: Mapping[str, str]) -> Facts:
@@ -69,9 +65,7 @@ def plain(value: object) -> str:
 
 
 def _param_facts(engine: str, params: Mapping[str, object]) -> Facts:
-    """An engine that isn't installed any more gives the names of its params."""
-    try:
-        labels = {field.name: field.label for field in find_engine(engine).fields(params) if not field.unused}
-    except InputError:
-        labels = {name: name for name in params}
+    """An engine that can't be used any more gives the names of its params."""
+    fields = known_fields(engine, params)
+    labels = {field.name: field.label for field in fields if not field.unused} if fields else {name: name for name in params}
     return [(labels[name], plain(value)) for name, value in params.items() if name in labels and value not in ("", None)]

@@ -14,7 +14,8 @@ from real_support import write_kokoro
 
 from cosmos_workflow.engines.base import Device, Engine
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
-from cosmos_workflow.engines.spec import EngineSpec, Recipe, engine_names, find_engine
+from cosmos_workflow.engines.registry import engine_names, find_engine
+from cosmos_workflow.engines.spec import EngineSpec, Recipe
 from cosmos_workflow.engines.testing.contract import CHECKS, Subject, same_bytes
 from tests.engines.chatterbox.conftest import THIRD_PARTY_WARNINGS, write_voice
 from tests.engines.cosmos_transfer.conftest import UPSTREAM

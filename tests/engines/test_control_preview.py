@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import sync_playwright
 
+from cosmos_workflow.clips.looking import probe_clip
+from cosmos_workflow.clips.reading import read_frames
 from cosmos_workflow.engines.base import Device, Dropped, Failure, Output
 from cosmos_workflow.engines.control_preview import SPEC
 from cosmos_workflow.engines.control_preview import controls as signals
@@ -22,7 +24,7 @@ from cosmos_workflow.engines.control_preview.engine import ControlPreviewEngine
 from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
 from cosmos_workflow.engines.video import CONTROLS, Strength
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.media import ClipWriter, probe_clip, read_frames
+from cosmos_workflow.media import ClipWriter
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "samples" / "street.mp4"
 STRENGTHS: tuple[Strength, ...] = ("very_low", "low", "medium", "high", "very_high")
@@ -291,6 +293,42 @@ def test_a_clip_that_was_cut_off_says_how_far_it_went(engine: ControlPreviewEngi
     assert 0 < frames < 240
     assert probe_clip(folder / "video.mp4").frames == frames
     assert any("says it lasts 10.00 s" in note for note in output.metadata["notes"])
+
+
+def test_a_clip_with_a_damaged_picture_is_used_and_it_says_so(engine: ControlPreviewEngine, tmp_path: Path) -> None:
+    import av
+
+    good, clip = write_clip(tmp_path / "good.mp4", frames=48, fps=24), tmp_path / "clip.mp4"
+    with av.open(str(good)) as source, av.open(str(clip), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(video=0)):
+            if packet.dts is not None:
+                if number == 30:
+                    packet.update(b"\xff" * packet.size)
+                packet.stream = stream
+                target.mux(packet)
+    output, folder = preview(engine, tmp_path, clip, weights=EDGE_ONLY)
+    assert output.metadata["frames"] == probe_clip(folder / "video.mp4").frames == 48
+    assert output.metadata["notes"] == ["1 of 48 pictures of clip.mp4 can't be decoded; the picture before is shown instead."]
+
+
+def test_what_is_special_about_a_clip_or_a_control_is_told(engine: ControlPreviewEngine, tmp_path: Path) -> None:
+    import av
+
+    def write(path: Path, rate: int) -> Path:
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("qtrle", rate=rate)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "argb"
+            for _ in range(rate):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 4), 90, np.uint8), format="rgba")))
+            container.mux(stream.encode(None))
+        return path
+
+    clip, depth = write(tmp_path / "clip.mov", 12), write(tmp_path / "depth.mov", 24)
+    weights = {"vis": 0.0, "edge": 0.5, "depth": 0.5, "seg": 0.0}
+    output, _ = preview(engine, tmp_path, clip, params={"fps": 12}, weights=weights, inputs={"depth": depth})
+    note = "What is transparent in the clip is shown black."
+    assert output.metadata["notes"] == [note, f"depth: {note}"]
 
 
 def test_a_clip_that_goes_bad_after_the_check_fails_its_item_only(engine: ControlPreviewEngine, tmp_path: Path) -> None:

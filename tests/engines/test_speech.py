@@ -12,7 +12,7 @@ import soundfile
 from cosmos_workflow.engines import speech
 from cosmos_workflow.engines.base import Device, Dropped, Failure, ItemOutcome, Output, Request
 from cosmos_workflow.engines.espeak.engine import EspeakEngine
-from cosmos_workflow.engines.spec import find_engine
+from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.engines.testing.harness import RecordingContext, make_request
 from cosmos_workflow.errors import InputError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.engines.spec import engine_names, find_engine
+from cosmos_workflow.engines.registry import look_again
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.manager import JobManager
@@ -26,10 +26,9 @@ def tone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[
     monkeypatch.setenv("COSMOS_TONE_LOG", str(log))
     monkeypatch.setenv("COSMOS_TONE_GATE", str(tmp_path / "gate"))
     monkeypatch.setenv("COSMOS_TONE_MENDED", str(tmp_path / "mended"))
-    engine_names.cache_clear()
+    look_again()
     yield lambda: log.read_text().splitlines() if log.exists() else []
-    engine_names.cache_clear()
-    find_engine.cache_clear()
+    look_again()
 
 
 @pytest.fixture

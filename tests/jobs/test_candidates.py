@@ -13,7 +13,7 @@ from cosmos_workflow.checking.sound import expected_seconds
 from cosmos_workflow.checking.verdict import Fault
 from cosmos_workflow.engines.base import Device, Output
 from cosmos_workflow.engines.espeak.engine import EspeakEngine
-from cosmos_workflow.engines.spec import find_engine
+from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
 from cosmos_workflow.jobs.plan import take_seeds
 from cosmos_workflow.jobs.speech.scoring import FaultScorer, Score, best

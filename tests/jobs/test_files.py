@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cosmos_workflow.engines.spec import find_engine
+from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.document.edit import set_values
 from cosmos_workflow.jobs.document.loading import load_job, parse_job

@@ -67,11 +67,11 @@ class Server:
         self.process.stdin.close()
 
 
-def start_server(folder: Path, port: int = 0, auth: str = "", names: Sequence[str] = ()) -> Server:
-    """Start the page and wait until it says where it is."""
+def start_server(folder: Path, port: int = 0, auth: str = "", names: Sequence[str] = (), paths: Sequence[Path] = ()) -> Server:
+    """Start the page and wait until it says where it is; what is in `paths` is installed there, beside the probe."""
     script = folder.parent / f"{folder.name}-serve.py"
     script.write_text(SERVE, encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(PLUGIN), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [PLUGIN, *paths])), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         [sys.executable, str(script), str(folder), str(port), auth, *names],
         stdin=subprocess.PIPE,

@@ -19,7 +19,7 @@ from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.engines.base import Device, Output
 from cosmos_workflow.engines.espeak.engine import EspeakEngine
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
-from cosmos_workflow.engines.spec import find_engine
+from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
 
 pytestmark = pytest.mark.real
@@ -109,4 +109,4 @@ def test_a_recording_is_checked_on_the_command_line(recogniser: Whisper, sounds:
     assert done.returncode == 1, done.stderr
     told = json.loads(done.stdout)
     assert told["passes"] is False
-    assert [difference["said"] for difference in told["hearing"]["differences"]] == ["higher"]
+    assert any("higher" in difference["said"] for difference in told["hearing"]["differences"])

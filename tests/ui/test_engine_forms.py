@@ -8,7 +8,8 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from cosmos_workflow.engines.spec import EngineSpec, all_engines, find_engine
+from cosmos_workflow.engines.registry import all_engines, find_engine
+from cosmos_workflow.engines.spec import EngineSpec
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.ui.engine_forms import EngineForm, EngineForms, engine_note
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from itertools import repeat
@@ -10,12 +10,14 @@ from typing import Any, cast
 
 import av  # noqa: F401 - loaded with the engine, so that no item waits for it
 
+from cosmos_workflow.clips.looking import ClipInfo
+from cosmos_workflow.clips.reading import read_frames, resample_frames
 from cosmos_workflow.engines.base import Context, Output, Request, SerialEngine
 from cosmos_workflow.engines.control_preview import CLIPS, ControlPreviewParams
 from cosmos_workflow.engines.control_preview.controls import Picture, composite, fit, label, make_control
-from cosmos_workflow.engines.video import LENGTH_TOLERANCE, active_controls, given_controls, output_frames
+from cosmos_workflow.engines.video import active_controls, clip_notes, given_controls, output_frames
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.media import ClipInfo, ClipWriter, read_frames, resample_frames
+from cosmos_workflow.media import ClipWriter
 
 APPROXIMATE = ("depth", "seg")
 """Controls that need a model; without a given clip they are only hinted at."""
@@ -27,10 +29,11 @@ class ControlPreviewEngine(SerialEngine):
     def generate_one(self, request: Request, context: Context) -> Output:
         context.report(request.id, "reading")
         clip = CLIPS.usable(request.inputs["video"])
-        frames = _Preview(request, clip).write(context)
+        preview = _Preview(request, clip)
+        frames = preview.write(context)
         context.report(request.id, "completed")
         names = {f"control_{name}": f"control_{name}.mp4" for name in active_controls(request.weights)}
-        return Output(request.id, {"video": "video.mp4", **names}, _describe(request, clip, frames))
+        return Output(request.id, {"video": "video.mp4", **names}, _describe(request, clip, frames, preview.notes))
 
 
 class _Preview:
@@ -41,6 +44,7 @@ class _Preview:
         self.width, self.height = _even(clip)
         self.given = given_controls(request.weights, request.inputs)
         self.made = tuple(name for name in active_controls(request.weights) if name not in self.given)
+        self.notes = clip_notes(request.inputs, self.given, CLIPS)
 
     def write(self, context: Context) -> int:
         """Write every file; the number of frames in each."""
@@ -76,16 +80,15 @@ class _Preview:
 
     def _frames(self) -> Iterator[tuple[Picture, int]]:
         """The clip's frames at the output's rate, each with how often it is shown, cut to an even size."""
-        frames = read_frames(self.request.inputs["video"])
+        frames = read_frames(self.request.inputs["video"], self.clip, self.notes)
         for picture, times in resample_frames(frames, Fraction(self.params.fps)):
-            if picture.shape[0] < self.height or picture.shape[1] < self.width:
-                raise InputError("control-preview: the clip changes its size on the way; use one that keeps it.")
             yield picture[: self.height, : self.width], times
 
     def _given_frames(self, name: str) -> Iterator[Picture]:
         """The frames of a given control, one for each output frame; the last one stays on."""
         last: Picture | None = None
-        for picture, times in resample_frames(read_frames(self.request.inputs[name]), Fraction(self.params.fps)):
+        path = self.request.inputs[name]
+        for picture, times in resample_frames(read_frames(path, CLIPS.usable(path), self.notes), Fraction(self.params.fps)):
             last = fit(name, picture, self.width, self.height)
             yield from repeat(last, times)
         if last is not None:
@@ -101,21 +104,19 @@ def _even(clip: ClipInfo) -> tuple[int, int]:
     return clip.width - clip.width % 2, clip.height - clip.height % 2
 
 
-def _describe(request: Request, clip: ClipInfo, frames: int) -> dict[str, Any]:
+def _describe(request: Request, clip: ClipInfo, frames: int, found: Sequence[str]) -> dict[str, Any]:
     params = cast("ControlPreviewParams", request.params)
     width, height = _even(clip)
     active = active_controls(request.weights)
     given = given_controls(request.weights, request.inputs)
     guessed = [name for name in active if name in APPROXIMATE and name not in given]
-    notes = []
+    notes = list(found)
     if guessed:
         notes.append(f"{' and '.join(guessed)} approximate: made without a model, as a hint of where the control acts.")
     if (width, height) != (clip.width, clip.height):
         notes.append(f"Cut from {clip.width}x{clip.height} to {width}x{height}: a side must be even.")
     if (total := sum(request.weights[name] for name in active)) > 1:
         notes.append(f"The weights add up to {total:g}; the composite scales them down to 1.")
-    if frames < output_frames(clip, params.fps) - max(1, LENGTH_TOLERANCE * params.fps):
-        notes.append(f"The clip says it lasts {clip.seconds:.2f} s, but its pictures end after {frames / params.fps:.2f} s.")
     if abs(clip.fps - params.fps) > 0.01:
         notes.append(f"The clip has {clip.fps:g} frames a second and the preview {params.fps}, for the same duration.")
     return {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
+from cosmos_workflow.clips.reading import read_frames, resample_frames
 from cosmos_workflow.engines.base import Context, Request
 from cosmos_workflow.engines.control_preview.controls import fit as scale
 from cosmos_workflow.engines.control_preview.controls import label, make_control
@@ -18,8 +19,8 @@ from cosmos_workflow.engines.cosmos_transfer.models import ANNOTATORS
 from cosmos_workflow.engines.cosmos_transfer.params import CosmosTransferParams
 from cosmos_workflow.engines.cosmos_transfer.sampling import Clip, Prepared
 from cosmos_workflow.engines.cosmos_transfer.shapes import Fit, fit_clip
-from cosmos_workflow.engines.video import active_controls, given_controls
-from cosmos_workflow.media import ClipWriter, read_frames, resample_frames
+from cosmos_workflow.engines.video import active_controls, clip_notes, given_controls
+from cosmos_workflow.media import ClipWriter
 
 READING = "reading the clip"
 
@@ -43,14 +44,18 @@ def prepare(request: Request, context: Context, annotators: Annotators, max_side
         return report
 
     context.report(request.id, "controls", 0.0, READING)
-    frames = _read(
-        request.inputs["video"], "video", fit, params.fps, lambda _done: context.report(request.id, "controls", 0.0, READING)
-    )
+    notes = clip_notes(request.inputs, given, CLIPS)
+
+    def read(name: str, on_frame: Callable[[int], None]) -> Clip:
+        path = request.inputs[name]
+        return _read(read_frames(path, CLIPS.usable(path), notes), path, name, fit, params.fps, on_frame)
+
+    frames = read("video", lambda _done: context.report(request.id, "controls", 0.0, READING))
     controls: dict[str, Clip] = {}
     for step, name in enumerate(active):
         report = on_frames(step, name)
         if name in given:
-            controls[name] = _as_long(_read(request.inputs[name], name, fit, params.fps, report), len(frames))
+            controls[name] = _as_long(read(name, report), len(frames))
         elif name in ANNOTATORS and name not in guessed:
             controls[name] = annotators.make(name, frames, report)
         else:
@@ -58,15 +63,17 @@ def prepare(request: Request, context: Context, annotators: Annotators, max_side
         _write(
             request.folder / f"control_{name}.mp4", controls[name], params.fps, f"approximate {name}" if name in guessed else name
         )
-    return Prepared(request, fit, controls, guessed)
+    return Prepared(request, fit, controls, guessed, tuple(notes))
 
 
-def _read(path: Path, name: str, fit: Fit, fps: int, on_frame: Callable[[int], None]) -> Clip:
-    """The frames of a clip at `fps`, in the model's size; regions keep their exact colours."""
+def _read(
+    source: Iterable[tuple[Clip, float, float]], path: Path, name: str, fit: Fit, fps: int, on_frame: Callable[[int], None]
+) -> Clip:
+    """The frames of the clip `path` at `fps`, in the model's size; regions keep their exact colours."""
     (scaled_width, scaled_height), (width, height) = fit.scaled, fit.size
     left, top = (scaled_width - width) // 2, (scaled_height - height) // 2
     frames: list[Clip] = []
-    for picture, times in resample_frames(read_frames(path), Fraction(fps)):
+    for picture, times in resample_frames(source, Fraction(fps)):
         scaled = scale(name, picture, scaled_width, scaled_height)
         frames.extend([scaled[top : top + height, left : left + width]] * times)
         check_length(path, len(frames))

@@ -152,7 +152,7 @@ class CosmosTransferEngine(Engine):
         model, params = self.model, item.params
         tokens = count_tokens(model, item.request.text)
         source = CLIPS.usable(item.request.inputs["video"])
-        notes = [str(item.fit)] if str(item.fit) else []
+        notes = [*item.notes, *([str(item.fit)] if str(item.fit) else [])]
         if item.approximate:
             notes.append(f"{' and '.join(item.approximate)} approximate: made without a model, as chosen.")
         if (total := sum(item.request.weights[name] for name in item.controls)) > 1:

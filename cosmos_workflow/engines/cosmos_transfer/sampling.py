@@ -26,12 +26,16 @@ READ_TOKENS = 512
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An item that is ready to be made: `controls` holds a clip for each active control, in the model's size."""
+    """An item that is ready to be made: `controls` holds a clip for each active control, in the model's size.
+
+    `notes` is what is to be told of the clips that it was made from.
+    """
 
     request: Request
     fit: Fit
     controls: Mapping[str, Clip]
     approximate: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def params(self) -> CosmosTransferParams:

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from cosmos_workflow.clips.looking import probe_clip
 from cosmos_workflow.config import HOME_VARIABLE
 from cosmos_workflow.engines.explainer.outline import parse_outline
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.files import sha256_of
 from cosmos_workflow.ids import new_id
-from cosmos_workflow.media import probe_clip
 
 MAX_BYTES = 2_000_000_000
 LEFT_BEHIND = 3600.0

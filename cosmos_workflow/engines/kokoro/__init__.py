@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from importlib.metadata import distributions
 from typing import Any, ClassVar, cast
 
 from cosmos_workflow.engines.espeak.voices import library_path
@@ -52,7 +53,7 @@ class KokoroSpec(EngineSpec):
             return Availability(False, "The speech library isn't installed.", "Run: pip install espeakng-loader")
         if find_kokoro() is None:
             return Availability(False, "The model files of Kokoro aren't on this machine.", f"To get them, {remedy(KOKORO)}.")
-        return Availability(True)
+        return Availability(True, runs_on=_runs_on())
 
     def language(self, params: Mapping[str, Any]) -> str:
         """The language that was chosen, else the voice's."""
@@ -72,6 +73,13 @@ class KokoroSpec(EngineSpec):
             )
         if not any(character.isalnum() for character in recipe.text):
             raise InputError("kokoro: the text holds nothing that can be spoken; write words.")
+
+
+def _runs_on() -> str:
+    """Told from what is installed: the library itself is loaded by workers only."""
+    if any(distributions(name="onnxruntime-gpu")):
+        return "A GPU worker runs it by CUDA, any other on the CPU."
+    return "It runs on the CPU."
 
 
 def text_language(params: KokoroParams) -> str:

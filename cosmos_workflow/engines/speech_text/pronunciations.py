@@ -67,6 +67,12 @@ def pronounce(text: str, entries: Mapping[str, str]) -> str:
     return pattern.sub(respelt, text)
 
 
+def merged(farther: str, nearer: str, ipa: bool = True) -> str:
+    """Two lists as text in one, the nearer entry of a word winning; without `ipa`, the farther one's words in IPA stay out."""
+    entries = {word: said for word, said in parse_list(farther).items() if ipa or not said.startswith("/")}
+    return as_text({**entries, **parse_list(nearer)})
+
+
 def ipa_words(entries: Mapping[str, str]) -> list[str]:
     """The words of a list that are given in IPA."""
     return [word for word, said in entries.items() if said.startswith("/")]

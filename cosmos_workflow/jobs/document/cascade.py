@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from cosmos_workflow.engines.spec import InputSpec, find_engine
+from cosmos_workflow.engines.registry import find_engine
+from cosmos_workflow.engines.spec import InputSpec
 from cosmos_workflow.errors import InputError, did_you_mean, list_choices, shorten
 from cosmos_workflow.files import inside
 from cosmos_workflow.jobs.document.schema import Level
@@ -90,7 +91,7 @@ class Cascade:
 
     `engine_levels` are those that speak to this task's engine: what a job says to its own engine means nothing to the engine
     of a task that names another one. `folder` is the job file's; with `root`, every file has to lie below it. `earlier` are the
-    tasks that an input may name.
+    tasks that an input may name, `pronunciations` the owner's own list.
     """
 
     tree: YamlTree
@@ -99,6 +100,7 @@ class Cascade:
     folder: Path
     root: Path | None = None
     earlier: EarlierTasks | None = None
+    pronunciations: str = ""
 
     @property
     def own(self) -> At:

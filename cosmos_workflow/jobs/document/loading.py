@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -13,7 +14,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from cosmos_workflow.engines.params import Params
-from cosmos_workflow.engines.spec import EngineSpec, engine_names, find_engine
+from cosmos_workflow.engines.registry import engine_names, find_engine, told
+from cosmos_workflow.engines.spec import EngineSpec
 from cosmos_workflow.errors import InputError, did_you_mean, list_choices, shorten
 from cosmos_workflow.jobs.document.cascade import At, Cascade, EarlierTasks, TextSource
 from cosmos_workflow.jobs.document.schema import (
@@ -26,10 +28,12 @@ from cosmos_workflow.jobs.document.schema import (
     section_words,
     words_at,
 )
-from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, Voice, slug
+from cosmos_workflow.jobs.document.tasks import BookInfo, JobFile, TaskConfig, Voice, slug
 from cosmos_workflow.jobs.document.voices import SPEAKER_ID, read_voices, read_weights
 from cosmos_workflow.jobs.speech.chunks import DEFAULT_SPEAKER, Chunk, Limits, cut_text
 from cosmos_workflow.yaml_places import MAX_YAML_BYTES, JobFileError, Location, Problem, YamlTree, read_text_file, read_yaml
+
+log = logging.getLogger(__name__)
 
 MAX_TEXT_BYTES = 20_000_000
 # SSML is one piece: what is cut out of its middle isn't SSML any more.
@@ -39,14 +43,16 @@ _SHORTEST = 20
 _TO_ENGINE = ("params", "weights", "inputs", "speakers")
 
 
-def load_job(path: Path, *, job_id: str = "", root: Path | None = None, shown: Callable[[Path], str] = str) -> JobFile:
+def load_job(
+    path: Path, *, job_id: str = "", root: Path | None = None, shown: Callable[[Path], str] = str, pronunciations: str = ""
+) -> JobFile:
     """The checked job in a file; raises InputError where it can't be read, JobFileError with everything that is wrong in it.
 
     With `root`, the files that the job names have to lie below it; without, they are its writer's own business. `shown` is how
-    messages write a path.
+    messages write a path. `pronunciations` are the owner's own, to which those of the job add.
     """
     text = read_text_file(path, MAX_YAML_BYTES, "job file", shown)
-    return parse_job(text, path, job_id=job_id, root=root, shown=shown)
+    return parse_job(text, path, job_id=job_id, root=root, shown=shown, pronunciations=pronunciations)
 
 
 def parse_job(
@@ -56,6 +62,7 @@ def parse_job(
     job_id: str = "",
     root: Path | None = None,
     shown: Callable[[Path], str] = str,
+    pronunciations: str = "",
 ) -> JobFile:
     """The checked job in a text. `origin` names the file it is, or will be: paths in it are relative to that file's folder.
 
@@ -69,12 +76,15 @@ def parse_job(
     name = (job.job if job else None) or (origin.stem if origin else "job")
     own_id = job_id or slug(name)
     tasks: list[TaskConfig] = []
+    book: BookInfo | None = None
     if job is not None:
         folder = origin.parent if origin else root or Path.cwd()
-        tasks = _resolve_tasks(tree, job, own_id, name, folder.absolute(), root)
+        base = Cascade(tree, (), (), folder.absolute(), root, pronunciations=pronunciations)
+        tasks = _resolve_tasks(base, job, own_id, name)
+        book = _read_book(base, job)
     if tree.problems:
         raise JobFileError(list(dict.fromkeys(tree.problems)))
-    return JobFile(own_id, name, bool(job and job.enabled), tuple(tasks), text, origin, tuple(dict.fromkeys(tree.files)))
+    return JobFile(own_id, name, bool(job and job.enabled), tuple(tasks), text, origin, tuple(dict.fromkeys(tree.files)), book)
 
 
 def _validate(tree: YamlTree) -> JobSection | None:
@@ -127,12 +137,13 @@ def _prune(value: Any, location: Location) -> Location:
     return location[: len(parents)]
 
 
-def _resolve_tasks(tree: YamlTree, job: JobSection, job_id: str, name: str, folder: Path, root: Path | None) -> list[TaskConfig]:
-    """Every task that can be made out; what is wrong goes to the tree's problems."""
+def _resolve_tasks(base: Cascade, job: JobSection, job_id: str, name: str) -> list[TaskConfig]:
+    """Every task that can be made out; what is wrong goes to the tree's problems. `base` is a cascade without levels."""
+    tree = base.tree
     top = At(job, ())
     sections = [At(task, ("tasks", index)) for index, task in enumerate(job.tasks)]
     for at in (top, *sections):
-        _check_level(Cascade(tree, [at], [at], folder))
+        _check_level(replace(base, levels=[at], engine_levels=[at], root=None))
     if not job.engine and any(getattr(job, key) for key in _TO_ENGINE):
         message = f"a job with {list_choices(_TO_ENGINE)} names its engine; add the key engine."
         tree.problems.append(tree.problem((), message))
@@ -144,8 +155,17 @@ def _resolve_tasks(tree: YamlTree, job: JobSection, job_id: str, name: str, fold
     for number, at in enumerate(sections or [top], 1):
         same = at.level.engine in (None, job.engine)
         levels = [top, at] if sections else [top]
-        cascade = Cascade(tree, levels, levels if same else [at], folder, root, EarlierTasks(places, number, known))
-        task = _resolve(cascade, job_id, name, number)
+        engine_levels = levels if same else [at]
+        cascade = replace(base, levels=levels, engine_levels=engine_levels, earlier=EarlierTasks(places, number, known))
+        try:
+            task = _resolve(cascade, job_id, name, number)
+        except InputError:
+            raise
+        except Exception as error:
+            # An engine of another package may raise anything; that task is wrong then, and nothing else.
+            log.info("task %s of %s can't be read", number, name, exc_info=True)
+            tree.problems.append(tree.problem(at.location, f"its engine can't say what to do with it ({told(error)})."))
+            continue
         if task:
             tasks.append(task)
             known.setdefault(task.key, task)
@@ -159,9 +179,11 @@ def _resolve(cascade: Cascade, job_id: str, job_name: str, number: int) -> TaskC
     engine = next((at.level.engine for at in cascade.nearest_first() if at.level.engine), "")
     if not engine:
         cascade.note_missing("engine", f"the engine is missing; add the key engine with one of {list_choices(engine_names())}.")
-    if engine not in engine_names():
         return None
-    spec = find_engine(engine)
+    try:
+        spec = find_engine(engine)
+    except InputError:
+        return None  # said where it stands
     text, source = _read_text(cascade, spec)
     voices = read_voices(cascade, spec)
     weights = read_weights(cascade, spec)
@@ -188,6 +210,12 @@ def _resolve(cascade: Cascade, job_id: str, job_name: str, number: int) -> TaskC
         audio=cascade.merged("audio", Audio),
         joined=spec.medium == "audio",
     )
+
+
+def _read_book(base: Cascade, job: JobSection) -> BookInfo | None:
+    if job.book is None:
+        return None
+    return BookInfo(job.book, base.path(job.book.cover, ("book", "cover")) if job.book.cover else None)
 
 
 def _name(at: At) -> str:
@@ -302,10 +330,11 @@ def _check_chunks(
 
 def _check_level(alone: Cascade) -> None:
     level, location = alone.own.level, alone.own.location
-    if level.engine is not None and level.engine not in engine_names():
-        hint = did_you_mean(level.engine, engine_names())
-        message = f"{shorten(level.engine)} isn't installed{hint}; use {list_choices(engine_names())}."
-        alone.note((*location, "engine"), message)
+    if level.engine is not None:
+        try:
+            find_engine(level.engine)
+        except InputError as error:
+            alone.note((*location, "engine"), error.cause)
     for speaker in level.speakers:
         if not SPEAKER_ID.fullmatch(speaker) or speaker == DEFAULT_SPEAKER:
             message = f"{shorten(speaker)} can't be a speaker's id; use letters, digits, - and _, but not {DEFAULT_SPEAKER}."

@@ -9,8 +9,8 @@ from typing import Any
 
 from cosmos_workflow.engines.params import validate_params
 from cosmos_workflow.engines.spec import EngineSpec
-from cosmos_workflow.engines.speech_text.params import NORMALIZE, PRONUNCIATIONS
-from cosmos_workflow.engines.speech_text.pronunciations import as_text, parse_list
+from cosmos_workflow.engines.speech_text.params import NORMALIZE, PRONUNCIATIONS, tidy_list
+from cosmos_workflow.engines.speech_text.pronunciations import merged as merged_lists
 from cosmos_workflow.errors import InputError, did_you_mean, list_choices, shorten
 from cosmos_workflow.jobs.document.cascade import MARK, Cascade, UnresolvedError
 from cosmos_workflow.jobs.document.tasks import Source, Voice
@@ -62,7 +62,9 @@ def read_weights(cascade: Cascade, spec: EngineSpec) -> dict[str, float]:
 
 
 def _speech_layers(cascade: Cascade, spec: EngineSpec) -> Iterator[_Layer]:
-    """What each level says of how texts are spoken; engines that don't speak take no notice."""
+    """What the owner's own list and each level say of how texts are spoken; engines that don't speak take no notice."""
+    own = spec.with_pronunciations({}, cascade.pronunciations)
+    yield _Layer((), own, (), {})
     for at in cascade.levels if spec.speaks else ():
         given = {NORMALIZE: at.level.normalize_text, PRONUNCIATIONS: at.level.pronunciations or None}
         yield _Layer(at.location, {key: value for key, value in given.items() if value is not None}, (), {})
@@ -103,7 +105,7 @@ def _read_params(cascade: Cascade, spec: EngineSpec, layers: list[_Layer]) -> di
 
 def _nearer(key: str, farther: Any, value: Any) -> Any:
     """The value of a nearer level; a list of pronunciations adds to the farther one."""
-    return as_text({**parse_list(farther or ""), **parse_list(value)}) if key == PRONUNCIATIONS else value
+    return merged_lists(farther or "", tidy_list(value)) if key == PRONUNCIATIONS else value
 
 
 def _is_right(cascade: Cascade, spec: EngineSpec, key: str, value: Any, location: Location) -> bool:

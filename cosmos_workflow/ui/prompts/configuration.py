@@ -10,13 +10,15 @@ import gradio as gr
 
 from cosmos_workflow.engines.kokoro.model_files import KOKORO, find_kokoro
 from cosmos_workflow.engines.params import validate_params
-from cosmos_workflow.engines.spec import EngineSpec, all_engines, find_engine, require_available
+from cosmos_workflow.engines.registry import all_engines, availability_of, find_engine, known_engine, require_available
+from cosmos_workflow.engines.spec import EngineSpec
 from cosmos_workflow.queueing.queue import Queue
 from cosmos_workflow.ui import components
 from cosmos_workflow.ui.engine_forms import EngineForms, engine_choices, engine_note
 from cosmos_workflow.ui.markup import note
 from cosmos_workflow.ui.page import Page, toast
 from cosmos_workflow.ui.prompts.model_files import ModelFilesPanel
+from cosmos_workflow.ui.prompts.pronunciations import OwnPronunciations
 from cosmos_workflow.ui.prompts.selection import chosen_prompts
 from cosmos_workflow.ui.text import count
 
@@ -47,13 +49,14 @@ class Configuration:
             add = gr.Button("Add to Queue", variant="primary", elem_id="add-to-queue", min_width=140)
             clear = gr.Button("Clear Config", elem_id="clear-config", min_width=120)
             components.counter(page, "queue-counter-beside")
-        say = gr.Button("How it is spoken", size="sm", elem_id="show-spoken", visible=find_engine(first).speaks)
+        say = gr.Button("How it is spoken", size="sm", elem_id="show-spoken", visible=known_engine(first).speaks)
         spoken = gr.HTML(apply_default_css=False, elem_id="spoken-as")
         self.forms = EngineForms(specs, first)
+        self._own = OwnPronunciations(page, known_engine(first).speaks)
         selection = gr.JSON([], visible=False)
 
         self.forms.wire(page)
-        changed = [self.note, offer, say, spoken, *self.model_files.outputs, *self.forms.groups]
+        changed = [self.note, offer, say, spoken, self._own.section, *self.model_files.outputs, *self.forms.groups]
         page.on(self.engine.change, self._choose, [self.engine], changed)
         page.on_load(partial(self._open, first), [], [self.engine, offer])
         question = self.model_files.question.outputs
@@ -98,7 +101,8 @@ class Configuration:
         require_available(engine)
         prompts = chosen_prompts(self._page.store, ids, queue.owner)
         params, weights = self.forms.read(engine, values)
-        added = session.queue.add_to_queue(prompts, engine, params, weights)
+        spoken = self._page.spoken_params(engine, params, queue.owner)
+        added = session.queue.add_to_queue(prompts, engine, spoken, weights)
         toast(f"Added {count(len(added), 'item')} to the queue.")
 
     def _open(self, built: str) -> list[Any]:
@@ -109,9 +113,17 @@ class Configuration:
         return [gr.Dropdown(engine_choices(all_engines()), value=first), gr.Button(visible=offers_natural(first))]
 
     def _choose(self, engine: str) -> list[Any]:
-        say = gr.Button(visible=find_engine(engine).speaks)
-        natural = gr.Button(visible=offers_natural(engine))
-        return [_note(engine), natural, say, "", *self.model_files.show(engine), *self.forms.show(engine)]
+        speaks = known_engine(engine).speaks
+        natural, own = gr.Button(visible=offers_natural(engine)), gr.Accordion(visible=speaks)
+        return [
+            _note(engine),
+            natural,
+            gr.Button(visible=speaks),
+            "",
+            own,
+            *self.model_files.show(engine),
+            *self.forms.show(engine),
+        ]
 
     def _look_again(self, engine: str) -> list[Any]:
         """After model files have come: what can run here now. Who has just fetched the natural voices gets them."""
@@ -126,7 +138,7 @@ class Configuration:
         prompts = chosen_prompts(self._page.store, ids, queue.owner)
         params, _ = self.forms.read(engine, values)
         spec = find_engine(engine)
-        checked = validate_params(spec.params, params)
+        checked = validate_params(spec.params, self._page.spoken_params(engine, params, queue.owner))
         shown = [note(spec.spoken(prompt.text, checked), strong="spoken as:") for prompt in prompts[:MOST_SPOKEN]]
         more = [note(f"{count(len(prompts) - MOST_SPOKEN, 'more prompt')}.")] if len(prompts) > MOST_SPOKEN else []
         return "".join([*shown, *more])
@@ -137,7 +149,7 @@ class Configuration:
 
 def first_engine(specs: Sequence[EngineSpec]) -> str:
     """The engine that a page opens with."""
-    here = {spec.name for spec in specs if spec.availability().available}
+    here = {spec.name for spec in specs if availability_of(spec).available}
     return next((name for name in FIRST_CHOICES if name in here), specs[0].name)
 
 

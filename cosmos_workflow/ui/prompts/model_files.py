@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from cosmos_workflow.engines.model_files.sets import ModelFiles, find_model_files
-from cosmos_workflow.engines.spec import all_model_files, find_engine
+from cosmos_workflow.engines.registry import all_model_files, known_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.ui import markup
 from cosmos_workflow.ui.components import Question
@@ -87,7 +87,7 @@ def fetch_words(fetch: Fetch | None) -> str:
 
 def missing_model_files(engine: str) -> list[ModelFiles]:
     """The sets of an engine that aren't on this machine."""
-    return [model for model in find_engine(engine).model_files if find_model_files(model) is None]
+    return [model for model in known_engine(engine).model_files if find_model_files(model) is None]
 
 
 def known_model_files(name: str) -> ModelFiles:

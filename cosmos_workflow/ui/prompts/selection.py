@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cosmos_workflow.engines.spec import all_engines
+from cosmos_workflow.engines.registry import all_engines
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.store.store import Store

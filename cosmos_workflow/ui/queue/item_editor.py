@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from cosmos_workflow.engines.spec import all_engines
+from cosmos_workflow.engines.registry import all_engines
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing.queue import Queue
 from cosmos_workflow.ui.components import EditorFrame

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from cosmos_workflow.engines.spec import engine_names, require_available
+from cosmos_workflow.engines.registry import engine_names, find_engine, require_available
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing.items import ItemStatus, Prompt
 from cosmos_workflow.queueing.queue import Queue
@@ -105,7 +105,9 @@ class Results:
 
     def reuse(self, event: gr.EventData, request: gr.Request) -> list[Any]:
         """Load a run's prompt and parameters into the forms of the prompts tab."""
-        return self._load(self._run(event, request), owner_of(request))
+        run = self._run(event, request)
+        find_engine(run.engine)  # the form of an engine that is gone is gone, too
+        return self._load(run, owner_of(request))
 
     def ask_delete(self, event: gr.EventData, request: gr.Request) -> list[Any]:
         """Ask, naming what would be deleted."""

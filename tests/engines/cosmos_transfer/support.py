@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cosmos_workflow.clips.reading import read_frames
 from cosmos_workflow.engines.base import ItemOutcome, Output, Request
 from cosmos_workflow.engines.cosmos_transfer import SPEC
 from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
-from cosmos_workflow.media import ClipWriter, read_frames
+from cosmos_workflow.media import ClipWriter
 
 if TYPE_CHECKING:
     from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine

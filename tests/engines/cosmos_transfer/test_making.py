@@ -9,16 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import av
 import numpy as np
 import pytest
 
+from cosmos_workflow.clips.looking import probe_clip
 from cosmos_workflow.engines.base import Device, Dropped, Failure, Output
 from cosmos_workflow.engines.cosmos_transfer import SPEC
 from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_FILES
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.engines.testing.cosmos_transfer.toy_weights import CHUNK_FRAMES
 from cosmos_workflow.engines.testing.harness import RecordingContext
-from cosmos_workflow.media import probe_clip
 from tests.engines.cosmos_transfer.support import Studio, difference, frames_of, write_clip
 
 if TYPE_CHECKING:
@@ -329,6 +330,19 @@ def test_a_clip_is_brought_to_a_size_that_the_model_takes(studio: Studio) -> Non
     assert outcome.metadata["notes"] == ["The clip was cut from 90x50 to 80x48 (sides must be multiples of 16)."]
     info = probe_clip(request.folder / "video.mp4")
     assert (info.width, info.height) == (80, 48)
+
+
+def test_what_is_special_about_the_clip_is_told(studio: Studio) -> None:
+    path = studio.folder / "logo.mov"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("qtrle", rate=6)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "argb"
+        for _ in range(6):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((32, 48, 4), 90, np.uint8), format="rgba")))
+        container.mux(stream.encode(None))
+    (outcome,), _ = studio.run(studio.request(inputs={"video": path}, num_steps=1))
+    assert isinstance(outcome, Output)
+    assert outcome.metadata["notes"] == ["What is transparent in the clip is shown black."]
 
 
 def test_a_long_prompt_says_that_its_end_was_not_read(studio: Studio) -> None:

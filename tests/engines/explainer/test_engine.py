@@ -18,6 +18,8 @@ from explainer_support import DRAFT, KEY, MODEL, SAMPLE, SHORT, Made, Stub, make
 from playwright.sync_api import sync_playwright
 from support import DEADLINE, digest, wait_for
 
+from cosmos_workflow.clips.looking import probe_clip
+from cosmos_workflow.clips.reading import read_frames
 from cosmos_workflow.engines.base import Device, Dropped, Failure
 from cosmos_workflow.engines.explainer import SIZES, SPEC
 from cosmos_workflow.engines.explainer.cache import cache_folder
@@ -25,7 +27,6 @@ from cosmos_workflow.engines.explainer.outline import parse_outline
 from cosmos_workflow.engines.explainer.storyboard import FADE, LEAD
 from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.media import probe_clip, read_frames
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not SPEC.availability().available, reason=str(SPEC.availability()))]
 

@@ -16,10 +16,10 @@ import soundfile
 from explainer_support import SAMPLE
 from scipy.signal import resample_poly
 
+from cosmos_workflow.clips.looking import probe_clip
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.explainer import SPEC, ExplainerParams
 from cosmos_workflow.engines.explainer.storyboard import FADE, LEAD
-from cosmos_workflow.media import probe_clip
 from cosmos_workflow.store.store import Store
 
 pytestmark = pytest.mark.skipif(not SPEC.availability().available, reason=str(SPEC.availability()))

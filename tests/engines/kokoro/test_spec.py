@@ -161,6 +161,12 @@ def test_the_files_of_a_release_do_as_well_and_a_wrong_one_is_refused(tmp_path: 
         (folder / name).write_bytes(b"not the model")
     assert find_kokoro() == (RELEASED, folder)
     assert SPEC.availability().available
+    assert SPEC.availability().runs_on == "It runs on the CPU."
+    package = tmp_path / "onnxruntime_gpu-1.22.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: onnxruntime-gpu\nVersion: 1.22.0\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "by CUDA" in SPEC.availability().runs_on
     assert model_file(folder).name == "kokoro-v1.0.int8.onnx"
     assert voice_file(folder, "af_heart") == folder / "voices-v1.0.bin"
     with pytest.raises(UnavailableError, match="is damaged"):
@@ -169,7 +175,7 @@ def test_the_files_of_a_release_do_as_well_and_a_wrong_one_is_refused(tmp_path: 
 
 def test_the_app_never_loads_the_runtime_or_the_speech_library() -> None:
     code = (
-        "import sys; from cosmos_workflow.engines.spec import all_engines; [spec.fields({}) for spec in all_engines()]; "
+        "import sys; from cosmos_workflow.engines.registry import all_engines; [spec.fields({}) for spec in all_engines()]; "
         "print([name for name in ('onnxruntime', 'num2words', 'phonemizer', 'torch') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)

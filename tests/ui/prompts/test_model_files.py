@@ -12,7 +12,7 @@ from support import wait_for
 
 from cosmos_workflow.engines.chatterbox.variants import ENGLISH_FILES, TURBO_FILES
 from cosmos_workflow.engines.model_files.sets import find_model_files
-from cosmos_workflow.engines.spec import find_engine
+from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.execution.sessions import Sessions
 from cosmos_workflow.ui.page import Page
