@@ -49,7 +49,7 @@ def test_the_job_file_is_the_sample() -> None:
 
 
 def test_every_verb_in_a_command_exists_and_every_verb_is_mentioned() -> None:
-    used = set(re.findall(r"uv run cosmos-workflow ([a-z]+)", README))
+    used = set(re.findall(r"uv run cosmos-workflow ([a-z-]+)", README))
     known = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
     groups = {group.name for group in app.registered_groups if group.name}
     assert used <= known | groups

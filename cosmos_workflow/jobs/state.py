@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePath
 
+from cosmos_workflow.checking.verdict import Fault
 from cosmos_workflow.engines.registry import known_engine
 from cosmos_workflow.errors import list_choices, shorten
 from cosmos_workflow.jobs.document.tasks import JobFile, Source, TaskConfig, all_needs
 from cosmos_workflow.jobs.plan import Choice, KnownRuns, PieceState, TakeRef, pieces_of
 from cosmos_workflow.jobs.speech.assembly import Final, Piece, final_state, finals
-from cosmos_workflow.jobs.speech.scoring import Fault, FaultScorer, Score, ScoreFile, Scorer, best
+from cosmos_workflow.jobs.speech.scoring import FaultScorer, Score, ScoreFile, Scorer, best
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.store import Store

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cosmos_workflow.engines.spec import EngineSpec, all_engines, find_engine
+from cosmos_workflow.engines.registry import all_engines, find_engine
+from cosmos_workflow.engines.spec import EngineSpec
 from cosmos_workflow.errors import InputError, list_choices, shorten
 
 PREFERRED = ("kokoro", "espeak")
