@@ -37,7 +37,8 @@ _DELETED = ".deleted"
 
 
 class RunFilter(TypedDict, total=False):
-    """Which runs: `text` is looked for in prompt, engine, error and id; `source` is equal, or a prefix where it ends with "*".
+    """Which runs: `text` is looked for in prompt, engine, error and id; `source` is equal, or a prefix where it ends with "*";
+    `token` is the queue's.
 
     Interrupted ones, whose item ran again, only where `interrupted` asks for them.
     """
@@ -46,6 +47,7 @@ class RunFilter(TypedDict, total=False):
     status: ItemStatus | Collection[ItemStatus] | None
     text: str
     source: str | None
+    token: str | None
     interrupted: bool
 
 
@@ -358,6 +360,7 @@ def _matching(
     status: ItemStatus | Collection[ItemStatus] | None = None,
     text: str = "",
     source: str | None = None,
+    token: str | None = None,
     interrupted: bool = False,
 ) -> ColumnElement[bool]:
     chosen = _of(owner)
@@ -369,6 +372,8 @@ def _matching(
     if source is not None:
         prefix = source.removesuffix("*")
         chosen.append(runs.c.source.startswith(prefix, autoescape=True) if prefix != source else runs.c.source == source)
+    if token is not None:
+        chosen.append(runs.c.token == token)
     if not interrupted:
         chosen.append(or_(runs.c.interrupted.is_(False), runs.c.status == str(ItemStatus.FAILED)))
     chosen += words_in(text, (runs.c.prompt_text, runs.c.engine, runs.c.error, runs.c.id))
