@@ -76,6 +76,10 @@ def make_app(
 ) -> FastAPI:
     """The page with its media, behind the guard. Whoever gives `managers` closes them."""
     workspace = sessions.operations.workspace
+    # Before the page, which takes seconds to be imported and built: what ran goes on meanwhile.
+    sessions.restore()
+    managers = managers or JobManagers(sessions.operations)
+    managers.restore(users or [LOCAL])
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(workspace.uploads)}
     import gradio as gr
     from fastapi import FastAPI
@@ -89,9 +93,6 @@ def make_app(
 
     for owner in users or [None]:
         add_samples(sessions.operations.store, owner)
-    sessions.restore()
-    managers = managers or JobManagers(sessions.operations)
-    managers.restore(users or [LOCAL])
     demo = build(sessions, managers)
     demo.queue(default_concurrency_limit=None)
     # Gradio looks whether a path lies among the uploads only where it believes to have been launched.
