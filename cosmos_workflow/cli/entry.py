@@ -10,7 +10,9 @@ from typer.core import TyperGroup
 
 from cosmos_workflow import __version__
 from cosmos_workflow.cli.bench import bench_app
+from cosmos_workflow.cli.book import book
 from cosmos_workflow.cli.check import check
+from cosmos_workflow.cli.check_audio import check_audio
 from cosmos_workflow.cli.engines import engines
 from cosmos_workflow.cli.jobs import jobs
 from cosmos_workflow.cli.options import ExitCode
@@ -42,8 +44,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (ui, run, check, jobs, engines, runs, repair):
+for verb in (ui, run, book, check, jobs, engines, runs, repair):
     app.command()(verb)
+app.command("check-audio")(check_audio)
 app.add_typer(weights_app, name="weights")
 app.add_typer(bench_app, name="bench")
 

@@ -20,9 +20,10 @@ from cosmos_workflow.jobs.document.tasks import JobFile, is_slug
 from cosmos_workflow.jobs.executor import OnEvent, TaskEnded, TaskResult
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-from cosmos_workflow.jobs.plan import CheckedJob, Mode, TaskPlan
+from cosmos_workflow.jobs.plan import CheckedJob, TaskPlan
 from cosmos_workflow.jobs.state import TaskStatus
 from cosmos_workflow.jobs.store import JobStore
+from cosmos_workflow.jobs.takes import Mode
 from cosmos_workflow.yaml_places import JobFileError, Problem
 
 if TYPE_CHECKING:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from sqlalchemy import delete, insert, select
 
 from cosmos_workflow.config import Workspace, assets_dir
+from cosmos_workflow.engines.probing import look_at_clip, look_at_sound
 from cosmos_workflow.errors import InputError, list_choices, shorten
 from cosmos_workflow.files import Digests, Disk, file_errors, folder_name, inside
 from cosmos_workflow.store.database import Database
@@ -22,6 +24,7 @@ _EXTENSIONS: dict[str, tuple[str, ...]] = {
     "text": (".txt", ".csv", ".yaml", ".yml", ".json", ".ssml", ".xml"),
 }
 MAX_JSON_BYTES = 1_000_000
+_LOOKS: Mapping[str | None, Callable[[Path], object]] = {"audio": look_at_sound, "video": look_at_clip}
 
 
 class Sniffed(NamedTuple):
@@ -99,13 +102,19 @@ class Inputs:
 
 
 def sniff(path: Path, name: str) -> Sniffed:
-    """What a file is by its content; raises InputError where that is nothing we take, or not what `name` says."""
+    """What a file is by its content; raises InputError where that is nothing we take, or not what `name` says.
+
+    Whether a clip or a sound can be used is said by the code with which the engines look at it.
+    """
     with path.open("rb") as file:
         head = file.read(4096)
     if not head:
         raise InputError(f"{shorten(name)} is empty; choose a file with something in it.")
     found = _by_magic(head) or _as_text(path, name)
     claimed = _claimed_kind(name)
+    if claimed in _LOOKS and (found is None or claimed in found.kinds):
+        _LOOKS[claimed](path)
+        found = found or Sniffed(frozenset({claimed}), PurePath(name).suffix.lower())
     if found is None or (claimed is not None and claimed not in found.kinds):
         content = " or ".join(sorted(found.kinds)) if found else "something else"
         raise InputError(f"{shorten(name)} isn't {_a(claimed)}: its content is {content}.")

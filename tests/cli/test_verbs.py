@@ -38,7 +38,7 @@ def test_help_names_every_verb_and_imports_nothing_heavy() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip().endswith("[]")
-    for verb in ("ui", "run", "check", "repair", "engines", "runs", "jobs", "weights", "bench"):
+    for verb in ("ui", "run", "book", "check", "repair", "engines", "runs", "jobs", "weights", "bench"):
         assert f" {verb} " in out
 
 
@@ -126,3 +126,20 @@ def test_bench_queue_prints_the_limit_beside_our_figure() -> None:
 
 def test_bench_eta_needs_finished_runs(tmp_path: Path) -> None:
     assert json.loads(command("bench", "eta", "--json", "--workspace", tmp_path).stdout) == []
+
+
+def test_a_book_from_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "tale.md").write_text("# One\n\nAlpha.\n\n# Two\n\nBeta.\n\n# Three\n\nGamma.\n")
+    words = ("book", tmp_path / "tale.md", "--workspace", tmp_path / "w", "--engine", "espeak")
+
+    listed = json.loads(command(*words, "--list", "--json").stdout)
+    assert [(row["chapter"], row["title"]) for row in listed] == [(1, "One"), (2, "Two"), (3, "Three")]
+    assert command(*words, "--chapters", "2-9").returncode == 2
+
+    done = command(*words, "--chapters", "2-", "--run", "--json")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert [row["title"] for row in rows] == ["Two", "Three"]
+    assert all(Path(row["files"]["audio"]).suffix == ".flac" for row in rows)
+    again = json.loads(command(*words, "--chapters", "2-", "--run", "--json").stdout)
+    assert [row["made"] for row in again] == [0, 0]

@@ -7,22 +7,26 @@ import threading
 from pathlib import Path
 
 import pytest
+from support import media_bytes
 
+from cosmos_workflow.clips.looking import probe_clip
 from cosmos_workflow.config import Settings, Workspace
 from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.media import probe_sound
 from cosmos_workflow.store.store import Store
 
-WAV = b"RIFF\x24\0\0\0WAVEfmt "
+WAV = media_bytes("wav")
+AVI = media_bytes("avi")
 CONTENTS = {
     ".wav": WAV,
-    ".avi": b"RIFF\x24\0\0\0AVI LIST",
-    ".flac": b"fLaC\0\0",
-    ".ogg": b"OggS\0\2",
-    ".mp3": b"\xff\xfb\x90\x44",
-    ".m4a": b"\0\0\0\x20ftypM4A \0\0",
-    ".mp4": b"\0\0\0\x20ftypisom",
-    ".webm": b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm",
-    ".mkv": b"\x1a\x45\xdf\xa3\x9f\x42\x82\x88matroska",
+    ".avi": AVI,
+    ".flac": media_bytes("flac"),
+    ".ogg": media_bytes("ogg"),
+    ".mp3": media_bytes("mp3"),
+    ".m4a": media_bytes("ipod"),
+    ".mp4": media_bytes("mp4"),
+    ".webm": media_bytes("webm"),
+    ".mkv": media_bytes("matroska"),
     ".txt": "Good morning, äöü.".encode(),
     ".yaml": b"job: a\n",
     ".json": b'\xef\xbb\xbf{"title": "a"}\n',
@@ -33,6 +37,44 @@ def put(tmp_path: Path, content: bytes, name: str = "upload") -> Path:
     path = tmp_path / name
     path.write_bytes(content)
     return path
+
+
+def _begins_with(atom: bytes) -> bytes:
+    """A film of QuickTime, which may begin with any atom: an empty one where its type once stood."""
+    return b"\0\0\0\x08" + atom + media_bytes("mov")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "extension"),
+    [
+        ("film.mov", _begins_with(b"wide"), ".mov"),
+        ("film.mov", _begins_with(b"free"), ".mov"),
+        ("film.mov", _begins_with(b"skip"), ".mov"),
+        ("memo.m4a", media_bytes("ipod"), ".m4a"),
+        ("memo.m4a", media_bytes("ipod").replace(b"ftypM4A ", b"ftypmp42"), ".mp4"),
+        ("song.mp3", b"\0" * 300 + media_bytes("mp3"), ".mp3"),
+    ],
+)
+def test_what_an_engine_can_read_is_taken(store: Store, tmp_path: Path, name: str, content: bytes, extension: str) -> None:
+    kept = store.inputs.add(put(tmp_path, content, name))
+    assert kept.suffix == extension
+    assert (probe_clip if name == "film.mov" else probe_sound)(kept).seconds == pytest.approx(0.2, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("clip.mp4", CONTENTS[".m4a"]),
+        ("clip.mp4", CONTENTS[".mp4"][:40]),
+        ("clip.webm", CONTENTS[".webm"][:60]),
+        ("voice.ogg", b"OggS\0\2"),
+        ("voice.wav", b"RIFF\x24\0\0\0WAVEfmt "),
+    ],
+)
+def test_what_no_engine_can_read_is_refused_at_once(store: Store, tmp_path: Path, name: str, content: bytes) -> None:
+    with pytest.raises(InputError, match=r"choose|its content is audio"):
+        store.inputs.add(put(tmp_path, content, name))
+    assert store.inputs.list() == []
 
 
 @pytest.mark.parametrize("extension", list(CONTENTS))
@@ -58,8 +100,8 @@ def test_the_same_content_twice_is_one_file(store: Store, tmp_path: Path) -> Non
     [
         ("clip.mp4", b"<html><script>alert(1)</script>", r"'clip\.mp4' isn't a video: its content is text\."),
         ("clip.mp4", WAV, r"isn't a video: its content is audio"),
-        ("voice.wav", CONTENTS[".avi"], r"isn't an audio file: its content is video"),
-        ("voice.wav", b"MZ\x90\0\3\0\0\0\xff\xff", r"isn't an audio file: its content is something else"),
+        ("voice.wav", AVI, r"isn't an audio file: its content is video"),
+        ("voice.wav", b"MZ\x90\0\3\0\0\0\xff\xff", r"isn't a sound that can be read"),
         ("notes.txt", b"\x7fELF\2\1\1\0\0", r"isn't text in UTF-8: its content is something else"),
         ("notes.txt", "für".encode("latin-1"), r"isn't text in UTF-8"),
         ("clip.mp4", b"", r"'clip\.mp4' is empty"),

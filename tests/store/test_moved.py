@@ -6,13 +6,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support import media_bytes
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.queueing import Prompt, Queue
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.store import Store
 
-WAV = b"RIFF\x24\0\0\0WAVEfmt "
+WAV = media_bytes()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import media_bytes
 
 from cosmos_workflow.config import assets_dir
 from cosmos_workflow.errors import InputError, UnavailableError
@@ -17,7 +18,7 @@ from cosmos_workflow.queueing import Prompt
 from cosmos_workflow.store.prompt_files import read_prompts
 from cosmos_workflow.store.store import Store
 
-CLIP = b"\0\0\0\x18ftypmp42clip"
+CLIP = media_bytes("mp4")
 
 
 def texts(store: Store, **chosen) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support import media_bytes
 
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError
 from cosmos_workflow.queueing import ItemStatus, Queue, QueueItem, TransitionError
@@ -25,7 +26,7 @@ def begin(store: Store, text: str = "hello", **known: object) -> RunRecord:
 
 
 def test_a_published_run_tells_how_to_make_it_again(store: Store, tmp_path: Path) -> None:
-    (tmp_path / "voice.wav").write_bytes(b"RIFF0000WAVEvoice")
+    (tmp_path / "voice.wav").write_bytes(media_bytes())
     voice = store.inputs.add(tmp_path / "voice.wav")
     record = begin(store, "Good morning, äöü.", inputs={"voice": str(voice)}, batch_id="batch_1", batch_size=2)
     store.runs.start(record.id, device="GPU 0", worker="w1", load_seconds=3.0, started_at=100.0)
@@ -37,7 +38,7 @@ def test_a_published_run_tells_how_to_make_it_again(store: Store, tmp_path: Path
     told = json.loads((store.runs.folder(record.id) / "run.json").read_text(encoding="utf-8"))
     assert told["prompt"] == {"id": "ps_1", "text": "Good morning, äöü."}
     assert (told["engine"], told["params"], told["seed"], told["weights"]) == ("probe", {"seed": 7}, 7, {"vis": 0.5})
-    assert told["inputs"]["voice"] == {"file": f"inputs/local/{voice.name}", "size": 17, "sha256": voice.stem}
+    assert told["inputs"]["voice"] == {"file": f"inputs/local/{voice.name}", "size": len(media_bytes()), "sha256": voice.stem}
     assert told["outputs"]["audio"]["sha256"] == store.digests.of(store.runs.output_path(done, "audio"))
     assert told["times"]["started_at"] == 100.0
     assert told["device"] == "GPU 0"

@@ -17,6 +17,7 @@ from cosmos_workflow.engines.chatterbox.decoder import Step, decode
 from cosmos_workflow.engines.chatterbox.loader import Model
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.randomness import Randomness
+from cosmos_workflow.engines.chatterbox.recordings import as_package_reads
 from cosmos_workflow.engines.chatterbox.sound import SAMPLE_RATE, Sound, SoundModel
 from cosmos_workflow.engines.chatterbox.speech_model import Line, SpeechModel
 from cosmos_workflow.engines.chatterbox.variants import EXPECTED_TOKENS_PER_CHARACTER, TOKENS_PER_SECOND
@@ -201,7 +202,8 @@ class Production:
         """The speech tokens of a recording, for another voice."""
         import librosa
 
-        samples, _ = librosa.load(item.request.inputs["speech"], sr=16_000)
+        with as_package_reads(item.request.inputs["speech"]) as file:
+            samples, _ = librosa.load(file, sr=16_000)
         with torch.inference_mode():
             recording = torch.from_numpy(samples).float().to(self._model.device)[None]
             tokens, _ = self._model.s3gen.tokenizer(recording)

@@ -82,7 +82,8 @@ class Variant:
 
     `ranges` are where a parameter's range is narrower than the widest, `defaults` where its default differs, `unused` the
     parameters that it takes no notice of.
-    `speaks`: it takes text (voice conversion takes a recording). `shortest_voice` and `longest_voice` in seconds.
+    `speaks`: it takes text (voice conversion takes a recording). `shortest_voice` and `used_voice`, the beginning of a voice
+    from which everything is learned, in seconds (the package's ENC_COND_LEN and DEC_COND_LEN, the shorter of those in use).
     """
 
     name: str
@@ -93,6 +94,7 @@ class Variant:
     defaults: Mapping[str, float] = field(default_factory=dict)
     unused: frozenset[str] = frozenset()
     shortest_voice: float = 1.0
+    used_voice: float = 6.0
 
 
 _TURBO_ONLY = frozenset({"top_k", "norm_loudness"})
@@ -116,12 +118,14 @@ _ALL = (
         defaults={"top_p": 0.95},
         unused=frozenset({"language_id", "exaggeration", "cfg_weight", "min_p"}),
         shortest_voice=5.05,
+        used_voice=10.0,
     ),
     Variant(
         "voice-conversion",
         ENGLISH_FILES,
         cfm_steps=10,
         speaks=False,
+        used_voice=10.0,
         unused=_TURBO_ONLY | _SAMPLING | {"language_id"},
     ),
 )

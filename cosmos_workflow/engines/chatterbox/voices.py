@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from cosmos_workflow.engines.chatterbox.recordings import as_package_reads
 from cosmos_workflow.files import sha256_of
 
 BUILT_IN = "built-in"
@@ -56,13 +57,13 @@ class Voices:
         return voice
 
     def _prepare(self, name: str, path: Path, norm_loudness: bool) -> Voice:
-        with torch.inference_mode():
+        with torch.inference_mode(), as_package_reads(path) as file:
             if not self._speaks:
-                self._upstream.set_target_voice(str(path))
+                self._upstream.set_target_voice(str(file))
             elif self._turbo:
-                self._upstream.prepare_conditionals(str(path), norm_loudness=norm_loudness)
+                self._upstream.prepare_conditionals(str(file), norm_loudness=norm_loudness)
             else:
-                self._upstream.prepare_conditionals(str(path))
+                self._upstream.prepare_conditionals(str(file))
         return self._taken(name)
 
     def _taken(self, name: str) -> Voice:

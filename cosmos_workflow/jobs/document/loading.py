@@ -29,7 +29,7 @@ from cosmos_workflow.jobs.document.schema import (
     section_words,
     words_at,
 )
-from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, Voice, slug
+from cosmos_workflow.jobs.document.tasks import BookInfo, JobFile, TaskConfig, Voice, slug
 from cosmos_workflow.jobs.document.voices import SPEAKER_ID, read_voices, read_weights
 from cosmos_workflow.jobs.speech.chunks import DEFAULT_SPEAKER, Chunk, Limits, cut_text
 from cosmos_workflow.yaml_places import MAX_YAML_BYTES, JobFileError, Location, Problem, YamlTree, read_text_file, read_yaml
@@ -77,13 +77,15 @@ def parse_job(
     name = (job.job if job else None) or (readable(origin.stem) if origin else "job")
     own_id = job_id or slug(name)
     tasks: list[TaskConfig] = []
+    book: BookInfo | None = None
     if job is not None:
         folder = origin.parent if origin else root or Path.cwd()
         base = Cascade(tree, (), (), folder.absolute(), root, pronunciations=pronunciations)
         tasks = _resolve_tasks(base, job, own_id, name)
+        book = _read_book(base, job)
     if tree.problems:
         raise JobFileError(list(dict.fromkeys(tree.problems)))
-    return JobFile(own_id, name, bool(job and job.enabled), tuple(tasks), text, origin, tuple(dict.fromkeys(tree.files)))
+    return JobFile(own_id, name, bool(job and job.enabled), tuple(tasks), text, origin, tuple(dict.fromkeys(tree.files)), book)
 
 
 def _validate(tree: YamlTree) -> JobSection | None:
@@ -209,6 +211,12 @@ def _resolve(cascade: Cascade, job_id: str, job_name: str, number: int) -> TaskC
         audio=cascade.merged("audio", Audio),
         joined=spec.medium == "audio",
     )
+
+
+def _read_book(base: Cascade, job: JobSection) -> BookInfo | None:
+    if job.book is None:
+        return None
+    return BookInfo(job.book, base.path(job.book.cover, ("book", "cover")) if job.book.cover else None)
 
 
 def _name(at: At) -> str:

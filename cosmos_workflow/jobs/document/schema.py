@@ -107,10 +107,22 @@ class TaskSection(Level):
     name: str | None = _field("text of 1 to 120 letters", min_length=1, max_length=120)
 
 
+class BookSection(Section):
+    """What a player shows of a book whose chapters are the job's tasks. `cover` is a JPEG or PNG."""
+
+    title: str | None = _field("text of 1 to 500 letters", min_length=1, max_length=500)
+    authors: list[str] = _field("a list of names, such as [Ada Example]", [], max_length=50)
+    narrator: str | None = _field("text of 1 to 200 letters", min_length=1, max_length=200)
+    language: str | None = _field("a language code such as en or pt-br", pattern=r"^[a-z]{2,3}(-[a-z]{2})?$")
+    year: int | None = _field("a year", ge=1, le=9999)
+    cover: str | None = _field("the name of a picture", min_length=1)
+
+
 class JobSection(Level):
-    """A whole file. Without `tasks` the file is one task."""
+    """A whole file. Without `tasks` the file is one task. With `book`, its tasks are chapters."""
 
     job: str | None = _field("the job's name, 1 to 120 letters", min_length=1, max_length=120)
+    book: BookSection | None = _field("a section with title, authors, narrator, language, year and cover")
     tasks: list[TaskSection] = _field("a list of tasks, each beginning with a dash", [], min_length=1, max_length=10_000)
 
 

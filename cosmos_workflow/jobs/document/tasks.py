@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cosmos_workflow.jobs.document.schema import Audio, Candidates
+from cosmos_workflow.jobs.document.schema import Audio, BookSection, Candidates
 from cosmos_workflow.jobs.speech.chunks import Chunk
 
 MAX_ID = 100
@@ -79,8 +79,19 @@ class TaskConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BookInfo:
+    """A book as its job has it: what a player shows of it, and its cover's file."""
+
+    section: BookSection
+    cover: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class JobFile:
-    """A checked job file. `source` is its text, `path` where it lies (None for one that isn't saved), `files` what it names."""
+    """A checked job file. `source` is its text, `path` where it lies (None for one that isn't saved), `files` what it names.
+
+    `book` is None for a job that is no book.
+    """
 
     id: str
     name: str
@@ -89,6 +100,7 @@ class JobFile:
     source: str
     path: Path | None = None
     files: tuple[Path, ...] = ()
+    book: BookInfo | None = None
 
     def task(self, key: str) -> TaskConfig | None:
         """The task of that key."""

@@ -10,7 +10,6 @@ without a letter or digit ("* * *"), which aren't spoken.
 from __future__ import annotations
 
 import re
-import unicodedata
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from typing import Literal
 
 from cosmos_workflow.engines.speech_text.marks import PAUSE, split_pauses
 from cosmos_workflow.errors import did_you_mean, list_choices, shorten
+from cosmos_workflow.jobs.speech.sentences import split_sentences, whole_signs
 
 Break = Literal["", "clause", "sentence", "paragraph", "speaker"]
 
@@ -33,10 +33,6 @@ TARGET, MAX, MIN = 380, 460, 80
 _TAG = re.compile(r"<speaker:([A-Za-z0-9_-]+)>")
 _TAG_LIKE = re.compile(r"<\s*/?\s*speaker\b[^>\n]*>?", re.IGNORECASE)
 _PARAGRAPH = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
-# "J.", "Mme." and, in some languages, "1." belong to what follows. A border too few costs nothing: it is only not used.
-_ABBREVIATED = re.compile(r"(?:^|[\s(„“\"'«])(?:[^\W\d_]|MM|Mme|Mlle|Sra?|Dra?|Nr|No)\.\s*$")
-_ORDINAL = re.compile(r"(?:^|\s)\d{1,2}\.\s*$")
-_ORDINAL_LANGUAGES = {"cs", "da", "de", "et", "fi", "hr", "hu", "is", "lv", "nb", "nn", "no", "pl", "sk", "sl", "sr", "tr"}
 _CLAUSE = re.compile(r"[,;:،؛][\"'”’»)\]]*\s+|\s[–—-]\s+|—|[、，；：]|[.!?…。！？][\"'”’»)\]]*\s+")
 _ENDING = re.compile(r"[.!?…。！？؟।][\"'”’»」』)\]]*$")
 
@@ -89,22 +85,6 @@ def cut_text(
     return chunks, problems
 
 
-def split_sentences(paragraph: str, language: str = "en") -> list[str]:
-    """The sentences of one paragraph, each with the white space behind it: put together they are the paragraph."""
-    from sentencex import segment  # pyright: ignore[reportAttributeAccessIssue] - a compiled module without types
-
-    sentences: list[str] = []
-    held = ""
-    for piece in segment(language, paragraph):
-        held += piece
-        if not _belongs_to_next(held[-_AHEAD:], language):
-            sentences.append(held)
-            held = ""
-    found = [*sentences, held] if held else sentences
-    # Never trust a border finder with somebody's book: what doesn't add up is cut at clauses and words instead.
-    return found if "".join(found) == paragraph else [paragraph]
-
-
 def split_long(sentence: str, limits: Limits) -> list[str]:
     """A sentence in parts that fit, cut at a clause border where there is one, else between words, else between letters.
 
@@ -128,10 +108,7 @@ def _cut_place(text: str, length: int, most: int) -> int:
     for places in ([place for place in clauses if place >= ideal / 2], words):
         if places:
             return min(places, key=lambda place: abs(place - ideal))
-    place = most
-    while place > 1 and unicodedata.combining(text[place]):
-        place -= 1
-    return place
+    return whole_signs(text, most)
 
 
 class _Lines:
@@ -218,7 +195,3 @@ def _wrong_tags(text: str, speakers: Collection[str]) -> Iterator[TextProblem]:
                 line,
                 f"the speaker {shorten(tag[1])} isn't defined{hint}; define it under speakers, or use {list_choices(known)}.",
             )
-
-
-def _belongs_to_next(text: str, language: str) -> bool:
-    return bool(_ABBREVIATED.search(text) or (language in _ORDINAL_LANGUAGES and _ORDINAL.search(text)))

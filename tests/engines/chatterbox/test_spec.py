@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import soundfile
 from support import DEADLINE
 
 from cosmos_workflow.engines.chatterbox import SPEC
+from cosmos_workflow.engines.chatterbox.recordings import as_package_reads
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing import calculate_batch_key
@@ -101,10 +103,57 @@ def test_voices_that_would_break_or_say_nothing_are_refused(tmp_path: Path) -> N
         with pytest.raises(InputError, match=sentence):
             _check(inputs={"voice": path}, variant=variant)
     (tmp_path / "text.wav").write_text("no sound")
-    with pytest.raises(InputError, match=r"text\.wav can't be read as sound; use a wav, flac, ogg or mp3 file"):
+    with pytest.raises(InputError, match=r"text\.wav isn't a sound that can be read; choose a WAV"):
         _check(inputs={"voice": tmp_path / "text.wav"})
     with pytest.raises(InputError, match=r"'voice' \(gone\.wav\) isn't there"):
         _check(inputs={"voice": tmp_path / "gone.wav"})
+
+
+@pytest.mark.parametrize(
+    ("variant", "silence", "voice", "right"),
+    [
+        ("english", 20, 8, False),
+        ("english", 7, 8, False),
+        ("english", 4, 8, True),
+        ("turbo", 20, 8, False),
+        ("turbo", 7, 8, True),
+        ("multilingual", 0, 8, True),
+    ],
+)
+@pytest.mark.parametrize("noise", [0.0, 0.002])
+def test_a_voice_is_judged_by_the_part_that_is_used(
+    tmp_path: Path, variant: str, silence: int, voice: int, right: bool, noise: float
+) -> None:
+    rate = 8000
+    sound = noise * np.random.default_rng(1).standard_normal(rate * (silence + voice))
+    sound[rate * silence :] += 0.1 * np.sin(np.arange(rate * voice) / 5)
+    sound[100] = 0.5  # a click
+    soundfile.write(tmp_path / "voice.wav", sound, rate)
+    if right:
+        _check(inputs={"voice": tmp_path / "voice.wav"}, variant=variant)
+        return
+    used = {"english": 6, "turbo": 10}[variant]
+    with pytest.raises(InputError, match=f"begins with {silence} s without a voice, and the model uses only the first {used} s"):
+        _check(inputs={"voice": tmp_path / "voice.wav"}, variant=variant)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("memo.m4a", "aac"), ("memo.webm", "libopus")])
+def test_a_voice_memo_of_a_phone_is_a_voice(tmp_path: Path, name: str, codec: str) -> None:
+    path = tmp_path / name
+    with av.open(str(path), "w", format="ipod" if name.endswith("m4a") else None) as container:
+        stream: Any = container.add_stream(codec, rate=48_000, layout="mono")
+        for number in range(350):
+            times = (np.arange(960) + 960 * number) / 48_000
+            frame = av.AudioFrame.from_ndarray((3000 * np.sin(2 * np.pi * 220 * times)).astype(np.int16)[None], "s16", "mono")
+            frame.sample_rate, frame.pts = 48_000, 960 * number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    _check(inputs={"voice": path}, variant="turbo")
+    with as_package_reads(path) as file:
+        samples, rate = soundfile.read(file)
+    assert rate == 48_000
+    assert len(samples) / rate == pytest.approx(7.0, abs=0.1)
+    assert np.argmax(np.abs(np.fft.rfft(samples[:rate]))) == pytest.approx(220, abs=1)
 
 
 def test_a_changed_file_is_looked_at_again(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Books: read from the files that people have, and written as the files that their players know. Knows nothing of jobs."""

@@ -1,0 +1,1 @@
+"""Books as jobs: a task a chapter, and the texts beside the job file."""

@@ -1,0 +1,134 @@
+"""A book as a job that a person can read and edit: a task a chapter, its text beside the file.
+
+The texts and the cover lie in the job's own folder, under a name that no task can have, and go with the job.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cosmos_workflow.books.book import Book, Chapter
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.ids import digest
+from cosmos_workflow.jobs.books.voices import Reader
+from cosmos_workflow.jobs.document.tasks import slug
+from cosmos_workflow.jobs.store import JobStore, StoredJob
+
+FOLDER = "_book"
+"""Below a job's folder: a task's key has no underscore."""
+LOUDNESS = -18.0
+"""LUFS of each chapter, as audiobooks have it."""
+MAX_NAME = 120
+
+
+@dataclass(frozen=True, slots=True)
+class BookJob:
+    """The text of a job file, and the files that it names, by their names below the folder of jobs."""
+
+    text: str
+    files: Mapping[str, bytes]
+
+
+def chosen_chapters(book: Book, numbers: Collection[int]) -> list[tuple[int, Chapter]]:
+    """The chapters of these numbers, from 1, in the book's order; all of them for none. Raises InputError."""
+    wrong = sorted(number for number in numbers if not 1 <= number <= len(book.chapters))
+    if wrong:
+        raise InputError(f"There is no chapter {wrong[0]}; the book has {len(book.chapters):,}.")
+    chapters = list(enumerate(book.chapters, 1))
+    return [(number, chapter) for number, chapter in chapters if not numbers or number in numbers]
+
+
+def write_job(book: Book, job_id: str, reader: Reader, numbers: Collection[int] = (), source: str = "") -> BookJob:
+    """The job of these chapters; `source` is the name of the file that the book was read from."""
+    from ruamel.yaml import YAML
+
+    chapters = chosen_chapters(book, numbers)
+    if not chapters:
+        raise InputError(f"{book.title} has no chapters to read.")
+    width = max(2, len(str(len(book.chapters))))
+    files: dict[str, bytes] = {}
+    tasks: list[dict[str, Any]] = []
+    for (number, chapter), name in zip(chapters, _names(chapters), strict=True):
+        file = f"{job_id}/{FOLDER}/{number:0{width}}-{slug(chapter.title, 40)}.txt"
+        files[file] = f"{chapter.text}\n".encode()
+        tasks.append({"name": name, "text_file": file})
+    if book.cover:
+        files[f"{job_id}/{FOLDER}/cover.jpg"] = book.cover
+    content: dict[str, Any] = {"job": _cut(book.title), "engine": reader.engine}
+    if reader.params:
+        content["params"] = dict(reader.params)
+    if reader.recording:
+        content["inputs"] = {"voice": reader.recording}
+    content["book"] = _metadata(book, job_id, reader)
+    if book.language:
+        content["chunking"] = {"language": book.language.partition("-")[0]}
+    content["audio"] = {"format": "flac", "normalize": {"method": "lufs", "target": LOUDNESS}}
+    content["tasks"] = tasks
+    out = io.StringIO()
+    yaml = YAML()
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.width = 1_000_000
+    yaml.dump(content, out)
+    made = out.getvalue()
+    asked = digest({"made": made, "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}})
+    head = (
+        f"# Made from {' '.join(source.split()) or 'a book'} ({asked[:12]}). Each chapter's text is a file that you may edit.\n"
+    )
+    return BookJob(head + made, files)
+
+
+def add_book(jobs: JobStore, book: Book, reader: Reader, numbers: Collection[int] = (), source: str = "") -> StoredJob:
+    """The book as a job of the workspace. Where the same was asked for before, that job is given, as its owner edited it."""
+    name = slug(book.title)
+    for earlier in (job_id for job_id in jobs.ids() if job_id == name or job_id.startswith(f"{name}-")):
+        asked = write_job(book, earlier, reader, numbers, source).text.partition("\n")[0]
+        if jobs.source(earlier).startswith(f"{asked}\n"):
+            return jobs.get(earlier)
+    job_id = jobs.new_id(book.title)
+    made = write_job(book, job_id, reader, numbers, source)
+    folder = jobs.job_folder(job_id) / FOLDER
+    try:
+        jobs.disk.make_folder(folder)
+        for file, content in made.files.items():
+            jobs.disk.write(jobs.folder / file, content)
+        jobs.check(made.text, job_id)
+    except BaseException:
+        jobs.disk.remove_folder(jobs.job_folder(job_id))
+        raise
+    before = jobs.ids()
+    jobs.write(job_id, made.text)
+    jobs.set_order([*before, job_id])
+    return jobs.get(job_id)
+
+
+def _metadata(book: Book, job_id: str, reader: Reader) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "title": book.title,
+        "authors": list(book.authors),
+        "narrator": reader.name,
+        "language": book.language,
+        "year": book.year,
+        "cover": f"{job_id}/{FOLDER}/cover.jpg" if book.cover else "",
+    }
+    return {key: value for key, value in told.items() if value}
+
+
+def _names(chapters: list[tuple[int, Chapter]]) -> list[str]:
+    """The names of the tasks: the chapters' titles, with their number where two would be one in a path."""
+    names: list[str] = []
+    keys: set[str] = set()
+    for number, chapter in chapters:
+        name = _cut(chapter.title)
+        if slug(name) in keys:
+            name = _cut(f"{number}. {chapter.title}")
+        names.append(name)
+        keys.add(slug(name))
+    return names
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_NAME else f"{text[: MAX_NAME - 1].rstrip()}…"
