@@ -19,7 +19,6 @@ from cosmos_workflow.execution.task_router import Pool
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
 from cosmos_workflow.store.records import LOCAL
 from cosmos_workflow.ui.access.guard import Guard, check_names, is_loopback
-from cosmos_workflow.ui.access.uploads import Uploads
 from cosmos_workflow.ui.access.users import read_users
 from cosmos_workflow.ui.jobs.managers import JobManagers
 
@@ -86,6 +85,7 @@ def make_app(
 
     from cosmos_workflow.ui import session_states, theme
     from cosmos_workflow.ui.access.border import GradioBorder
+    from cosmos_workflow.ui.access.uploads import Uploads
     from cosmos_workflow.ui.app import build
     from cosmos_workflow.ui.jobs import routes as job_routes
     from cosmos_workflow.ui.prompts.samples import add_samples
