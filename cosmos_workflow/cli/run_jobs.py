@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,6 +148,7 @@ def _result_row(job: JobFile, result: TaskResult) -> dict[str, Any]:
         "seconds": result.seconds,
         "error": result.error,
         "note": result.note,
+        "heard": asdict(result.heard) if result.heard else None,
     }
 
 

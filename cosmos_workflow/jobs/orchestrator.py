@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from filelock import Timeout
 
+from cosmos_workflow.checking.verdict import Verdict
+from cosmos_workflow.checking.worker import Checker, CheckService
 from cosmos_workflow.errors import InputError, UnavailableError, shorten
 from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, all_needs
 from cosmos_workflow.jobs.executor import JobWaiting, OnEvent, TaskExecutor, TaskResult
 from cosmos_workflow.jobs.plan import CheckedJob, Choice, ExecutionPlan, Mode, PieceState, plan_task, queue_items
-from cosmos_workflow.jobs.speech.scoring import Score, Scorer
 from cosmos_workflow.jobs.state import JobReader, JobReport, Look, TaskReport, TaskStatus
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.queueing.batches import explain_groups, plan_batches
@@ -32,10 +33,11 @@ _GLANCE = 0.25
 class TaskOrchestrator:
     """Plans and runs jobs of one owner. Every method may be called from any thread."""
 
-    def __init__(self, operations: Operations, jobs: JobStore, scorer: Scorer | None = None) -> None:
+    def __init__(self, operations: Operations, jobs: JobStore, open_checker: Callable[[], Checker] = CheckService) -> None:
         self.operations = operations
         self.jobs = jobs
-        self.reader = JobReader(operations.store, jobs, scorer)
+        self.reader = JobReader(operations.store, jobs)
+        self._open_checker = open_checker
         self._live: set[str] = set()
         self._known: dict[str, JobFile] = {}
         self._guard = threading.Lock()
@@ -98,7 +100,7 @@ class TaskOrchestrator:
             # What a program that was killed left running counts as not made, from here on.
             self.operations.store.recovery.sweep()
             damaged = self.reader.put_aside_damaged(job.id)
-            executor = TaskExecutor(self.operations, self.reader, on_event, damaged)
+            executor = TaskExecutor(self.operations, self.reader, on_event, damaged, self._open_checker)
             return executor.run(self.plan(job, mode, takes, tasks), job.id, stop)
 
     def assemble(self, job: JobFile, key: str) -> TaskResult:
@@ -170,12 +172,12 @@ class TaskOrchestrator:
         with self._guard:
             return job_id in self._live
 
-    def candidates(self, job: JobFile, key: str, piece: int) -> list[tuple[RunRecord, Score]]:
-        """The takes of a piece (counted from 0) that can be heard, the newest run of each first, with their scores."""
+    def candidates(self, job: JobFile, key: str, piece: int) -> list[tuple[RunRecord, Verdict]]:
+        """The takes of a piece (counted from 0) that can be heard, the newest run of each first, with what is known of them."""
         task = self.task(job, key)
         known = self.reader.look(job.id)
         runs = known.heard(self._piece(task, piece, known))
-        return list(zip(runs, self.reader.scores(task, runs), strict=True))
+        return list(zip(runs, self.reader.verdicts(task, runs), strict=True))
 
     def get_detailed_status(self, task_id: str) -> dict[str, Any] | None:
         """Where a task is; None for an unknown id ("job/task").

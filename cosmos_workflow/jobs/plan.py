@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.ids import digest
+from cosmos_workflow.jobs.document.schema import Check
 from cosmos_workflow.jobs.document.tasks import JobFile, Source, TaskConfig
 from cosmos_workflow.jobs.speech.chunks import Chunk
 from cosmos_workflow.queueing.items import Batch, Configuration, ItemStatus, Prompt, QueueItem
@@ -59,7 +61,8 @@ class TakeRef:
 class Take:
     """One rendering of a piece: its digest, its complete params, its seed (None for an engine without), and its runs.
 
-    `made` is the newest succeeded run, `last` the newest of all; both are None before the first.
+    `made` is the newest succeeded run, `last` the newest of all; both are None before the first. `verdict` is what was heard
+    of `made`, None where nobody listened.
     """
 
     digest: str
@@ -67,6 +70,7 @@ class Take:
     seed: int | None = None
     made: RunRecord | None = None
     last: RunRecord | None = None
+    verdict: Verdict | None = None
 
     @property
     def failed(self) -> bool:
@@ -212,10 +216,12 @@ def pieces_of(
     choices: Mapping[str, Choice],
     file_digest: Callable[[Path], str],
     result_of: Callable[[Source], Path | None] = lambda _source: None,
+    verdict_of: Callable[[RunRecord], Verdict | None] = lambda _run: None,
 ) -> tuple[PieceState, ...]:
     """The pieces of a task with their takes, as the runs and a person's choices have it.
 
-    `result_of` gives the file that an earlier task has made, None where it hasn't yet.
+    `result_of` gives the file that an earlier task has made, None where it hasn't yet, `verdict_of` what was heard of a run.
+    Where the task is checked, a piece of which no take is good enough has one take more, as often as it may be made again.
     """
     pieces: list[PieceState] = []
     spec = find_engine(task.engine)
@@ -232,13 +238,25 @@ def pieces_of(
             return digest(parts)
 
         own = identify(voice.params)
+        choice = choices.get(own, Choice())
+
+        def look(take: Take) -> Take:
+            made = known.made.get(take.digest)
+            run = made[0] if made else None
+            return replace(take, made=run, last=known.last.get(take.digest), verdict=verdict_of(run) if run else None)
+
         if "seed" not in voice.params:
-            takes = [Take(own, voice.params, None)]
+            takes = [look(Take(own, voice.params, None))]
         else:
-            count = task.candidates.count + choices.get(own, Choice()).extra
-            params = [{**voice.params, "seed": seed} for seed in take_seeds(voice.params, own, count)]
-            takes = [Take(identify(values), values, values["seed"]) for values in params]
-        pieces.append(PieceState(index, chunk, own, tuple(_known(take, known) for take in takes), inputs, later))
+            count = task.candidates.count + choice.extra
+            again = task.check.retries if task.check else 0
+            params = [{**voice.params, "seed": seed} for seed in take_seeds(voice.params, own, count + again)]
+            takes = []
+            for values in params:
+                if len(takes) >= count and not _asks_for_more(takes, task.check, choice):
+                    break
+                takes.append(look(Take(identify(values), values, values["seed"])))
+        pieces.append(PieceState(index, chunk, own, tuple(takes), inputs, later))
     return tuple(pieces)
 
 
@@ -285,9 +303,12 @@ def queue_items(plan: TaskPlan) -> list[QueueItem]:
     return items
 
 
-def _known(take: Take, known: KnownRuns) -> Take:
-    made = known.made.get(take.digest)
-    return Take(take.digest, take.params, take.seed, made[0] if made else None, known.last.get(take.digest))
+def _asks_for_more(takes: Sequence[Take], check: Check | None, choice: Choice) -> bool:
+    """Whether all these takes were heard, none is good enough, and nobody has chosen one."""
+    if check is None or any(take.made and take.made.id == choice.run_id for take in takes):
+        return False
+    heard = [take.verdict for take in takes if take.verdict]
+    return len(heard) == sum(not take.failed for take in takes) > 0 and not any(one.passes(check.max_wer) for one in heard)
 
 
 def _cost(configuration: Configuration, piece: PieceState, prompt: Prompt) -> float | None:

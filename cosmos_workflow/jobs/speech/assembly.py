@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cosmos_workflow.checking.verdict import TimedWord
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.files import Disk
 from cosmos_workflow.ids import digest, new_id
@@ -29,7 +30,10 @@ CEILING = 10 ** (-1 / 20)
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A made piece: the run that made it, its sound, its text, its speaker, the break behind it, and the pause that the text
-    states there."""
+    states there.
+
+    `until` is the second at which it is cut, None where it isn't; `words` are the words that were heard in it, with their times.
+    """
 
     run_id: str
     path: Path
@@ -37,6 +41,8 @@ class Piece:
     speaker: str = ""
     break_after: Break = ""
     pause: float | None = None
+    until: float | None = None
+    words: tuple[TimedWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,16 @@ class Final:
 
 def final_state(pieces: Sequence[Piece], audio: Audio) -> str:
     """What a final would be made of, as a digest: equal states give equal sounds."""
-    made = [[piece.run_id, piece.speaker, piece.break_after, *([piece.pause] if piece.pause else [])] for piece in pieces]
+    made = [
+        [
+            piece.run_id,
+            piece.speaker,
+            piece.break_after,
+            *([piece.pause] if piece.pause else []),
+            *([{"until": piece.until}] if piece.until is not None else []),
+        ]
+        for piece in pieces
+    ]
     return digest({"pieces": made, "audio": audio.model_dump(mode="json")})
 
 
@@ -80,25 +95,25 @@ def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, dis
         raise InputError(f"{name} has no pieces to put together.")
     disk = disk or Disk()
     disk.make_folder(folder)
-    paths = [piece.path for piece in pieces]
+    paths, ends = [piece.path for piece in pieces], [piece.until for piece in pieces]
     pauses = pauses_of(pieces, audio)
     shape = common_shape(paths, audio.format)
     gain, note = 1.0, ""
     if audio.normalize:
-        gain, note = _gain(measure(joined(paths, pauses, shape), shape), audio.normalize)
+        gain, note = _gain(measure(joined(paths, pauses, shape, ends=ends), shape), audio.normalize)
     number = 1 + max((final.number for final in _numbered(folder)), default=0)
     stem = f"{name}-{number:03d}"
     temporary = folder / f".{new_id('tmp')}.{audio.format}"
     spans: list[tuple[int, int]] = []
     try:
-        frames = write(temporary, joined(paths, pauses, shape, gain, spans), shape, audio.format)
+        frames = write(temporary, joined(paths, pauses, shape, gain, spans, ends), shape, audio.format)
         disk.sync(temporary)
         disk.rename(temporary, folder / f"{stem}.{audio.format}")
     finally:
         temporary.unlink(missing_ok=True)
-    starts, ends = ([edge / shape.rate for edge in edges] for edges in zip(*spans, strict=True))
-    spoken = zip((piece.text for piece in pieces), starts, ends, strict=True)
-    disk.write(folder / f"{stem}.srt", subrip(spoken).encode())
+    starts, stops = ([edge / shape.rate for edge in edges] for edges in zip(*spans, strict=True))
+    spoken = zip((piece.text for piece in pieces), starts, stops, strict=True)
+    disk.write(folder / f"{stem}.srt", subrip(spoken, [piece.words for piece in pieces]).encode())
     final = Final(
         number=number,
         path=folder / f"{stem}.{audio.format}",
