@@ -16,7 +16,8 @@ from cosmos_workflow.execution.runner import RunnerSnapshot
 from cosmos_workflow.gpu_dispatch.events import Event
 from cosmos_workflow.gpu_dispatch.ui import DispatchView
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, JobStarted, JobWaiting, TakeMade, TaskEnded, TaskResult
-from cosmos_workflow.jobs.plan import CheckedJob, TakeRef
+from cosmos_workflow.jobs.plan import CheckedJob
+from cosmos_workflow.jobs.takes import TakeRef
 
 
 class RunView:

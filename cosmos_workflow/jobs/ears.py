@@ -11,7 +11,8 @@ from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.checking.worker import Checker
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.jobs.document.tasks import TaskConfig
-from cosmos_workflow.jobs.state import JobReader, TaskReport, count_words
+from cosmos_workflow.jobs.state import JobReader, TaskReport
+from cosmos_workflow.jobs.status import count_pieces
 from cosmos_workflow.store.records import RunRecord
 
 
@@ -31,7 +32,7 @@ class HeardBack:
     def sentence(self) -> str:
         """The same in words."""
         words = f"Heard back by Whisper {self.model}: word error rate {self.median:.1%} in the median, {self.worst:.1%} at worst"
-        listen = f"; {count_words(self.listen)} to listen to: {', '.join(map(str, self.listen[:12]))}" if self.listen else ""
+        listen = f"; {count_pieces(self.listen)} to listen to: {', '.join(map(str, self.listen[:12]))}" if self.listen else ""
         return f"{words}{listen}."
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path, PurePath
 
 from cosmos_workflow.checking.records import Verdicts
@@ -12,23 +11,15 @@ from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.engines.registry import known_engine
 from cosmos_workflow.errors import list_choices, shorten
 from cosmos_workflow.jobs.document.tasks import JobFile, Source, TaskConfig, all_needs
-from cosmos_workflow.jobs.plan import Choice, KnownRuns, PieceState, TakeRef, pieces_of
+from cosmos_workflow.jobs.plan import pieces_of
 from cosmos_workflow.jobs.speech.assembly import Final, Piece, final_state, finals
 from cosmos_workflow.jobs.speech.hearing import Hearings, best
+from cosmos_workflow.jobs.status import TaskStatus, ears_message, job_status, share_made, status_label, task_message, task_status
 from cosmos_workflow.jobs.store import JobStore
+from cosmos_workflow.jobs.takes import Choice, KnownRuns, PieceState, TakeRef, judged, prompt_id, with_one_more, with_runs
 from cosmos_workflow.queueing.items import ItemStatus, QueueItem
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.store import Store
-
-
-class TaskStatus(StrEnum):
-    """Where a task, or a job, is."""
-
-    NEW = "New"
-    RUNNING = "Running"
-    PARTIAL = "Partial"
-    COMPLETED = "Completed"
-    FAILED = "Failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +79,13 @@ class JobReport:
 
 @dataclass(slots=True)
 class Look(KnownRuns):
-    """The runs of a job at one moment, and what was read of its tasks then: what one task needs of another is read once."""
+    """The runs of a job at one moment, and what was read of its tasks then: what one task needs of another is read once.
+
+    `sought` are the takes that were looked for in other jobs.
+    """
 
     reports: dict[str, TaskReport] = field(default_factory=dict)
+    sought: set[str] = field(default_factory=set)
 
 
 class JobReader:
@@ -111,13 +106,16 @@ class JobReader:
         found = self.store.runs.of_items([item.id], self.jobs.owner)
         return [run for run in found if run.status is ItemStatus.SUCCEEDED][-1:]
 
-    def put_aside_damaged(self, job_id: str) -> dict[str, list[str]]:
-        """By task, what was wrong with files that changed since they were made; what they were is to be made again."""
-        found: dict[str, list[str]] = {}
-        for runs in self.look(job_id).made.values():
-            for run in runs:
+    def put_aside_damaged(self, known: Look, only: Collection[str] | None = None) -> dict[str, str]:
+        """By take, what was wrong with files that changed since they were made; what they were is to be made again.
+
+        `only` says which takes are looked at, where not all are.
+        """
+        found: dict[str, str] = {}
+        for take in known.made if only is None else known.made.keys() & only:
+            for run in known.made[take]:
                 if problem := self.store.repair.put_aside_damaged(run):
-                    found.setdefault(TakeRef.parse(run.source).task_id, []).append(f"{shorten(run.prompt_text, 40)}: {problem}")
+                    found[take] = f"{shorten(run.prompt_text, 40)}: {problem}"
         return found
 
     def pieces(self, task: TaskConfig, known: Look) -> tuple[PieceState, ...]:
@@ -128,10 +126,27 @@ class JobReader:
         def result_of(source: Source) -> Path | None:
             return self.result_files(known.reports[source.task.id]).get(source.output)
 
-        def verdict_of(run: RunRecord) -> Verdict | None:
-            return self.hearings.heard(task, run)
+        choices = self.jobs.choices(task.id)
+        pieces = pieces_of(task, known, choices, self.store.digests.of, result_of)
+        pieces = self.seek_elsewhere(pieces, known)
+        if task.check is None:
+            return pieces
+        while True:
+            pieces = judged(pieces, lambda run: self.hearings.heard(task, run))
+            more = with_one_more(pieces, task.check.max_wer, choices)
+            if more == pieces:
+                return pieces
+            pieces = self.seek_elsewhere(with_runs(more, known), known)
 
-        return pieces_of(task, known, self.jobs.choices(task.id), self.store.digests.of, result_of, verdict_of)
+    def seek_elsewhere(self, pieces: tuple[PieceState, ...], known: Look) -> tuple[PieceState, ...]:
+        """The pieces with what the owner's other jobs have made of them, where this one hasn't."""
+        lacking = {take.digest for piece in pieces for take in piece.takes if not take.made} - known.sought
+        if not lacking:
+            return pieces
+        known.sought |= lacking
+        runs = self.store.runs.made_of([prompt_id(take) for take in lacking], self.jobs.owner)
+        known.add(run for run in runs if TakeRef.is_one(run.source) and self.output_of(run))
+        return with_runs(pieces, known)
 
     def result_files(self, report: TaskReport) -> dict[str, Path]:
         """The files of a completed task's result by their keys, "" being the one that is played; empty for any other task."""
@@ -139,7 +154,7 @@ class JobReader:
             return {}
         if report.task.joined:
             final = report.finals[-1]
-            return {"": final.path, "audio": final.path, "subtitles": final.subtitles}
+            return {"": final.path, **final.files}
         run = report.chosen[0]
         played = self.output_of(run) if run else None
         if run is None or played is None:
@@ -162,7 +177,7 @@ class JobReader:
         reports = tuple(self.read_task(task, known, live) for task in job.tasks)
         counted = [report for report in reports if report.task.enabled] or list(reports)
         progress = sum(report.progress for report in counted) / len(counted)
-        status = TaskStatus.RUNNING if live else _job_status([report.status for report in counted])
+        status = TaskStatus.RUNNING if live else job_status([report.status for report in counted])
         return JobReport(job, status, progress, reports)
 
     def read_task(self, task: TaskConfig, known: Look, live: bool = False) -> TaskReport:
@@ -183,12 +198,12 @@ class JobReader:
         begun = [take.last.started_at for piece in pieces for take in piece.takes if take.last and take.last.started_at]
         waits, never = self._waits(task, pieces, known)
         done = current and not unheard
-        status = _status(pieces, chosen, done, running or (live and task.enabled and bool(begun)), never)
+        status = task_status(pieces, chosen, done, running or (live and task.enabled and bool(begun)), never)
         return TaskReport(
             task=task,
             status=status,
-            progress=1.0 if status is TaskStatus.COMPLETED else min(0.99, _progress(pieces)),
-            message=waits or "; ".join([_message(task, pieces, chosen, current), *_ear_words(listen, unheard)]),
+            progress=1.0 if status is TaskStatus.COMPLETED else min(0.99, share_made(pieces)),
+            message=waits or task_message(task, pieces, chosen, current) + ears_message(listen, unheard),
             pieces=pieces,
             chosen=tuple(chosen),
             finals=tuple(made),
@@ -275,82 +290,6 @@ class JobReader:
             until=self.hearings.end_of(task, run),
             words=heard.hearing.timed() if heard and heard.hearing else (),
         )
-
-
-def status_label(status: TaskStatus, progress: float) -> str:
-    """A status with its percentage, where it has one."""
-    return f"{status} {int(progress * 100)} %" if status in (TaskStatus.RUNNING, TaskStatus.PARTIAL) else str(status)
-
-
-def _status(
-    pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None], current: bool, running: bool, never: bool
-) -> TaskStatus:
-    if current:
-        return TaskStatus.COMPLETED
-    if running:
-        return TaskStatus.RUNNING
-    if never:
-        return TaskStatus.FAILED
-    lacking = [piece for piece, run in zip(pieces, chosen, strict=True) if run is None]
-    if lacking and all(piece.failed for piece in lacking):
-        return TaskStatus.FAILED
-    begun = any(take.last for piece in pieces for take in piece.takes)
-    return TaskStatus.PARTIAL if begun else TaskStatus.NEW
-
-
-def _progress(pieces: Sequence[PieceState]) -> float:
-    takes = [take for piece in pieces for take in piece.takes]
-    done = sum(1.0 if take.made else take.last.progress if take.running and take.last else 0.0 for take in takes)
-    return done / len(takes)
-
-
-def _message(task: TaskConfig, pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None], current: bool) -> str:
-    heard = sum(run is not None for run in chosen)
-    total = len(pieces)
-    if current:
-        return f"{total} of {total} pieces" if total > 1 else "done"
-    failed = [piece for piece, run in zip(pieces, chosen, strict=True) if run is None and piece.failed]
-    parts = [f"{heard} of {total} pieces"]
-    if failed:
-        parts.append(f"failed: {_numbers(failed)} ({failed[0].error})")
-    waiting = [piece for piece, run in zip(pieces, chosen, strict=True) if run is None and not piece.failed]
-    if waiting and heard:
-        parts.append(f"missing: {_numbers(waiting)}")
-    if heard == total and task.joined:
-        parts.append("to be put together")
-    return "; ".join(parts)
-
-
-def _ear_words(listen: Sequence[int], unheard: Sequence[int]) -> list[str]:
-    """What a person should know of pieces that were heard back, or weren't."""
-    words = [f"{count_words(listen)} to listen to: {_places(listen)}"] if listen else []
-    return [*words, f"{count_words(unheard)} not heard back yet"] if unheard else words
-
-
-def count_words(places: Sequence[int]) -> str:
-    """So many pieces."""
-    return f"{len(places)} piece{'' if len(places) == 1 else 's'}"
-
-
-def _places(places: Sequence[int], most: int = 8) -> str:
-    shown = ", ".join(str(place + 1) for place in places[:most])
-    return f"{shown} and {len(places) - most} more" if len(places) > most else shown
-
-
-def _numbers(pieces: Sequence[PieceState], most: int = 8) -> str:
-    shown = ", ".join(str(piece.index + 1) for piece in pieces[:most])
-    return f"{shown} and {len(pieces) - most} more" if len(pieces) > most else shown
-
-
-def _job_status(statuses: Sequence[TaskStatus]) -> TaskStatus:
-    found = set(statuses)
-    if TaskStatus.RUNNING in found:
-        return TaskStatus.RUNNING
-    if found <= {TaskStatus.COMPLETED}:
-        return TaskStatus.COMPLETED
-    if found <= {TaskStatus.NEW}:
-        return TaskStatus.NEW
-    return TaskStatus.FAILED if found <= {TaskStatus.COMPLETED, TaskStatus.FAILED} else TaskStatus.PARTIAL
 
 
 def tried_to_the_end(report: TaskReport) -> bool:
