@@ -11,6 +11,7 @@ from types import MappingProxyType
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import QueueRunner, RunnerSnapshot, RunnerState
+from cosmos_workflow.jobs.books.final import BookFinal
 from cosmos_workflow.jobs.document.tasks import TaskConfig, slug
 from cosmos_workflow.jobs.plan import ExecutionPlan, TakeRef, TaskPlan, plan_task, queue_items
 from cosmos_workflow.jobs.speech.assembly import assemble
@@ -86,7 +87,15 @@ class TaskEnded:
     result: TaskResult
 
 
-JobEvent = JobStarted | JobWaiting | JobProgressed | TakeMade | TaskEnded
+@dataclass(frozen=True, slots=True)
+class BookBound:
+    """The job's book was put together from the chapters that are there."""
+
+    job_id: str
+    book: BookFinal
+
+
+JobEvent = JobStarted | JobWaiting | JobProgressed | TakeMade | TaskEnded | BookBound
 OnEvent = Callable[[JobEvent], None]
 
 
