@@ -58,7 +58,8 @@ def test_chapters_begin_where_they_sound(tmp_path: Path, name: str, parts: list[
     expected = [0.5, marks[1][1], marks[2][1]]
     # What an encoder needs to begin with is silence of at most a twentieth of a second, once a part.
     assert [onset / RATE for onset in onsets] == pytest.approx(expected, abs=0.1)
-    assert np.max(np.abs(sound)) < 0.33  # the seams don't click
+    quiet = [sound[round((mark - 0.4) * RATE) : round((mark - 0.1) * RATE)] for mark in expected]
+    assert max(np.max(np.abs(stretch)) for stretch in quiet) < 0.01  # the seams don't click
     assert len(sound) / RATE == pytest.approx(6.5, abs=0.4)
 
 
@@ -70,7 +71,8 @@ def test_players_find_the_chapters(tmp_path: Path, name: str, parts: list[Part])
 
     with av.open(str(path)) as container:
         found = [
-            (chapter["metadata"]["title"], float(chapter["start"] * chapter["time_base"])) for chapter in container.chapters()
+            (chapter["metadata"]["title"], float(chapter["start"] * (chapter["time_base"] or 0)))
+            for chapter in container.chapters()
         ]
     assert [title for title, _ in found] == list(TITLES)
     # Ogg's demuxer of libav rounds its chapters to another second; what stands in the file is below.

@@ -16,6 +16,7 @@ from cosmos_workflow.jobs.document.edit import set_values
 from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.executor import BookBound, JobEvent
 from cosmos_workflow.jobs.manager import JobManager
+from cosmos_workflow.yaml_places import Location
 
 Log = Callable[[], list[str]]
 
@@ -79,7 +80,7 @@ def test_an_edited_chapter_makes_only_its_own_again(manager: JobManager, book: J
 def test_another_form_needs_nothing_made_again(manager: JobManager, book: JobFile, tone: Log) -> None:
     manager.orchestrator.run(book)
     made = len(tone())
-    changes = {("book", "format"): "mp3", ("book", "files"): "chapters", ("book", "title"): "Another"}
+    changes: dict[Location, str] = {("book", "format"): "mp3", ("book", "files"): "chapters", ("book", "title"): "Another"}
     changed = _edited(manager, book.id, set_values(manager.read(book.id), changes))
 
     manager.orchestrator.run(changed)

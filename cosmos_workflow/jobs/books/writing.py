@@ -79,12 +79,12 @@ def write_job(
         content["chunking"] = {"language": book.language.partition("-")[0]}
     content["audio"] = {"format": "flac", "normalize": {"method": "lufs", "target": LOUDNESS}}
     content["tasks"] = tasks
-    out = io.StringIO()
+    stream = io.StringIO()
     yaml = YAML()
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.width = 1_000_000
-    yaml.dump(content, out)
-    made = out.getvalue()
+    yaml.dump(content, stream)
+    made = stream.getvalue()
     asked = digest({"made": made, "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}})
     head = (
         f"# Made from {' '.join(source.split()) or 'a book'} ({asked[:12]}). Each chapter's text is a file that you may edit.\n"
