@@ -11,6 +11,7 @@ from cosmos_workflow import __version__
 from cosmos_workflow.cli.bench import bench_app
 from cosmos_workflow.cli.book import book
 from cosmos_workflow.cli.check import check
+from cosmos_workflow.cli.check_audio import check_audio
 from cosmos_workflow.cli.engines import engines
 from cosmos_workflow.cli.jobs import jobs
 from cosmos_workflow.cli.options import (
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 for verb in (ui, run, book, check, jobs, engines, runs, repair):
     app.command()(verb)
+app.command("check-audio")(check_audio)
 app.add_typer(weights_app, name="weights")
 app.add_typer(bench_app, name="bench")
 

@@ -27,7 +27,8 @@ from cosmos_workflow.jobs.executor import (
     TaskEnded,
     TaskResult,
 )
-from cosmos_workflow.jobs.plan import CheckedJob, TakeRef
+from cosmos_workflow.jobs.plan import CheckedJob
+from cosmos_workflow.jobs.takes import TakeRef
 
 
 class RunView:

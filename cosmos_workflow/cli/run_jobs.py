@@ -20,8 +20,9 @@ from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.executor import OnEvent, TaskResult
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-from cosmos_workflow.jobs.plan import CheckedJob, ExecutionPlan, Mode, TaskPlan
+from cosmos_workflow.jobs.plan import CheckedJob, ExecutionPlan, TaskPlan
 from cosmos_workflow.jobs.store import JobStore
+from cosmos_workflow.jobs.takes import Mode
 from cosmos_workflow.yaml_places import JobFileError, Problem
 
 if TYPE_CHECKING:

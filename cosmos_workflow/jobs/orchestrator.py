@@ -17,10 +17,11 @@ from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, all_needs
 from cosmos_workflow.jobs.executor import BookBound, JobEvent, JobWaiting, OnEvent, TaskEnded, TaskExecutor, TaskResult
-from cosmos_workflow.jobs.plan import CheckedJob, Choice, ExecutionPlan, Mode, PieceState, plan_task, queue_items
+from cosmos_workflow.jobs.plan import CheckedJob, ExecutionPlan, plan_task, queue_items
 from cosmos_workflow.jobs.speech.scoring import Score, Scorer
 from cosmos_workflow.jobs.state import JobReader, JobReport, Look, TaskReport, TaskStatus
 from cosmos_workflow.jobs.store import JobStore
+from cosmos_workflow.jobs.takes import Choice, Mode, PieceState
 from cosmos_workflow.queueing.batches import explain_groups, plan_batches
 from cosmos_workflow.store.records import RunRecord
 
@@ -52,10 +53,12 @@ class TaskOrchestrator:
         `tasks` names by their keys those that are run, switched on or not, with what is missing of those that they need;
         without it, all that are switched on are.
         """
+        return self._plan(self.reader.look(job.id), job, mode, takes, tasks)
+
+    def _plan(self, look: Look, job: JobFile, mode: Mode, takes: Collection[str], tasks: Collection[str]) -> ExecutionPlan:
         chosen = [self.task(job, key) for key in tasks] or [task for task in job.tasks if task.enabled]
         keys = {task.key for task in chosen}
         needed = [task for task in all_needs(chosen) if task.key not in keys] if tasks else []
-        look = self.reader.look(job.id)
         plans = [
             plan_task(task, self.reader.pieces(task, look), mode if task.key in keys else "resume", takes)
             for task in sorted([*chosen, *needed], key=lambda task: task.number)
@@ -99,10 +102,12 @@ class TaskOrchestrator:
                 return []
             # What a program that was killed left running counts as not made, from here on.
             self.operations.store.recovery.sweep()
-            damaged = self.reader.put_aside_damaged(job.id)
+            look = self.reader.look(job.id)
+            plan = self._plan(look, job, mode, takes, tasks)  # which also finds what other jobs have made of it
+            damaged = self.reader.put_aside_damaged(look)
             notify = on_event or (lambda _event: None)
             executor = TaskExecutor(self.operations, self.reader, self._encoding(job, notify) if job.book else notify, damaged)
-            results = executor.run(self.plan(job, mode, takes, tasks), job.id, stop)
+            results = executor.run(self.plan(job, mode, takes, tasks) if damaged else plan, job.id, stop)
             if job.book:
                 self._bind(job, notify)
             return results
@@ -118,7 +123,9 @@ class TaskOrchestrator:
         if not task.joined:
             raise InputError(f"{task.title}: its result is one file; there is nothing to put together.")
         with self._now(job):
-            self.reader.put_aside_damaged(job.id)
+            look = self.reader.look(job.id)
+            self.reader.pieces(task, look)
+            self.reader.put_aside_damaged(look)
             report = self._report(task)
             if report.missing:
                 raise InputError(f"{task.title} is {report.label}: {report.message}; run the job first.")

@@ -17,7 +17,7 @@ from cosmos_workflow.errors import InputError, UnavailableError, shorten
 from cosmos_workflow.files import Disk, file_errors, folder_name, inside
 from cosmos_workflow.jobs.document.loading import load_job, parse_job
 from cosmos_workflow.jobs.document.tasks import JobFile, is_slug, slug
-from cosmos_workflow.jobs.plan import Choice
+from cosmos_workflow.jobs.takes import Choice
 from cosmos_workflow.store.pronunciations import Pronunciations
 from cosmos_workflow.store.records import LOCAL
 

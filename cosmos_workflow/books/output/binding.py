@@ -137,7 +137,7 @@ def _add_cover(container: Any, format: Format, cover: bytes) -> None:
     import av
     from av.stream import Disposition
 
-    with av.open(io.BytesIO(cover), format="jpeg_pipe") as picture:
+    with av.open(io.BytesIO(cover), "r", format="jpeg_pipe") as picture:
         source = picture.streams.video[0]
         stream = container.add_stream_from_template(source)
         stream.disposition = Disposition.attached_pic

@@ -14,8 +14,8 @@ STORE_RATE = 44_100
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format as libav has it. `rates` are those it can hold, in hertz; empty for any. `options` are the container's, `coder` the
-    encoder's."""
+    """A format as libav has it. `rates` are those it can hold, in hertz; empty for any. `options` are the container's,
+    `coder` the encoder's."""
 
     container: str
     codec: str

@@ -8,7 +8,7 @@ import gradio as gr
 
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig
-from cosmos_workflow.jobs.plan import Mode
+from cosmos_workflow.jobs.takes import Mode
 from cosmos_workflow.ui import components
 from cosmos_workflow.ui.components import Pager
 from cosmos_workflow.ui.jobs import markup as jobs_markup
