@@ -101,17 +101,21 @@ def sha256_of(path: Path) -> str:
 
 
 class Digests:
-    """SHA-256 of files' contents, in hex; remembered until a file's time or size changes. Safe under many threads."""
+    """SHA-256 of files' contents, in hex; remembered until a file changes. Safe under many threads.
+
+    A program may put a file's size and modification time back after it wrote to it, but on Unix not the time of its last
+    change (`st_ctime`), nor the inode of one that was put in its place.
+    """
 
     def __init__(self, most: int = 4096) -> None:
         self._most = most
-        self._known: dict[tuple[str, int, int], str] = {}
+        self._known: dict[tuple[str | int, ...], str] = {}
         self._lock = threading.Lock()
 
     def of(self, path: Path) -> str:
         """The digest of a file; raises OSError where it isn't there."""
         state = path.stat()
-        key = (str(path), state.st_mtime_ns, state.st_size)
+        key = (str(path), state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
         with self._lock:
             known = self._known.get(key)
         if known is None:
