@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import QueueRunner, RunnerSnapshot, RunnerState
-from cosmos_workflow.jobs.books.final import BookFinal
 from cosmos_workflow.jobs.document.tasks import TaskConfig, slug
 from cosmos_workflow.jobs.plan import ExecutionPlan, TaskPlan, plan_task, queue_items
 from cosmos_workflow.jobs.speech.assembly import assemble, restore_subtitles
@@ -19,6 +19,9 @@ from cosmos_workflow.jobs.state import JobReader, TaskReport, TaskStatus
 from cosmos_workflow.jobs.takes import TakeRef
 from cosmos_workflow.queueing.items import ItemStatus, QueueItem
 from cosmos_workflow.queueing.queue import Queue
+
+if TYPE_CHECKING:
+    from cosmos_workflow.jobs.books.final import BookFinal
 
 
 @dataclass(frozen=True, slots=True)
