@@ -127,6 +127,16 @@ class Digests:
         return known
 
 
+def readable(path: Path | str) -> str:
+    """A path as text that can be written anywhere: what of its name isn't UTF-8 is a replacement character."""
+    return os.fsencode(path).decode(errors="replace")
+
+
+def path_digest(path: Path | str) -> str:
+    """The SHA-256 of a path as it is on the disk, in hex, whatever its name is encoded in."""
+    return hashlib.sha256(os.fsencode(path)).hexdigest()
+
+
 def _sync_folder(path: Path) -> None:
     if os.name == "nt":  # Windows can't open a folder, and journals its names by itself
         return

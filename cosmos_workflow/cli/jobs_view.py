@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from cosmos_workflow.cli.terminal import print_table
 from cosmos_workflow.errors import list_choices
 from cosmos_workflow.execution.estimates import format_seconds
 from cosmos_workflow.execution.runner import RunnerSnapshot
@@ -157,7 +158,7 @@ def print_checked(checked: Sequence[CheckedJob], console: Console | None = None)
             state = f"{plan.state}, after {after}" if after else plan.state
             cells = (plan.task.title, plan.task.engine, state, len(plan.pieces), len(plan.wanted), plan.work_text)
             tasks.add_row(*(Text(str(cell)) for cell in cells))
-        console.print(tasks)
+        print_table(tasks, console)
         for number, (batch, reason) in enumerate(entry.batches, 1):
             apart = f"; apart: {reason}" if reason else ""
             console.print(Text(f"batch {number}: {len(batch)} x {batch.engine}{apart}"), soft_wrap=True)
