@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 INTERRUPTED = "interrupted"
 RUNNING = str(ItemStatus.RUNNING)
+_AT_ONCE = 500
+"""Values in one query: databases have a limit."""
 _RUN_ID = re.compile(r"rs_[a-z0-9_]{1,60}")
 _PARTIAL = ".partial"
 _DELETED = ".deleted"
@@ -232,6 +234,17 @@ class Runs:
         query = select(runs).where(runs.c.item_id.in_(list(item_ids)), *_of(owner)).order_by(runs.c.seq)
         with self._database.read() as connection:
             return [run_of(row) for row in connection.execute(query).mappings()]
+
+    def made_of(self, prompt_ids: Collection[str], owner: str | None = LOCAL) -> list[RunRecord]:
+        """The runs of these prompts that succeeded, oldest first."""
+        found: list[RunRecord] = []
+        wanted = sorted(prompt_ids)
+        for start in range(0, len(wanted), _AT_ONCE):
+            some = runs.c.prompt_id.in_(wanted[start : start + _AT_ONCE])
+            succeeded = and_(some, runs.c.status == str(ItemStatus.SUCCEEDED), *_of(owner))
+            with self._database.read() as connection:
+                found += [run_of(row) for row in connection.execute(select(runs).where(succeeded)).mappings()]
+        return sorted(found, key=lambda run: (run.started_at or 0.0, run.id))
 
     def delete(self, ids: Collection[str], owner: str | None = LOCAL) -> int:
         """Delete finished runs with their folders, and say how many there were; raises InputError for one that still runs."""
