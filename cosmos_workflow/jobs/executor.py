@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from cosmos_workflow.checking.worker import Checker, CheckService
 from cosmos_workflow.errors import WorkflowError
@@ -21,6 +22,9 @@ from cosmos_workflow.jobs.state import JobReader, TaskReport, TaskStatus
 from cosmos_workflow.jobs.takes import TakeRef
 from cosmos_workflow.queueing.items import ItemStatus, QueueItem
 from cosmos_workflow.queueing.queue import Queue
+
+if TYPE_CHECKING:
+    from cosmos_workflow.jobs.books.final import BookFinal
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,15 @@ class TaskEnded:
     result: TaskResult
 
 
-JobEvent = JobStarted | JobWaiting | JobProgressed | TakeMade | TaskEnded
+@dataclass(frozen=True, slots=True)
+class BookBound:
+    """The job's book was put together from the chapters that are there."""
+
+    job_id: str
+    book: BookFinal
+
+
+JobEvent = JobStarted | JobWaiting | JobProgressed | TakeMade | TaskEnded | BookBound
 OnEvent = Callable[[JobEvent], None]
 
 
