@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from cosmos_workflow.checking.judge import judge
 from cosmos_workflow.checking.models import require_recogniser
-from cosmos_workflow.checking.recogniser import Whisper
 from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.gpu_dispatch.events import Outcome, TaskError, TaskSuccess
@@ -55,11 +53,15 @@ class CheckWorker(BaseWorker):
 
     def setup(self, gpu_id: int | None, seed: int, *, model: str, **_options: Any) -> None:
         """Load the recogniser of this name."""
+        from cosmos_workflow.checking.recogniser import Whisper
+
         # It works beside an engine, which has the other cores.
         self.recogniser = Whisper(model, threads=max(1, (os.cpu_count() or 1) // 4))
 
     def process(self, data: CheckTask) -> Verdict | str:
         """The verdict, or a sentence with why there can't be one."""
+        from cosmos_workflow.checking.judge import judge
+
         try:
             return judge(data.path, data.text, data.said, data.language, self.recogniser)
         except WorkflowError as error:

@@ -6,14 +6,17 @@ import statistics
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.checking.worker import Checker
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.jobs.document.tasks import TaskConfig
-from cosmos_workflow.jobs.state import JobReader, TaskReport
 from cosmos_workflow.jobs.status import count_pieces
 from cosmos_workflow.store.records import RunRecord
+
+if TYPE_CHECKING:
+    from cosmos_workflow.jobs.state import JobReader, TaskReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from cosmos_workflow.checking.judge import judge_sound
 from cosmos_workflow.checking.records import Verdicts, verdict_key
 from cosmos_workflow.checking.verdict import Fault, Verdict, without_tail
 from cosmos_workflow.checking.worker import CheckTask
@@ -60,6 +59,8 @@ class Hearings:
         return CheckTask(path, run.prompt_text, said, language, task.check.model if task.check else "")
 
     def _by_sound(self, run: RunRecord, path: Path) -> Verdict:
+        from cosmos_workflow.checking.judge import judge_sound
+
         folder, key = self._store.runs.folder(run.id), verdict_key(_sound_of(run), run.prompt_text)
         found = self._verdicts.get(folder, key)
         if found is None:
