@@ -18,7 +18,7 @@ from rich.table import Table
 from cosmos_workflow.config import assets_dir
 from cosmos_workflow.engines.espeak import speak
 from cosmos_workflow.engines.espeak.voices import library_path
-from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.errors import UnavailableError, install
 
 _VOICE, _RATE = "en+f3", 165
 _JOB = f"""job: bench
@@ -62,7 +62,7 @@ def bench_espeak(rounds: int = 3) -> list[EspeakFigure]:
     """The ways in turn, round by round. What the command takes to start is measured by a job that has nothing left to do."""
     library = library_path()
     if library is None:
-        raise UnavailableError("The speech library isn't installed. Run: pip install espeakng-loader")
+        raise UnavailableError(f"The speech library isn't installed. Run {install('espeakng-loader')}.")
     text = (assets_dir() / "jobs" / "book.txt").read_text(encoding="utf-8")
     taken: dict[str, list[float]] = {"bare loop": [], "job, from start to end": [], "of it, to start and find all made": []}
     for _ in range(rounds):

@@ -23,7 +23,7 @@ from cosmos_workflow.engines.base import Context, Device, ItemOutcome, Output, R
 from cosmos_workflow.engines.espeak import EspeakParams, speak, spoken_text
 from cosmos_workflow.engines.espeak.clauses import first_missed
 from cosmos_workflow.engines.espeak.voices import library_path
-from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, shorten
+from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, install, shorten
 from cosmos_workflow.media import resample_sound, write_sound
 
 LOOK_EVERY = 0.1
@@ -44,7 +44,7 @@ class EspeakEngine(SerialEngine):
     def load(self, device: Device) -> None:
         library = library_path()
         if library is None:
-            raise UnavailableError("The speech library isn't installed. Run: pip install espeakng-loader")
+            raise UnavailableError(f"The speech library isn't installed. Run {install('espeakng-loader')}.")
         self._speaker = Speaker(library)
 
     def generate(self, requests: Sequence[Request], context: Context) -> Iterator[ItemOutcome]:
