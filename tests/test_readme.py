@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from page_support import Server, start_server
 from support import DEADLINE
 
 import cosmos_workflow
@@ -16,6 +18,7 @@ from cosmos_workflow.config import Settings
 from cosmos_workflow.engines.registry import engine_names
 
 ROOT = Path(__file__).parents[1]
+PAGE = "http://127.0.0.1:7860"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -23,8 +26,17 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
 
 
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Server]:
+    server = start_server(tmp_path / "workspace")
+    yield server
+    server.stop()
+
+
 @pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.strip().splitlines()[0][:40])
-def test_python_code_runs(code: str, tmp_path: Path) -> None:
+def test_python_code_runs(code: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    if PAGE in code:
+        code = code.replace(PAGE, request.getfixturevalue("page").url)
     script = tmp_path / "example.py"
     script.write_text(code, encoding="utf-8")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=DEADLINE)
@@ -37,7 +49,7 @@ def test_the_job_file_is_the_sample() -> None:
 
 
 def test_every_verb_in_a_command_exists_and_every_verb_is_mentioned() -> None:
-    used = set(re.findall(r"uv run cosmos-workflow ([a-z]+)", README))
+    used = set(re.findall(r"uv run cosmos-workflow ([a-z-]+)", README))
     known = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
     groups = {group.name for group in app.registered_groups if group.name}
     assert used <= known | groups

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cosmos_workflow.cli.options import JsonOption
 from cosmos_workflow.cli.terminal import name_broken_engines, show
 from cosmos_workflow.errors import InputError
+
+if TYPE_CHECKING:
+    from cosmos_workflow.engines.model_files.sets import ModelFiles
 
 weights_app = typer.Typer(help="The weights of models: where they are, and how to get them.", no_args_is_help=True)
 
@@ -17,16 +20,19 @@ weights_app = typer.Typer(help="The weights of models: where they are, and how t
 def weights_show(as_json: JsonOption = False) -> None:
     """List the models that need weights, where these are, and how to get them."""
     from cosmos_workflow.engines.model_files.sets import model_files_state, remedy
-    from cosmos_workflow.engines.registry import all_model_files
 
     rows = []
-    for model in all_model_files().values():
+    for model in _known().values():
         state = model_files_state(model)
-        size = f"{state.size_bytes / 1e9:.1f} GB" if state.folder else ""
+        size = state.size_bytes if state.folder else None
         place = str(state.folder) if state.folder else remedy(model)
         rows.append({"name": model.name, "title": model.title, "here": state.folder is not None, "size": size, "where": place})
     name_broken_engines()
-    show(rows, as_json, "Weights", "No installed engine needs weights.")
+    show(rows, as_json, "Weights", "Nothing that is installed needs weights.", {"size": _gigabytes})
+
+
+def _gigabytes(size: int | None) -> str:
+    return "" if size is None else f"{size / 1e9:.1f} GB"
 
 
 @weights_app.command("fetch")
@@ -35,9 +41,8 @@ def weights_fetch(name: Annotated[str, typer.Argument(help="A name from `weights
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     from cosmos_workflow.engines.model_files.fetching import FetchProgress, fetch_model_files, plan_fetch
-    from cosmos_workflow.engines.registry import all_model_files
 
-    known = all_model_files()
+    known = _known()
     if name not in known:
         raise InputError(f"There are no weights called {name!r}; use {', '.join(known) or 'none'}.")
     plan = plan_fetch(known[name])
@@ -53,3 +58,11 @@ def weights_fetch(name: Annotated[str, typer.Argument(help="A name from `weights
 
         folder = fetch_model_files(known[name], report)
     typer.echo(f"{known[name].title} is in {folder}")
+
+
+def _known() -> dict[str, ModelFiles]:
+    """The sets of the engines and of the recognisers, by name."""
+    from cosmos_workflow.checking.models import recogniser_files
+    from cosmos_workflow.engines.registry import all_model_files
+
+    return {**all_model_files(), **recogniser_files()}

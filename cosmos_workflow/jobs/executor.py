@@ -7,16 +7,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import QueueRunner, RunnerSnapshot, RunnerState
 from cosmos_workflow.jobs.document.tasks import TaskConfig, slug
-from cosmos_workflow.jobs.plan import ExecutionPlan, TakeRef, TaskPlan, plan_task, queue_items
-from cosmos_workflow.jobs.speech.assembly import assemble
+from cosmos_workflow.jobs.plan import ExecutionPlan, TaskPlan, plan_task, queue_items
+from cosmos_workflow.jobs.speech.assembly import assemble, restore_subtitles
 from cosmos_workflow.jobs.state import JobReader, TaskReport, TaskStatus
+from cosmos_workflow.jobs.takes import TakeRef
 from cosmos_workflow.queueing.items import ItemStatus, QueueItem
 from cosmos_workflow.queueing.queue import Queue
+
+if TYPE_CHECKING:
+    from cosmos_workflow.jobs.books.final import BookFinal
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,15 @@ class TaskEnded:
     result: TaskResult
 
 
-JobEvent = JobStarted | JobWaiting | JobProgressed | TakeMade | TaskEnded
+@dataclass(frozen=True, slots=True)
+class BookBound:
+    """The job's book was put together from the chapters that are there."""
+
+    job_id: str
+    book: BookFinal
+
+
+JobEvent = JobStarted | JobWaiting | JobProgressed | TakeMade | TaskEnded | BookBound
 OnEvent = Callable[[JobEvent], None]
 
 
@@ -94,7 +107,7 @@ class TaskExecutor:
     """Runs the tasks of one job. Takes of several tasks share batches; a task is put together as soon as its takes are done.
 
     A task that needs others is planned again once these are done: only then is it known whether what it would make is there.
-    `damaged` says by task what was made before and found damaged; its result notes that.
+    `damaged` says by take what was made before and found damaged; the result of its task notes that.
     """
 
     def __init__(
@@ -102,11 +115,11 @@ class TaskExecutor:
         operations: Operations,
         reader: JobReader,
         on_event: OnEvent | None = None,
-        damaged: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        damaged: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._operations = operations
         self._reader = reader
-        self._damaged = damaged
+        self._damaged = dict(damaged)
         self._notify = on_event or (lambda _event: None)
 
     def run(self, plan: ExecutionPlan, job_id: str, stop: threading.Event | None = None) -> list[TaskResult]:
@@ -120,13 +133,20 @@ class TaskExecutor:
     def finish(self, task: TaskConfig, made: int = 0, failed: str = "") -> TaskResult:
         """Put a task together where it is whole and its final isn't up to date, and say where it is."""
         report = self._reader.read_task(task, self._reader.look(task.job_id))
-        if task.joined and not report.current and not report.missing:
+        if task.joined and not report.missing:
             try:
+                if report.current and report.final:
+                    restore_subtitles(report.final, self._reader.jobs.disk)
+                    return self.result(report, made, failed)
                 self.put_together(report)
             except WorkflowError as error:
                 failed = str(error)
             report = self._reader.read_task(task, self._reader.look(task.job_id))
         return self.result(report, made, failed)
+
+    def note_damaged(self, damaged: Mapping[str, str]) -> None:
+        """Add to what was found damaged, by take."""
+        self._damaged |= damaged
 
     def put_together(self, report: TaskReport) -> None:
         """A new final from the pieces that are used now. Raises WorkflowError."""
@@ -140,14 +160,15 @@ class TaskExecutor:
         task, final = report.task, report.final
         files: dict[str, Path] = {}
         if task.joined and final and report.current:
-            files = {"audio": final.path, "subtitles": final.subtitles}
+            files = final.files
         elif not task.joined and (run := report.chosen[0]) is not None:
             files = {key: self._reader.store.runs.output_path(run, key) for key in run.outputs}
         missing = tuple(
             f"piece {piece.index + 1}: {piece.error or 'not made yet'}" for piece in report.missing if not piece.later
         )
         notes = [final.note] if final and files else []
-        if damaged := self._damaged.get(task.id):
+        takes = {take.digest for piece in report.pieces for take in piece.takes}
+        if damaged := [problem for take, problem in self._damaged.items() if take in takes]:
             more = f" And {len(damaged) - 1} more." if damaged[1:] else ""
             notes.append(f"Made again, since a file was damaged: {damaged[0]}{more}")
         done = report.status is TaskStatus.COMPLETED
@@ -262,7 +283,11 @@ class _Run:
     def _release(self, task_id: str) -> bool:
         """Plan a task anew, with what its needs have made, and queue it; where one of them made nothing, nor does this one."""
         before = self._plans[task_id]
-        pieces = self._reader.pieces(before.task, self._reader.look(self._job_id))
+        look = self._reader.look(self._job_id)
+        pieces = self._reader.pieces(before.task, look)
+        if damaged := self._reader.put_aside_damaged(look, look.sought):  # what other jobs have made, and only now was found
+            self._executor.note_damaged(damaged)
+            pieces = self._reader.pieces(before.task, self._reader.look(self._job_id))
         # It was never tried, since what it needs had failed: now it is what a run of the failed ones is for.
         mode = "resume" if before.mode == "failed" and before.waits else before.mode
         plan = plan_task(before.task, pieces, mode, before.only)

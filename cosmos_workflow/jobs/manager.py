@@ -19,15 +19,17 @@ from cosmos_workflow.engines.registry import told
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, list_choices, shorten
 from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.jobs.background import BackgroundState, JobBackground
+from cosmos_workflow.jobs.books.final import BookFinal
 from cosmos_workflow.jobs.document.edit import set_values
 from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, TakeMade, TaskResult
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-from cosmos_workflow.jobs.plan import CheckedJob, Choice, Mode
+from cosmos_workflow.jobs.plan import CheckedJob
 from cosmos_workflow.jobs.speech.assembly import Final, finals
 from cosmos_workflow.jobs.speech.scoring import Score
 from cosmos_workflow.jobs.state import JobReport, TaskReport, TaskStatus
 from cosmos_workflow.jobs.store import ENDINGS, Draft, StoredJob
+from cosmos_workflow.jobs.takes import Choice, Mode
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.yaml_places import MAX_YAML_BYTES, JobFileError, Location, Problem, read_text_file, read_yaml
 
@@ -190,7 +192,7 @@ class JobManager:
         return self.jobs.get(job_id)
 
     def duplicate(self, job_id: str) -> StoredJob:
-        """A copy with a name of its own; it starts as new."""
+        """A copy with a name of its own; what the first one has made of it isn't made again."""
         stored = self.jobs.get(job_id)
         if stored.job is None:
             raise InputError(f"{stored.name} can't be copied while it is wrong: {stored.problem}")
@@ -321,9 +323,18 @@ class JobManager:
         self.background.stop(job_id)
 
     @_changes
-    def assemble(self, job_id: str, key: str) -> TaskResult:
+    def assemble(self, job_id: str, key: str, bind: bool = True) -> TaskResult:
         """Put a task together anew from what is there, without making anything; see TaskOrchestrator.assemble."""
-        return self.orchestrator.assemble(self.job(job_id), key)
+        return self.orchestrator.assemble(self.job(job_id), key, bind)
+
+    @_changes
+    def bind(self, job_id: str) -> BookFinal | None:
+        """Put a job's book together anew from the chapters that are there; None for a job that is no book."""
+        return self.orchestrator.bind(self.job(job_id))
+
+    def book(self, job_id: str) -> BookFinal | None:
+        """A job's book as it was put together last; None where there is none."""
+        return self.orchestrator.binder.find(job_id)
 
     @_changes
     def choose(self, job_id: str, key: str, piece: int, run_id: str = "") -> TaskReport:
@@ -378,7 +389,7 @@ class JobManager:
         task, reader = report.task, self.orchestrator.reader
         known, choices = reader.look(task.job_id), self.choices(task.id)
         found: builtins.list[PieceTakes] = []
-        for piece in report.pieces[first : None if most is None else first + most]:
+        for piece in reader.seek_elsewhere(report.pieces[first : None if most is None else first + most], known):
             runs = known.heard(piece)
             scores = reader.scores(task, runs) if task.joined and runs else [None] * len(runs)
             by_hand = bool(choices.get(piece.digest, Choice()).run_id)

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path, PurePath
 
+from cosmos_workflow.checking.verdict import Fault
 from cosmos_workflow.engines.registry import known_engine
 from cosmos_workflow.errors import list_choices, shorten
 from cosmos_workflow.jobs.document.tasks import JobFile, Source, TaskConfig, all_needs
-from cosmos_workflow.jobs.plan import Choice, KnownRuns, PieceState, TakeRef, pieces_of
+from cosmos_workflow.jobs.plan import pieces_of
 from cosmos_workflow.jobs.speech.assembly import Final, Piece, final_state, finals
-from cosmos_workflow.jobs.speech.scoring import Fault, FaultScorer, Score, ScoreFile, Scorer, best
+from cosmos_workflow.jobs.speech.scoring import FaultScorer, Score, ScoreFile, Scorer, best
+from cosmos_workflow.jobs.status import TaskStatus, job_status, share_made, status_label, task_message, task_status
 from cosmos_workflow.jobs.store import JobStore
+from cosmos_workflow.jobs.takes import Choice, KnownRuns, PieceState, TakeRef, prompt_id, with_runs
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.store import Store
-
-
-class TaskStatus(StrEnum):
-    """Where a task, or a job, is."""
-
-    NEW = "New"
-    RUNNING = "Running"
-    PARTIAL = "Partial"
-    COMPLETED = "Completed"
-    FAILED = "Failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +73,13 @@ class JobReport:
 
 @dataclass(slots=True)
 class Look(KnownRuns):
-    """The runs of a job at one moment, and what was read of its tasks then: what one task needs of another is read once."""
+    """The runs of a job at one moment, and what was read of its tasks then: what one task needs of another is read once.
+
+    `sought` are the takes that were looked for in other jobs.
+    """
 
     reports: dict[str, TaskReport] = field(default_factory=dict)
+    sought: set[str] = field(default_factory=set)
 
 
 class JobReader:
@@ -99,13 +95,16 @@ class JobReader:
         runs = self.store.runs.list(self.jobs.owner, source=TakeRef.all_of(job_id), limit=None)
         return Look.of(runs, lambda run: self.output_of(run) is not None)
 
-    def put_aside_damaged(self, job_id: str) -> dict[str, list[str]]:
-        """By task, what was wrong with files that changed since they were made; what they were is to be made again."""
-        found: dict[str, list[str]] = {}
-        for runs in self.look(job_id).made.values():
-            for run in runs:
+    def put_aside_damaged(self, known: Look, only: Collection[str] | None = None) -> dict[str, str]:
+        """By take, what was wrong with files that changed since they were made; what they were is to be made again.
+
+        `only` says which takes are looked at, where not all are.
+        """
+        found: dict[str, str] = {}
+        for take in known.made if only is None else known.made.keys() & only:
+            for run in known.made[take]:
                 if problem := self.store.repair.put_aside_damaged(run):
-                    found.setdefault(TakeRef.parse(run.source).task_id, []).append(f"{shorten(run.prompt_text, 40)}: {problem}")
+                    found[take] = f"{shorten(run.prompt_text, 40)}: {problem}"
         return found
 
     def pieces(self, task: TaskConfig, known: Look) -> tuple[PieceState, ...]:
@@ -116,7 +115,18 @@ class JobReader:
         def result_of(source: Source) -> Path | None:
             return self.result_files(known.reports[source.task.id]).get(source.output)
 
-        return pieces_of(task, known, self.jobs.choices(task.id), self.store.digests.of, result_of)
+        pieces = pieces_of(task, known, self.jobs.choices(task.id), self.store.digests.of, result_of)
+        return self.seek_elsewhere(pieces, known)
+
+    def seek_elsewhere(self, pieces: tuple[PieceState, ...], known: Look) -> tuple[PieceState, ...]:
+        """The pieces with what the owner's other jobs have made of them, where this one hasn't."""
+        lacking = {take.digest for piece in pieces for take in piece.takes if not take.made} - known.sought
+        if not lacking:
+            return pieces
+        known.sought |= lacking
+        runs = self.store.runs.made_of([prompt_id(take) for take in lacking], self.jobs.owner)
+        known.add(run for run in runs if TakeRef.is_one(run.source) and self.output_of(run))
+        return with_runs(pieces, known)
 
     def result_files(self, report: TaskReport) -> dict[str, Path]:
         """The files of a completed task's result by their keys, "" being the one that is played; empty for any other task."""
@@ -124,7 +134,7 @@ class JobReader:
             return {}
         if report.task.joined:
             final = report.finals[-1]
-            return {"": final.path, "audio": final.path, "subtitles": final.subtitles}
+            return {"": final.path, **final.files}
         run = report.chosen[0]
         played = self.output_of(run) if run else None
         if run is None or played is None:
@@ -147,7 +157,7 @@ class JobReader:
         reports = tuple(self.read_task(task, known, live) for task in job.tasks)
         counted = [report for report in reports if report.task.enabled] or list(reports)
         progress = sum(report.progress for report in counted) / len(counted)
-        status = TaskStatus.RUNNING if live else _job_status([report.status for report in counted])
+        status = TaskStatus.RUNNING if live else job_status([report.status for report in counted])
         return JobReport(job, status, progress, reports)
 
     def read_task(self, task: TaskConfig, known: Look, live: bool = False) -> TaskReport:
@@ -166,12 +176,12 @@ class JobReader:
         running = any(take.running for piece in pieces for take in piece.takes) and (live or self.jobs.is_held(task.job_id))
         begun = [take.last.started_at for piece in pieces for take in piece.takes if take.last and take.last.started_at]
         waits, never = self._waits(task, pieces, known)
-        status = _status(pieces, chosen, current, running or (live and task.enabled and bool(begun)), never)
+        status = task_status(pieces, chosen, current, running or (live and task.enabled and bool(begun)), never)
         return TaskReport(
             task=task,
             status=status,
-            progress=1.0 if status is TaskStatus.COMPLETED else min(0.99, _progress(pieces)),
-            message=waits or _message(task, pieces, chosen, current),
+            progress=1.0 if status is TaskStatus.COMPLETED else min(0.99, share_made(pieces)),
+            message=waits or task_message(task, pieces, chosen, current),
             pieces=pieces,
             chosen=tuple(chosen),
             finals=tuple(made),
@@ -250,66 +260,6 @@ class JobReader:
 
 def _sounding(piece: PieceState, run: RunRecord, path: Path) -> Piece:
     return Piece(run.id, path, piece.chunk.text, piece.chunk.speaker, piece.chunk.break_after, piece.chunk.pause)
-
-
-def status_label(status: TaskStatus, progress: float) -> str:
-    """A status with its percentage, where it has one."""
-    return f"{status} {int(progress * 100)} %" if status in (TaskStatus.RUNNING, TaskStatus.PARTIAL) else str(status)
-
-
-def _status(
-    pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None], current: bool, running: bool, never: bool
-) -> TaskStatus:
-    if current:
-        return TaskStatus.COMPLETED
-    if running:
-        return TaskStatus.RUNNING
-    if never:
-        return TaskStatus.FAILED
-    lacking = [piece for piece, run in zip(pieces, chosen, strict=True) if run is None]
-    if lacking and all(piece.failed for piece in lacking):
-        return TaskStatus.FAILED
-    begun = any(take.last for piece in pieces for take in piece.takes)
-    return TaskStatus.PARTIAL if begun else TaskStatus.NEW
-
-
-def _progress(pieces: Sequence[PieceState]) -> float:
-    takes = [take for piece in pieces for take in piece.takes]
-    done = sum(1.0 if take.made else take.last.progress if take.running and take.last else 0.0 for take in takes)
-    return done / len(takes)
-
-
-def _message(task: TaskConfig, pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None], current: bool) -> str:
-    heard = sum(run is not None for run in chosen)
-    total = len(pieces)
-    if current:
-        return f"{total} of {total} pieces" if total > 1 else "done"
-    failed = [piece for piece, run in zip(pieces, chosen, strict=True) if run is None and piece.failed]
-    parts = [f"{heard} of {total} pieces"]
-    if failed:
-        parts.append(f"failed: {_numbers(failed)} ({failed[0].error})")
-    waiting = [piece for piece, run in zip(pieces, chosen, strict=True) if run is None and not piece.failed]
-    if waiting and heard:
-        parts.append(f"missing: {_numbers(waiting)}")
-    if heard == total and task.joined:
-        parts.append("to be put together")
-    return "; ".join(parts)
-
-
-def _numbers(pieces: Sequence[PieceState], most: int = 8) -> str:
-    shown = ", ".join(str(piece.index + 1) for piece in pieces[:most])
-    return f"{shown} and {len(pieces) - most} more" if len(pieces) > most else shown
-
-
-def _job_status(statuses: Sequence[TaskStatus]) -> TaskStatus:
-    found = set(statuses)
-    if TaskStatus.RUNNING in found:
-        return TaskStatus.RUNNING
-    if found <= {TaskStatus.COMPLETED}:
-        return TaskStatus.COMPLETED
-    if found <= {TaskStatus.NEW}:
-        return TaskStatus.NEW
-    return TaskStatus.FAILED if found <= {TaskStatus.COMPLETED, TaskStatus.FAILED} else TaskStatus.PARTIAL
 
 
 def tried_to_the_end(report: TaskReport) -> bool:

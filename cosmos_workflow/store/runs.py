@@ -29,13 +29,16 @@ if TYPE_CHECKING:
 
 INTERRUPTED = "interrupted"
 RUNNING = str(ItemStatus.RUNNING)
+_AT_ONCE = 500
+"""Values in one query: databases have a limit."""
 _RUN_ID = re.compile(r"rs_[a-z0-9_]{1,60}")
 _PARTIAL = ".partial"
 _DELETED = ".deleted"
 
 
 class RunFilter(TypedDict, total=False):
-    """Which runs: `text` is looked for in prompt, engine, error and id; `source` is equal, or a prefix where it ends with "*".
+    """Which runs: `text` is looked for in prompt, engine, error and id; `source` is equal, or a prefix where it ends with "*";
+    `token` is the queue's.
 
     Interrupted ones, whose item ran again, only where `interrupted` asks for them.
     """
@@ -44,6 +47,7 @@ class RunFilter(TypedDict, total=False):
     status: ItemStatus | Collection[ItemStatus] | None
     text: str
     source: str | None
+    token: str | None
     interrupted: bool
 
 
@@ -231,6 +235,17 @@ class Runs:
         with self._database.read() as connection:
             return [run_of(row) for row in connection.execute(query).mappings()]
 
+    def made_of(self, prompt_ids: Collection[str], owner: str | None = LOCAL) -> list[RunRecord]:
+        """The runs of these prompts that succeeded, oldest first."""
+        found: list[RunRecord] = []
+        wanted = sorted(prompt_ids)
+        for start in range(0, len(wanted), _AT_ONCE):
+            some = runs.c.prompt_id.in_(wanted[start : start + _AT_ONCE])
+            succeeded = and_(some, runs.c.status == str(ItemStatus.SUCCEEDED), *_of(owner))
+            with self._database.read() as connection:
+                found += [run_of(row) for row in connection.execute(select(runs).where(succeeded)).mappings()]
+        return sorted(found, key=lambda run: (run.started_at or 0.0, run.id))
+
     def delete(self, ids: Collection[str], owner: str | None = LOCAL) -> int:
         """Delete finished runs with their folders, and say how many there were; raises InputError for one that still runs."""
         wanted = [record for run_id in dict.fromkeys(ids) if (record := self.get(run_id, owner)) is not None]
@@ -345,6 +360,7 @@ def _matching(
     status: ItemStatus | Collection[ItemStatus] | None = None,
     text: str = "",
     source: str | None = None,
+    token: str | None = None,
     interrupted: bool = False,
 ) -> ColumnElement[bool]:
     chosen = _of(owner)
@@ -356,6 +372,8 @@ def _matching(
     if source is not None:
         prefix = source.removesuffix("*")
         chosen.append(runs.c.source.startswith(prefix, autoescape=True) if prefix != source else runs.c.source == source)
+    if token is not None:
+        chosen.append(runs.c.token == token)
     if not interrupted:
         chosen.append(or_(runs.c.interrupted.is_(False), runs.c.status == str(ItemStatus.FAILED)))
     chosen += words_in(text, (runs.c.prompt_text, runs.c.engine, runs.c.error, runs.c.id))

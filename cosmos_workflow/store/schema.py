@@ -99,6 +99,7 @@ runs = Table(
     Index("runs_by_status", "status"),
     Index("runs_by_engine", "engine", "status", "seq"),
     Index("runs_by_source", "source"),
+    Index("runs_by_prompt", "owner", "prompt_id"),
 )
 
 queues = Table(
@@ -125,6 +126,9 @@ queue_items = Table(
 def prepare(connection: Connection) -> None:
     """Make what is missing, and bring an older database up to date; in the caller's transaction."""
     tables.create_all(connection)
+    for table in tables.sorted_tables:  # tables that were there already got no new indexes
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
     found = connection.execute(select(meta.c.value).where(meta.c.key == "schema_version")).scalar()
     if found is None:
         connection.execute(insert(meta).values(key="schema_version", value=str(VERSION)))

@@ -5,17 +5,19 @@ An empty token makes a new queue; every answer carries the token.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import gradio as gr
 from gradio.events import api as endpoint_of
+from gradio.utils import get_function_description
 
 from cosmos_workflow.engines.registry import require_available
 from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.execution.runner import RunnerSnapshot
 from cosmos_workflow.execution.sessions import Session
 from cosmos_workflow.queueing.items import Prompt
+from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.store import Store
 from cosmos_workflow.ui.page import Page, guard, owner_of
 from cosmos_workflow.ui.queue.following import follow
@@ -25,7 +27,7 @@ MAX_AT_ONCE = 10_000
 
 
 def build(page: Page) -> None:
-    """The six endpoints; nothing else of the page can be called from outside."""
+    """The endpoints; nothing else of the page can be called from outside."""
 
     def open_session(token: str, request: gr.Request) -> Session:
         if not isinstance(token, str | None):
@@ -34,9 +36,25 @@ def build(page: Page) -> None:
         return page.sessions.find(token, owner) if token else page.sessions.open("", owner)
 
     def add_to_queue(
-        token: str, prompts: list[Any], engine: str, params: dict[str, Any], weights: dict[str, Any], request: gr.Request
+        token: str,
+        prompts: list[Any],
+        engine: str,
+        params: dict[str, Any] | None = None,
+        weights: dict[str, Any] | None = None,
+        request: gr.Request = None,  # type: ignore[assignment]
     ) -> dict[str, Any]:
-        """Add prompts: texts, ids of the library ("ps_..."), or {"text": ..., "inputs": {"video": file name}}."""
+        """Add prompts to a queue.
+
+        Args:
+            token: Which queue; an empty one makes a new queue, whose token the answer says.
+            prompts: Texts, ids of the library ("ps_..."), or objects such as {"text": "...", "inputs": {"video": "clip.mp4"}}.
+            engine: The name of an engine, as `cosmos-workflow engines` lists them.
+            params: What the engine is told; what isn't said has its default.
+            weights: Control weights, for engines that have them.
+
+        Returns:
+            The token, the state of the queue, and under "added" the ids of the new items.
+        """
         wanted = read_prompts(prompts, page.store, owner_of(request))
         if not isinstance(engine, str):
             raise InputError(f"engine: {shorten(engine)} isn't right; give the name of an engine.")
@@ -47,24 +65,71 @@ def build(page: Page) -> None:
         return answer(session, added=[item.id for item in added])
 
     def remove_from_queue(token: str, ids: list[str], request: gr.Request) -> dict[str, Any]:
-        """Take away waiting items by their ids."""
+        """Take away waiting items.
+
+        Args:
+            token: Which queue.
+            ids: The ids of the items, as add_to_queue said them.
+
+        Returns:
+            The token, the state of the queue, and under "removed" the ids of the items that are gone.
+        """
         wanted = read_ids(ids)
         session = open_session(token, request)
         return answer(session, removed=[item.id for item in session.queue.remove_from_queue(wanted)])
 
     def clear_queue(token: str, request: gr.Request) -> dict[str, Any]:
-        """Take away everything that waits; what runs goes on."""
+        """Take away everything that waits; what runs goes on.
+
+        Args:
+            token: Which queue.
+
+        Returns:
+            The token, the state of the queue, and under "removed" the ids of the items that are gone.
+        """
         session = open_session(token, request)
         return answer(session, removed=[item.id for item in session.queue.clear_queue()])
 
     def get_queue_display(token: str, request: gr.Request) -> dict[str, Any]:
-        """The queue as a table."""
+        """The queue as a table.
+
+        Args:
+            token: Which queue.
+
+        Returns:
+            The token, the state of the queue, and the table as "headers" and "data", a list a row.
+        """
         session = open_session(token, request)
         frame = session.queue.get_queue_display()
         return answer(session, headers=list(frame.columns), data=frame.to_numpy().tolist())
 
+    def get_results(token: str, newest: int = MAX_AT_ONCE, request: gr.Request = None) -> dict[str, Any]:  # type: ignore[assignment]
+        """What became of the items of a queue.
+
+        Args:
+            token: Which queue.
+            newest: How many at most, the newest ones.
+
+        Returns:
+            The token, the state of the queue, and "results", in the order in which they began: item, run, status, text, error
+            and files, each file as a path of this server, such as "/media/rs_.../audio".
+        """
+        if not isinstance(newest, int) or isinstance(newest, bool) or not 1 <= newest <= MAX_AT_ONCE:
+            raise InputError(f"newest: {shorten(newest)} isn't right; give a number from 1 to {MAX_AT_ONCE:,}.")
+        session = open_session(token, request)
+        runs = page.store.runs.list(owner_of(request), token=session.token, limit=newest)
+        return answer(session, results=[result_of(run) for run in reversed(runs)])
+
     def pause_queue(token: str, free_devices: bool = False, request: gr.Request = None) -> dict[str, Any]:  # type: ignore[assignment]
-        """Stop after the running batch; with `free_devices` the engines are unloaded then."""
+        """Stop after the running batch.
+
+        Args:
+            token: Which queue.
+            free_devices: Whether the engines are unloaded then.
+
+        Returns:
+            The token and the state of the queue.
+        """
         if not isinstance(free_devices, bool | None):
             raise InputError(f"free_devices: {shorten(free_devices)} isn't right; give true or false.")
         session = open_session(token, request)
@@ -72,15 +137,42 @@ def build(page: Page) -> None:
         return answer(session)
 
     async def process_queue(token: str, request: gr.Request) -> AsyncIterator[dict[str, Any]]:
-        """Start the queue, or attach to it where it runs; an answer whenever something is done, until it stops."""
+        """Start a queue, or attach to it where it runs; answers whenever something is done, until it stops.
+
+        Args:
+            token: Which queue.
+
+        Returns:
+            The token, the state of the queue, how far it is, and at its end a message.
+        """
         session = open_session(token, request)
         if len(session.queue):
             session.runner.start()
         async for snapshot in follow(session, lambda *_fraction, **_words: None):
             yield {**answer(session, snapshot), "message": end_notice(snapshot) if not snapshot.active else ""}
 
-    for endpoint in (add_to_queue, remove_from_queue, clear_queue, get_queue_display, pause_queue, process_queue):
-        endpoint_of(guard(endpoint, str), api_name=endpoint.__name__, concurrency_limit=None)
+    endpoints = (add_to_queue, remove_from_queue, clear_queue, get_queue_display, get_results, pause_queue, process_queue)
+    for endpoint in endpoints:
+        endpoint_of(
+            guard(endpoint, str),
+            api_name=endpoint.__name__,
+            api_description=described(endpoint),
+            concurrency_limit=None,
+        )
+
+
+def described(endpoint: Callable[..., Any]) -> str:
+    """What an endpoint does and takes, in one paragraph: gradio's page of the endpoints shows no text for an argument."""
+    text, arguments, _ = get_function_description(endpoint)
+    said = [f"{name}: {sentence}" for name, sentence in arguments.items() if sentence]
+    return " ".join([text, *said])
+
+
+def result_of(run: RunRecord) -> dict[str, Any]:
+    """A run as `get_results` tells of it; its files are paths of the server, for whoever may see the queue."""
+    files = {key: f"/media/{run.id}/{key}" for key in run.outputs}
+    told = {"item": run.item_id, "run": run.id, "status": str(run.status), "text": run.prompt_text, "error": run.error}
+    return {**told, "files": files, "metadata": dict(run.metadata)}
 
 
 def answer(session: Session, snapshot: RunnerSnapshot | None = None, **more: Any) -> dict[str, Any]:
@@ -91,7 +183,7 @@ def answer(session: Session, snapshot: RunnerSnapshot | None = None, **more: Any
         "token": session.token,
         "state": str(now.state),
         "reason": now.reason,
-        "queued": len(queue.queued),
+        "queued": queue.waiting,
         "running": len(queue.running),
         "done": {str(status): number for status, number in queue.done.items()},
         "progress": round(now.fraction, 4),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
 from cosmos_workflow.execution.estimates import BatchingGain, Rate, TimeLeft, time_left
 from cosmos_workflow.execution.runner import RunnerSnapshot
+from cosmos_workflow.queueing.batches import Plan
 from cosmos_workflow.queueing.items import Batch, QueueItem
 from cosmos_workflow.queueing.rows import group_labels
 from cosmos_workflow.store.records import LOCAL
@@ -79,21 +80,22 @@ class Window:
 class PageView:
     """A page at one moment. `plan` gives the batches of what is queued, `rate` an engine's speed, `gain` what batching gains.
 
-    `since` is when this server started: older items were restored from an earlier run of it.
+    `since` is when this server started: older items were restored from an earlier run of it. `token` is the queue's.
     """
 
     snapshot: RunnerSnapshot
-    plan: Callable[[], Sequence[Batch]]
+    plan: Callable[[], Plan]
     rate: Callable[[str], Rate | None]
     since: float = 0.0
     owner: str = LOCAL
     gain: Callable[[str], BatchingGain | None] = lambda _engine: None
     state: PageState = field(default_factory=PageState)
+    token: str = ""
 
     @cached_property
-    def planned(self) -> tuple[Batch, ...]:
+    def planned(self) -> Plan:
         """The batches of what is queued, in the order in which they will run."""
-        return tuple(self.plan())
+        return self.plan()
 
     @cached_property
     def labels(self) -> dict[str, str]:

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from cosmos_workflow.checking.sound import expected_seconds
+from cosmos_workflow.checking.verdict import Fault
 from cosmos_workflow.engines.base import Device, Output
 from cosmos_workflow.engines.espeak.engine import EspeakEngine
 from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
-from cosmos_workflow.jobs.plan import take_seeds
-from cosmos_workflow.jobs.speech.scoring import Fault, FaultScorer, Score, best, expected_seconds
+from cosmos_workflow.jobs.speech.scoring import FaultScorer, Score, best
+from cosmos_workflow.jobs.takes import take_seeds
 
 SENTENCES = {
     "en-us": "The last ferry had gone, and two people were left on the pier.",

@@ -15,8 +15,8 @@ from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.jobs.background import JobBackground
 from cosmos_workflow.jobs.manager import TEMPLATES, JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-from cosmos_workflow.jobs.plan import Choice
 from cosmos_workflow.jobs.store import JobStore
+from cosmos_workflow.jobs.takes import Choice
 from cosmos_workflow.queueing import ItemStatus
 from cosmos_workflow.yaml_places import JobFileError
 
@@ -95,13 +95,13 @@ def test_jobs_have_an_order(manager: JobManager) -> None:
     assert manager.jobs.ids() == ["two", "one", "three", "four"]
 
 
-def test_a_copy_starts_as_new(manager: JobManager, orchestrator: TaskOrchestrator) -> None:
+def test_a_copy_has_what_the_first_one_has_made(manager: JobManager, orchestrator: TaskOrchestrator) -> None:
     stored = manager.create("Night", SIMPLE.format("a"))
     assert stored.job is not None
     orchestrator.run(stored.job)
     copy = manager.duplicate(stored.id)
     assert (copy.id, copy.name) == ("night-copy", "Night copy")
-    assert [entry.report.label for entry in manager.list() if entry.report] == ["Completed", "New"]
+    assert [entry.report.label for entry in manager.list() if entry.report] == ["Completed", "Partial 99 %"]
 
 
 def test_a_deleted_job_takes_its_finals_with_it(manager: JobManager, orchestrator: TaskOrchestrator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -124,6 +125,78 @@ def test_a_deleted_output_is_made_again(orchestrator: TaskOrchestrator, manager:
     assert orchestrator.report(job).label == "Partial 75 %"
     (result,) = orchestrator.run(job)
     assert (result.succeeded, result.made) == (True, 1)
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_deleted_subtitles_are_written_again(
+    orchestrator: TaskOrchestrator, manager: JobManager, tone: Log, earlier: bool
+) -> None:
+    job = job_of(manager, STORY)
+    (first,) = orchestrator.run(job)
+    subtitles = first.files["subtitles"]
+    text = subtitles.read_text()
+    subtitles.unlink()
+    if earlier:  # an earlier release didn't write down when a piece ends
+        told = subtitles.with_suffix(".json")
+        told.write_text(re.sub(r'"end": [0-9.]+,', "", told.read_text()))
+    report = orchestrator.report_task(job, "one")
+    assert report.label == "Completed"
+    assert set(orchestrator.reader.result_files(report)) == {"", "audio"}
+    (again,) = orchestrator.run(job)
+    assert (again.succeeded, again.files, len(tone())) == (True, first.files, 4)
+    if not earlier:
+        assert subtitles.read_text() == text
+    assert subtitles.read_text().count("-->") == 4
+
+
+@pytest.mark.parametrize("how", ["renamed", "copied", "copied outside", "one of its tasks"])
+def test_what_another_job_has_made_isnt_made_again(
+    orchestrator: TaskOrchestrator, manager: JobManager, tone: Log, tmp_path: Path, how: str
+) -> None:
+    job = job_of(manager, STORY)
+    orchestrator.run(job)
+    text = job.source
+    assert job.path is not None
+    if how == "renamed":
+        other = orchestrator.jobs.load(job.path.rename(job.path.with_name("tale.yaml")))
+    elif how == "copied":
+        other = manager.create("tale", text).job
+    elif how == "copied outside":
+        (tmp_path / "elsewhere.yaml").write_text(text)
+        other = orchestrator.jobs.load(tmp_path / "elsewhere.yaml")
+    else:
+        other = manager.create("tale", text.replace("name: one", "name: two") + "  - text: Something new.\n").job
+    assert other is not None
+    assert orchestrator.report_task(other, other.tasks[0].key).label == "Partial 99 %"
+    results = orchestrator.run(other)
+    assert [result.succeeded for result in results] == [True] * len(other.tasks)
+    assert (results[0].made, len(tone())) == (0, 4 if len(other.tasks) == 1 else 5)
+    # What the first job makes anew later is its own affair.
+    if how != "renamed":
+        orchestrator.run(job, "all")
+        assert orchestrator.report(other).label == "Completed"
+
+
+def test_what_another_user_has_made_is_made_again(
+    workspace: Workspace, operations: Operations, manager: JobManager, tone: Log
+) -> None:
+    job = job_of(manager, STORY)
+    manager.orchestrator.run(job)
+    other = TaskOrchestrator(operations, JobStore(workspace, "anna"))
+    (result,) = other.run(other.jobs.check(job.source, "story"))
+    assert (result.made, len(tone())) == (4, 8)
+
+
+def test_a_damaged_piece_of_another_job_is_made_again(orchestrator: TaskOrchestrator, manager: JobManager, tone: Log) -> None:
+    job = job_of(manager, STORY)
+    orchestrator.run(job)
+    run = orchestrator.operations.store.runs.list(limit=1)[0]
+    orchestrator.operations.store.runs.output_path(run, "audio").write_bytes(b"")
+    other = manager.create("tale", job.source).job
+    assert other is not None
+    (result,) = orchestrator.run(other)
+    assert (result.succeeded, result.made, len(tone())) == (True, 1, 5)
+    assert "Made again, since a file was damaged" in result.note
 
 
 @pytest.mark.parametrize("damage", [lambda sound: sound[: len(sound) // 2], lambda sound: bytes(len(sound)), lambda _: b""])
@@ -302,6 +375,6 @@ def test_a_file_outside_the_workspace_has_a_place_of_its_own(orchestrator: TaskO
     assert jobs[0].id != jobs[1].id
     (result,) = orchestrator.run(jobs[0])
     assert result.succeeded
-    assert orchestrator.report(jobs[1]).label == "New"
+    assert orchestrator.report_task(jobs[1], "1").finals == ()
     assert (orchestrator.get_detailed_status(f"{jobs[0].id}/1") or {})["status"] == "Completed"
     assert orchestrator.jobs.list() == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cosmos_workflow.jobs.plan import Take, TakeRef
+from cosmos_workflow.jobs.takes import Take, TakeRef
 from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.recovery import REASON

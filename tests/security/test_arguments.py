@@ -18,6 +18,7 @@ ENDPOINTS: dict[str, list[Any]] = {
     "remove_from_queue": ["", []],
     "clear_queue": [""],
     "get_queue_display": [""],
+    "get_results": ["", 10],
     "pause_queue": ["", False],
 }
 WRONG: list[Any] = [
@@ -61,6 +62,12 @@ def test_too_few_or_too_many_arguments_are_a_sentence(ann: Visitor, data: list[A
         assert ann.answer("add_to_queue", answer.json()["event_id"])
     else:
         assert answer.status_code in (400, 422)
+
+
+def test_what_has_a_default_may_be_left_out(ann: Visitor) -> None:
+    assert "added" in str(ann.call("add_to_queue", "", ["One."], "espeak"))
+    short = ann.post("/gradio_api/call/add_to_queue", json={"data": ["", ["One."]]})
+    assert (short.status_code, "2 values are too few; give 3" in short.text) == (422, True)
 
 
 @pytest.mark.parametrize("name", ["rate", "seed", "pitch"])

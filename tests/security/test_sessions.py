@@ -50,6 +50,7 @@ def test_a_pages_messages_reach_nobody_else(ann: Visitor, bob: Visitor) -> None:
 def test_a_token_is_its_owners(ann: Visitor, bob: Visitor, opened: str) -> None:
     calls: list[tuple[str, list[Any]]] = [
         ("get_queue_display", []),
+        ("get_results", []),
         ("clear_queue", []),
         ("remove_from_queue", [["qi_1"]]),
         ("pause_queue", [False]),

@@ -56,6 +56,12 @@ class Final:
     note: str
     created_at: float
 
+    @property
+    def files(self) -> dict[str, Path]:
+        """Its sound, and its subtitles unless somebody deleted them, by their keys."""
+        files = {"audio": self.path, "subtitles": self.subtitles}
+        return {key: path for key, path in files.items() if path.is_file()}
+
 
 def final_state(pieces: Sequence[Piece], audio: Audio) -> str:
     """What a final would be made of, as a digest: equal states give equal sounds."""
@@ -96,8 +102,9 @@ def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, dis
         disk.rename(temporary, folder / f"{stem}.{audio.format}")
     finally:
         temporary.unlink(missing_ok=True)
-    starts, ends = ([edge / shape.rate for edge in edges] for edges in zip(*spans, strict=True))
-    spoken = zip((piece.text for piece in pieces), starts, ends, strict=True)
+    starts = [start / shape.rate for start, _ in spans]
+    ends = [end / shape.rate for _, end in spans]
+    spoken = list(zip((piece.text for piece in pieces), starts, ends, strict=True))
     disk.write(folder / f"{stem}.srt", subrip(spoken).encode())
     final = Final(
         number=number,
@@ -110,13 +117,25 @@ def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, dis
         note=note,
         created_at=time.time(),
     )
-    disk.write(folder / f"{stem}.json", _describe(final, pieces, audio, gain).encode())
+    disk.write(folder / f"{stem}.json", _describe(final, pieces, ends, audio, gain).encode())
     return final
 
 
 def finals(folder: Path) -> list[Final]:
     """The finals of a folder, oldest first; one whose sound was deleted doesn't count."""
     return sorted((final for final in _numbered(folder) if final.path.is_file()), key=lambda final: final.number)
+
+
+def restore_subtitles(final: Final, disk: Disk | None = None) -> None:
+    """Write the subtitles of a final again where somebody deleted them; its description says what is heard when."""
+    if final.subtitles.is_file():
+        return
+    told = _content(final.path.with_suffix(".json"))["pieces"]
+    begun = [float(piece["start"]) for piece in told]
+    # A final of an earlier release doesn't say when a piece ends.
+    ends = [float(piece.get("end", until)) for piece, until in zip(told, [*begun[1:], final.seconds], strict=True)]
+    spoken = zip((str(piece["text"]) for piece in told), begun, ends, strict=True)
+    (disk or Disk()).write(final.subtitles, subrip(spoken).encode())
 
 
 def _gain(levels: Levels, normalize: Normalize) -> tuple[float, str]:
@@ -148,7 +167,7 @@ def _read(path: Path) -> Final | None:
     if not re.search(r"-\d{3,}$", path.stem):
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = _content(path)
         return Final(
             number=int(content["number"]),
             path=path.with_name(str(content["file"])),
@@ -166,7 +185,11 @@ def _read(path: Path) -> Final | None:
         return None  # not one of ours: its owner may keep other files here
 
 
-def _describe(final: Final, pieces: Sequence[Piece], audio: Audio, gain: float) -> str:
+def _content(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _describe(final: Final, pieces: Sequence[Piece], ends: Sequence[float], audio: Audio, gain: float) -> str:
     content: dict[str, Any] = {
         "number": final.number,
         "file": final.path.name,
@@ -177,8 +200,15 @@ def _describe(final: Final, pieces: Sequence[Piece], audio: Audio, gain: float) 
         "gain_db": round(20 * math.log10(gain), 3) if gain > 0 else None,
         "audio": audio.model_dump(mode="json"),
         "pieces": [
-            {"run": piece.run_id, "start": start, "text": piece.text, "speaker": piece.speaker, "break": piece.break_after}
-            for piece, start in zip(pieces, final.starts, strict=True)
+            {
+                "run": piece.run_id,
+                "start": start,
+                "end": round(end, 6),
+                "text": piece.text,
+                "speaker": piece.speaker,
+                "break": piece.break_after,
+            }
+            for piece, start, end in zip(pieces, final.starts, ends, strict=True)
         ],
     }
     return json.dumps(content, ensure_ascii=False, indent=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -137,7 +138,7 @@ class GradioBorder:
         elif type(number) is not int or number not in self._demo.fns:
             raise RefusedError(404, "This page is of an earlier start; reload it.")
         if "data" in kept:
-            self._require_values(kept["data"], number, name)
+            kept["data"] = self._whole_values(kept["data"], number, name)
         if kept.get("session_hash") is not None:
             kept["session_hash"] = self._own_name(kept["session_hash"], owner)
         return self._checked_values(kept, owner)
@@ -156,16 +157,22 @@ class GradioBorder:
         if name is not None and name not in endpoints:
             raise RefusedError(404, f"There is no endpoint {name}; use {', '.join(sorted(map(str, endpoints)))}.")
 
-    def _require_values(self, data: Any, number: int | None, name: str | None) -> None:
+    def _whole_values(self, data: Any, number: int | None, name: str | None) -> list[Any]:
+        """The values of a call, with the defaults of those that a program left out at the end."""
         if not isinstance(data, list):
             raise RefusedError(422, "data: give a list of values.")
+        defaults: list[Any] = []
         if number is not None:
-            least = len(self._demo.fns[number].inputs)
+            whole = len(self._demo.fns[number].inputs)
         else:  # a program leaves out what the server keeps for a page
             endpoint = self._endpoints().get(name)
-            least = sum(not block.skip_api for block in endpoint.inputs) if endpoint else 0
-        if len(data) < least:
-            raise RefusedError(422, f"data: {len(data)} values are too few; give {least}.")
+            whole = sum(not block.skip_api for block in endpoint.inputs) if endpoint else 0
+            given = inspect.signature(endpoint.fn).parameters.values() if endpoint and endpoint.fn else ()
+            defaults = [value.default for value in list(given)[:whole] if value.default is not inspect.Parameter.empty]
+        lacking = whole - len(data)
+        if lacking > len(defaults):
+            raise RefusedError(422, f"data: {len(data)} values are too few; give {whole - len(defaults)}.")
+        return [*data, *defaults[len(defaults) - lacking :]] if lacking > 0 else data
 
     def _checked_values(self, value: Any, owner: str, depth: int = 0) -> Any:
         """A value with every file in it checked."""

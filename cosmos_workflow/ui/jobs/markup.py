@@ -151,12 +151,17 @@ def _final(report: TaskReport, final: Final, newest: bool) -> Row:
     note = f'<p class="cw-sub">{escape(final.note)}</p>' if final.note else ""
     word = "Final" if newest else "Earlier final"
     facts = f"{clock(final.created_at)} · {precise_seconds(final.seconds)} · {count(len(final.runs), 'piece')}"
+    subtitles = escape(final_url(report.task.id, final, "subtitles"))
+    beside = (
+        f'<a class="cw-download" href="{subtitles}&download=1" download>{escape(final.subtitles.name)}</a>'
+        if "subtitles" in final.files
+        else ""
+    )
     html = (
         f"{markup.card_head(f'{word} {final.number}')}{markup.sub(facts)}{note}"
         f'<audio controls preload="metadata" aria-label="{label}" src="{source}"></audio>'
         f'<div class="cw-files"><a class="cw-download" href="{source}&download=1" download>{escape(final.path.name)}</a>'
-        f'<a class="cw-download" href="{escape(final_url(report.task.id, final, "subtitles"))}&download=1" download>'
-        f"{escape(final.subtitles.name)}</a></div>"
+        f"{beside}</div>"
     )
     return {"id": str(final.number), "html": html}
 

@@ -8,7 +8,7 @@ import gradio as gr
 
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig
-from cosmos_workflow.jobs.plan import Mode
+from cosmos_workflow.jobs.takes import Mode
 from cosmos_workflow.ui import components
 from cosmos_workflow.ui.components import Pager
 from cosmos_workflow.ui.jobs import markup as jobs_markup
@@ -101,10 +101,11 @@ class JobTable(JobsPart):
                 if not task.joined:
                     continue
                 try:
-                    manager.assemble(job_id, task.key)
+                    manager.assemble(job_id, task.key, bind=False)
                     made += 1
                 except WorkflowError as error:
                     refused = refused or str(error)
+            manager.bind(job_id)
         if refused:
             raise InputError(f"{count(made, 'task')} put together. {refused}" if made else refused)
         if not made:

@@ -1,0 +1,1 @@
+"""Speech heard back: what is wrong with a sound, and whether it says its text."""

@@ -1,0 +1,115 @@
+"""Somebody who writes down what is heard: the contract, and Whisper by faster-whisper."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cosmos_workflow.checking.models import find_model, require_recogniser
+from cosmos_workflow.checking.verdict import HeardWord
+from cosmos_workflow.engines.model_files.sets import check_model_files, require_model_files
+from cosmos_workflow.errors import InputError, shorten
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Sound = NDArray[np.float32]
+
+RATE = 16_000
+"""Hertz of the sound that a recogniser hears."""
+_AHEAD = 300
+"""Frames of 10 ms that the quick way looks at beyond the sound: enough for Whisper to know that it is over."""
+_WINDOW = 3000
+_CODES = {"cmn": "zh", "nb": "no", "yue": "zh", "iw": "he"}
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The words with their times, the language that was spoken, and how likely that one and the expected one are, from 0 to 1."""
+
+    words: tuple[HeardWord, ...]
+    language: str
+    sure: float
+    expected: float
+
+
+class Recogniser(Protocol):
+    """Hears sounds of `RATE` hertz, full scale 1."""
+
+    name: str
+
+    def hear(self, sound: Sound, language: str, thorough: bool = False) -> Transcript:
+        """What is heard, written in `language`; `thorough` takes several times as long, and mistakes less."""
+        ...
+
+
+class Whisper:
+    """Whisper on a CPU, in 8-bit numbers; raises UnavailableError where it can't run here.
+
+    Whisper looks at 30 seconds however short a sound is. The quick way shortens that to the sound and three seconds more, which
+    costs a quarter for a sentence; the thorough way is Whisper's own, with a wider search.
+    """
+
+    def __init__(self, name: str, threads: int | None = None) -> None:
+        require_recogniser(name)
+        model = find_model(name)
+        folder = require_model_files(model)
+        check_model_files(model, folder)
+        self.name = name
+        self._model: Any = _shortening(str(folder), threads or max(1, len(os.sched_getaffinity(0)) // 2))
+
+    def hear(self, sound: Sound, language: str, thorough: bool = False) -> Transcript:
+        """As the contract says.
+
+        Told to write English, Whisper translates other languages, and fluently: so the language is looked at each time.
+        """
+        self._model.first = None
+        self._model.frames = _WINDOW if thorough else min(_WINDOW, len(sound) * 100 // RATE + _AHEAD)
+        segments, _ = self._model.transcribe(
+            sound,
+            language=self.code(language),
+            beam_size=5 if thorough else 1,
+            temperature=0.0,
+            condition_on_previous_text=False,
+            word_timestamps=True,
+        )
+        words = tuple(
+            HeardWord(word.word, round(float(word.start), 3), round(float(word.end), 3))
+            for segment in segments
+            for word in segment.words or ()
+        )
+        code = self.code(language)
+        if self._model.first is None or not self._model.model.is_multilingual:
+            return Transcript(words, code, 1.0, 1.0)
+        likely = {token[2:-2]: float(share) for token, share in self._model.model.detect_language(self._model.first)[0]}
+        spoken = max(likely, key=lambda one: likely[one])
+        return Transcript(words, spoken, likely[spoken], likely.get(code, 0.0))
+
+    def code(self, language: str) -> str:
+        """Whisper's code of a language; raises InputError for one that it doesn't know."""
+        plain = language.lower().partition("-")[0]
+        code = _CODES.get(plain, plain)
+        if code not in self._model.supported_languages:
+            raise InputError(f"Whisper {self.name} doesn't know the language {shorten(language)}.")
+        return code
+
+
+def _shortening(folder: str, threads: int) -> Any:
+    """faster-whisper's model with an encoder that sees only the first `frames` of its window; what follows is padding.
+
+    `first` keeps what it made of a sound's beginning.
+    """
+    from faster_whisper import WhisperModel
+
+    class Model(WhisperModel):
+        frames = _WINDOW
+        first: Any = None
+
+        def encode(self, features: Any) -> Any:
+            encoded = super().encode(features[..., : self.frames])
+            self.first = encoded if self.first is None else self.first
+            return encoded
+
+    return Model(folder, device="cpu", compute_type="int8", cpu_threads=threads)

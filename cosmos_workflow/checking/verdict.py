@@ -1,0 +1,113 @@
+"""What was found in a sound: faults with their time spans, the words that were heard, and where they differ from the text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+SERIOUS = 0.25
+"""Severity from which a fault alone is worth a person's ear."""
+
+Kind = Literal["missing", "added", "repeated", "replaced"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong in a sound: its name, how bad from 0 to 1, a sentence, and where it is in seconds, if that is known."""
+
+    name: str
+    severity: float
+    message: str
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeardWord:
+    """A word as it was heard, with its time in seconds."""
+
+    text: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A place where what is heard isn't what is said: words of the text, words of the transcript, and the time.
+
+    `first` and `last` are the places of the said words in the text, as a slice; both are where something is missing from the
+    text, equal. `weight` is what it counts: 1 for each missing or added word, less for one that is only written differently.
+    """
+
+    kind: Kind
+    said: str
+    heard: str
+    first: int
+    last: int
+    start: float
+    end: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What a recogniser made of a sound, beside the text that should be said. Rates are fractions; they may pass 1.
+
+    `aligned` has for each word of the text its place in the text, and its time where it was heard.
+    """
+
+    model: str
+    language: str
+    said: str
+    transcript: str
+    words: tuple[HeardWord, ...]
+    differences: tuple[Difference, ...]
+    word_error_rate: float
+    character_error_rate: float
+    aligned: tuple[tuple[int, int, float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A sound's faults, and what was heard, where a recogniser listened; `value` is 1 without any fault and falls to 0."""
+
+    faults: tuple[Fault, ...] = ()
+    hearing: Hearing | None = None
+    seconds: float = 0.0
+
+    @property
+    def value(self) -> float:
+        """1 without a fault; each takes its share of what is left, and so does the word error rate."""
+        left = 1.0 if self.hearing is None else max(0.0, 1 - self.hearing.word_error_rate)
+        for fault in self.faults:
+            left *= 1 - fault.severity
+        return round(left, 4)
+
+    def passes(self, most: float) -> bool:
+        """Whether nobody needs to listen: the word error rate is at most `most`, and no fault is serious."""
+        heard_right = self.hearing is None or self.hearing.word_error_rate <= most
+        return heard_right and all(fault.severity < SERIOUS for fault in self.faults)
+
+
+def verdict_row(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as plain JSON."""
+    return asdict(verdict)
+
+
+def verdict_of(row: Mapping[str, Any]) -> Verdict:
+    """A verdict from what `verdict_row` gave; raises KeyError, TypeError or ValueError for anything else."""
+    heard = row["hearing"]
+    hearing = None
+    if heard is not None:
+        hearing = Hearing(
+            **{
+                **heard,
+                "words": tuple(HeardWord(**word) for word in heard["words"]),
+                "differences": tuple(Difference(**difference) for difference in heard["differences"]),
+                "aligned": tuple(
+                    (int(first), int(last), float(start), float(end)) for first, last, start, end in heard["aligned"]
+                ),
+            }
+        )
+    return Verdict(tuple(Fault(**fault) for fault in row["faults"]), hearing, float(row["seconds"]))
