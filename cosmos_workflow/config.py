@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cosmos_workflow.errors import InputError, UnavailableError, list_choices, shorten
-from cosmos_workflow.files import file_errors, inside
+from cosmos_workflow.files import file_errors, inside, readable
 
 HOME_VARIABLE = "COSMOS_WORKFLOW_HOME"
 SETTINGS_FILE = "settings.yaml"
@@ -55,6 +55,8 @@ class Workspace:
             folder = Path(root or os.environ.get(HOME_VARIABLE) or _default_root()).expanduser().absolute()
         except RuntimeError as error:
             raise InputError(f"The workspace {root}: {error} Give the folder's whole path.") from error
+        if readable(folder) != str(folder):
+            raise InputError(f"The workspace {readable(folder)} has a name, or lies below one, that isn't UTF-8; choose another.")
         with file_errors(f"The workspace {folder}"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder = folder.resolve()

@@ -101,17 +101,21 @@ def sha256_of(path: Path) -> str:
 
 
 class Digests:
-    """SHA-256 of files' contents, in hex; remembered until a file's time or size changes. Safe under many threads."""
+    """SHA-256 of files' contents, in hex; remembered until a file changes. Safe under many threads.
+
+    A program may put a file's size and modification time back after it wrote to it, but on Unix not the time of its last
+    change (`st_ctime`), nor the inode of one that was put in its place.
+    """
 
     def __init__(self, most: int = 4096) -> None:
         self._most = most
-        self._known: dict[tuple[str, int, int], str] = {}
+        self._known: dict[tuple[str | int, ...], str] = {}
         self._lock = threading.Lock()
 
     def of(self, path: Path) -> str:
         """The digest of a file; raises OSError where it isn't there."""
         state = path.stat()
-        key = (str(path), state.st_mtime_ns, state.st_size)
+        key = (str(path), state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
         with self._lock:
             known = self._known.get(key)
         if known is None:
@@ -121,6 +125,16 @@ class Digests:
                     del self._known[next(iter(self._known))]
                 self._known[key] = known
         return known
+
+
+def readable(path: Path | str) -> str:
+    """A path as text that can be written anywhere: what of its name isn't UTF-8 is a replacement character."""
+    return os.fsencode(path).decode(errors="replace")
+
+
+def path_digest(path: Path | str) -> str:
+    """The SHA-256 of a path as it is on the disk, in hex, whatever its name is encoded in."""
+    return hashlib.sha256(os.fsencode(path)).hexdigest()
 
 
 def _sync_folder(path: Path) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cosmos_workflow.cli.options import ExitCode, JsonOption
+from cosmos_workflow.cli.terminal import print_json
 
 if TYPE_CHECKING:
     from cosmos_workflow.checking.verdict import Verdict
@@ -41,7 +41,7 @@ def check_audio(
     verdict = judge(file, said, without_marks(said), language, Whisper(model))
     passes = verdict.passes(max_wer)
     if as_json:
-        typer.echo(json.dumps({"passes": passes, "score": verdict.value, **verdict_row(verdict)}, indent=2, ensure_ascii=False))
+        print_json({"passes": passes, "score": verdict.value, **verdict_row(verdict)})
     else:
         typer.echo("\n".join(_lines(verdict, passes)))
     raise typer.Exit(ExitCode.SUCCEEDED if passes else ExitCode.FAILED)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from cosmos_workflow import __version__
 from cosmos_workflow.cli.bench import bench_app
@@ -14,19 +15,8 @@ from cosmos_workflow.cli.check import check
 from cosmos_workflow.cli.check_audio import check_audio
 from cosmos_workflow.cli.engines import engines
 from cosmos_workflow.cli.jobs import jobs
-from cosmos_workflow.cli.options import (
-    AddressOption,
-    AuthOption,
-    Executor,
-    ExecutorOption,
-    ExitCode,
-    GpusOption,
-    HostOption,
-    NameOption,
-    PortOption,
-    WorkersOption,
-    WorkspaceOption,
-)
+from cosmos_workflow.cli.options import ExitCode
+from cosmos_workflow.cli.output import outlast, refusal
 from cosmos_workflow.cli.repair import repair
 from cosmos_workflow.cli.run import run
 from cosmos_workflow.cli.runs import runs
@@ -34,9 +24,21 @@ from cosmos_workflow.cli.ui import ui
 from cosmos_workflow.cli.weights import weights_app
 from cosmos_workflow.errors import InputError, WorkflowError
 
+
+class _OpensThePage(TyperGroup):
+    """Without a verb, everything that is given is for `ui`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        own = ("--version", *ctx.help_option_names)
+        if not args or (args[0].startswith("-") and args[0] not in own):
+            args = ["ui", *args]
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
+    cls=_OpensThePage,
     name="cosmos-workflow",
-    help="Queue generative work on your own machine. Without a verb, opens the page.",
+    help="Queue generative work on your own machine. Without a verb, opens the page: the options of `ui` do for that.",
     no_args_is_help=False,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -51,11 +53,15 @@ app.add_typer(bench_app, name="bench")
 
 def main() -> None:
     """Entry point: an error is one sentence on stderr and an exit code, never a traceback."""
+    outlast()
     try:
         # typer turns `raise Exit` and an interrupt into the value it returns.
         code = app(standalone_mode=False)
         if code == ExitCode.INTERRUPTED:
             raise KeyboardInterrupt
+        if lost := refusal():
+            sys.stderr.write(f"What was to be shown could not be written ({lost}); the work itself isn't touched by that.\n")
+            code = code or ExitCode.FAILED
         sys.exit(code)
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("Interrupted; what was finished is kept, and the next run goes on from there.\n")
@@ -74,21 +80,9 @@ def main() -> None:
 
 
 @app.callback(invoke_without_command=True)
-def _default(
-    context: typer.Context,
-    host: HostOption = "127.0.0.1",
-    port: PortOption = 7860,
-    workspace: WorkspaceOption = None,
-    auth: AuthOption = None,
-    gpus: GpusOption = None,
-    workers: WorkersOption = None,
-    executor: ExecutorOption = Executor.LOCAL,
-    address: AddressOption = None,
-    name: NameOption = None,
+def _say_version(
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
 ) -> None:
     if version:
         typer.echo(__version__)
         raise typer.Exit
-    if context.invoked_subcommand is None:
-        ui(host, port, workspace, auth, gpus, workers, executor, address, name)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import typer
+
 from cosmos_workflow.cli.options import JsonOption, WorkspaceOption, open_workspace
 from cosmos_workflow.cli.terminal import show
+from cosmos_workflow.errors import list_choices
 
 
 def jobs(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """List the jobs of the workspace with their status."""
-    from cosmos_workflow.cli.run_jobs import list_jobs
+    from cosmos_workflow.cli.run_jobs import list_elsewhere, list_jobs
 
-    rows = list_jobs(open_workspace(workspace))
-    show(rows, as_json, "Jobs", "There is no job yet; put a YAML file into the workspace's jobs folder.")
+    opened = open_workspace(workspace)
+    show(list_jobs(opened), as_json, "Jobs", f"There is no job in {opened.jobs} yet; put a YAML file there.")
+    if elsewhere := list_elsewhere(opened):
+        told = f"Run from files elsewhere, so not listed: {list_choices(elsewhere)}. `check FILE` says where such a job is."
+        typer.echo(told, err=True)

@@ -11,11 +11,23 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from cosmos_workflow.cli.terminal import print_table
 from cosmos_workflow.errors import list_choices
+from cosmos_workflow.execution.estimates import format_seconds
 from cosmos_workflow.execution.runner import RunnerSnapshot
 from cosmos_workflow.gpu_dispatch.events import Event
 from cosmos_workflow.gpu_dispatch.ui import DispatchView
-from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, JobStarted, JobWaiting, TakeMade, TaskEnded, TaskResult
+from cosmos_workflow.jobs.books.final import BookFinal
+from cosmos_workflow.jobs.executor import (
+    BookBound,
+    JobEvent,
+    JobProgressed,
+    JobStarted,
+    JobWaiting,
+    TakeMade,
+    TaskEnded,
+    TaskResult,
+)
 from cosmos_workflow.jobs.plan import CheckedJob
 from cosmos_workflow.jobs.takes import TakeRef
 
@@ -74,6 +86,8 @@ class RunView:
                 self._take(event)
             case TaskEnded():
                 self._end(event.result)
+            case BookBound():
+                self._book(event.book)
 
     def _picture(self) -> Group:
         return Group(self._bars.get_renderable(), self._devices.table())
@@ -123,6 +137,11 @@ class RunView:
         lines += [f"  {line}" for line in (result.error, result.note, *result.missing[:8]) if line]
         self._say("\n".join(lines))
 
+    def _book(self, book: BookFinal) -> None:
+        files = [f"  {file.path}" for file in book.files]
+        note = [f"  {book.note}"] if book.note else []
+        self._say("\n".join([f"{book.title}: {format_seconds(book.seconds)}", *files, *note]))
+
     def _say(self, text: str) -> None:
         self._console.print(Text(text), soft_wrap=True)
 
@@ -139,7 +158,7 @@ def print_checked(checked: Sequence[CheckedJob], console: Console | None = None)
             state = f"{plan.state}, after {after}" if after else plan.state
             cells = (plan.task.title, plan.task.engine, state, len(plan.pieces), len(plan.wanted), plan.work_text)
             tasks.add_row(*(Text(str(cell)) for cell in cells))
-        console.print(tasks)
+        print_table(tasks, console)
         for number, (batch, reason) in enumerate(entry.batches, 1):
             apart = f"; apart: {reason}" if reason else ""
             console.print(Text(f"batch {number}: {len(batch)} x {batch.engine}{apart}"), soft_wrap=True)

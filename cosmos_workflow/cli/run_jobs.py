@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cosmos_workflow.cli.terminal import print_json
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.registry import availability_of, find_engine, require_available
+from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.task_router import Pool
 from cosmos_workflow.gpu_dispatch.devices import default_gpu_ids
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
-from cosmos_workflow.jobs.document.tasks import JobFile
-from cosmos_workflow.jobs.executor import OnEvent, TaskResult
+from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
+from cosmos_workflow.jobs.document.tasks import JobFile, is_slug
+from cosmos_workflow.jobs.executor import OnEvent, TaskEnded, TaskResult
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-from cosmos_workflow.jobs.plan import CheckedJob, ExecutionPlan, TaskPlan
+from cosmos_workflow.jobs.plan import CheckedJob, TaskPlan
+from cosmos_workflow.jobs.state import TaskStatus
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.jobs.takes import Mode
 from cosmos_workflow.yaml_places import JobFileError, Problem
@@ -42,29 +45,43 @@ def run_jobs(
     Raises InputError with what is wrong in any of the files, before anything starts.
     """
     jobs = load_jobs(files, workspace)
+    _name_idle(jobs)
     with (
         _view(as_json) as view,
         Operations(workspace, gpu_ids=gpu_ids, pool=pool, on_dispatch_event=view.watch if view else None) as operations,
     ):
         results = run_job_files(jobs, operations, mode, view.see if view else None)
     told = [_result_row(job, result) for job, ended in zip(jobs, results, strict=True) for result in ended]
+    told += [_book_row(job, book) for job in jobs if job.book and (book := BookBinder(JobStore(workspace)).find(job.id))]
     if as_json:
-        _print_json(told)
+        print_json(told)
     return all(result.succeeded for ended in results for result in ended)
 
 
 def run_job_files(
     jobs: Sequence[JobFile], operations: Operations, mode: Mode = "resume", on_event: OnEvent | None = None
 ) -> list[list[TaskResult]]:
-    """Run checked jobs one after another; how each job's enabled tasks ended."""
+    """Run checked jobs one after another; how each job's enabled tasks ended. One that can't be run stops no other."""
     orchestrator = TaskOrchestrator(operations, JobStore(operations.workspace))
-    _require_an_engine([orchestrator.plan(job, mode) for job in jobs])
-    return [orchestrator.run(job, mode, on_event) for job in jobs]
+    _require_an_engine(jobs, orchestrator, mode)
+    results: list[list[TaskResult]] = []
+    for job in jobs:
+        try:
+            results.append(orchestrator.run(job, mode, on_event))
+        except WorkflowError as error:
+            failed = TaskResult(job.id, job.name, TaskStatus.FAILED, str(TaskStatus.FAILED), error=str(error))
+            if on_event:
+                on_event(TaskEnded(failed))
+            results.append([failed])
+    return results
 
 
-def _require_an_engine(plans: Sequence[ExecutionPlan]) -> None:
+def _require_an_engine(jobs: Sequence[JobFile], orchestrator: TaskOrchestrator, mode: Mode) -> None:
     """Raise UnavailableError, which says what to do, where no engine of what is wanted can run here."""
-    engines = dict.fromkeys(task.task.engine for plan in plans for task in plan.tasks if task.wanted)
+    engines: dict[str, None] = {}
+    for job in jobs:
+        with suppress(WorkflowError):  # said when it is run
+            engines |= dict.fromkeys(task.task.engine for task in orchestrator.plan(job, mode).tasks if task.wanted)
     if engines and not any(availability_of(find_engine(name)).available for name in engines):
         require_available(next(iter(engines)))
 
@@ -87,11 +104,12 @@ def load_jobs(files: Sequence[Path], workspace: Workspace) -> list[JobFile]:
 def check_jobs(files: Sequence[Path], workspace: Workspace, *, as_json: bool = False) -> None:
     """Print tasks, batches and time of job files; raises InputError with what is wrong. Starts nothing."""
     jobs = load_jobs(files, workspace)
+    _name_idle(jobs)
     with Operations(workspace, gpu_ids=default_gpu_ids()) as operations:
         orchestrator = TaskOrchestrator(operations, JobStore(workspace))
         checked = [orchestrator.check(job) for job in jobs]
     if as_json:
-        _print_json([_checked_row(entry) for entry in checked])
+        print_json([_checked_row(entry) for entry in checked])
         return
     from cosmos_workflow.cli.jobs_view import print_checked
 
@@ -117,6 +135,19 @@ def list_jobs(workspace: Workspace) -> list[dict[str, Any]]:
     ]
 
 
+def _name_idle(jobs: Sequence[JobFile]) -> None:
+    """Say on stderr which jobs do nothing, and why."""
+    for job in jobs:
+        if not any(task.enabled for task in job.tasks):
+            sys.stderr.write(f"{job.name}: every task is switched off (enabled: false), so nothing is made.\n")
+
+
+def list_elsewhere(workspace: Workspace) -> list[str]:
+    """The jobs that were run from files outside the workspace: `jobs` can't list them, as nobody knows where these are now."""
+    store = JobStore(workspace)
+    return sorted({path.name for path in store.folder.iterdir() if path.is_dir() and is_slug(path.name)} - set(store.ids()))
+
+
 def _as_given(path: Path) -> Path:
     """A path as people write it, for messages: relative where it lies below the present folder."""
     here = Path.cwd()
@@ -129,10 +160,6 @@ def _view(as_json: bool) -> AbstractContextManager[RunView | None]:
     from cosmos_workflow.cli.jobs_view import RunView
 
     return RunView()
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 def _result_row(job: JobFile, result: TaskResult) -> dict[str, Any]:
@@ -148,6 +175,17 @@ def _result_row(job: JobFile, result: TaskResult) -> dict[str, Any]:
         "seconds": result.seconds,
         "error": result.error,
         "note": result.note,
+    }
+
+
+def _book_row(job: JobFile, book: BookFinal) -> dict[str, Any]:
+    return {
+        "job": job.name,
+        "book": book.title,
+        "files": {file.path.name: str(file.path) for file in book.files},
+        "chapters": [chapter.title for file in book.files for chapter in file.chapters],
+        "seconds": book.seconds,
+        "note": book.note,
     }
 
 

@@ -20,26 +20,31 @@ def runs(
     as_json: JsonOption = False,
 ) -> None:
     """List what was made, newest first."""
+    from cosmos_workflow.engines.registry import find_engine
     from cosmos_workflow.queueing.items import ItemStatus
+    from cosmos_workflow.store.runs import RunFilter
     from cosmos_workflow.store.store import Store
 
     if status is not None and status not in list(ItemStatus):
         raise InputError(f"--status: {status!r} isn't a status; use {', '.join(ItemStatus)}.")
-    opened = open_workspace(workspace)
-    store = Store(opened)
-    chosen = ItemStatus(status) if status else None
-    rows = [
-        {
-            "id": record.id,
-            "engine": record.engine,
-            "status": str(record.status),
-            "prompt": record.prompt_text,
-            "seconds": round(record.seconds, 2) if record.seconds is not None else None,
-            "batch": record.batch_size,
-            "files": [str(store.runs.output_path(record, key)) for key in record.outputs],
-            "error": record.error,
-        }
-        for record in store.runs.list(None, engine=engine, status=chosen, text=text, limit=limit)
-    ]
-    store.close()
-    show(rows, as_json, "Runs", "Nothing was made yet.")
+    wanted: RunFilter = {"engine": engine, "status": ItemStatus(status) if status else None, "text": text}
+    with Store(open_workspace(workspace)) as store:
+        total = store.runs.count(None, **wanted)
+        if engine and not total:
+            find_engine(engine)  # refuses a name that nothing has
+        rows = [
+            {
+                "id": record.id,
+                "engine": record.engine,
+                "status": str(record.status),
+                "prompt": record.prompt_text,
+                "seconds": round(record.seconds, 2) if record.seconds is not None else None,
+                "batch": record.batch_size,
+                "files": [str(store.runs.output_path(record, key)) for key in record.outputs],
+                "error": record.error,
+            }
+            for record in store.runs.list(None, **wanted, limit=limit)
+        ]
+    show(rows, as_json, "Runs", "No run matches." if engine or status or text else "Nothing was made yet.")
+    if total > limit:
+        typer.echo(f"These are the newest {limit:,} of {total:,} runs; --limit {total} shows all.", err=True)

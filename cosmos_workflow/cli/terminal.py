@@ -1,16 +1,40 @@
-"""What a verb prints: a table for a person, JSON for a program."""
+"""What a verb prints: a table for a person, a line a row for a pipe, JSON for a program."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
+
+Words = Mapping[str, Callable[[Any], str]]
+"""How a table writes the values of a column, where JSON has them as they are."""
+
+
+def show(rows: Sequence[dict[str, Any]], as_json: bool, title: str, nothing: str, words: Words = MappingProxyType({})) -> None:
+    """Rows as a table or as JSON; `nothing` is said instead of a table without rows."""
+    if as_json:
+        print_json(rows)
+    elif not rows:
+        typer.echo(nothing)
+    else:
+        print_table(_table(rows, title, words))
+
+
+def show_figures(figures: Sequence[Any], table: Table, as_json: bool) -> None:
+    """What a bench measured, as its table or as JSON."""
+    if as_json:
+        print_json([asdict(figure) if is_dataclass(figure) and not isinstance(figure, type) else figure for figure in figures])
+    else:
+        print_table(table)
 
 
 def name_broken_engines() -> None:
@@ -21,32 +45,36 @@ def name_broken_engines() -> None:
         typer.echo(f"The engine {problem}", err=True)
 
 
-def show(rows: list[dict[str, Any]], as_json: bool, title: str, nothing: str) -> None:
-    if as_json:
-        typer.echo(json.dumps(rows, indent=2, default=str, ensure_ascii=False))
-    elif not rows:
-        typer.echo(nothing)
-    else:
-        print_table(_table(rows, title))
+def print_json(value: Any) -> None:
+    """A value as JSON that every encoding can carry."""
+    whole = (sys.stdout.encoding or "").lower().startswith("utf")
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=not whole, default=str))
 
 
-def show_figures(figures: Sequence[Any], table: Table, as_json: bool) -> None:
-    if as_json:
-        rows = [asdict(figure) if is_dataclass(figure) and not isinstance(figure, type) else figure for figure in figures]
-        typer.echo(json.dumps(rows, indent=2, default=str))
-    else:
-        print_table(table)
+def print_table(table: Table, console: Console | None = None) -> None:
+    """A table for a person; where a program reads, its title and a line a row with tabs between the cells."""
+    from rich.console import Console
+
+    console = console or Console()
+    if console.is_terminal:
+        console.print(table)
+        return
+    lines: list[tuple[str, ...]] = [(str(table.title),)] if table.title else []
+    lines.append(tuple(str(column.header) for column in table.columns))
+    lines += zip(*(map(str, column.cells) for column in table.columns), strict=True)
+    for line in lines:
+        console.file.write("\t".join(" ".join(cell.split()) for cell in line) + "\n")
 
 
-def _table(rows: list[dict[str, Any]], title: str) -> Table:
+def _table(rows: Sequence[dict[str, Any]], title: str, words: Words) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title if sys.stdout.isatty() else None, title_justify="left")
     for name in rows[0]:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row.values()))
+        table.add_row(*(Text(words.get(name, _cell)(value)) for name, value in row.items()))
     return table
 
 
@@ -56,9 +84,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, list):
         return "\n".join(str(member) for member in value)
     return "" if value is None else str(value)
-
-
-def print_table(table: Table) -> None:
-    from rich.console import Console
-
-    Console().print(table)

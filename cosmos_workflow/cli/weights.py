@@ -24,11 +24,15 @@ def weights_show(as_json: JsonOption = False) -> None:
     rows = []
     for model in _known().values():
         state = model_files_state(model)
-        size = f"{state.size_bytes / 1e9:.1f} GB" if state.folder else ""
+        size = state.size_bytes if state.folder else None
         place = str(state.folder) if state.folder else remedy(model)
         rows.append({"name": model.name, "title": model.title, "here": state.folder is not None, "size": size, "where": place})
     name_broken_engines()
-    show(rows, as_json, "Weights", "Nothing that is installed needs weights.")
+    show(rows, as_json, "Weights", "Nothing that is installed needs weights.", {"size": _gigabytes})
+
+
+def _gigabytes(size: int | None) -> str:
+    return "" if size is None else f"{size / 1e9:.1f} GB"
 
 
 @weights_app.command("fetch")

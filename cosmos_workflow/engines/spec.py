@@ -166,7 +166,7 @@ class EngineSpec:
             return text
         from cosmos_workflow.engines.speech_text.speaking import as_spoken
 
-        said = params.model_dump()
+        said = vars(params)  # what a model holds: asked for each item of a long queue
         normalized, pronunciations = bool(said.get("normalize_text")), str(said.get("pronunciations", ""))
         return as_spoken(text, self.language(said), normalized, pronunciations, self.takes_ipa)
 

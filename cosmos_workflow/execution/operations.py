@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.messages import CancelItems
@@ -19,6 +20,7 @@ from cosmos_workflow.gpu_dispatch.events import SlotStatus
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
 from cosmos_workflow.queueing.batches import batch_size, plan_batches
 from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
+from cosmos_workflow.queueing.work import Kind, Work, Workload
 from cosmos_workflow.store.records import CostSample as RunSample
 from cosmos_workflow.store.store import Store
 
@@ -115,26 +117,20 @@ class Operations:
         """How many items like this one a batch may hold: as many as its engine takes, and the setting `batch_size` allows."""
         return batch_size(item, self.workspace.settings.batch_size)
 
-    def time_left(self, items: Iterable[QueueItem], progress: Mapping[str, float] | None = None) -> TimeLeft | None:
-        """How long these items take on the devices that there are; None before their engines were measured here.
+    def time_left(self, items: Iterable[QueueItem]) -> TimeLeft | None:
+        """How long these items take on the devices that there are; None before their engines were measured here."""
+        return self.time_for(Workload(items).now())
 
-        `progress` has the fractions of those that are being made, by id.
-        """
-        fractions = progress or {}
+    def time_for(self, work: Mapping[Kind, Work], made: Mapping[str, float] = MappingProxyType({})) -> TimeLeft | None:
+        """What `time_left` says of items by what they are together; `made` is the cost that is behind them, by engine."""
         costs: dict[str, float] = {}
-        groups: Counter[tuple[str, str]] = Counter()
-        firsts: dict[tuple[str, str], QueueItem] = {}
-        for item in items:
-            group = item.engine, item.batch_key
-            costs[item.engine] = costs.get(item.engine, 0.0) + item.cost * (1 - fractions.get(item.id, 0.0))
-            groups[group] += 1
-            firsts.setdefault(group, item)
+        batches: Counter[str] = Counter()
+        for (engine, _), some in work.items():
+            costs[engine] = costs.get(engine, 0.0) + some.cost
+            batches[engine] += math.ceil(some.items / self.batch_size(some.example))
         if not costs:
             return None
-        batches: Counter[str] = Counter()
-        for group, count in groups.items():
-            batches[group[0]] += math.ceil(count / self.batch_size(firsts[group]))
-        parts = [(cost, batches[engine], self.rate(engine)) for engine, cost in costs.items()]
+        parts = [(max(0.0, cost - made.get(engine, 0.0)), batches[engine], self.rate(engine)) for engine, cost in costs.items()]
         return time_left(parts, devices=min(self.lanes(), batches.total()))
 
     def cancel(self, item_ids: Collection[str]) -> None:

@@ -163,7 +163,11 @@ class QueueRunner:
             progress = dict(self._progress)
             batches = tuple(self._batches.values())
             state, reason, started = self._state, self._reason, self._started_at
-        left = self._operations.time_left(queue.items, {item_id: item.fraction for item_id, item in progress.items()})
+        made: dict[str, float] = {}
+        for item in queue.running:
+            if item.id in progress:
+                made[item.engine] = made.get(item.engine, 0.0) + item.cost * progress[item.id].fraction
+        left = self._operations.time_for(queue.work, made)
         return RunnerSnapshot(version, state, reason, queue, progress, batches, left, started, self._operations.machines())
 
     def subscribe(self, listener: Callable[[], object]) -> Callable[[], None]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.execution.operations import Operations
@@ -18,6 +19,9 @@ from cosmos_workflow.jobs.state import JobReader, TaskReport, TaskStatus
 from cosmos_workflow.jobs.takes import TakeRef
 from cosmos_workflow.queueing.items import ItemStatus, QueueItem
 from cosmos_workflow.queueing.queue import Queue
+
+if TYPE_CHECKING:
+    from cosmos_workflow.jobs.books.final import BookFinal
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,15 @@ class TaskEnded:
     result: TaskResult
 
 
-JobEvent = JobStarted | JobWaiting | JobProgressed | TakeMade | TaskEnded
+@dataclass(frozen=True, slots=True)
+class BookBound:
+    """The job's book was put together from the chapters that are there."""
+
+    job_id: str
+    book: BookFinal
+
+
+JobEvent = JobStarted | JobWaiting | JobProgressed | TakeMade | TaskEnded | BookBound
 OnEvent = Callable[[JobEvent], None]
 
 

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError, shorten
-from cosmos_workflow.files import Disk, file_errors, folder_name, inside
+from cosmos_workflow.files import Disk, file_errors, folder_name, inside, path_digest, readable
 from cosmos_workflow.jobs.document.loading import load_job, parse_job
 from cosmos_workflow.jobs.document.tasks import JobFile, is_slug, slug
 from cosmos_workflow.jobs.takes import Choice
@@ -39,7 +39,7 @@ class StoredJob:
     @property
     def name(self) -> str:
         """What a person reads."""
-        return self.job.name if self.job else self.path.stem
+        return self.job.name if self.job else readable(self.path.stem)
 
     @property
     def enabled(self) -> bool:
@@ -109,14 +109,14 @@ class JobStore:
         whole = path.expanduser().absolute()
         if whole.parent.resolve() == self.folder.resolve() and whole.suffix in ENDINGS:
             return self._load(self.folder / whole.name, self._id_in_folder(whole))
-        place = hashlib.sha256(str(whole.resolve()).encode()).hexdigest()[:8]
+        place = path_digest(whole.resolve())[:8]
         own = self.pronunciations.of(self.owner)
         return load_job(path, job_id=f"{slug(whole.stem)}-{place}", pronunciations=own)
 
     def source(self, job_id: str) -> str:
         """The text of a job file."""
         path = self.get(job_id).path
-        with file_errors(str(path)):
+        with file_errors(self.shown(path)):
             return path.read_text(encoding="utf-8-sig", errors="replace")
 
     def check(self, text: str, job_id: str = "") -> JobFile:
@@ -130,8 +130,8 @@ class JobStore:
         """A path for a person: as it is called within the workspace, where it lies in there."""
         for root in (self.workspace.root, self.workspace.root.resolve()):
             if path.is_relative_to(root):
-                return path.relative_to(root).as_posix()
-        return str(path)
+                return readable(path.relative_to(root).as_posix())
+        return readable(path)
 
     def write(self, job_id: str, text: str) -> Path:
         """Put a text into a job's file, made where it is missing; checked by whoever calls."""
@@ -268,7 +268,7 @@ class JobStore:
     def _id_in_folder(self, path: Path) -> str:
         # A file that somebody put there by hand may have any name.
         plain = is_slug(path.stem) and (path.suffix == ENDINGS[0] or not path.with_suffix(ENDINGS[0]).exists())
-        return path.stem if plain else f"{slug(path.stem)}-{hashlib.sha256(path.name.encode()).hexdigest()[:6]}"
+        return path.stem if plain else f"{slug(path.stem)}-{path_digest(path.name)[:6]}"
 
     def _order(self) -> list[str]:
         try:

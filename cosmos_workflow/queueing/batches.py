@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import logging
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, overload
 
 from cosmos_workflow.engines.registry import find_engine, known_engine
 from cosmos_workflow.ids import canonical, digest
@@ -38,6 +39,41 @@ def batch_size(item: QueueItem, limit: int | None = None) -> int:
     return min(own, limit) if limit else own
 
 
+class Plan(Sequence[Batch]):
+    """Batches in the order in which they will run. Each is made when it is asked for, since a long queue has thousands."""
+
+    def __init__(self, groups: Iterable[tuple[Group, Sequence[QueueItem], int]]) -> None:
+        """From each group with its items and the size of its batches."""
+        self._groups = tuple(groups)
+        self._ends = tuple(itertools.accumulate(-(-len(members) // size) for _, members, size in self._groups))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The batch keys, in the order in which each comes first."""
+        return tuple(dict.fromkeys(key for (key, _), _, _ in self._groups))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __iter__(self) -> Iterator[Batch]:
+        for (key, _), members, size in self._groups:
+            for start in range(0, len(members), size):
+                yield Batch(key, tuple(members[start : start + size]))
+
+    @overload
+    def __getitem__(self, index: int) -> Batch: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Batch]: ...
+    def __getitem__(self, index: int | slice) -> Batch | list[Batch]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        number = range(len(self))[index]
+        group = bisect_right(self._ends, number)
+        (key, _), members, size = self._groups[group]
+        start = (number - (self._ends[group - 1] if group else 0)) * size
+        return Batch(key, tuple(members[start : start + size]))
+
+
 def group_queue_by_batch_key(items: Iterable[QueueItem], max_batch_size: int | None = None) -> list[Batch]:
     """Batches in the order in which each key first appears, items in queue order, at most `max_batch_size` in each."""
     return list(plan_batches(items, lambda _item: max_batch_size))
@@ -47,20 +83,27 @@ def plan_batches(
     items: Iterable[QueueItem],
     size_of: Callable[[QueueItem], int | None] = batch_size,
     rungs: Mapping[Group, int] = MappingProxyType({}),
-) -> Iterator[Batch]:
+) -> Plan:
     """Like `group_queue_by_batch_key`, with a size limit per key: `size_of` is asked about the key's first item.
 
     Items that were interrupted stay apart from fresh ones, and in ever smaller batches, so that one that kills its worker
-    ends up alone; `rungs` has the sizes for those of which some were handed out before. Each batch is made when it is asked
-    for.
+    ends up alone; `rungs` has the sizes for those of which some were handed out before.
     """
     groups: dict[Group, list[QueueItem]] = {}
     for item in items:
         groups.setdefault(group_of(item), []).append(item)
-    for group, members in groups.items():
-        size = rungs.get(group) or size_in_group(members[0], len(members), size_of)
-        for start in range(0, len(members), size):
-            yield Batch(group[0], tuple(members[start : start + size]))
+    return plan_groups(groups.items(), size_of, rungs)
+
+
+def plan_groups(
+    groups: Iterable[tuple[Group, Sequence[QueueItem]]],
+    size_of: Callable[[QueueItem], int | None],
+    rungs: Mapping[Group, int],
+) -> Plan:
+    """Like `plan_batches`, of items that are in groups already."""
+    return Plan(
+        (group, members, rungs.get(group) or size_in_group(members[0], len(members), size_of)) for group, members in groups
+    )
 
 
 def size_in_group(first: QueueItem, count: int, size_of: Callable[[QueueItem], int | None]) -> int:

@@ -172,7 +172,7 @@ def check_again(items: Iterable[QueueItem]) -> list[QueueItem]:
     checked: list[QueueItem] = []
     known: dict[str, Configuration | None] = {}
     for item in items:
-        same = digest({"engine": item.engine, "params": item.params, "weights": item.weights})
+        same = repr((item.engine, item.params, item.weights))
         if same not in known:
             try:
                 known[same] = Configuration.of(item.engine, item.params, item.weights)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.ids import new_id, new_token
-from cosmos_workflow.queueing.batches import batch_size, plan_batches, size_in_group
+from cosmos_workflow.queueing.batches import Plan, batch_size, plan_groups, size_in_group
 from cosmos_workflow.queueing.changes import Changes
 from cosmos_workflow.queueing.items import Batch, Configuration, Group, ItemStatus, Prompt, QueueItem
-from cosmos_workflow.queueing.retries import waits_for_others
 from cosmos_workflow.queueing.snapshot import Journal, QueueSnapshot
 from cosmos_workflow.queueing.waiting import Waiting
+from cosmos_workflow.queueing.work import Workload
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,9 +49,12 @@ class Queue:
         self._lock = threading.RLock()
         self._items = {item.id: item for item in sorted(items, key=lambda item: item.position)}
         self._waiting = Waiting(self._items.values())
+        self._running = {item.id: item for item in self._items.values() if item.status is ItemStatus.RUNNING}
+        self._workload = Workload(self._items.values())
         self._snapshot: QueueSnapshot | None = None
-        self._planned: tuple[int, list[Batch]] = (-1, [])
+        self._planned: tuple[int, Plan] = (-1, Plan([]))
         self._finished: dict[str, QueueItem] = {}
+        self._passing: dict[str, None] = {}  # those of them that are forgotten one day
         self._done: Counter[ItemStatus] = Counter()
         self._rungs: dict[Group, int] = {}
         self._last_key = ""
@@ -102,9 +105,10 @@ class Queue:
     def remove_from_queue(self, ids: Collection[str]) -> list[QueueItem]:
         """Take away queued items, and forget finished ones; what runs stays (cancel it). Returns what was taken away."""
         with self._lock:
-            queued = [item for item in self._queued() if item.id in ids]
+            wanted = set(ids)
+            queued = [item for item in self._queued() if item.id in wanted]
             self._write(removed=[item.id for item in queued])
-            gone = [self._finished.pop(item_id) for item_id in list(self._finished) if item_id in ids]
+            gone = [self._forget(item_id) for item_id in list(self._finished) if item_id in wanted]
             self.changes.notify()
             return queued + gone
 
@@ -114,6 +118,7 @@ class Queue:
             queued = self._queued()
             self._write(removed=[item.id for item in queued])
             self._finished.clear()
+            self._passing.clear()
             if not self._items:
                 self._done.clear()
             self.changes.notify()
@@ -122,12 +127,12 @@ class Queue:
     def move(self, ids: Collection[str], offset: int) -> None:
         """Move queued items by `offset` places, negative is nearer to the front; they keep their order and stop at the ends."""
         with self._lock:
-            order = self._queued()
-            rest = sum(item.id not in ids for item in order)
+            order, wanted = self._queued(), set(ids)
+            rest = sum(item.id not in wanted for item in order)
             places: list[tuple[int, int, int]] = []
             passed = 0
             for index, item in enumerate(order):
-                if item.id in ids:
+                if item.id in wanted:
                     places.append((min(max(passed + offset, 0), rest), 0, index))
                 else:
                     places.append((passed, 1, index))
@@ -173,15 +178,14 @@ class Queue:
     def duplicate(self, ids: Collection[str]) -> list[QueueItem]:
         """Add a copy of each of these items, whatever their status, at the end."""
         with self._lock:
-            known = [*self._items.values(), *self._finished.values()]
-            return self.extend([_again(item) for item in known if item.id in ids])
+            known, wanted = [*self._items.values(), *self._finished.values()], set(ids)
+            return self.extend([_again(item) for item in known if item.id in wanted])
 
     def retry(self, ids: Collection[str] | None = None) -> list[QueueItem]:
         """Queue failed items again (all of them, or those of `ids`), as new items that name the old ones."""
         with self._lock:
-            failed = [
-                item for item in self._finished.values() if item.status is ItemStatus.FAILED and (ids is None or item.id in ids)
-            ]
+            wanted = self._finished.keys() if ids is None else set(ids)
+            failed = [item for item in self._finished.values() if item.status is ItemStatus.FAILED and item.id in wanted]
             added = self.extend([_again(item, retry_of=item.id) for item in failed])
             for item in failed:
                 del self._finished[item.id]
@@ -189,12 +193,14 @@ class Queue:
 
     # --- what a runner does ---
 
-    def plan(self) -> list[Batch]:
+    def plan(self) -> Plan:
         """The batches of what is queued, in the order in which they will run."""
         with self._lock:
             if self._planned[0] != self.changes.version:
-                self._planned = self.changes.version, list(self._plan())
-            return list(self._planned[1])
+                # A key that is on its way goes on, so that a model isn't changed after every batch of a mixed queue.
+                groups = self._waiting.groups(self._last_key)
+                self._planned = self.changes.version, plan_groups(groups, self._size_of, self._rungs)
+            return self._planned[1]
 
     def claim(self) -> Batch | None:
         """Take the next batch: its items are running from now on. None when nothing is queued."""
@@ -224,7 +230,10 @@ class Queue:
             self._write(removed=[item.id])
             self._finished[item.id] = item
             self._done[item.status] += 1
-            self._forget_oldest()
+            if item.status is not ItemStatus.FAILED:
+                self._passing[item.id] = None
+                if len(self._passing) > KEPT_FINISHED:
+                    self._forget(next(iter(self._passing)))
 
     def finish(self, item_id: str, status: ItemStatus, error: str = "") -> QueueItem:
         """A running item reached a terminal status."""
@@ -251,15 +260,23 @@ class Queue:
         """The queue at this moment."""
         with self._lock:
             if self._snapshot is None or self._snapshot.version != self.changes.version:
-                items, finished = tuple(self._items.values()), tuple(self._finished.values())
-                self._snapshot = QueueSnapshot(self.changes.version, items, finished, dict(self._done))
+                self._snapshot = QueueSnapshot(
+                    self.changes.version,
+                    tuple(self._items.values()),
+                    tuple(self._running.values()),
+                    tuple(self._finished.values()),
+                    dict(self._done),
+                    self._workload.now(),
+                )
             return self._snapshot
 
-    def get_queue_display(self) -> pd.DataFrame:
-        """The queue as a table: see `cosmos_workflow.queueing.rows`."""
+    def get_queue_display(self, first: int = 0, count: int | None = None) -> pd.DataFrame:
+        """The queue as a table, `count` rows from the `first` on, or all: see `cosmos_workflow.queueing.rows`."""
         from cosmos_workflow.queueing.rows import queue_frame
 
-        return queue_frame(self.snapshot(), self.plan())
+        with self._lock:
+            snapshot, plan = self.snapshot(), self.plan()
+        return queue_frame(snapshot, plan, first, count)
 
     # --- inside, under the lock ---
 
@@ -274,16 +291,9 @@ class Queue:
         last = next(reversed(self._items), None)
         return self._items[last].position + 1 if last else 1
 
-    def _plan(self) -> Iterator[Batch]:
-        # A key that is on its way goes on, so that a model isn't changed after every batch of a mixed queue.
-        queued = self._queued()
-        queued.sort(key=lambda item: (waits_for_others(item.attempts), item.batch_key != self._last_key))
-        return plan_batches(queued, self._size_of, self._rungs)
-
-    def _forget_oldest(self) -> None:
-        passing = [item.id for item in self._finished.values() if item.status is not ItemStatus.FAILED]
-        for item_id in passing[: max(0, len(passing) - KEPT_FINISHED)]:
-            del self._finished[item_id]
+    def _forget(self, item_id: str) -> QueueItem:
+        self._passing.pop(item_id, None)
+        return self._finished.pop(item_id)
 
     def _write(self, changed: Sequence[QueueItem] = (), removed: Sequence[str] = ()) -> None:
         if not changed and not removed:
@@ -291,18 +301,27 @@ class Queue:
         if self._journal is not None:
             self._journal.save(self.token, changed, removed)
         for item_id in removed:
-            self._items.pop(item_id, None)
+            self._drop(self._items.pop(item_id, None))
         end = self._next_position()
         in_place = True
         for item in changed:
             before = self._items.get(item.id)
             in_place = in_place and (item.position == before.position if before else item.position >= end)
+            self._drop(before)
             self._items[item.id] = item
+            self._workload.add(item)
+            if item.status is ItemStatus.RUNNING:
+                self._running[item.id] = item
             end = max(end, item.position + 1)
         if not in_place:
             self._items = {item.id: item for item in sorted(self._items.values(), key=lambda item: item.position)}
         self._waiting.update(changed, removed, self._items)
         self.changes.notify()
+
+    def _drop(self, item: QueueItem | None) -> None:
+        if item is not None:
+            self._running.pop(item.id, None)
+            self._workload.take(item)
 
 
 def _checked_costs(configuration: Configuration, prompts: Sequence[Prompt], place: str = "") -> list[float]:

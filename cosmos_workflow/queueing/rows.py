@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.engines.registry import known_fields
-from cosmos_workflow.queueing.items import Batch, QueueItem
+from cosmos_workflow.queueing.batches import Plan
+from cosmos_workflow.queueing.items import QueueItem
 from cosmos_workflow.queueing.snapshot import QueueSnapshot
 
 if TYPE_CHECKING:
@@ -15,29 +16,32 @@ if TYPE_CHECKING:
 COLUMNS = ("Prompt", "Engine", "Weights", "Params", "Batch Group", "Status", "ID")
 
 
-def queue_frame(snapshot: QueueSnapshot, plan: Sequence[Batch]) -> pd.DataFrame:
-    """One row per waiting or running item, in queue order, with the columns of `COLUMNS`."""
+def queue_frame(snapshot: QueueSnapshot, plan: Plan, first: int = 0, count: int | None = None) -> pd.DataFrame:
+    """One row per waiting or running item, in queue order, with the columns of `COLUMNS`: `count` from the `first` on, or all."""
     import pandas as pd
 
     groups = group_labels(snapshot, plan)
+    shown = snapshot.items[first : None if count is None else first + count]
+    # Items that were added together share one object of params.
+    params = {id(item.params): describe_params(item) for item in {id(item.params): item for item in shown}.values()}
     rows = [
         (
             item.prompt_text,
             item.engine,
             describe_weights(item.weights),
-            describe_params(item),
+            params[id(item.params)],
             groups[item.batch_key],
             str(item.status),
             item.id,
         )
-        for item in snapshot.items
+        for item in shown
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def group_labels(snapshot: QueueSnapshot, plan: Sequence[Batch]) -> dict[str, str]:
+def group_labels(snapshot: QueueSnapshot, plan: Plan) -> dict[str, str]:
     """A short name for each batch key: A, B, ... Z, AA, in the order in which the batches run."""
-    keys = dict.fromkeys([*(item.batch_key for item in snapshot.running), *(batch.key for batch in plan)])
+    keys = dict.fromkeys([*(item.batch_key for item in snapshot.running), *plan.keys])
     return {key: _letters(index) for index, key in enumerate(keys)}
 
 

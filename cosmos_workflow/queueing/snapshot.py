@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Protocol
 
 from cosmos_workflow.queueing.items import ItemStatus, QueueItem
+from cosmos_workflow.queueing.work import Kind, Work
 
 
 class Journal(Protocol):
@@ -22,23 +23,26 @@ class Journal(Protocol):
 class QueueSnapshot:
     """A queue at one moment. `version` grows with every change; `finished` are the items done since it was last cleared.
 
-    `done` counts the outcomes since the queue was last empty when something was added: what "12 of 50" is made of.
+    `done` counts the outcomes since the queue was last empty when something was added: what "12 of 50" is made of. `running`
+    are those of `items` that are being made, the others wait; `work` is what all of them are together.
     """
 
     version: int
     items: tuple[QueueItem, ...]
+    running: tuple[QueueItem, ...]
     finished: tuple[QueueItem, ...]
     done: Mapping[ItemStatus, int]
+    work: Mapping[Kind, Work]
+
+    @property
+    def waiting(self) -> int:
+        """How many items wait."""
+        return len(self.items) - len(self.running)
 
     @cached_property
     def queued(self) -> list[QueueItem]:
         """Items that wait."""
         return [item for item in self.items if item.status is ItemStatus.QUEUED]
-
-    @cached_property
-    def running(self) -> list[QueueItem]:
-        """Items that are being made."""
-        return [item for item in self.items if item.status is ItemStatus.RUNNING]
 
     @cached_property
     def failed(self) -> list[QueueItem]:

@@ -25,6 +25,15 @@ class Waiting:
         """Those of a group, in order."""
         return self._groups.get(group, {}).values()
 
+    def groups(self, key: str) -> list[tuple[Group, tuple[QueueItem, ...]]]:
+        """Each group with its items, in the order in which they come: see `next_group`."""
+
+        def place(entry: tuple[Group, dict[str, QueueItem]]) -> tuple[bool, bool, int]:
+            (batch_key, attempts), members = entry
+            return waits_for_others(attempts), batch_key != key, next(iter(members.values())).position
+
+        return [(group, tuple(members.values())) for group, members in sorted(self._groups.items(), key=place)]
+
     def next_group(self, key: str) -> Group | None:
         """The group that the next batch is of: one with this key, else that of the first item; those to suspect come last."""
         same = [group for attempts in range(MAX_INTERRUPTIONS) if (group := (key, attempts)) in self._groups]

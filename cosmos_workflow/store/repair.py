@@ -55,7 +55,7 @@ class Repair:
 
     def put_aside_damaged(self, record: RunRecord) -> str:
         """What is wrong with the files of a succeeded run, whose folder and record are aside then; empty where nothing is."""
-        problem = self._files.find_fault(record, self._runs.folder(record.id))
+        problem = self._files.find_fault(record, self._runs.folder(record.id), remembered=True)
         if problem:
             self._aside(record.id, problem, self._runs.folder(record.id), record, apply=True)
         return problem

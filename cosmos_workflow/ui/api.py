@@ -183,7 +183,7 @@ def answer(session: Session, snapshot: RunnerSnapshot | None = None, **more: Any
         "token": session.token,
         "state": str(now.state),
         "reason": now.reason,
-        "queued": len(queue.queued),
+        "queued": queue.waiting,
         "running": len(queue.running),
         "done": {str(status): number for status, number in queue.done.items()},
         "progress": round(now.fraction, 4),

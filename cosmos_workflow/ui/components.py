@@ -52,7 +52,7 @@ def counter_value(now: PageView) -> dict[str, str]:
     """The queue in a few words, "2 running, 3 queued, 12 of 50 done", and the tab's title, "12/50, 6 min left - ..."."""
     snapshot, queue = now.snapshot, now.snapshot.queue
     done = sum(queue.done.values())
-    parts = [f"{len(items)} {word}" for items, word in ((queue.running, "running"), (queue.queued, "queued")) if items]
+    parts = [f"{number} {word}" for number, word in ((len(queue.running), "running"), (queue.waiting, "queued")) if number]
     text = ", ".join([*parts, *([f"{done} of {queue.total} done"] if done else [])]) if queue.items else "Queue empty"
     left = f", {format_seconds(snapshot.left.seconds)} left" if snapshot.left else ""
     title = f"{done}/{queue.total}{left} - Cosmos Workflow" if snapshot.active else "Cosmos Workflow"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
 from cosmos_workflow.execution.estimates import BatchingGain, Rate, TimeLeft, time_left
 from cosmos_workflow.execution.runner import RunnerSnapshot
+from cosmos_workflow.queueing.batches import Plan
 from cosmos_workflow.queueing.items import Batch, QueueItem
 from cosmos_workflow.queueing.rows import group_labels
 from cosmos_workflow.store.records import LOCAL
@@ -83,7 +84,7 @@ class PageView:
     """
 
     snapshot: RunnerSnapshot
-    plan: Callable[[], Sequence[Batch]]
+    plan: Callable[[], Plan]
     rate: Callable[[str], Rate | None]
     since: float = 0.0
     owner: str = LOCAL
@@ -91,9 +92,9 @@ class PageView:
     state: PageState = field(default_factory=PageState)
 
     @cached_property
-    def planned(self) -> tuple[Batch, ...]:
+    def planned(self) -> Plan:
         """The batches of what is queued, in the order in which they will run."""
-        return tuple(self.plan())
+        return self.plan()
 
     @cached_property
     def labels(self) -> dict[str, str]:

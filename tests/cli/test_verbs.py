@@ -68,6 +68,9 @@ def test_an_empty_workspace_has_no_runs_and_needs_no_repair(tmp_path: Path) -> N
         (("run", "--gpus", "0", "--workers", "2", "missing.yaml"), "exclude each other"),
         (("weights", "fetch", "nonsense"), "no weights called 'nonsense'"),
         (("ui", "--port", "99999"), "less than or equal to 65535"),
+        (("--port", "99999"), "less than or equal to 65535"),
+        (("--workspace", "x", "runs"), "unexpected extra argument"),
+        (("runs", "--engine", "nope"), "engine 'nope' isn't installed"),
     ],
 )
 def test_a_mistake_gets_one_sentence_and_exit_code_two(words: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
@@ -76,6 +79,36 @@ def test_a_mistake_gets_one_sentence_and_exit_code_two(words: tuple[str, ...], s
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_verb_with_nothing_to_do_says_so(tmp_path: Path) -> None:
+    job = tmp_path / "off.yaml"
+    job.write_text("engine: espeak\ntasks:\n  - {text: One., enabled: false}\n")
+    for verb in ("run", "check"):
+        done = command(verb, job, "--workspace", tmp_path)
+        assert done.returncode == 0
+        assert "off: every task is switched off (enabled: false), so nothing is made." in done.stderr
+    assert f"There is no job in {tmp_path / 'jobs'} yet" in command("jobs", "--workspace", tmp_path).stdout
+    assert command("runs", "--text", "nothing", "--workspace", tmp_path).stdout == "No run matches.\n"
+    job.write_text("engine: espeak\ntasks:\n  - {text: One.}\n  - {text: Two.}\n")
+    assert command("run", job, "--workspace", tmp_path).returncode == 0
+    assert "Run from files elsewhere, so not listed: off-" in command("jobs", "--workspace", tmp_path).stderr
+    assert "the newest 1 of 2 runs; --limit 2" in command("runs", "--limit", "1", "--workspace", tmp_path).stderr
+
+
+def test_a_job_that_cannot_be_run_stops_no_other(tmp_path: Path) -> None:
+    first, second = tmp_path / "jobs" / "first.yaml", tmp_path / "jobs" / "second.yaml"
+    first.parent.mkdir()
+    for job in (first, second):
+        job.write_text("engine: espeak\ntext: One.\n")
+    damaged = tmp_path / "jobs" / "first" / "1" / "choices.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("{")
+    done = command("run", first, second, "--json", "--workspace", tmp_path)
+    assert done.returncode == 1
+    rows = json.loads(done.stdout)
+    assert [(row["job"], row["status"]) for row in rows] == [("first", "Failed"), ("second", "Completed")]
+    assert "choices.json can't be read" in rows[0]["error"]
 
 
 def test_a_workspace_that_cannot_be_used_is_said(tmp_path: Path) -> None:
@@ -105,8 +138,22 @@ def test_a_book_from_the_command_line(tmp_path: Path) -> None:
 
     done = command(*words, "--chapters", "2-", "--run", "--json")
     assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout)
+    *rows, book = json.loads(done.stdout)
     assert [row["title"] for row in rows] == ["Two", "Three"]
+    assert [Path(file).suffix for file in book["files"]] == [".m4b"]
     assert all(Path(row["files"]["audio"]).suffix == ".flac" for row in rows)
-    again = json.loads(command(*words, "--chapters", "2-", "--run", "--json").stdout)
+    *again, _book = json.loads(command(*words, "--chapters", "2-", "--run", "--json").stdout)
     assert [row["made"] for row in again] == [0, 0]
+
+
+def test_an_audiobook_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "tale.md").write_text("---\ntitle: The Rope\nauthor: Ada Example\n---\n# One\n\nAlpha.\n\n# Two\n\nBeta.\n")
+    words = ("book", tmp_path / "tale.md", "--workspace", tmp_path / "w", "--engine", "espeak")
+
+    done = command(*words, "-o", tmp_path / "made" / "rope.m4b", "--json")
+
+    assert done.returncode == 0, done.stderr
+    book = json.loads(done.stdout)[-1]
+    assert (book["book"], book["chapters"], book["note"]) == ("The Rope", ["One", "Two"], "")
+    assert (tmp_path / "made" / "rope.m4b").read_bytes()[4:12] == b"ftypM4B "
+    assert command(*words, "-o", tmp_path / "rope.doc").returncode == 2

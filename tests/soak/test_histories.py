@@ -25,7 +25,7 @@ from history_app import FULL
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
-from support import DEADLINE, wait_for
+from support import DEADLINE, marked_processes, wait_for
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.queueing.items import ItemStatus
@@ -92,14 +92,7 @@ class Histories(RuleBasedStateMachine):
         return json.loads(line)
 
     def processes(self) -> list[psutil.Process]:
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
-        return found
+        return marked_processes(MARK, self.mark)
 
     # --- what may happen ---
 

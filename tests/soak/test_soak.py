@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import DEADLINE, wait_for
+from support import DEADLINE, marked_processes, wait_for
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.queueing import ItemStatus
@@ -62,14 +62,7 @@ class Round:
         return out
 
     def processes(self) -> list[psutil.Process]:
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get(MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
-        return found
+        return marked_processes(MARK, self.mark)
 
     def _workers(self, app: subprocess.Popen[str]) -> list[psutil.Process]:
         try:

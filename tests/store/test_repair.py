@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -203,3 +204,14 @@ def test_a_damaged_database_that_is_open_elsewhere_stays(workspace: Workspace, s
     with pytest.raises(UnavailableError, match="damaged and in use; close every other page and command"):
         repair_workspace(workspace, apply=True)
     assert workspace.database.read_bytes() == b"\xff" * 8192
+
+
+def test_a_job_finds_damage_behind_the_same_size_and_time(store: Store, made: MakeRun) -> None:
+    """What a file was read as is remembered, but not beyond a write to it."""
+    record = made()
+    path = store.runs.output_path(record, "audio")
+    assert store.repair.put_aside_damaged(record) == ""
+    before = path.stat()
+    path.write_bytes(bytes(before.st_size))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert store.repair.put_aside_damaged(record) == "the content of its output sound.wav has changed."

@@ -17,6 +17,7 @@ from cosmos_workflow.engines.params import Params
 from cosmos_workflow.engines.registry import engine_names, find_engine, told
 from cosmos_workflow.engines.spec import EngineSpec
 from cosmos_workflow.errors import InputError, did_you_mean, list_choices, shorten
+from cosmos_workflow.files import readable
 from cosmos_workflow.jobs.document.cascade import At, Cascade, EarlierTasks, TextSource
 from cosmos_workflow.jobs.document.schema import (
     Audio,
@@ -44,7 +45,7 @@ _TO_ENGINE = ("params", "weights", "inputs", "speakers")
 
 
 def load_job(
-    path: Path, *, job_id: str = "", root: Path | None = None, shown: Callable[[Path], str] = str, pronunciations: str = ""
+    path: Path, *, job_id: str = "", root: Path | None = None, shown: Callable[[Path], str] = readable, pronunciations: str = ""
 ) -> JobFile:
     """The checked job in a file; raises InputError where it can't be read, JobFileError with everything that is wrong in it.
 
@@ -61,7 +62,7 @@ def parse_job(
     *,
     job_id: str = "",
     root: Path | None = None,
-    shown: Callable[[Path], str] = str,
+    shown: Callable[[Path], str] = readable,
     pronunciations: str = "",
 ) -> JobFile:
     """The checked job in a text. `origin` names the file it is, or will be: paths in it are relative to that file's folder.
@@ -73,7 +74,7 @@ def parse_job(
     if not isinstance(tree.value, dict):
         raise JobFileError([tree.problem((), "a job file is lines of `key: value`; begin with `engine:` and `tasks:`.")])
     job = _validate(tree)
-    name = (job.job if job else None) or (origin.stem if origin else "job")
+    name = (job.job if job else None) or (readable(origin.stem) if origin else "job")
     own_id = job_id or slug(name)
     tasks: list[TaskConfig] = []
     book: BookInfo | None = None

@@ -107,8 +107,22 @@ class TaskSection(Level):
     name: str | None = _field("text of 1 to 120 letters", min_length=1, max_length=120)
 
 
+class BookSilence(Section):
+    """Silence in a book, in seconds: before its first chapter, behind its last one, and between two.
+
+    Where each chapter is a file, it has the first two around it.
+    """
+
+    head: float = _field("seconds from 0 to 60", 0.5, ge=0, le=MAX_PAUSE)
+    tail: float = _field("seconds from 0 to 60", 1.0, ge=0, le=MAX_PAUSE)
+    between: float = _field("seconds from 0 to 60", 1.5, ge=0, le=MAX_PAUSE)
+
+
 class BookSection(Section):
-    """What a player shows of a book whose chapters are the job's tasks. `cover` is a JPEG or PNG."""
+    """A book whose chapters are the job's tasks: what a player shows of it, and the files it is written as. `cover` is a picture.
+
+    `sample_rate` is in hertz, without it the voice's own; stores want 44100.
+    """
 
     title: str | None = _field("text of 1 to 500 letters", min_length=1, max_length=500)
     authors: list[str] = _field("a list of names, such as [Ada Example]", [], max_length=50)
@@ -116,13 +130,19 @@ class BookSection(Section):
     language: str | None = _field("a language code such as en or pt-br", pattern=r"^[a-z]{2,3}(-[a-z]{2})?$")
     year: int | None = _field("a year", ge=1, le=9999)
     cover: str | None = _field("the name of a picture", min_length=1)
+    format: Literal["m4b", "mp3", "opus", "flac", "wav"] = _field("m4b, mp3, opus, flac or wav", "m4b")
+    files: Literal["one", "chapters"] = _field("one (for the whole book) or chapters (a file each)", "one")
+    sample_rate: Literal[22050, 24000, 44100, 48000] | None = _field("22050, 24000, 44100 or 48000")
+    silence: BookSilence = _field("a section with head, tail and between", BookSilence())
 
 
 class JobSection(Level):
     """A whole file. Without `tasks` the file is one task. With `book`, its tasks are chapters."""
 
     job: str | None = _field("the job's name, 1 to 120 letters", min_length=1, max_length=120)
-    book: BookSection | None = _field("a section with title, authors, narrator, language, year and cover")
+    book: BookSection | None = _field(
+        "a section with title, authors, narrator, language, year, cover, format, files, sample_rate and silence"
+    )
     tasks: list[TaskSection] = _field("a list of tasks, each beginning with a dash", [], min_length=1, max_length=10_000)
 
 

@@ -131,7 +131,7 @@ def slug(name: str, most: int = 48) -> str:
     kept = "".join(letter if unicodedata.category(letter)[0] in "LMN" else "-" for letter in plain)
     text = re.sub("-+", "-", kept).strip("-")[:most]
     text = text.encode()[: 2 * most].decode(errors="ignore").strip("-")
-    return text or f"x-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return text or f"x-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 def is_slug(text: str) -> bool:

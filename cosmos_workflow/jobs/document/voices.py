@@ -12,6 +12,7 @@ from cosmos_workflow.engines.spec import EngineSpec
 from cosmos_workflow.engines.speech_text.params import NORMALIZE, PRONUNCIATIONS, tidy_list
 from cosmos_workflow.engines.speech_text.pronunciations import merged as merged_lists
 from cosmos_workflow.errors import InputError, did_you_mean, list_choices, shorten
+from cosmos_workflow.files import readable
 from cosmos_workflow.jobs.document.cascade import MARK, Cascade, UnresolvedError
 from cosmos_workflow.jobs.document.tasks import Source, Voice
 from cosmos_workflow.yaml_places import Location
@@ -140,4 +141,6 @@ def _read_inputs(cascade: Cascade, spec: EngineSpec, layers: list[_Layer]) -> di
                     cascade.note(location, str(error))
             elif (path := cascade.path(value, location)) is not None:
                 merged[key] = str(path)
+                if readable(path) != str(path):
+                    cascade.note(location, f"{readable(path)} has a name, or lies below one, that isn't UTF-8; rename it.")
     return merged

@@ -145,4 +145,4 @@ class QueueControls:
 
 
 def _can_start(now: PageView) -> bool:
-    return bool(now.snapshot.queue.queued) and now.snapshot.state is not RunnerState.RUNNING
+    return bool(now.snapshot.queue.waiting) and now.snapshot.state is not RunnerState.RUNNING

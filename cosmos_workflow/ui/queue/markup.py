@@ -48,11 +48,10 @@ def _state_line(now: PageView) -> str:
 
 def batch_preview(now: PageView) -> str:
     """The batches as they will run: group, size, engine, and why each is apart from the one before it."""
-    batches = [*now.snapshot.batches, *now.planned]
-    if not batches:
+    shown = [*now.snapshot.batches, *now.planned[:PAGE_SIZE]][:PAGE_SIZE]
+    if not shown:
         return '<p class="cw-empty">Batches show here as soon as something is queued.</p>'
     running = {batch.id for batch in now.snapshot.batches}
-    shown = batches[:PAGE_SIZE]
     rows: list[tuple[str, int, str, str]] = []
     for batch, reason in zip(shown, view.batch_reasons(shown), strict=True):
         left = now.batch_left(batch)
@@ -60,7 +59,7 @@ def batch_preview(now: PageView) -> str:
         rows.append((group_chip(now.labels.get(batch.key, "")), len(batch), " · ".join(word for word in words if word), reason))
     gains = {engine: now.gain(engine) for engine in dict.fromkeys(batch.engine for batch in shown)}
     notes = [f'<p class="cw-sub">{escape(view.gain_text(engine, gain))}</p>' for engine, gain in gains.items() if gain]
-    return markup.batch_list(rows, len(batches) - PAGE_SIZE) + "".join(notes)
+    return markup.batch_list(rows, len(now.snapshot.batches) + len(now.planned) - PAGE_SIZE) + "".join(notes)
 
 
 def item_details(item: QueueItem, now: PageView) -> str:

@@ -133,5 +133,7 @@ def _some(ids: list[str] | None) -> list[str]:
 
 def _details(now: PageView) -> str:
     queue, item_id = now.snapshot.queue, now.state.of(QueueTabState).item_id
+    if not item_id:
+        return ""
     item = next((item for item in (*queue.items, *queue.finished) if item.id == item_id), None)
     return item_details(item, now) if item else ""

@@ -39,7 +39,7 @@ def state_text(now: PageView) -> str:
         return finished_text(queue) or "Nothing is queued. Select prompts and add them to the queue."
     if snapshot.state is RunnerState.IDLE and now.restored:
         return f"{count(now.restored, 'item')} came back from before; press Start."
-    waiting = f"{count(len(queue.queued), 'item')} {'waits' if len(queue.queued) == 1 else 'wait'}; press Start"
+    waiting = f"{count(queue.waiting, 'item')} {'waits' if queue.waiting == 1 else 'wait'}; press Start"
     return f"{waiting} to go on." if snapshot.state is RunnerState.PAUSED else f"{waiting}."
 
 
@@ -80,7 +80,7 @@ def pause_notice(queue: QueueSnapshot, *, freeing: bool = False) -> str:
 
 def clear_question(queue: QueueSnapshot) -> str:
     """What to ask before a queue is cleared."""
-    running, queued = len(queue.running), len(queue.queued)
+    running, queued = len(queue.running), queue.waiting
     goes_on = f" {count(running, 'item')} {'is' if running == 1 else 'are'} running and would go on." if running else ""
     if not queued:
         return f"Nothing waits. Forget the list of what is done? The files stay in Results.{goes_on}"
