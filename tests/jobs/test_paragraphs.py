@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cosmos_workflow.jobs.speech.chunks import Limits, cut_text
@@ -84,6 +84,7 @@ def test_what_stands_apart_in_a_wrapped_text(text: str, expected: int) -> None:
     assert len(found(text)) == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["a b", "A.", "\n", "\n\n", " ", "- x", "\t", "1. y", "# h"]), max_size=40).map("".join))
 def test_every_letter_is_in_one_paragraph(text: str) -> None:
     for rule in (rule_for(text, "auto"), Rule(), Rule(every_line=True), Rule(width=9)):
