@@ -266,7 +266,8 @@ def _cut(cascade: Cascade, spec: EngineSpec, text: str, source: TextSource, voic
         return [Chunk(text.strip())]
     speakers = [speaker for speaker in voices if speaker]
     language = chunking.language or spec.language(own).partition("-")[0]
-    paragraphs = next((at.level.paragraphs for at in cascade.nearest_first() if at.level.paragraphs), "auto")
+    said = [at.level.paragraphs for at in cascade.nearest_first() if at.level.paragraphs]
+    paragraphs = said[0] if said else "auto"
     chunks, problems = cut_text(text, limits, language, speakers, paragraphs, spec.min_letters)
     for problem in problems:
         cascade.note_text(source, problem.line, problem.message)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from cosmos_workflow.jobs.speech.sound import Shape, layout_of
 
@@ -38,8 +38,9 @@ def _limit(block: Samples, shape: Shape, ceiling: float) -> Samples:
     import numpy as np
     from av.error import BlockingIOError as NothingYet
     from av.error import EOFError as Finished
+    from av.filter import Graph
 
-    graph = av.filter.Graph()
+    graph: Any = Graph()
     layout = layout_of(shape)
     source = graph.add_abuffer(sample_rate=shape.rate, format="flt", layout=layout, time_base=f"1/{shape.rate}")
     chain = [
@@ -60,8 +61,7 @@ def _limit(block: Samples, shape: Shape, ceiling: float) -> Samples:
     made: list[Samples] = []
     while True:
         try:
-            pulled = cast("av.AudioFrame", sink.pull())
-            made.append(cast("Samples", pulled.to_ndarray()).reshape(-1, shape.channels))
+            made.append(cast("Samples", sink.pull().to_ndarray()).reshape(-1, shape.channels))
         except (NothingYet, Finished):
             break
     sound = np.concatenate(made)[: len(block)]
