@@ -217,7 +217,6 @@ def _check_final(final: Path, workspace: Path) -> None:
     """Every piece is in the final where its description says, sample by sample, and nothing else but pauses."""
     description = json.loads(final.with_suffix(".json").read_text())
     samples, rate = soundfile.read(final)
-    gain = 10 ** (description["gain_db"] / 20)
     pause = {"": 0.0, "clause": 0.0, **description["audio"]["pause"]}
     end = 0.0
     for number, piece in enumerate(description["pieces"], 1):
@@ -226,7 +225,7 @@ def _check_final(final: Path, workspace: Path) -> None:
         own, own_rate = soundfile.read(sound)
         assert own_rate == rate
         first = round(piece["start"] * rate)
-        assert np.max(np.abs(samples[first : first + len(own)] - own * gain)) < 1e-3
+        assert np.max(np.abs(samples[first : first + len(own)] - own * 10 ** (piece["gain_db"] / 20))) < 1e-3
         seconds = pause[piece["break"]] if number < len(description["pieces"]) else 0.0
         quiet = samples[first + len(own) : first + len(own) + round(seconds * rate)]
         assert not np.any(quiet)
