@@ -170,15 +170,18 @@ class TaskExecutor:
         """A report as the end of a run."""
         task, final = report.task, report.final
         files: dict[str, Path] = {}
+        notes: list[str] = []
         if task.joined and final and report.current:
             files = final.files
         elif not task.joined and (run := report.chosen[0]) is not None:
             files = {key: self._reader.store.runs.output_path(run, key) for key in run.outputs}
+            notes = [str(note) for note in run.metadata.get("notes", ())]
         missing = tuple(
             f"piece {piece.index + 1}: {piece.error or 'not made yet'}" for piece in report.missing if not piece.later
         )
+        if final and files:
+            notes.append(final.note)
         heard = heard_back(self._reader, report)
-        notes = [final.note] if final and files else []
         notes += [heard.sentence] if heard else []
         takes = {take.digest for piece in report.pieces for take in piece.takes}
         if damaged := [problem for take, problem in self._damaged.items() if take in takes]:

@@ -203,7 +203,10 @@ class JobReader:
             task=task,
             status=status,
             progress=1.0 if status is TaskStatus.COMPLETED else min(0.99, share_made(pieces)),
-            message=waits or task_message(task, pieces, chosen, current) + ears_message(listen, unheard),
+            message=waits
+            or task_message(task, pieces, chosen, current)
+            + ears_message(listen, unheard)
+            + _aside(made[-1].note if current and made else ""),
             pieces=pieces,
             chosen=tuple(chosen),
             finals=tuple(made),
@@ -290,6 +293,10 @@ class JobReader:
             until=self.hearings.end_of(task, run),
             words=heard.hearing.timed() if heard and heard.hearing else (),
         )
+
+
+def _aside(note: str) -> str:
+    return f"; {note[0].lower()}{note[1:].rstrip('.')}" if note else ""
 
 
 def tried_to_the_end(report: TaskReport) -> bool:
