@@ -95,6 +95,7 @@ class Level(Section):
     pronunciations: dict[str, str] = _field("a section of words and how they are said, such as {GIF: jif}", {})
     chunking: Chunking = _field("a section with target, max and min", Chunking())
     speakers: dict[str, dict[str, Any]] = _field("a section of speakers, each with the engine's parameters", {})
+    dialogue: str | None = _field("the id of a speaker, who says what is quoted (or '' for nobody)")
     candidates: Annotated[Candidates, BeforeValidator(_count_alone)] = _field(
         f"a whole number from 1 to {MAX_CANDIDATES}, or a section with count and pick", Candidates()
     )
