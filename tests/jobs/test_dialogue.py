@@ -28,7 +28,7 @@ def spoken(text: str, language: str) -> list[str]:
         ("de", "„Warte“, sagte er. »Und schweig.«", ["„Warte“", "»Und schweig.«"]),
         ("fr", "« Attends », dit-il. Elle rit.", ["« Attends »"]),
         ("fr", "— Attends, dit-il.", ["— Attends, dit-il."]),
-        ("es", "—Espera —dijo él—. No mires.", ["—Espera", ". No mires."]),
+        ("es", "—Espera —dijo él—. No mires.", ["—Espera", "No mires."]),
         ("ja", "彼は「待て」と言った。", ["「待て」"]),
         ("pl", "„Czekaj” — powiedział.", ["„Czekaj”"]),
         ("ru", "— Жди, — сказал он. — Не смотри.", ["— Жди,", "Не смотри."]),

@@ -42,7 +42,7 @@ _USUAL: tuple[Pair, ...] = (_HIGH, _OUT)
 _DASHED = {"es", "fr", "it", "pt", "ru", "uk", "pl", "bg", "ro", "tr", "el", "sv", "da", "fi"}
 """Languages that open speech with a dash at the beginning of a paragraph."""
 _DASH = re.compile(r"[—–―]\s*")
-_ASIDE = re.compile(r"\s[—–―]\s?|[—–―]\s")
+_ASIDE = re.compile(r"\s[—–―]\s?|[—–―][.,;:!?…]*\s")
 _PARAGRAPHS = re.compile(r"(\n[^\S\n]*(?:\n[^\S\n]*)+)")
 _TAG = re.compile(r"<speaker:[^>\n]*>")
 
