@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 CLAUSE_COST = 400
 """Phonemes a clause may be expected to have; less than half of what fits, since it is an estimate."""
@@ -45,7 +46,7 @@ def fit_ssml(markup: str) -> str:
 
 def cost(text: str) -> int:
     """About how many phonemes a text has, rather too many than too few."""
-    return sum(_letter_cost(letter) for letter in text)
+    return sum(map(_letter_cost, text))
 
 
 def first_missed(text: str, words: list[tuple[int, int]], ssml: bool = False) -> int | None:
@@ -144,6 +145,7 @@ def _is_picture(sign: str) -> bool:
     return unicodedata.category(sign[0]) == "So" or sign[-1] in _JOINERS or ord(sign[0]) >= 0x1F000
 
 
+@lru_cache(maxsize=4096)
 def _letter_cost(letter: str) -> int:
     if letter.isspace():
         return 0
