@@ -74,6 +74,18 @@ def bench_kokoro(
     show_figures(figures, kokoro.table(figures), as_json)
 
 
+@bench_app.command("espeak")
+def bench_espeak(
+    rounds: Annotated[int, typer.Option(help="Rounds; the median counts.", min=1)] = 3,
+    as_json: JsonOption = False,
+) -> None:
+    """A chapter as a job, beside the speech library in a bare loop."""
+    from cosmos_workflow.bench import espeak
+
+    figures = espeak.bench_espeak(rounds)
+    show_figures(figures, espeak.table(figures), as_json)
+
+
 @bench_app.command("dispatch")
 def bench_dispatch(
     tasks: Annotated[int, typer.Option(help="Empty tasks.", min=10)] = 10_000,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.execution.operations import Operations
@@ -18,6 +19,9 @@ from cosmos_workflow.jobs.state import JobReader, TaskReport, TaskStatus
 from cosmos_workflow.jobs.takes import TakeRef
 from cosmos_workflow.queueing.items import ItemStatus, QueueItem
 from cosmos_workflow.queueing.queue import Queue
+
+if TYPE_CHECKING:
+    from cosmos_workflow.jobs.books.final import BookFinal
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,15 @@ class TaskEnded:
     result: TaskResult
 
 
-JobEvent = JobStarted | JobWaiting | JobProgressed | TakeMade | TaskEnded
+@dataclass(frozen=True, slots=True)
+class BookBound:
+    """The job's book was put together from the chapters that are there."""
+
+    job_id: str
+    book: BookFinal
+
+
+JobEvent = JobStarted | JobWaiting | JobProgressed | TakeMade | TaskEnded | BookBound
 OnEvent = Callable[[JobEvent], None]
 
 
@@ -147,14 +159,17 @@ class TaskExecutor:
         """A report as the end of a run."""
         task, final = report.task, report.final
         files: dict[str, Path] = {}
+        notes: list[str] = []
         if task.joined and final and report.current:
             files = final.files
         elif not task.joined and (run := report.chosen[0]) is not None:
             files = {key: self._reader.store.runs.output_path(run, key) for key in run.outputs}
+            notes = [str(note) for note in run.metadata.get("notes", ())]
         missing = tuple(
             f"piece {piece.index + 1}: {piece.error or 'not made yet'}" for piece in report.missing if not piece.later
         )
-        notes = [final.note] if final and files else []
+        if final and files:
+            notes.append(final.note)
         takes = {take.digest for piece in report.pieces for take in piece.takes}
         if damaged := [problem for take, problem in self._damaged.items() if take in takes]:
             more = f" And {len(damaged) - 1} more." if damaged[1:] else ""

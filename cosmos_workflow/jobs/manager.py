@@ -19,6 +19,7 @@ from cosmos_workflow.engines.registry import told
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, list_choices, shorten
 from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.jobs.background import BackgroundState, JobBackground
+from cosmos_workflow.jobs.books.final import BookFinal
 from cosmos_workflow.jobs.document.edit import set_values
 from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, TakeMade, TaskResult
@@ -322,9 +323,18 @@ class JobManager:
         self.background.stop(job_id)
 
     @_changes
-    def assemble(self, job_id: str, key: str) -> TaskResult:
+    def assemble(self, job_id: str, key: str, bind: bool = True) -> TaskResult:
         """Put a task together anew from what is there, without making anything; see TaskOrchestrator.assemble."""
-        return self.orchestrator.assemble(self.job(job_id), key)
+        return self.orchestrator.assemble(self.job(job_id), key, bind)
+
+    @_changes
+    def bind(self, job_id: str) -> BookFinal | None:
+        """Put a job's book together anew from the chapters that are there; None for a job that is no book."""
+        return self.orchestrator.bind(self.job(job_id))
+
+    def book(self, job_id: str) -> BookFinal | None:
+        """A job's book as it was put together last; None where there is none."""
+        return self.orchestrator.binder.find(job_id)
 
     @_changes
     def choose(self, job_id: str, key: str, piece: int, run_id: str = "") -> TaskReport:

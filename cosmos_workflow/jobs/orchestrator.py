@@ -17,8 +17,9 @@ from cosmos_workflow.errors import InputError, UnavailableError, shorten
 from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.gpu_dispatch.devices import default_gpu_ids
+from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, all_needs
-from cosmos_workflow.jobs.executor import JobWaiting, OnEvent, TaskExecutor, TaskResult
+from cosmos_workflow.jobs.executor import BookBound, JobEvent, JobWaiting, OnEvent, TaskEnded, TaskExecutor, TaskResult
 from cosmos_workflow.jobs.plan import CheckedJob, ExecutionPlan, plan_task, queue_items
 from cosmos_workflow.jobs.speech.scoring import Score, Scorer
 from cosmos_workflow.jobs.state import JobReader, JobReport, Look, TaskReport, TaskStatus
@@ -40,6 +41,7 @@ class TaskOrchestrator:
         self.operations = operations
         self.jobs = jobs
         self.reader = JobReader(operations.store, jobs, scorer)
+        self.binder = BookBinder(jobs)
         self._live: set[str] = set()
         self._known: dict[str, JobFile] = {}
         self._guard = threading.Lock()
@@ -106,11 +108,17 @@ class TaskOrchestrator:
             look = self.reader.look(job.id)
             plan = self._plan(look, job, mode, takes, tasks)  # which also finds what other jobs have made of it
             damaged = self.reader.put_aside_damaged(look)
-            executor = TaskExecutor(self.operations, self.reader, on_event, damaged)
-            return executor.run(self.plan(job, mode, takes, tasks) if damaged else plan, job.id, stop)
+            notify = on_event or (lambda _event: None)
+            executor = TaskExecutor(self.operations, self.reader, self._encoding(job, notify) if job.book else notify, damaged)
+            results = executor.run(self.plan(job, mode, takes, tasks) if damaged else plan, job.id, stop)
+            if job.book:
+                self._bind(job, notify)
+            return results
 
-    def assemble(self, job: JobFile, key: str) -> TaskResult:
+    def assemble(self, job: JobFile, key: str, bind: bool = True) -> TaskResult:
         """Put a task together anew from what is there, without making anything; the earlier finals stay.
+
+        With `bind`, the book that the task is a chapter of follows.
 
         Raises InputError where a piece is missing, and says which; UnavailableError while the job runs.
         """
@@ -126,7 +134,34 @@ class TaskOrchestrator:
                 raise InputError(f"{task.title} is {report.label}: {report.message}; run the job first.")
             executor = TaskExecutor(self.operations, self.reader)
             executor.put_together(report)
+            if bind:
+                self._bind(job)
             return executor.result(self._report(task))
+
+    def bind(self, job: JobFile) -> BookFinal | None:
+        """Put a job's book together from the chapters that are there, without making anything; None where there is none.
+
+        Raises UnavailableError while the job runs.
+        """
+        with self._now(job):
+            return self._bind(job)
+
+    def _bind(self, job: JobFile, notify: OnEvent | None = None) -> BookFinal | None:
+        book = self.binder.bind(job, self.reader.read_job(job).tasks)
+        if book and notify:
+            notify(BookBound(job.id, book))
+        return book
+
+    def _encoding(self, job: JobFile, notify: OnEvent) -> OnEvent:
+        """Has each chapter encoded as soon as it is there, while the others are made."""
+
+        def see(event: JobEvent) -> None:
+            if isinstance(event, TaskEnded) and event.result.succeeded:
+                key = event.result.task_id.partition("/")[2]
+                self.binder.encode(job, self.report_task(job, key))
+            notify(event)
+
+        return see
 
     def make_again(self, job: JobFile, key: str, piece: int, on_event: OnEvent | None = None) -> list[TaskResult]:
         """Make one more take of a piece (counted from 0): with a seed of its own, where the engine has seeds.

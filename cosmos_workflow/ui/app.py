@@ -18,6 +18,7 @@ from cosmos_workflow.ui.live import Refresher
 from cosmos_workflow.ui.page import Page, owner_of, toast
 from cosmos_workflow.ui.prompts.tab import PromptsTab
 from cosmos_workflow.ui.queue import tab as queue
+from cosmos_workflow.ui.queue.others import OtherQueues
 from cosmos_workflow.ui.queue.view import state_text
 from cosmos_workflow.ui.results.tab import Results
 
@@ -41,6 +42,7 @@ def build(sessions: Sessions, managers: JobManagers | None = None) -> gr.Blocks:
             components.counter(page, "queue-counter")
             enabled = gr.Checkbox(True, label="Live updates", elem_id="live-updates", container=False, scale=0, min_width=130)
         refresh = gr.Button("Refresh", elem_id="wake-up", visible="hidden")
+        OtherQueues(page, token)
         resume = Question(page, "come-back", "Start", no="Not now", harmless=True)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Prompts", id="prompts") as prompts_tab:

@@ -70,6 +70,22 @@ def test_the_welcome_job_speaks(tmp_path: Path) -> None:
     assert told("run", ASSETS / "welcome.yaml", "--workspace", tmp_path)[0]["made"] == 0
 
 
+def test_what_is_special_about_a_clip_is_told_beside_what_was_made(tmp_path: Path) -> None:
+    import av
+
+    with av.open(str(tmp_path / "logo.mov"), "w") as container:
+        stream: Any = container.add_stream("qtrle", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "argb"
+        for _ in range(6):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 4), 90, np.uint8), format="rgba")))
+        container.mux(stream.encode(None))
+    weights = "{edge: 1, vis: 0, depth: 0, seg: 0}"
+    job = f"job: clip\nengine: control-preview\nweights: {weights}\ntasks:\n  - inputs: {{video: logo.mov}}\n"
+    (tmp_path / "clip.yaml").write_text(job)
+    (result,) = told("run", tmp_path / "clip.yaml", "--workspace", tmp_path / "ws")
+    assert (result["status"], result["note"]) == ("Completed", "What is transparent in the clip is shown black.")
+
+
 def test_without_the_engines_files_one_sentence_says_how_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COSMOS_WORKFLOW_WEIGHTS", str(tmp_path / "none"))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "empty"))
@@ -203,7 +219,6 @@ def _check_final(final: Path, workspace: Path) -> None:
     """Every piece is in the final where its description says, sample by sample, and nothing else but pauses."""
     description = json.loads(final.with_suffix(".json").read_text())
     samples, rate = soundfile.read(final)
-    gain = 10 ** (description["gain_db"] / 20)
     pause = {"": 0.0, "clause": 0.0, **description["audio"]["pause"]}
     end = 0.0
     for number, piece in enumerate(description["pieces"], 1):
@@ -212,7 +227,7 @@ def _check_final(final: Path, workspace: Path) -> None:
         own, own_rate = soundfile.read(sound)
         assert own_rate == rate
         first = round(piece["start"] * rate)
-        assert np.max(np.abs(samples[first : first + len(own)] - own * gain)) < 1e-3
+        assert np.max(np.abs(samples[first : first + len(own)] - own * 10 ** (piece["gain_db"] / 20))) < 1e-3
         seconds = pause[piece["break"]] if number < len(description["pieces"]) else 0.0
         quiet = samples[first + len(own) : first + len(own) + round(seconds * rate)]
         assert not np.any(quiet)

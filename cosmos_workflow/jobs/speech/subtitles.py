@@ -6,6 +6,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from cosmos_workflow.engines.speech_text.marks import without_marks
 
@@ -81,17 +82,23 @@ def _lines(text: str) -> list[str]:
 def _words(text: str, most: int) -> Iterator[str]:
     """The words with the space behind them; what has no space is cut where it fits."""
     for found in _PART.finditer(text):
-        word = ""
+        word, width = "", 0
         for letter in found[0]:
-            if _width(word + letter) > most and not letter.isspace():
+            if width + _columns(letter) > most and not letter.isspace():
                 yield word
-                word = ""
+                word, width = "", 0
             word += letter
+            width += _columns(letter)
         yield word
 
 
 def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(letter) in ("W", "F") else 1 for letter in text)
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+@lru_cache(maxsize=4096)
+def _columns(letter: str) -> int:
+    return 2 if unicodedata.east_asian_width(letter) in ("W", "F") else 1
 
 
 def _clock(seconds: float) -> str:
