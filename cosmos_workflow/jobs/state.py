@@ -181,7 +181,7 @@ class JobReader:
             task=task,
             status=status,
             progress=1.0 if status is TaskStatus.COMPLETED else min(0.99, share_made(pieces)),
-            message=waits or task_message(task, pieces, chosen, current),
+            message=waits or task_message(task, pieces, chosen, current) + _aside(made[-1].note if current and made else ""),
             pieces=pieces,
             chosen=tuple(chosen),
             finals=tuple(made),
@@ -256,6 +256,10 @@ class JobReader:
         # Which file it is decides nothing here, so nobody looks for it.
         used = [_sounding(piece, run, Path()) for piece, run in zip(pieces, chosen, strict=True) if run]
         return final_state(used, task.audio)
+
+
+def _aside(note: str) -> str:
+    return f"; {note[0].lower()}{note[1:].rstrip('.')}" if note else ""
 
 
 def _sounding(piece: PieceState, run: RunRecord, path: Path) -> Piece:

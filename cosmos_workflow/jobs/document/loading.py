@@ -42,6 +42,8 @@ MAX_TEXT_BYTES = 20_000_000
 _SSML = re.compile(r"\s*<(\?xml|speak[\s>])")
 _SHORTEST = 20
 """Characters below which a text isn't cut any further, however long it is as it is spoken."""
+_REFUSALS = 20
+"""Places of a text that are named where an engine refuses them; of the others their number is told."""
 _TO_ENGINE = ("params", "weights", "inputs", "speakers")
 
 
@@ -267,7 +269,9 @@ def _cut(cascade: Cascade, spec: EngineSpec, text: str, source: TextSource, voic
     language = chunking.language or spec.language(own).partition("-")[0]
     if speaker := _dialogue(cascade, speakers):
         text = mark_dialogue(text, speaker, language)
-    chunks, problems = cut_text(text, limits, language, speakers)
+    said = [at.level.paragraphs for at in cascade.nearest_first() if at.level.paragraphs]
+    paragraphs = said[0] if said else "auto"
+    chunks, problems = cut_text(text, limits, language, speakers, paragraphs, spec.min_letters)
     for problem in problems:
         cascade.note_text(source, problem.line, problem.message)
     spoken = {speaker: spec.known_params(voice.params) for speaker, voice in voices.items()}
@@ -326,23 +330,33 @@ def _check_chunks(
     voices: Mapping[str, Voice],
     weights: Mapping[str, float],
 ) -> None:
+    """Note everything that the engine refuses: a text of which it refuses a hundred places names the first of them at once."""
     written = {name for at in cascade.engine_levels for name in at.level.inputs}
     checked: dict[str, Params] = {}
+    refused: list[tuple[int, str]] = []
     for chunk in chunks:
         voice = voices[chunk.speaker]
-        try:
-            if chunk.speaker not in checked:
-                checked[chunk.speaker] = spec.known_params(voice.params)
+        if chunk.speaker not in checked:
+            checked[chunk.speaker] = spec.known_params(voice.params)
+            try:
                 spec.check_params(checked[chunk.speaker])
+            except InputError as error:
+                cascade.note_text(source, chunk.line, str(error))
+                return
+        try:
             recipe = spec.recipe(chunk.text, checked[chunk.speaker], weights, voice.inputs)
             # What is named and wrong has its own problem already; it isn't missing as well.
             spec.check(recipe, {*voice.sources, *(written - set(voice.inputs))})
         except InputError as error:
             if error.key in {*voice.inputs, *voice.sources}:
                 cascade.note(cascade.find("inputs", error.key), str(error))
-            else:
-                cascade.note_text(source, chunk.line, str(error))
-            return
+                return
+            refused.append((chunk.line, str(error)))
+    told = refused[:1] if len(refused) == len(chunks) and len({message for _, message in refused}) == 1 else refused[:_REFUSALS]
+    for line, message in told:
+        cascade.note_text(source, line, message)
+    if told and len(refused) > len(told):
+        cascade.note_text(source, refused[len(told)][0], f"{len(refused) - len(told)} more pieces are refused, from here on.")
 
 
 def _check_level(alone: Cascade) -> None:

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from cosmos_workflow.errors import list_choices
 from cosmos_workflow.jobs.speech.chunks import MAX, MIN, TARGET, Limits
+from cosmos_workflow.jobs.speech.paragraphs import Paragraphs
 
 MAX_CANDIDATES = 20
 MAX_PAUSE = 60.0
@@ -93,6 +94,7 @@ class Level(Section):
     text_file: str | None = _field("the name of a text file", min_length=1)
     normalize_text: bool | None = _field("true or false")
     pronunciations: dict[str, str] = _field("a section of words and how they are said, such as {GIF: jif}", {})
+    paragraphs: Paragraphs | None = _field("blank_line, every_line or auto")
     chunking: Chunking = _field("a section with target, max and min", Chunking())
     speakers: dict[str, dict[str, Any]] = _field("a section of speakers, each with the engine's parameters", {})
     dialogue: str | None = _field("the id of a speaker, who says what is quoted (or '' for nobody)")

@@ -17,13 +17,11 @@ from typing import Any
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.files import Disk
 from cosmos_workflow.ids import digest, new_id
-from cosmos_workflow.jobs.document.schema import Audio, Normalize
+from cosmos_workflow.jobs.document.schema import Audio
 from cosmos_workflow.jobs.speech.chunks import Break
-from cosmos_workflow.jobs.speech.sound import Levels, common_shape, joined, measure, write
+from cosmos_workflow.jobs.speech.loudness import Leveling, Pieces, level, untouched
+from cosmos_workflow.jobs.speech.sound import common_shape, write
 from cosmos_workflow.jobs.speech.subtitles import subrip
-
-CEILING = 10 ** (-1 / 20)
-"""True peak that a normalised final stays below: -1 dBTP, as EBU R 128 asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +87,14 @@ def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, dis
     paths = [piece.path for piece in pieces]
     pauses = pauses_of(pieces, audio)
     shape = common_shape(paths, audio.format)
-    gain, note = 1.0, ""
-    if audio.normalize:
-        gain, note = _gain(measure(joined(paths, pauses, shape), shape), audio.normalize)
+    sounds = Pieces(paths, [piece.speaker for piece in pieces], pauses, shape)
+    leveling = level(sounds, audio.normalize) if audio.normalize else untouched(sounds)
     number = 1 + max((final.number for final in _numbered(folder)), default=0)
     stem = f"{name}-{number:03d}"
     temporary = folder / f".{new_id('tmp')}.{audio.format}"
     spans: list[tuple[int, int]] = []
     try:
-        frames = write(temporary, joined(paths, pauses, shape, gain, spans), shape, audio.format)
+        frames = write(temporary, sounds.sound(leveling, spans), shape, audio.format)
         disk.sync(temporary)
         disk.rename(temporary, folder / f"{stem}.{audio.format}")
     finally:
@@ -114,10 +111,10 @@ def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, dis
         state=final_state(pieces, audio),
         starts=tuple(round(start, 6) for start in starts),
         runs=tuple(piece.run_id for piece in pieces),
-        note=note,
+        note=leveling.note,
         created_at=time.time(),
     )
-    disk.write(folder / f"{stem}.json", _describe(final, pieces, ends, audio, gain).encode())
+    disk.write(folder / f"{stem}.json", _describe(final, pieces, ends, audio, leveling).encode())
     return final
 
 
@@ -136,27 +133,6 @@ def restore_subtitles(final: Final, disk: Disk | None = None) -> None:
     ends = [float(piece.get("end", until)) for piece, until in zip(told, [*begun[1:], final.seconds], strict=True)]
     spoken = zip((str(piece["text"]) for piece in told), begun, ends, strict=True)
     (disk or Disk()).write(final.subtitles, subrip(spoken).encode())
-
-
-def _gain(levels: Levels, normalize: Normalize) -> tuple[float, str]:
-    """The factor that gives a sound its level without clipping, and what a listener should know."""
-    present = {
-        "peak": 20 * math.log10(levels.peak) if levels.peak else -math.inf,
-        "rms": levels.rms,
-        "lufs": levels.loudness if levels.loudness is not None else -math.inf,
-    }[normalize.method]
-    if present == -math.inf:
-        return 1.0, "It is too short or too quiet for its loudness to be measured, so it was left as it is."
-    wanted = 10 ** ((normalize.level - present) / 20)
-    ceiling = 1.0 if normalize.method == "peak" else CEILING
-    allowed = ceiling / levels.true_peak
-    if wanted <= allowed:
-        return wanted, ""
-    short = 20 * math.log10(wanted / allowed)
-    return (
-        allowed,
-        f"It is {short:.1f} dB quieter than {normalize.level:g} {normalize.method}: any louder, it would be distorted.",
-    )
 
 
 def _numbered(folder: Path) -> list[Final]:
@@ -189,7 +165,7 @@ def _content(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _describe(final: Final, pieces: Sequence[Piece], ends: Sequence[float], audio: Audio, gain: float) -> str:
+def _describe(final: Final, pieces: Sequence[Piece], ends: Sequence[float], audio: Audio, leveling: Leveling) -> str:
     content: dict[str, Any] = {
         "number": final.number,
         "file": final.path.name,
@@ -197,18 +173,19 @@ def _describe(final: Final, pieces: Sequence[Piece], ends: Sequence[float], audi
         "state": final.state,
         "created_at": final.created_at,
         "note": final.note,
-        "gain_db": round(20 * math.log10(gain), 3) if gain > 0 else None,
+        "peaks_limited": leveling.ceiling is not None,
         "audio": audio.model_dump(mode="json"),
         "pieces": [
             {
                 "run": piece.run_id,
+                "gain_db": round(20 * math.log10(gain), 3),
                 "start": start,
                 "end": round(end, 6),
                 "text": piece.text,
                 "speaker": piece.speaker,
                 "break": piece.break_after,
             }
-            for piece, start, end in zip(pieces, final.starts, ends, strict=True)
+            for piece, start, end, gain in zip(pieces, final.starts, ends, leveling.gains, strict=True)
         ],
     }
     return json.dumps(content, ensure_ascii=False, indent=1)

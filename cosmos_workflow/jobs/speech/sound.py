@@ -53,6 +53,11 @@ class Levels:
     true_peak: float
 
 
+def layout_of(shape: Shape) -> str:
+    """FFmpeg's name for so many channels."""
+    return {1: "mono", 2: "stereo"}.get(shape.channels, f"{shape.channels}c")
+
+
 def common_shape(paths: Iterable[Path], format: str) -> Shape:
     """The shape that loses nothing of these files, and that the format can hold; raises InputError for what isn't a sound."""
     shapes = [probe(path) for path in paths]
@@ -190,7 +195,7 @@ class _Meter:
     def __init__(self, shape: Shape) -> None:
         from av.filter import Graph
 
-        self._layout = "mono" if shape.channels == 1 else "stereo" if shape.channels == 2 else f"{shape.channels}c"
+        self._layout = layout_of(shape)
         self._shape = shape
         self._graph: Any = Graph()
         self._source = self._graph.add_abuffer(
@@ -234,14 +239,18 @@ class _Meter:
 
 
 def joined(
-    paths: Sequence[Path], pauses: Sequence[float], shape: Shape, gain: float = 1.0, spans: list[tuple[int, int]] | None = None
+    paths: Sequence[Path],
+    pauses: Sequence[float],
+    shape: Shape,
+    gains: Sequence[float] = (),
+    spans: list[tuple[int, int]] | None = None,
 ) -> Iterator[Samples]:
-    """The pieces one after another, with the pause behind each; all times `gain`.
+    """The pieces one after another, with the pause behind each; each times its gain, 1 where none is given.
 
     `spans` gets each piece's first frame and the one behind its last.
     """
     at = 0
-    for path, pause in zip(paths, pauses, strict=True):
+    for path, pause, gain in zip(paths, pauses, gains or [1.0] * len(paths), strict=True):
         samples = read(path, shape)
         if spans is not None:
             spans.append((at, at + len(samples)))
