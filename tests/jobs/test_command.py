@@ -19,6 +19,8 @@ import pytest
 import soundfile
 from support import DEADLINE, wait_for
 
+import cosmos_workflow
+from cosmos_workflow import run_job
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.queueing import ItemStatus
 from cosmos_workflow.store.records import RunRecord
@@ -234,3 +236,11 @@ def _check_final(final: Path, workspace: Path) -> None:
     cues = re.findall(r"^(\d\d):(\d\d):(\d\d),(\d{3}) -->", final.with_suffix(".srt").read_text(), re.MULTILINE)
     begun = {int(hours) * 3600 + int(minutes) * 60 + int(rest) + int(part) / 1000 for hours, minutes, rest, part in cues}
     assert {round(piece["start"], 3) for piece in description["pieces"]} <= begun, "a cue begins with each piece"
+
+
+def test_a_program_runs_a_job_in_one_call(tmp_path: Path) -> None:
+    (result,) = [result for result in run_job(ASSETS / "welcome.yaml", tmp_path) if result.task_id.endswith("/1")]
+    assert result.succeeded
+    assert soundfile.info(result.files["audio"]).duration > 0.4
+    assert {"run_job", "JobFileError", "Workspace"} <= set(dir(cosmos_workflow))
+    assert (Path(cosmos_workflow.__file__).parent / "py.typed").is_file()
