@@ -131,6 +131,19 @@ def bench_page(
     show_figures(figures, page.table(figures), as_json)
 
 
+@bench_app.command("book")
+def bench_book(
+    characters: Annotated[int, typer.Option(help="Characters of the book that is made.", min=1000)] = 60_000,
+    large: Annotated[int, typer.Option(help="Characters of the book that is only opened.", min=1000)] = 2_000_000,
+    as_json: JsonOption = False,
+) -> None:
+    """A book from its file to its M4B with espeak: our own time beside the engine's, and memory."""
+    from cosmos_workflow.bench import book
+
+    figures = book.bench_book(characters, large)
+    show_figures(figures, book.table(figures), as_json)
+
+
 @bench_app.command("scale")
 def bench_scale(
     tasks: Annotated[int, typer.Option(help="Tasks that wait.", min=1)] = 400,

@@ -159,14 +159,17 @@ class TaskExecutor:
         """A report as the end of a run."""
         task, final = report.task, report.final
         files: dict[str, Path] = {}
+        notes: list[str] = []
         if task.joined and final and report.current:
             files = final.files
         elif not task.joined and (run := report.chosen[0]) is not None:
             files = {key: self._reader.store.runs.output_path(run, key) for key in run.outputs}
+            notes = [str(note) for note in run.metadata.get("notes", ())]
         missing = tuple(
             f"piece {piece.index + 1}: {piece.error or 'not made yet'}" for piece in report.missing if not piece.later
         )
-        notes = [final.note] if final and files else []
+        if final and files:
+            notes.append(final.note)
         takes = {take.digest for piece in report.pieces for take in piece.takes}
         if damaged := [problem for take, problem in self._damaged.items() if take in takes]:
             more = f" And {len(damaged) - 1} more." if damaged[1:] else ""

@@ -14,12 +14,15 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from filelock import Timeout
 
+from cosmos_workflow.books.book import Book
 from cosmos_workflow.config import assets_dir
 from cosmos_workflow.engines.registry import told
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, list_choices, shorten
 from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.jobs.background import BackgroundState, JobBackground
 from cosmos_workflow.jobs.books.final import BookFinal
+from cosmos_workflow.jobs.books.voices import Reader
+from cosmos_workflow.jobs.books.writing import add_book
 from cosmos_workflow.jobs.document.edit import set_values
 from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, TakeMade, TaskResult
@@ -331,6 +334,16 @@ class JobManager:
     def bind(self, job_id: str) -> BookFinal | None:
         """Put a job's book together anew from the chapters that are there; None for a job that is no book."""
         return self.orchestrator.bind(self.job(job_id))
+
+    def books(self) -> builtins.list[tuple[str, BookFinal]]:
+        """The books that were put together, each with its job's id, the newest first."""
+        found = [(job_id, book) for job_id in self.jobs.ids() if (book := self.book(job_id))]
+        return sorted(found, key=lambda entry: entry[1].created_at, reverse=True)
+
+    @_changes
+    def add_book(self, book: Book, reader: Reader, numbers: Collection[int] = (), source: str = "") -> StoredJob:
+        """A book as a new job, or the one that was made of the same before; see jobs.books.writing.add_book."""
+        return add_book(self.jobs, book, reader, numbers, source)
 
     def book(self, job_id: str) -> BookFinal | None:
         """A job's book as it was put together last; None where there is none."""

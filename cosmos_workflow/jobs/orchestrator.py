@@ -7,13 +7,16 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from filelock import Timeout
 
+from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError, shorten
 from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.gpu_dispatch.devices import default_gpu_ids
 from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, all_needs
 from cosmos_workflow.jobs.executor import BookBound, JobEvent, JobWaiting, OnEvent, TaskEnded, TaskExecutor, TaskResult
@@ -305,3 +308,18 @@ class TaskOrchestrator:
         finally:
             with self._guard:
                 self._live.discard(job.id)
+
+
+def run_job(
+    file: Path | str, workspace: Path | str | None = None, *, mode: Mode = "resume", on_event: OnEvent | None = None
+) -> list[TaskResult]:
+    """Run a job file to its end on this machine's devices, and say how each of its enabled tasks ended.
+
+    `workspace` is the folder for everything, by default the user's own. Raises InputError with what is wrong in the file,
+    before anything starts.
+    """
+    opened = Workspace.open(workspace)
+    jobs = JobStore(opened)
+    job = jobs.load(Path(file))
+    with Operations(opened, gpu_ids=default_gpu_ids()) as operations:
+        return TaskOrchestrator(operations, jobs).run(job, mode, on_event)

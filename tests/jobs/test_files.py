@@ -169,11 +169,12 @@ def test_one_mistake_one_place_one_sentence(text: str, line: int, words: str) ->
         ("<<: {engine: espeak}\nengine: espeak\ntext: a", 1, "merge keys"),
         ("a: \x07", 1, "U+0007"),
         ("[" * 5000, 1, "nested too deeply"),
+        ("engine: espeak\ntasks:\n  - text: " + "[a, {b: " * 500, 3, "nested too deeply"),
         ("a: &a\n  b: *a", 2, "too much"),
         ("a: *b", 1, "undefined alias"),
         ("a: &x0 [y, y]\n" + "".join(f"k{i}: &x{i + 1} [*x{i}, *x{i}]\n" for i in range(40)), 1, "too much"),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_what_is_no_job_at_all_is_said_in_a_sentence(text: str, line: int, words: str) -> None:
     assert any(words in problem.message and problem.place.line >= line for problem in problems_of(text))

@@ -27,6 +27,7 @@ _SKIN_TONES = range(0x1F3FB, 0x1F400)
 _EXTENDS = frozenset({"Mn", "Mc", "Me"})
 
 
+@lru_cache(maxsize=512)  # a text is checked when it is added, before its batch, and when it is spoken
 def fit(text: str) -> str:
     """The same text with a comma where a clause would be too long, and a cut where a word would be.
 

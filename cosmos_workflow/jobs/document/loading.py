@@ -32,6 +32,7 @@ from cosmos_workflow.jobs.document.schema import (
 from cosmos_workflow.jobs.document.tasks import BookInfo, JobFile, TaskConfig, Voice, slug
 from cosmos_workflow.jobs.document.voices import SPEAKER_ID, read_voices, read_weights
 from cosmos_workflow.jobs.speech.chunks import DEFAULT_SPEAKER, Chunk, Limits, cut_text
+from cosmos_workflow.jobs.speech.dialogue import mark_dialogue
 from cosmos_workflow.yaml_places import MAX_YAML_BYTES, JobFileError, Location, Problem, YamlTree, read_text_file, read_yaml
 
 log = logging.getLogger(__name__)
@@ -266,6 +267,8 @@ def _cut(cascade: Cascade, spec: EngineSpec, text: str, source: TextSource, voic
         return [Chunk(text.strip())]
     speakers = [speaker for speaker in voices if speaker]
     language = chunking.language or spec.language(own).partition("-")[0]
+    if speaker := _dialogue(cascade, speakers):
+        text = mark_dialogue(text, speaker, language)
     said = [at.level.paragraphs for at in cascade.nearest_first() if at.level.paragraphs]
     paragraphs = said[0] if said else "auto"
     chunks, problems = cut_text(text, limits, language, speakers, paragraphs, spec.min_letters)
@@ -275,6 +278,19 @@ def _cut(cascade: Cascade, spec: EngineSpec, text: str, source: TextSource, voic
     chunks = [part for chunk in chunks for part in _fitting(spec, chunk, spoken[chunk.speaker], limits, language)]
     # Without a word in it there is still one piece, about which the engine has to say something.
     return chunks or [Chunk(text.strip())]
+
+
+def _dialogue(cascade: Cascade, speakers: list[str]) -> str:
+    """Who says what is quoted in a text; empty for nobody."""
+    found = next(((at, at.level.dialogue) for at in cascade.nearest_first() if at.level.dialogue is not None), None)
+    if found is None or not found[1]:
+        return ""
+    if found[1] not in speakers:
+        known = f"use {list_choices(speakers)}" if speakers else "define it under speakers"
+        message = f"the speaker {shorten(found[1])} isn't defined{did_you_mean(found[1], speakers)}; {known}."
+        cascade.note((*found[0].location, "dialogue"), message)
+        return ""
+    return found[1]
 
 
 def _fitting(spec: EngineSpec, chunk: Chunk, params: Params, limits: Limits, language: str) -> Iterator[Chunk]:

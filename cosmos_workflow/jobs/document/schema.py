@@ -97,6 +97,7 @@ class Level(Section):
     paragraphs: Paragraphs | None = _field("blank_line, every_line or auto")
     chunking: Chunking = _field("a section with target, max and min", Chunking())
     speakers: dict[str, dict[str, Any]] = _field("a section of speakers, each with the engine's parameters", {})
+    dialogue: str | None = _field("the id of a speaker, who says what is quoted (or '' for nobody)")
     candidates: Annotated[Candidates, BeforeValidator(_count_alone)] = _field(
         f"a whole number from 1 to {MAX_CANDIDATES}, or a section with count and pick", Candidates()
     )
