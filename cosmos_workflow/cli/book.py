@@ -23,6 +23,17 @@ from cosmos_workflow.errors import InputError
 
 if TYPE_CHECKING:
     from cosmos_workflow.books.book import Book
+    from cosmos_workflow.jobs.store import JobStore
+
+
+class Kind(StrEnum):
+    """What a book is written as."""
+
+    M4B = "m4b"
+    MP3 = "mp3"
+    OPUS = "opus"
+    FLAC = "flac"
+    WAV = "wav"
 
 
 class Beside(StrEnum):
@@ -37,6 +48,7 @@ def book(
     file: Annotated[Path, typer.Argument(help="EPUB, DOCX, PDF, FB2, HTML, Markdown, TXT, SRT or VTT.")],
     engine: Annotated[str | None, typer.Option(help="Who reads; by default kokoro where it can run, else espeak.")] = None,
     voice: Annotated[str | None, typer.Option(help="A voice of the engine, or a recording for one that takes it.")] = None,
+    dialogue: Annotated[str | None, typer.Option(help="A second voice, for what is quoted.")] = None,
     chapters: Annotated[str | None, typer.Option(help="Chapters to read, e.g. 1-3,7; by default all.")] = None,
     footnotes: Annotated[Beside, typer.Option(help="Footnotes and endnotes.")] = Beside.SKIP,
     page_numbers: Annotated[Beside, typer.Option(help="Page numbers.")] = Beside.SKIP,
@@ -44,6 +56,12 @@ def book(
     tables: Annotated[Beside, typer.Option(help="Tables.")] = Beside.SKIP,
     code: Annotated[Beside, typer.Option(help="Code.")] = Beside.SKIP,
     pattern: Annotated[str, typer.Option(help="A regular expression for the lines that begin a chapter of a text.")] = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Make it now, and put it here: tale.m4b; a folder for a file a chapter.")
+    ] = None,
+    kind: Annotated[Kind | None, typer.Option("--format", help="By default what --out ends with, else m4b.")] = None,
+    files: Annotated[bool, typer.Option("--files", help="A file a chapter instead of one.")] = False,
+    sample_rate: Annotated[int | None, typer.Option(help="22050, 24000, 44100 (as stores want it) or 48000 Hz.")] = None,
     show_list: Annotated[bool, typer.Option("--list", help="Print the chapters, and make nothing.")] = False,
     run: Annotated[bool, typer.Option("--run", help="Make it now; started again, it goes on where it stopped.")] = False,
     workspace: WorkspaceOption = None,
@@ -70,16 +88,22 @@ def book(
     from cosmos_workflow.jobs.books.writing import add_book
     from cosmos_workflow.jobs.store import JobStore
 
+    written = _written(out, kind, files, sample_rate)
     with pool_options(_Executor.LOCAL, None, gpus, workers) as where:
         opened = open_workspace(workspace)
         reads = reader(engine or "", voice or "", found.language)
-        stored = add_book(JobStore(opened), found, reads, chapter_numbers(chapters or "", len(found.chapters)), file.name)
-        if not run:
+        speaks = reader(reads.engine, dialogue, found.language) if dialogue else None
+        numbers = chapter_numbers(chapters or "", len(found.chapters))
+        store = JobStore(opened)
+        stored = add_book(store, found, reads, numbers, file.name, written, speaks)
+        if not run and out is None:
             typer.echo(f"{stored.path}\nMake it with: cosmos-workflow run {stored.path}")
             return
         from cosmos_workflow.cli.run_jobs import run_jobs
 
         succeeded = run_jobs([stored.path], opened, as_json=as_json, **where)
+        if out is not None:
+            _put(store, stored.id, out)
     raise typer.Exit(ExitCode.SUCCEEDED if succeeded else ExitCode.FAILED)
 
 
@@ -94,6 +118,33 @@ def chapter_numbers(text: str, last: int) -> list[int]:
             raise InputError(f"--chapters: {part!r} isn't right; write 1-3,7, of the {last:,} chapters there are.")
         numbers += range(first, until + 1)
     return numbers
+
+
+def _written(out: Path | None, kind: Kind | None, files: bool, sample_rate: int | None) -> dict[str, Any]:
+    """The keys of the job's section `book` that say what is written."""
+    ending = out.suffix.lower().lstrip(".") if out is not None else ""
+    known = [one.value for one in Kind]
+    if kind is None and ending and ending not in known and not files:
+        raise InputError(f"--out: {out} isn't right; end it with .{', .'.join(known)}, or give --format.")
+    chosen = kind.value if kind else ending if ending in known else Kind.M4B.value
+    told = {"format": chosen, "files": "chapters" if files else "one", "sample_rate": sample_rate}
+    usual = {"format": Kind.M4B.value, "files": "one", "sample_rate": None}
+    return {key: value for key, value in told.items() if value != usual[key]}
+
+
+def _put(store: JobStore, job_id: str, out: Path) -> None:
+    """Copy the book to where it was asked for: a whole one under this name, a file a chapter into a folder of it."""
+    from cosmos_workflow.jobs.books.final import BookBinder
+
+    made = BookBinder(store).find(job_id)
+    if made is None:
+        return
+    whole = len(made.files) == 1 and not out.is_dir() and out.suffix
+    for file in made.files:
+        target = out if whole else out / file.path.name
+        store.disk.make_folder(target.absolute().parent)
+        store.disk.copy(file.path, target.absolute())
+        typer.echo(str(target), err=True)
 
 
 def _show(found: Book, as_json: bool) -> None:

@@ -13,10 +13,21 @@ from rich.text import Text
 
 from cosmos_workflow.cli.terminal import print_table
 from cosmos_workflow.errors import list_choices
+from cosmos_workflow.execution.estimates import format_seconds
 from cosmos_workflow.execution.runner import RunnerSnapshot
 from cosmos_workflow.gpu_dispatch.events import Event
 from cosmos_workflow.gpu_dispatch.ui import DispatchView
-from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, JobStarted, JobWaiting, TakeMade, TaskEnded, TaskResult
+from cosmos_workflow.jobs.books.final import BookFinal
+from cosmos_workflow.jobs.executor import (
+    BookBound,
+    JobEvent,
+    JobProgressed,
+    JobStarted,
+    JobWaiting,
+    TakeMade,
+    TaskEnded,
+    TaskResult,
+)
 from cosmos_workflow.jobs.plan import CheckedJob
 from cosmos_workflow.jobs.takes import TakeRef
 
@@ -75,6 +86,8 @@ class RunView:
                 self._take(event)
             case TaskEnded():
                 self._end(event.result)
+            case BookBound():
+                self._book(event.book)
 
     def _picture(self) -> Group:
         return Group(self._bars.get_renderable(), self._devices.table())
@@ -123,6 +136,11 @@ class RunView:
         lines += [f"  {path}" for path in result.files.values()]
         lines += [f"  {line}" for line in (result.error, result.note, *result.missing[:8]) if line]
         self._say("\n".join(lines))
+
+    def _book(self, book: BookFinal) -> None:
+        files = [f"  {file.path}" for file in book.files]
+        note = [f"  {book.note}"] if book.note else []
+        self._say("\n".join([f"{book.title}: {format_seconds(book.seconds)}", *files, *note]))
 
     def _say(self, text: str) -> None:
         self._console.print(Text(text), soft_wrap=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.task_router import Pool
 from cosmos_workflow.gpu_dispatch.devices import default_gpu_ids
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
+from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
 from cosmos_workflow.jobs.document.tasks import JobFile, is_slug
 from cosmos_workflow.jobs.executor import OnEvent, TaskEnded, TaskResult
 from cosmos_workflow.jobs.manager import JobManager
@@ -51,6 +53,7 @@ def run_jobs(
     ):
         results = run_job_files(jobs, operations, mode, view.see if view else None)
     told = [_result_row(job, result) for job, ended in zip(jobs, results, strict=True) for result in ended]
+    told += [_book_row(job, book) for job in jobs if job.book and (book := BookBinder(JobStore(workspace)).find(job.id))]
     if as_json:
         print_json(told)
     return all(result.succeeded for ended in results for result in ended)
@@ -173,6 +176,18 @@ def _result_row(job: JobFile, result: TaskResult) -> dict[str, Any]:
         "seconds": result.seconds,
         "error": result.error,
         "note": result.note,
+        "heard": asdict(result.heard) if result.heard else None,
+    }
+
+
+def _book_row(job: JobFile, book: BookFinal) -> dict[str, Any]:
+    return {
+        "job": job.name,
+        "book": book.title,
+        "files": {file.path.name: str(file.path) for file in book.files},
+        "chapters": [chapter.title for file in book.files for chapter in file.chapters],
+        "seconds": book.seconds,
+        "note": book.note,
     }
 
 

@@ -15,7 +15,7 @@ from filelock import FileLock
 from sqlalchemy import Connection, create_engine, event, exc
 
 from cosmos_workflow.config import Workspace, assets_dir
-from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.errors import InputError, UnavailableError, command
 from cosmos_workflow.files import file_errors
 from cosmos_workflow.store import moved, schema
 
@@ -82,6 +82,9 @@ class Database:
                 schema.prepare(connection)
                 moved.follow(connection, {"workspace": self._root, "samples": assets_dir()})
 
+    def _told(self, reason: str) -> str:
+        return reason.replace("{repair}", command("repair", "--workspace", str(self._root)))
+
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
@@ -89,12 +92,13 @@ class Database:
         except exc.DBAPIError as error:
             reason = _reason(error)
             if reason:
-                raise UnavailableError(f"The database {self._name} {reason}") from error
+                raise UnavailableError(f"The database {self._name} {self._told(reason)}") from error
             raise
         except UnicodeEncodeError as error:
             raise InputError("The text has half of a character (a lone surrogate); write it again.") from error
         except sqlite3.Error as error:
-            raise UnavailableError(f"The database {self._name} {_sqlite_reason(error) or f'failed: {error}.'}") from error
+            reason = self._told(_sqlite_reason(error)) or f"failed: {error}."
+            raise UnavailableError(f"The database {self._name} {reason}") from error
 
 
 def _to_json(value: Any) -> str:
@@ -148,6 +152,6 @@ def _sqlite_reason(error: sqlite3.Error) -> str:
         sqlite3.SQLITE_READONLY: "can't be written: permission denied; change its permissions.",
         sqlite3.SQLITE_CANTOPEN: "can't be opened; check that its folder is there and can be written.",
         sqlite3.SQLITE_IOERR: "can't be read or written: the disk reports an error.",
-        sqlite3.SQLITE_CORRUPT: "is damaged; run `cosmos-workflow repair`.",
-        sqlite3.SQLITE_NOTADB: "is damaged; run `cosmos-workflow repair`.",
+        sqlite3.SQLITE_CORRUPT: "is damaged; run {repair}.",
+        sqlite3.SQLITE_NOTADB: "is damaged; run {repair}.",
     }.get(code, "")

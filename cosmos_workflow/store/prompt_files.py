@@ -9,11 +9,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
 from cosmos_workflow.engines.registry import all_engines
-from cosmos_workflow.errors import InputError, list_choices, shorten
+from cosmos_workflow.errors import InputError, did_you_mean, list_choices, shorten
 from cosmos_workflow.files import file_errors
 from cosmos_workflow.queueing.items import Prompt
 
 MAX_BYTES = 50_000_000
+USUAL_COLUMNS = ("text", "name", "voice", "video")
+"""Of the columns that a CSV may have, those that people use."""
+_SYNONYMS = {"prompt": "text"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - the full-width ones are meant
 """What a spreadsheet takes for the start of a formula (OWASP, CSV injection)."""
 
@@ -60,12 +63,15 @@ def _csv_prompts(text: str, name: str) -> Iterator[tuple[int, Prompt]]:
 
 
 def _header(row: Sequence[str], name: str) -> list[str]:
-    header = [cell.strip().lower() for cell in row]
+    header = [_SYNONYMS.get(cell.strip().lower(), cell.strip().lower()) for cell in row]
     inputs = sorted({spec.name for engine in all_engines() for spec in engine.inputs})
     for cell in header:
         if cell not in ("text", "name", *inputs):
-            takes = list_choices(["text", "name", *inputs])
-            raise InputError(f"{name}, line 1: unknown column {shorten(cell)}; the header takes {takes}.")
+            takes = list_choices(USUAL_COLUMNS)
+            raise InputError(
+                f"{name}, line 1: unknown column {shorten(cell)}{did_you_mean(cell, ['text', 'name', *inputs])}; "
+                f"the header takes {takes}, and the other inputs of an engine."
+            )
         if header.count(cell) > 1:
             raise InputError(f"{name}, line 1: the column {cell} is there twice; keep one.")
     if "text" not in header:

@@ -18,6 +18,7 @@ from cosmos_workflow.ui.live import Refresher
 from cosmos_workflow.ui.page import Page, owner_of, toast
 from cosmos_workflow.ui.prompts.tab import PromptsTab
 from cosmos_workflow.ui.queue import tab as queue
+from cosmos_workflow.ui.queue.others import OtherQueues
 from cosmos_workflow.ui.queue.view import state_text
 from cosmos_workflow.ui.results.tab import Results
 
@@ -33,6 +34,7 @@ SECRET_FILE = "browser-secret"  # noqa: S105 - the name of a file
 
 def build(sessions: Sessions, managers: JobManagers | None = None) -> gr.Blocks:
     """The page over these sessions and jobs; the caller serves it."""
+    jobs = managers or JobManagers(sessions.operations)
     with gr.Blocks(title=NAME, analytics_enabled=False, fill_width=True, delete_cache=UPLOADS_KEPT) as demo:
         page = Page(sessions)
         token = gr.BrowserState("", storage_key=STORAGE_KEY, secret=browser_secret(sessions.operations.workspace))
@@ -41,6 +43,7 @@ def build(sessions: Sessions, managers: JobManagers | None = None) -> gr.Blocks:
             components.counter(page, "queue-counter")
             enabled = gr.Checkbox(True, label="Live updates", elem_id="live-updates", container=False, scale=0, min_width=130)
         refresh = gr.Button("Refresh", elem_id="wake-up", visible="hidden")
+        OtherQueues(page, token)
         resume = Question(page, "come-back", "Start", no="Not now", harmless=True)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Prompts", id="prompts") as prompts_tab:
@@ -54,9 +57,10 @@ def build(sessions: Sessions, managers: JobManagers | None = None) -> gr.Blocks:
                     page,
                     [tabs, *prompts.outputs],
                     lambda run, owner: [gr.Tabs(selected="prompts"), *prompts.load(run, owner)],
+                    lambda owner: jobs.of(owner).books(),
                 )
         with jobs_tab:
-            JobsTab(page, managers or JobManagers(sessions.operations), jobs_tab, [prompts_tab, queue_tab, results_tab])
+            JobsTab(page, jobs, jobs_tab, [prompts_tab, queue_tab, results_tab])
         api.build(page)
         # Outside the tabs: a timer in a tab that was never opened doesn't tick.
         _open(demo, page, token, Refresher(page, gr.Timer(1, active=False), enabled, refresh))

@@ -16,7 +16,7 @@ from cosmos_workflow.ui.page_view import PageState, PageView
 RUNNING_INTERVAL = 1.0
 """Seconds between two updates while something runs."""
 FULL_INTERVAL = 5.0
-"""Seconds after which an update says everything, not only what changed."""
+"""Seconds after which an update says everything, not only what changed, while something runs."""
 TIMER = -1
 """Where a page's state notes the timer, among the numbers of the live parts."""
 
@@ -63,7 +63,8 @@ class Refresher:
         a tick later, since after that the timer is off."""
         state, moment = now.state, time.monotonic()
         ended, final = state.was_running and not now.snapshot.active, moment >= state.final_update_at
-        if ended or final or moment - state.full_update_at >= FULL_INTERVAL:
+        full = now.snapshot.active and moment - state.full_update_at >= FULL_INTERVAL
+        if ended or final or full:
             state.sent.clear()
             state.full_update_at = moment
         if ended:
@@ -76,10 +77,6 @@ class Refresher:
         """Seconds between two updates, and whether there are any."""
         if now.snapshot.active or now.state.final_update_at < math.inf:
             return RUNNING_INTERVAL, live
-        others = any(
-            session.queue.owner == now.owner and session.runner.snapshot().active for session in self._page.sessions.all()
-        )
+        # Slow where nothing runs here: another window may change this queue, and another queue begin.
         wanted = [seconds for interval in self._page.intervals if (seconds := interval(now)) is not None]
-        if others:
-            wanted.append(self._page.operations.workspace.settings.live_interval)
-        return min(wanted, default=RUNNING_INTERVAL), live and bool(wanted)
+        return min([*wanted, self._page.operations.workspace.settings.live_interval]), live

@@ -90,7 +90,9 @@ class Page:
         """A page as it is now."""
         session, operations = self.session(queue), self.operations
         snapshot, state = session.runner.snapshot(), state or PageState()
-        return PageView(snapshot, session.queue.plan, operations.rate, self.since, queue.owner, operations.gain, state)
+        return PageView(
+            snapshot, session.queue.plan, operations.rate, self.since, queue.owner, operations.gain, state, session.token
+        )
 
     def follow(self, component: Any, key: Render, render: Render | None = None) -> None:
         """Keep a component up to date: it is sent `render`'s value, or the key itself, and only when the key changes."""

@@ -80,7 +80,7 @@ class Window:
 class PageView:
     """A page at one moment. `plan` gives the batches of what is queued, `rate` an engine's speed, `gain` what batching gains.
 
-    `since` is when this server started: older items were restored from an earlier run of it.
+    `since` is when this server started: older items were restored from an earlier run of it. `token` is the queue's.
     """
 
     snapshot: RunnerSnapshot
@@ -90,6 +90,7 @@ class PageView:
     owner: str = LOCAL
     gain: Callable[[str], BatchingGain | None] = lambda _engine: None
     state: PageState = field(default_factory=PageState)
+    token: str = ""
 
     @cached_property
     def planned(self) -> Plan:

@@ -138,8 +138,22 @@ def test_a_book_from_the_command_line(tmp_path: Path) -> None:
 
     done = command(*words, "--chapters", "2-", "--run", "--json")
     assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout)
+    *rows, book = json.loads(done.stdout)
     assert [row["title"] for row in rows] == ["Two", "Three"]
+    assert [Path(file).suffix for file in book["files"]] == [".m4b"]
     assert all(Path(row["files"]["audio"]).suffix == ".flac" for row in rows)
-    again = json.loads(command(*words, "--chapters", "2-", "--run", "--json").stdout)
+    *again, _book = json.loads(command(*words, "--chapters", "2-", "--run", "--json").stdout)
     assert [row["made"] for row in again] == [0, 0]
+
+
+def test_an_audiobook_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "tale.md").write_text("---\ntitle: The Rope\nauthor: Ada Example\n---\n# One\n\nAlpha.\n\n# Two\n\nBeta.\n")
+    words = ("book", tmp_path / "tale.md", "--workspace", tmp_path / "w", "--engine", "espeak")
+
+    done = command(*words, "-o", tmp_path / "made" / "rope.m4b", "--json")
+
+    assert done.returncode == 0, done.stderr
+    book = json.loads(done.stdout)[-1]
+    assert (book["book"], book["chapters"], book["note"]) == ("The Rope", ["One", "Two"], "")
+    assert (tmp_path / "made" / "rope.m4b").read_bytes()[4:12] == b"ftypM4B "
+    assert command(*words, "-o", tmp_path / "rope.doc").returncode == 2

@@ -107,7 +107,7 @@ def test_a_txt_file_holds_a_prompt_a_line(store: Store, tmp_path: Path) -> None:
     [
         'name,text\nfox,A red fox\n,"two\nlines, ""quoted"""\n',
         '\ufeffText;Name\r\nA red fox;fox\r\n"two\nlines, ""quoted""";\r\n\r\n',
-        'text\tname\nA red fox\tfox\n"two\nlines, ""quoted"""\t\n',
+        'prompt\tname\nA red fox\tfox\n"two\nlines, ""quoted"""\t\n',
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
@@ -127,7 +127,7 @@ def test_a_csv_names_files_of_the_library(store: Store, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("a.csv", "prompt,name\nx,y\n", r"a\.csv, line 1: unknown column 'prompt'; the header takes text, name, "),
+        ("a.csv", "texte,name\nx,y\n", r"unknown column 'texte' \(did you mean 'text'\?\); the header takes text, name, voice"),
         ("a.csv", "name\nx\n", r"a\.csv, line 1: the column text is missing; write a header such as 'name,text'"),
         ("a.csv", "text,text\nx,y\n", r"line 1: the column text is there twice"),
         ("a.csv", "text\nfine\nHello, you\n", r"a\.csv, line 3: 2 cells, but the header has 1; put text with a comma"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cosmos_workflow.engines.registry import all_engines, find_engine
+from cosmos_workflow.engines.registry import all_engines, availability_of, find_engine, known_engine
 from cosmos_workflow.engines.spec import EngineSpec
 from cosmos_workflow.errors import InputError, list_choices, shorten
 
@@ -31,7 +31,7 @@ def reading_engines() -> list[EngineSpec]:
 
 def default_engine() -> str:
     """The engine that reads where nobody chose one."""
-    return next((name for name in PREFERRED if find_engine(name).availability().available), PREFERRED[-1])
+    return next((name for name in PREFERRED if availability_of(known_engine(name)).available), PREFERRED[-1])
 
 
 def reader(engine: str = "", voice: str = "", language: str = "") -> Reader:

@@ -9,6 +9,7 @@ import hashlib
 import io
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from cosmos_workflow.books.book import Book, Chapter
@@ -42,8 +43,20 @@ def chosen_chapters(book: Book, numbers: Collection[int]) -> list[tuple[int, Cha
     return [(number, chapter) for number, chapter in chapters if not numbers or number in numbers]
 
 
-def write_job(book: Book, job_id: str, reader: Reader, numbers: Collection[int] = (), source: str = "") -> BookJob:
-    """The job of these chapters; `source` is the name of the file that the book was read from."""
+def write_job(
+    book: Book,
+    job_id: str,
+    reader: Reader,
+    numbers: Collection[int] = (),
+    source: str = "",
+    out: Mapping[str, Any] = MappingProxyType({}),
+    dialogue: Reader | None = None,
+) -> BookJob:
+    """The job of these chapters; `source` is the name of the file that the book was read from.
+
+    `out` are keys of the section `book` that say what is written, such as its format. `dialogue` reads what is quoted, with the
+    same engine.
+    """
     from ruamel.yaml import YAML
 
     chapters = chosen_chapters(book, numbers)
@@ -63,17 +76,21 @@ def write_job(book: Book, job_id: str, reader: Reader, numbers: Collection[int] 
         content["params"] = dict(reader.params)
     if reader.recording:
         content["inputs"] = {"voice": reader.recording}
-    content["book"] = _metadata(book, job_id, reader)
+    if dialogue is not None:
+        recording = {"inputs": {"voice": dialogue.recording}} if dialogue.recording else {}
+        content["speakers"] = {"dialogue": {**dialogue.params, **recording}}
+        content["dialogue"] = "dialogue"
+    content["book"] = {**_metadata(book, job_id, reader), **out}
     if book.language:
         content["chunking"] = {"language": book.language.partition("-")[0]}
     content["audio"] = {"format": "flac", "normalize": {"method": "lufs", "target": LOUDNESS}}
     content["tasks"] = tasks
-    out = io.StringIO()
+    stream = io.StringIO()
     yaml = YAML()
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.width = 1_000_000
-    yaml.dump(content, out)
-    made = out.getvalue()
+    yaml.dump(content, stream)
+    made = stream.getvalue()
     asked = digest({"made": made, "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}})
     head = (
         f"# Made from {' '.join(source.split()) or 'a book'} ({asked[:12]}). Each chapter's text is a file that you may edit.\n"
@@ -81,15 +98,23 @@ def write_job(book: Book, job_id: str, reader: Reader, numbers: Collection[int] 
     return BookJob(head + made, files)
 
 
-def add_book(jobs: JobStore, book: Book, reader: Reader, numbers: Collection[int] = (), source: str = "") -> StoredJob:
+def add_book(
+    jobs: JobStore,
+    book: Book,
+    reader: Reader,
+    numbers: Collection[int] = (),
+    source: str = "",
+    out: Mapping[str, Any] = MappingProxyType({}),
+    dialogue: Reader | None = None,
+) -> StoredJob:
     """The book as a job of the workspace. Where the same was asked for before, that job is given, as its owner edited it."""
     name = slug(book.title)
     for earlier in (job_id for job_id in jobs.ids() if job_id == name or job_id.startswith(f"{name}-")):
-        asked = write_job(book, earlier, reader, numbers, source).text.partition("\n")[0]
+        asked = write_job(book, earlier, reader, numbers, source, out, dialogue).text.partition("\n")[0]
         if jobs.source(earlier).startswith(f"{asked}\n"):
             return jobs.get(earlier)
     job_id = jobs.new_id(book.title)
-    made = write_job(book, job_id, reader, numbers, source)
+    made = write_job(book, job_id, reader, numbers, source, out, dialogue)
     folder = jobs.job_folder(job_id) / FOLDER
     try:
         jobs.disk.make_folder(folder)

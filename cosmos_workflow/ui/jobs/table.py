@@ -101,10 +101,11 @@ class JobTable(JobsPart):
                 if not task.joined:
                     continue
                 try:
-                    manager.assemble(job_id, task.key)
+                    manager.assemble(job_id, task.key, bind=False)
                     made += 1
                 except WorkflowError as error:
                     refused = refused or str(error)
+            manager.bind(job_id)
         if refused:
             raise InputError(f"{count(made, 'task')} put together. {refused}" if made else refused)
         if not made:

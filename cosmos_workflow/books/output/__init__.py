@@ -1,0 +1,1 @@
+"""Books written as the files that players know: sound, chapters, cover and tags, by PyAV."""

@@ -1,0 +1,80 @@
+"""The other queues of the same person: those of another window, another browser, or a program; seen from every page."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from cosmos_workflow.execution.runner import RunnerState
+from cosmos_workflow.execution.sessions import Session
+from cosmos_workflow.queueing.queue import Queue
+from cosmos_workflow.ui import components, markup
+from cosmos_workflow.ui.page import Page, owner_of
+from cosmos_workflow.ui.page_view import PageState, PageView
+from cosmos_workflow.ui.queue.view import STATES
+from cosmos_workflow.ui.text import count, shorten_text
+
+SHOWN = 3
+"""Queues that are shown; more are counted."""
+
+
+class OtherQueues:
+    """Cards below the header, there while another queue of this person holds items: look at it here, pause it, start it."""
+
+    def __init__(self, page: Page, token: gr.BrowserState) -> None:
+        self._page = page
+        cards = components.cards("other-queues", ("show", "pause", "start"))
+        page.on(cards.show, self.show, [page.state], [page.queue, token], refresh=True)
+        page.on(cards.pause, self.pause, None, None, refresh=True)
+        page.on(cards.start, self.start, None, None, refresh=True)
+        page.follow(cards, self.value)
+        page.show(cards, lambda now: bool(self._others(now)))
+
+    def show(self, state: PageState, event: gr.EventData, request: gr.Request) -> tuple[Queue, str]:
+        """Make the queue this page's own; the one before is among the others then."""
+        session = self._session(event, request)
+        state.sent.clear()
+        return session.queue, session.token
+
+    def pause(self, event: gr.EventData, request: gr.Request) -> None:
+        """Stop it after its running batch."""
+        self._session(event, request).runner.pause()
+
+    def start(self, event: gr.EventData, request: gr.Request) -> None:
+        """Have it go on."""
+        self._session(event, request).runner.start()
+
+    def value(self, now: PageView) -> dict[str, Any]:
+        """The cards, the longest queues first."""
+        others = self._others(now)
+        more = f"and {count(len(others) - SHOWN, 'more queue')}" if len(others) > SHOWN else ""
+        return {"rows": [_card(session) for session in others[:SHOWN]], "empty": "", "page": more}
+
+    def _others(self, now: PageView) -> list[Session]:
+        theirs = [session for session in self._page.sessions.all() if session.queue.owner == now.owner]
+        found = [session for session in theirs if session.token != now.token and len(session.queue)]
+        return sorted(found, key=lambda session: -len(session.queue))
+
+    def _session(self, event: gr.EventData, request: gr.Request) -> Session:
+        return self._page.sessions.find(components.clicked_id(event), owner_of(request))
+
+
+def _card(session: Session) -> markup.Row:
+    snapshot = session.runner.snapshot()
+    queue = snapshot.queue
+    states = [f"{len(items):,} {word}" for items, word in ((queue.running, "running"), (queue.queued, "queued")) if items]
+    first = next(iter([*queue.running, *queue.queued]), None)
+    title = f"Another queue: {', '.join(states)}"
+    begins = shorten_text(first.prompt_text, 60) if first else ""
+    can_pause = snapshot.state is RunnerState.RUNNING
+    action, label = ("pause", "Pause") if can_pause else ("start", "Start")
+    also = f'<button type="button" data-action="{action}">{label}</button>' if snapshot.state is not RunnerState.PAUSING else ""
+    html = (
+        f'<div class="cw-card-head"><span class="cw-title">{escape(title)}</span>'
+        f'<span class="cw-chip cw-{"running" if snapshot.active else "queued"}">{STATES[snapshot.state]}</span></div>'
+        f"{markup.sub(begins)}"
+        f'<div class="cw-actions"><button type="button" data-action="show">Show here</button>{also}</div>'
+    )
+    return {"id": session.token, "html": html}
