@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from cosmos_workflow.jobs.document.tasks import TaskConfig
     from cosmos_workflow.jobs.executor import TaskExecutor, TaskResult
     from cosmos_workflow.jobs.manager import JobManager
-    from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
+    from cosmos_workflow.jobs.orchestrator import TaskOrchestrator, run_job
     from cosmos_workflow.jobs.plan import ExecutionPlan
     from cosmos_workflow.jobs.store import JobStore
     from cosmos_workflow.progress import ProgressTracker
     from cosmos_workflow.queueing import Batch, Prompt, Queue, QueueItem, calculate_batch_key, group_queue_by_batch_key
+    from cosmos_workflow.yaml_places import JobFileError
 
 __version__ = "0.1.0"
 
@@ -25,6 +26,7 @@ _HOMES = {
     "Batch": "queueing",
     "ExecutionPlan": "jobs.plan",
     "InputError": "errors",
+    "JobFileError": "yaml_places",
     "JobManager": "jobs.manager",
     "JobStore": "jobs.store",
     "Operations": "execution.operations",
@@ -42,12 +44,14 @@ _HOMES = {
     "Workspace": "config",
     "calculate_batch_key": "queueing",
     "group_queue_by_batch_key": "queueing",
+    "run_job": "jobs.orchestrator",
 }
 
 __all__ = [
     "Batch",
     "ExecutionPlan",
     "InputError",
+    "JobFileError",
     "JobManager",
     "JobStore",
     "Operations",
@@ -66,6 +70,7 @@ __all__ = [
     "__version__",
     "calculate_batch_key",
     "group_queue_by_batch_key",
+    "run_job",
 ]
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import errno
+import os
+import shlex
+import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
+_STARTED_BY_UV = ("uv", "run") if "UV_RUN_RECURSION_DEPTH" in os.environ else ()
+"""`uv run` says so to what it starts; the program is then not on the PATH of the terminal."""
 _OUTAGES = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 
 
@@ -56,6 +62,19 @@ def is_outage(error: BaseException) -> bool:
     if numbers:
         return not _OUTAGES.isdisjoint(numbers)
     return any(isinstance(cause, UnavailableError) for cause in chain)
+
+
+def command(*words: str) -> str:
+    """A command of this program, in backticks, such that it can be typed as it stands where the program was started."""
+    ours = ["cosmos-workflow"] if shutil.which("cosmos-workflow") else [sys.executable, "-m", "cosmos_workflow"]
+    return f"`{shlex.join([*_STARTED_BY_UV, *ours, *words])}`"
+
+
+def install(package: str, extra: str = "") -> str:
+    """How to install a package, or an extra of this one, in backticks; `uv run` has no pip."""
+    if _STARTED_BY_UV:
+        return f"`uv run --extra {extra} cosmos-workflow`" if extra else f"`uv pip install {package}`"
+    return f"`pip install {shlex.quote(f'{package}[{extra}]') if extra else package}`"
 
 
 def list_choices(choices: Sequence[str], most: int = 12) -> str:

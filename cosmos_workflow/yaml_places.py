@@ -11,6 +11,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.scanner import Scanner
 
 from cosmos_workflow.errors import InputError, shorten
 
@@ -119,6 +120,26 @@ def read_text_file(path: Path, most: int, what: str, shown: Callable[[Path], str
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+class TooDeepError(MarkedYAMLError):
+    """YAML in brackets within brackets, deeper than any file of ours is; reading on would take seconds for each page of them."""
+
+
+class _Scanner(Scanner):
+    def fetch_flow_collection_start(self, TokenClass: Any, to_push: str) -> None:  # noqa: N803 - the library's name
+        if len(self.flow_context) > MAX_DEPTH:
+            raise TooDeepError(
+                problem=f"this is nested too deeply; use at most {MAX_DEPTH} levels.", problem_mark=self.reader.get_mark()
+            )
+        super().fetch_flow_collection_start(TokenClass, to_push)
+
+
+def compose_yaml(text: str) -> Node | None:
+    """The nodes of one YAML document; None for an empty one. Raises what ruamel.yaml does, and TooDeepError."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Scanner = _Scanner
+    return yaml.compose(text)
+
+
 def read_yaml(text: str, file: str = "", *, may_be_empty: bool = False) -> YamlTree:
     """The tree of one YAML document; None is the value of an empty one, where it may be.
 
@@ -127,7 +148,7 @@ def read_yaml(text: str, file: str = "", *, may_be_empty: bool = False) -> YamlT
     if len(text.encode("utf-8", "replace")) > MAX_YAML_BYTES:
         raise JobFileError([Problem(Place(1, 1), "", f"the file has more than {MAX_YAML_BYTES:,} bytes; use text_file.", file)])
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        node = compose_yaml(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
@@ -230,6 +251,8 @@ class _Reader:
 
 def _explain(error: MarkedYAMLError) -> str:
     problem = str(error.problem or "this isn't YAML")
+    if isinstance(error, TooDeepError):
+        return problem
     if "\\t" in problem:
         return "a tab can't be used to indent; use spaces."
     if "mapping values are not allowed" in problem:

@@ -20,7 +20,7 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.kokoro.model import STYLE_ROWS, STYLE_SIZE, threads
 from cosmos_workflow.engines.kokoro.model_files import model_file, require_kokoro, voice_file
 from cosmos_workflow.engines.kokoro.voices import VOICES
-from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.errors import UnavailableError, command
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.queueing import Prompt, Queue
 
@@ -53,7 +53,7 @@ def bench_kokoro(items: int = 12, rounds: int = 3) -> list[KokoroFigure]:
     _, folder = require_kokoro()
     voice = next((name for name in VOICES if _has_voice(folder, name)), "")
     if not voice:
-        raise UnavailableError("There is no voice among Kokoro's model files; run `cosmos-workflow weights fetch kokoro`.")
+        raise UnavailableError(f"There is no voice among Kokoro's model files; run {command('weights', 'fetch', 'kokoro')}.")
     texts = [TEXTS[number % len(TEXTS)] for number in range(items)]
     ways: dict[str, Callable[[], tuple[float, ...]]] = {}
     cores = threads()

@@ -21,11 +21,24 @@ def bench_queue(
     rounds: Annotated[int, typer.Option(help="Rounds; the median counts.", min=1)] = 5,
     as_json: JsonOption = False,
 ) -> None:
-    """Adding, grouping and claiming, beside a bare dict of lists."""
+    """Adding, grouping, claiming, looking and opening again, with the journal on the disk."""
     from cosmos_workflow.bench import queue
 
     figures = queue.bench_queue(items, rounds)
     show_figures(figures, queue.table(figures), as_json)
+
+
+@bench_app.command("long")
+def bench_long(
+    items: Annotated[int, typer.Option(help="Items in the queue.", min=100)] = 100_000,
+    rounds: Annotated[int, typer.Option(help="Rounds; the median counts.", min=1)] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """A long queue on the page, and how soon it runs again after a kill."""
+    from cosmos_workflow.bench import long
+
+    figures = long.bench_long(items, rounds)
+    show_figures(figures, long.table(figures), as_json)
 
 
 @bench_app.command("eta")
@@ -74,6 +87,18 @@ def bench_kokoro(
     show_figures(figures, kokoro.table(figures), as_json)
 
 
+@bench_app.command("espeak")
+def bench_espeak(
+    rounds: Annotated[int, typer.Option(help="Rounds; the median counts.", min=1)] = 3,
+    as_json: JsonOption = False,
+) -> None:
+    """A chapter as a job, beside the speech library in a bare loop."""
+    from cosmos_workflow.bench import espeak
+
+    figures = espeak.bench_espeak(rounds)
+    show_figures(figures, espeak.table(figures), as_json)
+
+
 @bench_app.command("dispatch")
 def bench_dispatch(
     tasks: Annotated[int, typer.Option(help="Empty tasks.", min=10)] = 10_000,
@@ -117,6 +142,19 @@ def bench_page(
 
     figures = page.bench_page(items)
     show_figures(figures, page.table(figures), as_json)
+
+
+@bench_app.command("book")
+def bench_book(
+    characters: Annotated[int, typer.Option(help="Characters of the book that is made.", min=1000)] = 60_000,
+    large: Annotated[int, typer.Option(help="Characters of the book that is only opened.", min=1000)] = 2_000_000,
+    as_json: JsonOption = False,
+) -> None:
+    """A book from its file to its M4B with espeak: our own time beside the engine's, and memory."""
+    from cosmos_workflow.bench import book
+
+    figures = book.bench_book(characters, large)
+    show_figures(figures, book.table(figures), as_json)
 
 
 @bench_app.command("scale")

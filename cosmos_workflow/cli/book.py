@@ -48,6 +48,7 @@ def book(
     file: Annotated[Path, typer.Argument(help="EPUB, DOCX, PDF, FB2, HTML, Markdown, TXT, SRT or VTT.")],
     engine: Annotated[str | None, typer.Option(help="Who reads; by default kokoro where it can run, else espeak.")] = None,
     voice: Annotated[str | None, typer.Option(help="A voice of the engine, or a recording for one that takes it.")] = None,
+    dialogue: Annotated[str | None, typer.Option(help="A second voice, for what is quoted.")] = None,
     chapters: Annotated[str | None, typer.Option(help="Chapters to read, e.g. 1-3,7; by default all.")] = None,
     footnotes: Annotated[Beside, typer.Option(help="Footnotes and endnotes.")] = Beside.SKIP,
     page_numbers: Annotated[Beside, typer.Option(help="Page numbers.")] = Beside.SKIP,
@@ -91,9 +92,10 @@ def book(
     with pool_options(_Executor.LOCAL, None, gpus, workers) as where:
         opened = open_workspace(workspace)
         reads = reader(engine or "", voice or "", found.language)
+        speaks = reader(reads.engine, dialogue, found.language) if dialogue else None
         numbers = chapter_numbers(chapters or "", len(found.chapters))
         store = JobStore(opened)
-        stored = add_book(store, found, reads, numbers, file.name, written)
+        stored = add_book(store, found, reads, numbers, file.name, written, speaks)
         if not run and out is None:
             typer.echo(f"{stored.path}\nMake it with: cosmos-workflow run {stored.path}")
             return

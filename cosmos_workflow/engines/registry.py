@@ -80,7 +80,7 @@ def require_available(name: str) -> None:
 
 def look_again() -> None:
     """Forget what was found, so that what was installed meanwhile is."""
-    for found in (_installed, _load, _stand_in):
+    for found in (_group, _installed, _load, _stand_in):
         found.cache_clear()
 
 
@@ -113,7 +113,12 @@ def told(error: BaseException) -> str:
 @cache
 def _installed(examples: bool) -> tuple[str, ...]:
     groups = (ENTRY_POINT_GROUP, EXAMPLES_GROUP) if examples else (ENTRY_POINT_GROUP,)
-    return tuple(sorted({entry.name for group in groups for entry in entry_points(group=group)}))
+    return tuple(sorted({entry.name for group in groups for entry in _group(group)}))
+
+
+@cache
+def _group(name: str) -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=name))
 
 
 @cache
@@ -145,9 +150,7 @@ def _entries(name: str) -> list[EntryPoint]:
 
     A built-in engine keeps its name, whoever else claims it; an example doesn't.
     """
-    groups = (
-        [entry for entry in entry_points(group=group) if entry.name == name] for group in (ENTRY_POINT_GROUP, EXAMPLES_GROUP)
-    )
+    groups = ([entry for entry in _group(group) if entry.name == name] for group in (ENTRY_POINT_GROUP, EXAMPLES_GROUP))
     claims = {entry.value: entry for entry in next(filter(None, groups), [])}
     own = [entry for entry in claims.values() if entry.dist and entry.dist.name == OWN_PACKAGE]
     if own and len(claims) > 1:

@@ -91,6 +91,8 @@ class EngineSpec:
     """Names of the inputs that `cost` looks at."""
     output: ClassVar[str]
     """Key of the output file that a person plays, e.g. "audio"."""
+    min_letters: ClassVar[int] = 1
+    """Letters and digits that a text needs to be spoken; a job says shorter paragraphs with their neighbours."""
     speaks: ClassVar[bool] = False
     """It says the text aloud; its params have `normalize_text` and `pronunciations` then."""
     takes_ipa: ClassVar[bool] = False

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from cosmos_workflow.gpu_dispatch.worker import BaseWorker
@@ -23,7 +26,26 @@ def worker_name(worker_cls: type[BaseWorker] | str) -> str:
             f"{worker_cls.__qualname__} is defined inside a function, where a worker process can't "
             "find it; define it at the top of a module"
         )
+    if worker_cls.__module__ == "__main__" and not _main_is_a_file():
+        raise TypeError(
+            f"{worker_cls.__qualname__} is defined in a notebook, a console or standard input, where a worker process can't find "
+            "it; put the class into a file, say workers.py, and import it from there"
+        )
     return f"{worker_cls.__module__}:{worker_cls.__qualname__}"
+
+
+def _main_is_a_file() -> bool:
+    main = sys.modules["__main__"]
+    return getattr(main, "__spec__", None) is not None or Path(getattr(main, "__file__", None) or "").is_file()
+
+
+def check_caller() -> None:
+    """Raise where a worker process that is just being started, and imports the program for that, would start workers itself."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise RuntimeError(
+            "a worker process reads the program that started it, and would start workers of its own; put what starts them "
+            'below `if __name__ == "__main__":`'
+        )
 
 
 def number_workers(gpu_ids: Sequence[int | None]) -> dict[int, int | None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NoReturn, TypeAlias
 
 TaskId: TypeAlias = Hashable
 
@@ -85,6 +85,12 @@ class TaskError:
     reason: str = ""
     exception: str = ""
 
+    @property
+    def data(self) -> NoReturn:
+        """There is none; raises AttributeError saying why the task failed."""
+        why = f"{self.exception}: {self.reason}" if self.exception else self.reason or self.error
+        raise AttributeError(f"task {self.task_id!r} failed, so it has no data ({why}); look whether an outcome is a TaskSuccess")
+
 
 @dataclass(frozen=True, slots=True)
 class TaskTimeout:
@@ -94,6 +100,12 @@ class TaskTimeout:
     timeout: float
     worker_id: int
     node: str = ""
+
+    @property
+    def data(self) -> NoReturn:
+        """There is none; raises AttributeError."""
+        limit = f"took longer than {self.timeout:g} s"
+        raise AttributeError(f"task {self.task_id!r} {limit}, so it has no data; look whether an outcome is a TaskSuccess")
 
 
 @dataclass(frozen=True, slots=True)

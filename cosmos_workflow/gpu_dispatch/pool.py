@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Self
 
-from cosmos_workflow.gpu_dispatch.arguments import check_limit, check_setup, number_workers, worker_name
+from cosmos_workflow.gpu_dispatch.arguments import check_caller, check_limit, check_setup, number_workers, worker_name
 from cosmos_workflow.gpu_dispatch.channel import NOTHING, Payload, dumps
 from cosmos_workflow.gpu_dispatch.devices import require_gpus, worker_environ
 from cosmos_workflow.gpu_dispatch.events import Event, SlotStatus, TaskId
@@ -77,6 +77,7 @@ class WorkerPool:
         env: Mapping[str, str] | None = None,
         retire_failed_slots: bool = False,
     ) -> None:
+        check_caller()
         if prefetch < 1:
             raise ValueError(f"prefetch must be at least 1, not {prefetch}")
         for name, retries in (("max_retries", max_retries), ("setup_retries", setup_retries)):

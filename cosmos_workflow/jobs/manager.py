@@ -14,19 +14,22 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from filelock import Timeout
 
+from cosmos_workflow.books.book import Book
+from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.config import assets_dir
 from cosmos_workflow.engines.registry import told
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, list_choices, shorten
 from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.jobs.background import BackgroundState, JobBackground
 from cosmos_workflow.jobs.books.final import BookFinal
+from cosmos_workflow.jobs.books.voices import Reader
+from cosmos_workflow.jobs.books.writing import add_book
 from cosmos_workflow.jobs.document.edit import set_values
 from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, TakeMade, TaskResult
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.plan import CheckedJob
 from cosmos_workflow.jobs.speech.assembly import Final, finals
-from cosmos_workflow.jobs.speech.scoring import Score
 from cosmos_workflow.jobs.state import JobReport, TaskReport, TaskStatus
 from cosmos_workflow.jobs.store import ENDINGS, Draft, StoredJob
 from cosmos_workflow.jobs.takes import Choice, Mode
@@ -99,9 +102,12 @@ class JobsSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class PieceTakes:
-    """The takes of a piece that can be heard, each with its score (None for what isn't speech); `by_hand`: a person chose."""
+    """The takes of a piece that can be heard, each with what is known of it (None for what isn't sound).
 
-    runs: tuple[tuple[RunRecord, Score | None], ...]
+    `by_hand` says that a person chose.
+    """
+
+    runs: tuple[tuple[RunRecord, Verdict | None], ...]
     by_hand: bool
 
 
@@ -332,6 +338,16 @@ class JobManager:
         """Put a job's book together anew from the chapters that are there; None for a job that is no book."""
         return self.orchestrator.bind(self.job(job_id))
 
+    def books(self) -> builtins.list[tuple[str, BookFinal]]:
+        """The books that were put together, each with its job's id, the newest first."""
+        found = [(job_id, book) for job_id in self.jobs.ids() if (book := self.book(job_id))]
+        return sorted(found, key=lambda entry: entry[1].created_at, reverse=True)
+
+    @_changes
+    def add_book(self, book: Book, reader: Reader, numbers: Collection[int] = (), source: str = "") -> StoredJob:
+        """A book as a new job, or the one that was made of the same before; see jobs.books.writing.add_book."""
+        return add_book(self.jobs, book, reader, numbers, source)
+
     def book(self, job_id: str) -> BookFinal | None:
         """A job's book as it was put together last; None where there is none."""
         return self.orchestrator.binder.find(job_id)
@@ -391,9 +407,9 @@ class JobManager:
         found: builtins.list[PieceTakes] = []
         for piece in reader.seek_elsewhere(report.pieces[first : None if most is None else first + most], known):
             runs = known.heard(piece)
-            scores = reader.scores(task, runs) if task.joined and runs else [None] * len(runs)
+            verdicts = reader.verdicts(task, runs) if task.joined and runs else [None] * len(runs)
             by_hand = bool(choices.get(piece.digest, Choice()).run_id)
-            found.append(PieceTakes(tuple(zip(runs, scores, strict=True)), by_hand))
+            found.append(PieceTakes(tuple(zip(runs, verdicts, strict=True)), by_hand))
         return found
 
     def choices(self, task_id: str) -> Mapping[str, Choice]:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from filelock import Timeout
 
+from cosmos_workflow.checking.verdict import Verdict
+from cosmos_workflow.checking.worker import Checker, CheckService
+from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError, shorten
 from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.gpu_dispatch.devices import default_gpu_ids
 from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, all_needs
 from cosmos_workflow.jobs.executor import BookBound, JobEvent, JobWaiting, OnEvent, TaskEnded, TaskExecutor, TaskResult
 from cosmos_workflow.jobs.plan import CheckedJob, ExecutionPlan, plan_task, queue_items
-from cosmos_workflow.jobs.speech.scoring import Score, Scorer
 from cosmos_workflow.jobs.state import JobReader, JobReport, Look, TaskReport, TaskStatus
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.jobs.takes import Choice, Mode, PieceState
@@ -34,11 +38,12 @@ _GLANCE = 0.25
 class TaskOrchestrator:
     """Plans and runs jobs of one owner. Every method may be called from any thread."""
 
-    def __init__(self, operations: Operations, jobs: JobStore, scorer: Scorer | None = None) -> None:
+    def __init__(self, operations: Operations, jobs: JobStore, open_checker: Callable[[], Checker] = CheckService) -> None:
         self.operations = operations
         self.jobs = jobs
-        self.reader = JobReader(operations.store, jobs, scorer)
+        self.reader = JobReader(operations.store, jobs)
         self.binder = BookBinder(jobs)
+        self._open_checker = open_checker
         self._live: set[str] = set()
         self._known: dict[str, JobFile] = {}
         self._guard = threading.Lock()
@@ -106,7 +111,8 @@ class TaskOrchestrator:
             plan = self._plan(look, job, mode, takes, tasks)  # which also finds what other jobs have made of it
             damaged = self.reader.put_aside_damaged(look)
             notify = on_event or (lambda _event: None)
-            executor = TaskExecutor(self.operations, self.reader, self._encoding(job, notify) if job.book else notify, damaged)
+            told = self._encoding(job, notify) if job.book else notify
+            executor = TaskExecutor(self.operations, self.reader, told, damaged, self._open_checker)
             results = executor.run(self.plan(job, mode, takes, tasks) if damaged else plan, job.id, stop)
             if job.book:
                 self._bind(job, notify)
@@ -177,7 +183,7 @@ class TaskOrchestrator:
         if state.takes[0].seed is None:
             self.jobs.set_choice(task.id, state.digest, replace(choice, run_id=""))
             return state.digest
-        self.jobs.set_choice(task.id, state.digest, replace(choice, extra=choice.extra + 1))
+        self.jobs.set_choice(task.id, state.digest, replace(choice, extra=len(state.takes) + 1 - task.candidates.count))
         return self._piece(task, piece).takes[-1].digest
 
     def choose(self, job: JobFile, key: str, piece: int, run_id: str = "") -> TaskReport:
@@ -212,12 +218,12 @@ class TaskOrchestrator:
         with self._guard:
             return job_id in self._live
 
-    def candidates(self, job: JobFile, key: str, piece: int) -> list[tuple[RunRecord, Score]]:
-        """The takes of a piece (counted from 0) that can be heard, the newest run of each first, with their scores."""
+    def candidates(self, job: JobFile, key: str, piece: int) -> list[tuple[RunRecord, Verdict]]:
+        """The takes of a piece (counted from 0) that can be heard, the newest run of each first, with what is known of them."""
         task = self.task(job, key)
         known = self.reader.look(job.id)
         runs = known.heard(self._piece(task, piece, known))
-        return list(zip(runs, self.reader.scores(task, runs), strict=True))
+        return list(zip(runs, self.reader.verdicts(task, runs), strict=True))
 
     def get_detailed_status(self, task_id: str) -> dict[str, Any] | None:
         """Where a task is; None for an unknown id ("job/task").
@@ -305,3 +311,18 @@ class TaskOrchestrator:
         finally:
             with self._guard:
                 self._live.discard(job.id)
+
+
+def run_job(
+    file: Path | str, workspace: Path | str | None = None, *, mode: Mode = "resume", on_event: OnEvent | None = None
+) -> list[TaskResult]:
+    """Run a job file to its end on this machine's devices, and say how each of its enabled tasks ended.
+
+    `workspace` is the folder for everything, by default the user's own. Raises InputError with what is wrong in the file,
+    before anything starts.
+    """
+    opened = Workspace.open(workspace)
+    jobs = JobStore(opened)
+    job = jobs.load(Path(file))
+    with Operations(opened, gpu_ids=default_gpu_ids()) as operations:
+        return TaskOrchestrator(operations, jobs).run(job, mode, on_event)

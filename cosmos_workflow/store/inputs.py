@@ -24,7 +24,7 @@ _EXTENSIONS: dict[str, tuple[str, ...]] = {
     "text": (".txt", ".csv", ".yaml", ".yml", ".json", ".ssml", ".xml"),
 }
 MAX_JSON_BYTES = 1_000_000
-_LOOKS: Mapping[str | None, Callable[[Path], object]] = {"audio": look_at_sound, "video": look_at_clip}
+_LOOKS: Mapping[str, Callable[[Path], object]] = {"audio": look_at_sound, "video": look_at_clip}
 
 
 class Sniffed(NamedTuple):
@@ -112,7 +112,7 @@ def sniff(path: Path, name: str) -> Sniffed:
         raise InputError(f"{shorten(name)} is empty; choose a file with something in it.")
     found = _by_magic(head) or _as_text(path, name)
     claimed = _claimed_kind(name)
-    if claimed in _LOOKS and (found is None or claimed in found.kinds):
+    if claimed is not None and claimed in _LOOKS and (found is None or claimed in found.kinds):
         _LOOKS[claimed](path)
         found = found or Sniffed(frozenset({claimed}), PurePath(name).suffix.lower())
     if found is None or (claimed is not None and claimed not in found.kinds):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.files import Disk, file_errors
+from cosmos_workflow.files import TEMPORARY, Disk, file_errors
 from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.store.process import living_processes
 from cosmos_workflow.store.records import RUN_FILE, Finding, RunRecord, run_row
@@ -37,6 +37,7 @@ class Repair:
     """What the verb `repair` does. Runs of living processes, and those that `sweep` will put in order, are left alone."""
 
     def __init__(self, workspace: Workspace, disk: Disk, runs: Runs, files: RunFiles) -> None:
+        self._workspace = workspace
         self._aside_folder = workspace.aside
         self._disk = disk
         self._runs = runs
@@ -51,7 +52,7 @@ class Repair:
         for record in self._runs.list(None, status=ItemStatus.SUCCEEDED, limit=None):
             if record.outputs and not self._runs.folder(record.id).exists():
                 found.append(self._aside(record.id, "The record has no files.", None, record, apply))
-        return found
+        return found + [self._aside(path.name, problem, path, None, apply) for path, problem in self._left_behind()]
 
     def put_aside_damaged(self, record: RunRecord) -> str:
         """What is wrong with the files of a succeeded run, whose folder and record are aside then; empty where nothing is."""
@@ -59,6 +60,16 @@ class Repair:
         if problem:
             self._aside(record.id, problem, self._runs.folder(record.id), record, apply=True)
         return problem
+
+    def _left_behind(self) -> Iterator[tuple[Path, str]]:
+        """Files that were being written when their process died, outside the folders of runs; each with what it is."""
+        if len(living_processes(self._workspace)) > 1:
+            return  # another one may be writing them
+        unfinished = set(self._runs.unfinished_folders())
+        for path in sorted(self._workspace.root.rglob(f"{TEMPORARY}_*")):
+            if self._aside_folder not in path.parents and unfinished.isdisjoint(path.parents):
+                where = path.parent.relative_to(self._workspace.root).as_posix()
+                yield path, f"A file in {where} was never finished."
 
     def _repair_folder(self, folder: _Folder, apply: bool) -> Iterator[Finding]:
         name = folder.path.name
@@ -105,7 +116,7 @@ class Repair:
                 content = json.dumps(run_row(record), ensure_ascii=False, indent=2, default=str)
                 self._disk.write(target / "record.json", content.encode())
                 self._runs.forget(record.id)
-        what = "The record" if path is None else "The folder and its record" if record else "The folder"
+        what = "The record" if path is None else "The folder and its record" if record else _kind(path if not apply else target)
         return Finding(subject, problem, f"{what} went to {target.parent.name}/{target.name}.", "put aside", apply)
 
     def _look(self, path: Path) -> _Folder:
@@ -113,6 +124,10 @@ class Repair:
             return _Folder(path, self._files.read(path), "")
         except InputError as error:
             return _Folder(path, None, str(error))
+
+
+def _kind(path: Path) -> str:
+    return "The folder" if path.is_dir() else "The file"
 
 
 def rescue_database(workspace: Workspace, apply: bool = False, disk: Disk | None = None) -> list[Finding]:

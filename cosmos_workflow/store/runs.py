@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, not_, or_, select, update
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, WorkflowError, shorten
@@ -38,7 +38,7 @@ _DELETED = ".deleted"
 
 class RunFilter(TypedDict, total=False):
     """Which runs: `text` is looked for in prompt, engine, error and id; `source` is equal, or a prefix where it ends with "*";
-    `token` is the queue's.
+    `token` is the queue's. `without` has prefixes of sources that are left out.
 
     Interrupted ones, whose item ran again, only where `interrupted` asks for them.
     """
@@ -48,6 +48,7 @@ class RunFilter(TypedDict, total=False):
     text: str
     source: str | None
     token: str | None
+    without: Collection[str]
     interrupted: bool
 
 
@@ -361,6 +362,7 @@ def _matching(
     text: str = "",
     source: str | None = None,
     token: str | None = None,
+    without: Collection[str] = (),
     interrupted: bool = False,
 ) -> ColumnElement[bool]:
     chosen = _of(owner)
@@ -374,6 +376,7 @@ def _matching(
         chosen.append(runs.c.source.startswith(prefix, autoescape=True) if prefix != source else runs.c.source == source)
     if token is not None:
         chosen.append(runs.c.token == token)
+    chosen += [not_(runs.c.source.startswith(prefix, autoescape=True)) for prefix in without]
     if not interrupted:
         chosen.append(or_(runs.c.interrupted.is_(False), runs.c.status == str(ItemStatus.FAILED)))
     chosen += words_in(text, (runs.c.prompt_text, runs.c.engine, runs.c.error, runs.c.id))

@@ -34,6 +34,7 @@ SECRET_FILE = "browser-secret"  # noqa: S105 - the name of a file
 
 def build(sessions: Sessions, managers: JobManagers | None = None) -> gr.Blocks:
     """The page over these sessions and jobs; the caller serves it."""
+    jobs = managers or JobManagers(sessions.operations)
     with gr.Blocks(title=NAME, analytics_enabled=False, fill_width=True, delete_cache=UPLOADS_KEPT) as demo:
         page = Page(sessions)
         token = gr.BrowserState("", storage_key=STORAGE_KEY, secret=browser_secret(sessions.operations.workspace))
@@ -56,9 +57,10 @@ def build(sessions: Sessions, managers: JobManagers | None = None) -> gr.Blocks:
                     page,
                     [tabs, *prompts.outputs],
                     lambda run, owner: [gr.Tabs(selected="prompts"), *prompts.load(run, owner)],
+                    lambda owner: jobs.of(owner).books(),
                 )
         with jobs_tab:
-            JobsTab(page, managers or JobManagers(sessions.operations), jobs_tab, [prompts_tab, queue_tab, results_tab])
+            JobsTab(page, jobs, jobs_tab, [prompts_tab, queue_tab, results_tab])
         api.build(page)
         # Outside the tabs: a timer in a tab that was never opened doesn't tick.
         _open(demo, page, token, Refresher(page, gr.Timer(1, active=False), enabled, refresh))

@@ -158,6 +158,8 @@ def test_the_endpoints_work_from_a_client(server: Server) -> None:
     assert (added["queued"], len(added["added"])) == (3, 3)
     shown = client.predict(token, api_name="/get_queue_display")
     assert [row[shown["headers"].index("Prompt")] for row in shown["data"]] == ["One.", "Two.", "Three."]
+    part = client.predict(token, 1, 1, api_name="/get_queue_display")
+    assert (part["data"], part["queued"]) == (shown["data"][1:2], 3)
     removed = client.predict(token, added["added"][:1], api_name="/remove_from_queue")
     assert (removed["token"], removed["removed"]) == (token, added["added"][:1])
     answers: list[Any] = list(client.submit(token, api_name="/process_queue"))

@@ -272,6 +272,44 @@ def test_a_worker_class_inside_a_function_is_refused():
         Dispatcher(Local, [None])
 
 
+NOWHERE = """
+from cosmos_workflow.gpu_dispatch import BaseWorker, Dispatcher
+
+class Worker(BaseWorker):
+    def process(self, data):
+        return data
+
+with Dispatcher(Worker, [None]) as dispatcher:
+    print(list(dispatcher.map([1])))
+"""
+
+
+@pytest.mark.parametrize("as_input", [True, False])
+def test_a_worker_class_that_stands_in_no_file_is_refused_with_what_to_do(as_input: bool):
+    command = [sys.executable, "-"] if as_input else [sys.executable, "-c", NOWHERE]
+    done = subprocess.run(command, input=NOWHERE, capture_output=True, text=True, check=False, timeout=DEADLINE)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "TypeError: Worker is defined in a notebook, a console or standard input, where a worker process can't find it; "
+        "put the class into a file, say workers.py, and import it from there"
+    )
+
+
+def test_a_program_without_the_main_guard_is_told_of_it(tmp_path: Path):
+    program = tmp_path / "program.py"
+    program.write_text(NOWHERE)
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=False, timeout=DEADLINE)
+    assert 'put what starts them below `if __name__ == "__main__":`' in done.stderr + done.stdout
+
+
+def test_an_outcome_without_data_says_why_when_it_is_asked_for_it():
+    error = TaskError(3, "Traceback ...", 0, reason="no such file", exception="FileNotFoundError")
+    with pytest.raises(AttributeError, match=r"task 3 failed, so it has no data \(FileNotFoundError: no such file\)"):
+        _ = error.data
+    with pytest.raises(AttributeError, match=r"task 4 took longer than 2 s, so it has no data"):
+        _ = TaskTimeout(4, 2.0, 0).data
+
+
 SCRIPT = """
 import sys
 from dataclasses import dataclass

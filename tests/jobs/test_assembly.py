@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyloudnorm
 import pytest
+import scipy.signal
 import soundfile
 
 from cosmos_workflow.errors import InputError, UnavailableError
@@ -98,6 +99,65 @@ def test_loudness_is_what_was_asked_for(tmp_path: Path, method: str, target: flo
     }[method]
     assert final.note == ""
     assert measured == pytest.approx(target, abs=0.2)
+
+
+def spiky(path: Path, seconds: float, seed: int = 0, rate: int = RATE) -> Path:
+    """What has peaks 20 dB above its loudness, as many a voice: syllables, and a click now and then."""
+    speechlike(path, seconds, 0.4, seed)
+    sound, _ = soundfile.read(path)
+    sound[:: rate // 7] *= 0
+    sound[5 :: rate // 3] = 0.95
+    soundfile.write(path, sound, rate, subtype="PCM_16")
+    return path
+
+
+def true_peak(path: Path) -> float:
+    """dBTP, by four times oversampling with another library than the product's."""
+    samples, _ = soundfile.read(path, always_2d=True)
+    return 20 * np.log10(np.max(np.abs(scipy.signal.resample_poly(samples, 8, 1, axis=0))))
+
+
+@pytest.mark.parametrize(("method", "target"), [("lufs", -16.0), ("lufs", -19.0), ("rms", -20.0)])
+@pytest.mark.parametrize("rate", [16000, 24000, 48000])
+def test_peaks_are_limited_so_that_the_whole_is_as_loud_as_asked(tmp_path: Path, method: str, target: float, rate: int) -> None:
+    pieces = [Piece(f"rs_{index}", spiky(tmp_path / f"{index}.wav", 3, index, rate), "x", "", "sentence") for index in range(3)]
+    final = assemble(pieces, audio(normalize={"method": method, "target": target}), tmp_path / "out", "book")
+    samples, _ = soundfile.read(final.path)
+    sounding = samples[samples != 0]
+    loud = 10 * np.log10(np.mean(sounding**2)) if method == "rms" else pyloudnorm.Meter(rate).integrated_loudness(samples)
+    assert (final.note, loud) == ("", pytest.approx(target, abs=0.5))
+    assert true_peak(final.path) <= -0.9
+    told = json.loads(final.path.with_suffix(".json").read_text())
+    assert told["peaks_limited"]
+    # Where a piece is, and how long, is as it was.
+    seconds = 3 * RATE / rate
+    assert final.seconds == pytest.approx(3 * seconds + 0.5, abs=0.001)
+    assert [piece["end"] - piece["start"] for piece in told["pieces"]] == pytest.approx([seconds] * 3, abs=0.001)
+
+
+@pytest.mark.parametrize("method", ["lufs", "rms"])
+def test_speakers_are_as_loud_as_each_other(tmp_path: Path, method: str) -> None:
+    pieces = [
+        Piece(f"rs_{index}", speechlike(tmp_path / f"{index}.wav", 3, level, index), "x", speaker, "speaker")
+        for index, (speaker, level) in enumerate([("", 0.2), ("anna", 0.02), ("", 0.1), ("anna", 0.04), ("tom", 0.5)])
+    ]
+    short = Piece("rs_s", tone(tmp_path / "s.wav", 0.2), "Oh!", "bystander", "speaker")
+    final = assemble([*pieces, short], audio(normalize={"method": method}), tmp_path / "out", "book")
+    samples, rate = soundfile.read(final.path)
+    told = json.loads(final.path.with_suffix(".json").read_text())["pieces"]
+
+    def loud(speaker: str) -> float:
+        own = [samples[round(one["start"] * rate) : round(one["end"] * rate)] for one in told if one["speaker"] == speaker]
+        sound = np.concatenate(own)
+        return 10 * np.log10(np.mean(sound**2)) if method == "rms" else pyloudnorm.Meter(rate).integrated_loudness(sound)
+
+    assert [loud(speaker) for speaker in ("", "anna", "tom")] == pytest.approx([loud("")] * 3, abs=0.5)
+    target = -20 if method == "rms" else -19
+    whole = samples[samples != 0]
+    measured = 10 * np.log10(np.mean(whole**2)) if method == "rms" else pyloudnorm.Meter(rate).integrated_loudness(samples)
+    assert measured == pytest.approx(target, abs=0.5)
+    # Within a speaker nothing is evened out: a shout stays louder than a whisper.
+    assert told[1]["gain_db"] == told[3]["gain_db"] != told[0]["gain_db"] == told[2]["gain_db"]
 
 
 def test_nothing_is_distorted_to_be_loud(tmp_path: Path) -> None:

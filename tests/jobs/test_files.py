@@ -12,6 +12,7 @@ from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.document.edit import set_values
 from cosmos_workflow.jobs.document.loading import load_job, parse_job
 from cosmos_workflow.jobs.document.tasks import JobFile, is_slug, slug
+from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.yaml_places import JobFileError, Problem
 
 ASSETS = Path(__file__).parents[2] / "assets" / "jobs"
@@ -168,11 +169,12 @@ def test_one_mistake_one_place_one_sentence(text: str, line: int, words: str) ->
         ("<<: {engine: espeak}\nengine: espeak\ntext: a", 1, "merge keys"),
         ("a: \x07", 1, "U+0007"),
         ("[" * 5000, 1, "nested too deeply"),
+        ("engine: espeak\ntasks:\n  - text: " + "[a, {b: " * 500, 3, "nested too deeply"),
         ("a: &a\n  b: *a", 2, "too much"),
         ("a: *b", 1, "undefined alias"),
         ("a: &x0 [y, y]\n" + "".join(f"k{i}: &x{i + 1} [*x{i}, *x{i}]\n" for i in range(40)), 1, "too much"),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_what_is_no_job_at_all_is_said_in_a_sentence(text: str, line: int, words: str) -> None:
     assert any(words in problem.message and problem.place.line >= line for problem in problems_of(text))
@@ -308,3 +310,28 @@ def test_names_of_any_script_are_names_of_their_own(first: str, second: str) -> 
 def test_what_could_leave_its_folder_is_no_key(name: str) -> None:
     assert not is_slug(name)
     assert is_slug(slug(name))
+
+
+def test_all_that_an_engine_refuses_is_told_at_once(orchestrator: TaskOrchestrator, tmp_path: Path) -> None:
+    paragraphs = [f"Number {number} is {'refused' if number % 2 else 'fine'}." for number in range(1, 61)]
+    (tmp_path / "book.txt").write_text("\n\n".join(paragraphs))
+    (tmp_path / "book.yaml").write_text("engine: tone\ntext_file: book.txt\nchunking: {min: 0, target: 20, max: 40}\n")
+    with pytest.raises(JobFileError) as caught:
+        orchestrator.jobs.load(tmp_path / "book.yaml")
+    problems = caught.value.problems
+    assert [problem.place.line for problem in problems] == [*range(1, 81, 4), 81]
+    assert "'Number 1 is refused.' is refused" in problems[0].message
+    assert problems[-1].message == "10 more pieces are refused, from here on."
+
+
+@pytest.mark.parametrize(("key", "pieces"), [("", 4), ("paragraphs: blank_line", 1), ("paragraphs: every_line", 4)])
+def test_paragraphs_are_parted_as_the_job_says(orchestrator: TaskOrchestrator, tmp_path: Path, key: str, pieces: int) -> None:
+    (tmp_path / "book.txt").write_text("A first line that ends.\nA second one.\nAnd a third one!\n“A fourth.”\n")
+    (tmp_path / "book.yaml").write_text(f"engine: tone\ntext_file: book.txt\n{key}\n")
+    assert len(orchestrator.jobs.load(tmp_path / "book.yaml").tasks[0].chunks) == pieces
+
+
+def test_another_way_of_parting_paragraphs_is_refused(orchestrator: TaskOrchestrator, tmp_path: Path) -> None:
+    (tmp_path / "book.yaml").write_text("engine: tone\ntext: Hello.\nparagraphs: lines\n")
+    with pytest.raises(JobFileError, match="use blank_line, every_line or auto"):
+        orchestrator.jobs.load(tmp_path / "book.yaml")

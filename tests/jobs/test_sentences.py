@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cosmos_workflow.jobs.speech.sentences import WINDOW, split_sentences
@@ -31,6 +31,7 @@ BITS = [
 ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(BITS) | st.text(max_size=5), max_size=80).map("".join), st.sampled_from(["en", "de", "zh", "xx"]))
 def test_put_together_they_are_the_paragraph(text: str, language: str) -> None:
     sentences = split_sentences(text, language)

@@ -53,6 +53,27 @@ def test_a_sound_workspace_needs_nothing(store: Store, made: MakeRun) -> None:
     assert store.repair.run(apply=True) == []
 
 
+def test_a_file_that_was_never_finished_is_put_aside(store: Store, made: MakeRun) -> None:
+    record = made()
+    folder = store.workspace.root / "jobs" / "book-1a2b3c4d"
+    folder.mkdir(parents=True)
+    (folder / "book-001.flac").write_bytes(SOUND)
+    (folder / ".tmp_1a2b3c.flac").write_bytes(b"half")
+    found = repaired(store)
+    assert found.problem == "A file in jobs/book-1a2b3c4d was never finished."
+    assert found.action == "The file went to aside/.tmp_1a2b3c.flac."
+    assert (store.workspace.aside / ".tmp_1a2b3c.flac").read_bytes() == b"half"
+    assert [path.name for path in folder.iterdir()] == ["book-001.flac"]
+    assert store.runs.get(record.id) == record
+
+
+def test_what_another_process_may_be_writing_is_left_alone(store: Store) -> None:
+    (store.workspace.root / "jobs").mkdir(exist_ok=True)
+    (store.workspace.root / "jobs" / ".tmp_1a2b3c").write_bytes(b"half")
+    with Store(store.workspace):
+        assert store.repair.run(apply=True) == []
+
+
 def test_a_folder_without_a_record_gets_it_back(store: Store, made: MakeRun) -> None:
     record, newer = made("old", source="job:a", started_at=5.0), made("new")
     forget(store, record)
@@ -185,7 +206,7 @@ def test_a_damaged_database_goes_aside_and_the_runs_come_back(workspace: Workspa
     content[start : start + 8192] = b"\xff" * len(content[start : start + 8192])
     workspace.database.write_bytes(content)
     if damage == "header":
-        with pytest.raises(UnavailableError, match=r"is damaged; run `cosmos-workflow repair`"):
+        with pytest.raises(UnavailableError, match=r"is damaged; run `(uv run )?cosmos-workflow repair --workspace [^`]+`\.$"):
             Store(workspace)
     (listed,) = repair_workspace(workspace)
     assert "The database is damaged: " in listed.problem

@@ -24,6 +24,8 @@ from cosmos_workflow.engines.spec import Availability, EngineSpec, InputSpec, Me
 from cosmos_workflow.errors import InputError, about, shorten
 from cosmos_workflow.progress import Stage
 
+MIN_LETTERS = 2
+"""Of one letter alone it makes noise."""
 STAGES = (
     Stage("load", 0.0, "Loading the model"),
     Stage("voice", 0.01, "Reading the voice"),
@@ -51,6 +53,7 @@ class ChatterboxSpec(EngineSpec):
     )
     max_batch_size: ClassVar[int] = 32
     max_text: ClassVar[int] = MAX_TEXT
+    min_letters: ClassVar[int] = MIN_LETTERS
     needs_text: ClassVar[bool] = False
     cost_unit: ClassVar[str] = "speech tokens"
     cost_inputs: ClassVar[Collection[str]] = ("speech",)
@@ -137,7 +140,7 @@ def _check_text(text: str, variant: Variant) -> None:
         return
     if not text.strip():
         raise InputError("chatterbox: the prompt is empty; write some text.")
-    if sum(character.isalnum() for character in text) < 2:
+    if sum(character.isalnum() for character in text) < MIN_LETTERS:
         raise InputError(f"chatterbox: {shorten(text)} is too short to be spoken; write a word or more.")
 
 

@@ -22,10 +22,11 @@ from cosmos_workflow.engines.cosmos_transfer.models import (
 )
 from cosmos_workflow.engines.model_files.sets import find_model_files, remedy
 from cosmos_workflow.engines.spec import Availability
+from cosmos_workflow.errors import install
 from cosmos_workflow.gpu_dispatch.devices import discover_gpus
 
 LIBRARIES = ("diffusers", "accelerate", "torchvision", "transformers")
-INSTALL = "Run `pip install 'cosmos-workflow[cosmos]'`."
+INSTALL = f"Run {install('cosmos-workflow', 'cosmos')}."
 
 
 def find_reason() -> Availability:

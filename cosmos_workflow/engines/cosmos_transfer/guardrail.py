@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from cosmos_workflow.engines.cosmos_transfer.models import GUARDRAIL_FETCH
-from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.errors import UnavailableError, install
 
 REFUSED_PROMPT = "The guardrail refused the prompt; write another one."
 REFUSED_CLIP = "The guardrail refused the finished clip; use another prompt or clip."
@@ -62,7 +62,7 @@ def load_checker() -> SafetyChecker:
     except ImportError as error:
         raise UnavailableError(
             f"The guardrail, which NVIDIA's licence asks for, can't be loaded ({error}); "
-            "run `pip install 'cosmos-workflow[cosmos]'`."
+            f"run {install('cosmos-workflow', 'cosmos')}."
         ) from error
     try:
         return CosmosSafetyChecker()

@@ -14,7 +14,7 @@ from cosmos_workflow.engines.params import Params, param
 from cosmos_workflow.engines.spec import Availability, EngineSpec, Recipe
 from cosmos_workflow.engines.speech_text.marks import Segment
 from cosmos_workflow.engines.speech_text.params import PRONUNCIATIONS, normalize_param, pronunciations_param, tidy_list
-from cosmos_workflow.errors import InputError, list_choices
+from cosmos_workflow.errors import InputError, install, list_choices
 from cosmos_workflow.progress import Stage
 
 
@@ -71,7 +71,7 @@ class EspeakSpec(EngineSpec):
         """Whether the wheel with the library and its voices is installed."""
         if library_path() is not None:
             return Availability(True)
-        return Availability(False, "The speech library isn't installed.", "Run: pip install espeakng-loader")
+        return Availability(False, "The speech library isn't installed.", f"Run {install('espeakng-loader')}.")
 
     def spoken(self, text: str, params: Params) -> str:
         """As every engine; SSML is left as it is."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 CLAUSE_COST = 400
 """Phonemes a clause may be expected to have; less than half of what fits, since it is an estimate."""
@@ -26,6 +27,7 @@ _SKIN_TONES = range(0x1F3FB, 0x1F400)
 _EXTENDS = frozenset({"Mn", "Mc", "Me"})
 
 
+@lru_cache(maxsize=512)  # a text is checked when it is added, before its batch, and when it is spoken
 def fit(text: str) -> str:
     """The same text with a comma where a clause would be too long, and a cut where a word would be.
 
@@ -45,7 +47,7 @@ def fit_ssml(markup: str) -> str:
 
 def cost(text: str) -> int:
     """About how many phonemes a text has, rather too many than too few."""
-    return sum(_letter_cost(letter) for letter in text)
+    return sum(map(_letter_cost, text))
 
 
 def first_missed(text: str, words: list[tuple[int, int]], ssml: bool = False) -> int | None:
@@ -144,6 +146,7 @@ def _is_picture(sign: str) -> bool:
     return unicodedata.category(sign[0]) == "So" or sign[-1] in _JOINERS or ord(sign[0]) >= 0x1F000
 
 
+@lru_cache(maxsize=4096)
 def _letter_cost(letter: str) -> int:
     if letter.isspace():
         return 0

@@ -1,4 +1,4 @@
-"""The work of the espeak engine: a fresh process for each item, then its sound written as a file."""
+"""The work of the espeak engine: each item is spoken by a fresh process, and its sound written as a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -18,11 +19,11 @@ from typing import Any, cast
 import numpy as np
 import soundfile  # noqa: F401 - loaded with the engine, so that no item waits for it
 
-from cosmos_workflow.engines.base import Context, Device, Output, Request, SerialEngine
+from cosmos_workflow.engines.base import Context, Device, ItemOutcome, Output, Request, SerialEngine
 from cosmos_workflow.engines.espeak import EspeakParams, speak, spoken_text
 from cosmos_workflow.engines.espeak.clauses import first_missed
 from cosmos_workflow.engines.espeak.voices import library_path
-from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, shorten
+from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, install, shorten
 from cosmos_workflow.media import resample_sound, write_sound
 
 LOOK_EVERY = 0.1
@@ -43,8 +44,15 @@ class EspeakEngine(SerialEngine):
     def load(self, device: Device) -> None:
         library = library_path()
         if library is None:
-            raise UnavailableError("The speech library isn't installed. Run: pip install espeakng-loader")
-        self._library = library
+            raise UnavailableError(f"The speech library isn't installed. Run {install('espeakng-loader')}.")
+        self._speaker = Speaker(library)
+
+    def generate(self, requests: Sequence[Request], context: Context) -> Iterator[ItemOutcome]:
+        """As its base; no process stays behind a batch."""
+        try:
+            yield from super().generate(requests, context)
+        finally:
+            self._speaker.end()
 
     def generate_one(self, request: Request, context: Context) -> Output:
         params = cast("EspeakParams", request.params)
@@ -67,39 +75,79 @@ class EspeakEngine(SerialEngine):
         task = {
             **params.model_dump(include={"voice", "rate", "pitch", "volume", "ssml"}),
             "text": text,
-            "library": str(self._library),
-            "data": str(self._library.parent),
             "pcm": str(pcm),
             "max_seconds": MAX_SECONDS,
         }
         task_file = pcm.with_name("task.json")
         task_file.write_text(json.dumps(task), encoding="utf-8")
-        # -I and -S: nothing of the user's environment gets in, and it starts in half the time.
-        command = [sys.executable, "-I", "-S", speak.__file__, str(task_file)]
-        environment = {**os.environ, "LC_ALL": "C.UTF-8"}
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
-            try:
-                words, rate = _follow(process, lambda spoken: report(spoken / len(text)))
-            finally:
-                process.kill()
+        words, rate = self._speaker.speak(task_file, lambda spoken: report(spoken / len(text)))
         _require_whole(text, words, params)
         return rate
 
 
-def _follow(process: subprocess.Popen[bytes], report: Callable[[int], None]) -> tuple[list[tuple[int, int]], int]:
-    """Listen until the text is spoken; the words with their places, and the sample rate.
+class Speaker:
+    """The process that `speak` describes, started when it is needed, and again when it died or was ended."""
 
-    `report` gets the characters spoken so far and may raise.
-    """
+    def __init__(self, library: Path) -> None:
+        # -I and -S: nothing of the user's environment gets in, and it starts in half the time.
+        self._command = [sys.executable, "-I", "-S", speak.__file__, str(library), str(library.parent)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def speak(self, task_file: Path, report: Callable[[int], None]) -> tuple[list[tuple[int, int]], int]:
+        """Speak as a file asks; the words with their places, and the sample rate.
+
+        `report` gets the characters spoken so far; when it raises, the process is ended.
+        """
+        whole = False
+        try:
+            if self._process is None or self._process.poll() is not None:
+                self._process = subprocess.Popen(
+                    self._command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env={**os.environ, "LC_ALL": "C.UTF-8"},
+                    start_new_session=True,
+                )
+            answer = _follow(self._process, task_file, report)
+            whole = True
+        finally:
+            if not whole:
+                self.end()
+        return answer
+
+    def end(self) -> None:
+        """End the process and the one that speaks now, if there are any."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with process, suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _follow(
+    process: subprocess.Popen[bytes], task_file: Path, report: Callable[[int], None]
+) -> tuple[list[tuple[int, int]], int]:
+    """Listen until the text is spoken; raises WorkflowError where it isn't."""
     words: list[tuple[int, int]] = []
-    for line in _lines(cast("io.BufferedReader", process.stdout)):
-        if line is not None and "error" in line:
-            raise WorkflowError(f"espeak: {line['error']}.")
-        if line is not None and "done" in line:
-            return words, line["sample_rate"]
-        words += [(start, length) for start, length in line["words"]] if line else []
+    rate, error = 0, ""
+    stdin = cast("io.BufferedWriter", process.stdin)
+    with suppress(BrokenPipeError):  # it died: its end is read below
+        stdin.write(os.fsencode(task_file) + b"\n")
+        stdin.flush()
+    for heard in _lines(cast("io.BufferedReader", process.stdout)):
+        line = heard or {}
+        error = line.get("error", error)
+        rate = line.get("sample_rate", rate)
+        if "ended" in line:
+            if error:
+                raise WorkflowError(f"espeak: {error}.")
+            if rate:
+                return words, rate
+            raise _gone(line["ended"])
+        words += [(start, length) for start, length in line.get("words", ())]
         report(words[-1][0] if words else 0)
-    raise WorkflowError(f"espeak: the voice process ended {_how_it_ended(process)} before the text was spoken; try again.")
+    raise _gone(process.wait())
 
 
 def _lines(stdout: io.BufferedReader) -> Iterator[dict[str, Any] | None]:
@@ -123,11 +171,11 @@ def _lines(stdout: io.BufferedReader) -> Iterator[dict[str, Any] | None]:
                 yield json.loads(line)
 
 
-def _how_it_ended(process: subprocess.Popen[bytes]) -> str:
-    code = process.wait()
-    if code >= 0:
-        return f"with exit code {code}"
-    return f"by signal {signal.Signals(-code).name}" if -code in set(signal.Signals) else f"by signal {-code}"
+def _gone(code: int) -> WorkflowError:
+    how = f"with exit code {code}"
+    if code < 0:
+        how = f"by signal {signal.Signals(-code).name if -code in set(signal.Signals) else -code}"
+    return WorkflowError(f"espeak: the voice process ended {how} before the text was spoken; try again.")
 
 
 def _blocks(pcm: Path, report: Callable[[float], None]) -> Iterator[Samples]:

@@ -1,10 +1,14 @@
-"""One utterance in a process of its own, started by path; imports the standard library only, so that it starts in 15 ms.
+"""Utterances, each in a process of its own, started by path; imports the standard library only, so that it starts in 15 ms.
 
-A process speaks once, because only the first utterance of a process, with the seed set, is bit-reproducible, and because
-the library is GPL-3 and stays out of the other processes. Its one argument is a JSON file with `library`, `data`, `text`,
-`voice`, `rate`, `pitch`, `volume`, `ssml`, `pcm` and `max_seconds`. It writes raw 16-bit mono samples to the file `pcm` and
-prints JSON lines: {"words": [[position from 0, length], ...]} with those that begin in a piece of sound, and at the end
-{"done": true, "sample_rate": hertz} or {"error": sentence}.
+Only the first utterance of a process, with the seed set, is bit-reproducible, so each is spoken by a copy of a process (a
+fork) that has loaded the library and never spoken: the library is loaded once, and an utterance costs little more than itself.
+The library is GPL-3, and stays out of the other processes.
+
+Arguments are the library and its data folder. Each line of standard input names a JSON file with `text`, `voice`, `rate`,
+`pitch`, `volume`, `ssml`, `pcm` and `max_seconds`. The copy writes raw 16-bit mono samples to the file `pcm` and prints JSON
+lines: {"words": [[position from 0, length], ...]} with those that begin in each second of sound, and {"done": true,
+"sample_rate": hertz} or {"error": sentence}. When it is gone, the process it was copied from prints {"ended": its exit code, or
+the number of the signal that ended it, negative}.
 """
 
 from __future__ import annotations
@@ -48,7 +52,7 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes
 
 
 def main() -> int:
-    """Speak what the JSON file asks for; 0 when it is spoken."""
+    """Speak what standard input asks for, until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent()
     # The library prints to standard output now and then: our lines go to a copy that it doesn't know.
@@ -59,10 +63,31 @@ def main() -> int:
         lines.write(json.dumps(line) + "\n")
         lines.flush()
 
-    with open(sys.argv[1], encoding="utf-8") as file:  # noqa: PTH123 - pathlib would slow the start
-        task = json.load(file)
+    library, rate = _load(sys.argv[1], sys.argv[2])
+    while line := sys.stdin.readline():
+        copy = os.fork()
+        if copy == 0:
+            _die_with_parent()
+            os._exit(_answer(library, rate, line.removesuffix("\n"), say))
+        _, status = os.waitpid(copy, 0)
+        say(ended=os.waitstatus_to_exitcode(status))
+    return 0
+
+
+def _load(path: str, data: str) -> tuple[ctypes.CDLL, int]:
+    """The library, and its sample rate; 0 or less where it doesn't start."""
+    library = ctypes.CDLL(path)
+    rate = library.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, os.fsencode(data), _DONT_EXIT)
+    library.espeak_ListVoices(None)  # else every copy reads the files of all voices, to find its own
+    return library, rate
+
+
+def _answer(library: ctypes.CDLL, rate: int, task_file: str, say: Callable[..., None]) -> int:
+    """Speak as a JSON file asks; 0 when it is spoken."""
     try:
-        rate = _speak(task, say)
+        with open(task_file, encoding="utf-8") as file:  # noqa: PTH123 - pathlib would slow the start
+            task = json.load(file)
+        _speak(library, rate, task, say)
     except (OSError, ValueError) as error:
         say(error=str(error))
         return 1
@@ -70,9 +95,7 @@ def main() -> int:
     return 0
 
 
-def _speak(task: dict[str, Any], say: Callable[..., None]) -> int:
-    library = ctypes.CDLL(task["library"])
-    rate = library.espeak_Initialize(_SYNCHRONOUS, _BUFFER_MS, os.fsencode(task["data"]), _DONT_EXIT)
+def _speak(library: ctypes.CDLL, rate: int, task: dict[str, Any], say: Callable[..., None]) -> None:
     if rate <= 0:
         raise ValueError("the speech library doesn't start; install espeakng-loader again")
     # Else the noise in a voice follows the wall clock: the library seeds itself with the second it starts in.
@@ -82,27 +105,34 @@ def _speak(task: dict[str, Any], say: Callable[..., None]) -> int:
     for name, number in _PARAMETERS.items():
         library.espeak_SetParameter(number, task[name], 0)
     with open(task["pcm"], "wb") as pcm:  # noqa: PTH123 - as above
-        listener = _Listener(pcm, say, int(task["max_seconds"] * rate))
+        listener = _Listener(pcm, say, int(task["max_seconds"] * rate), every=rate)
         callback = _Callback(listener)
         library.espeak_SetSynthCallback(callback)
         text = task["text"].encode() + b"\0"
         flags = _CHARS_UTF8 | (_SSML if task["ssml"] else 0)
         failed = library.espeak_Synth(text, ctypes.c_size_t(len(text)), 0, _POSITION_CHARACTER, 0, flags, None, None)
         library.espeak_Synchronize()
+        listener.tell()
     if listener.problem:
         raise ValueError(listener.problem)
     if failed:
         raise ValueError(f"the speech library gave up (code {failed})")
-    return rate
 
 
 class _Listener:
-    """Called by the library with each piece of sound; says how far it is, and stops it by returning 1."""
+    """Called by the library with each piece of sound; says how far it is `every` so many samples, and stops it by returning 1."""
 
-    def __init__(self, pcm: BinaryIO, say: Callable[..., None], most: int) -> None:
-        self.pcm, self.say, self.most = pcm, say, most
-        self.samples = 0
+    def __init__(self, pcm: BinaryIO, say: Callable[..., None], most: int, every: int) -> None:
+        self.pcm, self.say, self.most, self.every = pcm, say, most, every
+        self.samples = self.told = 0
+        self.words: list[tuple[int, int]] = []
         self.problem = ""
+
+    def tell(self) -> None:
+        """Print the words that begin in what was spoken since the last line."""
+        self.say(words=self.words)
+        self.words = []
+        self.told = self.samples
 
     def __call__(self, sound: int | None, samples: int, events: Any) -> int:
         try:
@@ -119,12 +149,13 @@ class _Listener:
         if self.samples > self.most:
             self.problem = "the text makes hours of sound; cut it into pieces"
             return 1
-        words, index = [], 0
+        index = 0
         while events and events[index].type != _EVENT_LIST_END:
             if events[index].type == _EVENT_WORD:
-                words.append([events[index].text_position - 1, events[index].length])
+                self.words.append((events[index].text_position - 1, events[index].length))
             index += 1
-        self.say(words=words)
+        if self.samples - self.told >= self.every:
+            self.tell()
         return 0
 
 

@@ -106,7 +106,10 @@ KnownVoice = Annotated[str, AfterValidator(parse_voice)]
 def unread_script(text: str, voice: str) -> str:
     """The script, as Unicode names it, that most letters of `text` are in and this voice can't read; empty where it can."""
     base = voices().get(voice.partition("+")[0])
-    letters = Counter(unicodedata.name(letter, "").partition(" ")[0] for letter in text if letter.isalpha())
+    letters: Counter[str] = Counter()
+    for letter, count in Counter(text).items():
+        if letter.isalpha():
+            letters[unicodedata.name(letter, "").partition(" ")[0]] += count
     if base is None or not letters:
         return ""
     unread = {

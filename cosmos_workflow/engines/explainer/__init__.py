@@ -14,7 +14,7 @@ from cosmos_workflow.engines.explainer.outline_text import MAX_OUTLINE, read_out
 from cosmos_workflow.engines.params import Params, param
 from cosmos_workflow.engines.probing import look_at_sound
 from cosmos_workflow.engines.spec import Availability, EngineSpec, InputSpec, Recipe
-from cosmos_workflow.errors import InputError, about
+from cosmos_workflow.errors import InputError, about, install
 from cosmos_workflow.progress import Stage
 
 MAX_TOPIC = 4000
@@ -102,7 +102,8 @@ class ExplainerSpec(EngineSpec):
         return Availability(
             False,
             "Manim and Typst, which draw the scenes, aren't installed.",
-            "On Debian run: apt install libcairo2-dev libpango1.0-dev pkg-config; then: pip install 'cosmos-workflow[explainer]'",
+            "On Debian run `apt install libcairo2-dev libpango1.0-dev pkg-config`; then "
+            f"{install('cosmos-workflow', 'explainer')}.",
         )
 
     def repair(self, apply: bool) -> list[tuple[str, str, str]]:

@@ -13,6 +13,8 @@ MAX_OUTLINE = 100_000
 """Characters of an outline."""
 MAX_DEPTH = 8
 
+_TOO_DEEP = "this is nested too deeply; an outline is a title and a list of scenes"
+
 Location = tuple[str | int, ...]
 """The keys and list places that lead to a value: ("scenes", 2, "bullets", 0)."""
 
@@ -42,29 +44,33 @@ def read_values(text: str) -> tuple[Any, dict[Location, int]]:
     """
     if text.lstrip().startswith("{"):
         return _read_json(text), {}
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+    from cosmos_workflow.yaml_places import TooDeepError, compose_yaml
+
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        node = compose_yaml(text)
         if node is None:
             raise ValueError("it is empty; write `title:` and `scenes:`")
         lines: dict[Location, int] = {}
         return _Reader(lines).read(node, ()), lines
+    except (TooDeepError, RecursionError) as error:
+        raise ValueError(_TOO_DEEP) from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"line {mark.line + 1}: " if mark else ""
         raise ValueError(f"{line}this isn't YAML ({error.problem}); check indentation, quotes and colons") from error
-    except (YAMLError, RecursionError) as error:
+    except YAMLError as error:
         raise ValueError("this isn't YAML; check indentation, quotes and colons") from error
 
 
 def _read_json(text: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        for name in names:
-            if names.count(name) > 1:
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
                 raise ValueError(f"the key {shorten(name)} is here twice; keep one")
+            seen.add(name)
         return dict(pairs)
 
     try:
@@ -72,7 +78,7 @@ def _read_json(text: str) -> Any:
     except json.JSONDecodeError as error:
         raise ValueError(f"line {error.lineno}: this isn't JSON ({error.msg}); check quotes, commas and brackets") from error
     except RecursionError as error:
-        raise ValueError("this is nested too deeply; an outline is a title and a list of scenes") from error
+        raise ValueError(_TOO_DEEP) from error
 
 
 class _Reader:

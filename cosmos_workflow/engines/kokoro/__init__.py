@@ -13,7 +13,7 @@ from cosmos_workflow.engines.kokoro.voices import LANGUAGES, UNSPOKEN, language_
 from cosmos_workflow.engines.model_files.sets import ModelFiles, remedy
 from cosmos_workflow.engines.params import Params
 from cosmos_workflow.engines.spec import Availability, EngineSpec, Medium, Recipe
-from cosmos_workflow.errors import InputError, list_choices
+from cosmos_workflow.errors import InputError, install, list_choices
 from cosmos_workflow.progress import Stage
 
 MAX_TEXT = 400
@@ -50,7 +50,7 @@ class KokoroSpec(EngineSpec):
     def availability(self) -> Availability:
         """Available when its model files are on this machine."""
         if library_path() is None:
-            return Availability(False, "The speech library isn't installed.", "Run: pip install espeakng-loader")
+            return Availability(False, "The speech library isn't installed.", f"Run {install('espeakng-loader')}.")
         if find_kokoro() is None:
             return Availability(False, "The model files of Kokoro aren't on this machine.", f"To get them, {remedy(KOKORO)}.")
         return Availability(True, runs_on=_runs_on())

@@ -18,7 +18,7 @@ from cosmos_workflow.engines.kokoro.model_files import require_kokoro
 from cosmos_workflow.engines.kokoro.phonemes import phonemes_of, split_symbols
 from cosmos_workflow.engines.kokoro.voices import parse_mix
 from cosmos_workflow.engines.model_files.sets import check_model_files
-from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.errors import UnavailableError, install
 from cosmos_workflow.media import resample_sound, write_sound
 
 HEAD_SECONDS, TAIL_SECONDS = 0.03, 0.06
@@ -33,7 +33,7 @@ class KokoroEngine(SerialEngine):
     def load(self, device: Device) -> None:
         library = library_path()
         if library is None:
-            raise UnavailableError("The speech library isn't installed. Run: pip install espeakng-loader")
+            raise UnavailableError(f"The speech library isn't installed. Run {install('espeakng-loader')}.")
         files, folder = require_kokoro()
         check_model_files(files, folder)
         self._library = library

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cosmos_workflow.engines.base import Device
 from cosmos_workflow.engines.kokoro.model_files import model_file, voice_file
 from cosmos_workflow.engines.kokoro.vocabulary import tokens_of
-from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.errors import UnavailableError, command
 
 SAMPLE_RATE = 24_000
 STYLE_ROWS, STYLE_SIZE = 510, 256
@@ -97,7 +97,7 @@ def _read_voice(folder: Path, name: str) -> Sound:
     path = voice_file(folder, name)
     if path is None:
         raise UnavailableError(
-            f"kokoro: the voice {name} isn't among the model files; run `cosmos-workflow weights fetch kokoro`."
+            f"kokoro: the voice {name} isn't among the model files; run {command('weights', 'fetch', 'kokoro')}."
         )
     if path.stem != name:
         with np.load(path, allow_pickle=False) as voices:

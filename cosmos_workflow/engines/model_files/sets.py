@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from cosmos_workflow.engines.model_files.digests import Checked, digest_in_cache, digest_of, stated_digests
-from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.errors import UnavailableError, command
 
 FOLDER_VARIABLE = "COSMOS_WORKFLOW_WEIGHTS"
 
@@ -97,7 +97,7 @@ def missing_sentence(model: ModelFiles) -> str:
 def remedy(model: ModelFiles) -> str:
     """How to get a set."""
     return (
-        f"run `cosmos-workflow weights fetch {model.name}`, or put them into a folder {model.folder_name!r} and set "
+        f"run {command('weights', 'fetch', model.name)}, or put them into a folder {model.folder_name!r} and set "
         f"{FOLDER_VARIABLE} to the folder above it"
     )
 
@@ -159,7 +159,7 @@ def damaged_sentence(model: ModelFiles, name: str, first: str = "") -> str:
     """That a file isn't what it should be, and what to do about it, `first` before anything else."""
     return (
         f"{name} of {model.title} is damaged: its content isn't what its digest says; {first}run "
-        f"`cosmos-workflow weights fetch {model.name}`."
+        f"{command('weights', 'fetch', model.name)}."
     )
 
 

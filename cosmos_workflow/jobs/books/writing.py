@@ -50,10 +50,12 @@ def write_job(
     numbers: Collection[int] = (),
     source: str = "",
     out: Mapping[str, Any] = MappingProxyType({}),
+    dialogue: Reader | None = None,
 ) -> BookJob:
     """The job of these chapters; `source` is the name of the file that the book was read from.
 
-    `out` are keys of the section `book` that say what is written, such as its format.
+    `out` are keys of the section `book` that say what is written, such as its format. `dialogue` reads what is quoted, with the
+    same engine.
     """
     from ruamel.yaml import YAML
 
@@ -74,6 +76,10 @@ def write_job(
         content["params"] = dict(reader.params)
     if reader.recording:
         content["inputs"] = {"voice": reader.recording}
+    if dialogue is not None:
+        recording = {"inputs": {"voice": dialogue.recording}} if dialogue.recording else {}
+        content["speakers"] = {"dialogue": {**dialogue.params, **recording}}
+        content["dialogue"] = "dialogue"
     content["book"] = {**_metadata(book, job_id, reader), **out}
     if book.language:
         content["chunking"] = {"language": book.language.partition("-")[0]}
@@ -99,15 +105,16 @@ def add_book(
     numbers: Collection[int] = (),
     source: str = "",
     out: Mapping[str, Any] = MappingProxyType({}),
+    dialogue: Reader | None = None,
 ) -> StoredJob:
     """The book as a job of the workspace. Where the same was asked for before, that job is given, as its owner edited it."""
     name = slug(book.title)
     for earlier in (job_id for job_id in jobs.ids() if job_id == name or job_id.startswith(f"{name}-")):
-        asked = write_job(book, earlier, reader, numbers, source, out).text.partition("\n")[0]
+        asked = write_job(book, earlier, reader, numbers, source, out, dialogue).text.partition("\n")[0]
         if jobs.source(earlier).startswith(f"{asked}\n"):
             return jobs.get(earlier)
     job_id = jobs.new_id(book.title)
-    made = write_job(book, job_id, reader, numbers, source, out)
+    made = write_job(book, job_id, reader, numbers, source, out, dialogue)
     folder = jobs.job_folder(job_id) / FOLDER
     try:
         jobs.disk.make_folder(folder)

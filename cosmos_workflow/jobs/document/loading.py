@@ -22,6 +22,7 @@ from cosmos_workflow.jobs.document.cascade import At, Cascade, EarlierTasks, Tex
 from cosmos_workflow.jobs.document.schema import (
     Audio,
     Candidates,
+    Check,
     Chunking,
     JobSection,
     TaskSection,
@@ -32,6 +33,7 @@ from cosmos_workflow.jobs.document.schema import (
 from cosmos_workflow.jobs.document.tasks import BookInfo, JobFile, TaskConfig, Voice, slug
 from cosmos_workflow.jobs.document.voices import SPEAKER_ID, read_voices, read_weights
 from cosmos_workflow.jobs.speech.chunks import DEFAULT_SPEAKER, Chunk, Limits, cut_text
+from cosmos_workflow.jobs.speech.dialogue import mark_dialogue
 from cosmos_workflow.yaml_places import MAX_YAML_BYTES, JobFileError, Location, Problem, YamlTree, read_text_file, read_yaml
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,8 @@ MAX_TEXT_BYTES = 20_000_000
 _SSML = re.compile(r"\s*<(\?xml|speak[\s>])")
 _SHORTEST = 20
 """Characters below which a text isn't cut any further, however long it is as it is spoken."""
+_REFUSALS = 20
+"""Places of a text that are named where an engine refuses them; of the others their number is told."""
 _TO_ENGINE = ("params", "weights", "inputs", "speakers")
 
 
@@ -210,6 +214,8 @@ def _resolve(cascade: Cascade, job_id: str, job_name: str, number: int) -> TaskC
         candidates=candidates,
         audio=cascade.merged("audio", Audio),
         joined=spec.medium == "audio",
+        check=_read_check(cascade, spec),
+        language=cascade.merged("chunking", Chunking).language or "",
     )
 
 
@@ -217,6 +223,14 @@ def _read_book(base: Cascade, job: JobSection) -> BookInfo | None:
     if job.book is None:
         return None
     return BookInfo(job.book, base.path(job.book.cover, ("book", "cover")) if job.book.cover else None)
+
+
+def _read_check(cascade: Cascade, spec: EngineSpec) -> Check | None:
+    """How the task's speech is heard back; None where it isn't, as with engines that don't make sound."""
+    if spec.medium != "audio" or not any(at.level.check for at in cascade.levels):
+        return None
+    check = cascade.merged("check", Check)
+    return check if check.enabled else None
 
 
 def _name(at: At) -> str:
@@ -264,13 +278,30 @@ def _cut(cascade: Cascade, spec: EngineSpec, text: str, source: TextSource, voic
         return [Chunk(text.strip())]
     speakers = [speaker for speaker in voices if speaker]
     language = chunking.language or spec.language(own).partition("-")[0]
-    chunks, problems = cut_text(text, limits, language, speakers)
+    if speaker := _dialogue(cascade, speakers):
+        text = mark_dialogue(text, speaker, language)
+    said = [at.level.paragraphs for at in cascade.nearest_first() if at.level.paragraphs]
+    paragraphs = said[0] if said else "auto"
+    chunks, problems = cut_text(text, limits, language, speakers, paragraphs, spec.min_letters)
     for problem in problems:
         cascade.note_text(source, problem.line, problem.message)
     spoken = {speaker: spec.known_params(voice.params) for speaker, voice in voices.items()}
     chunks = [part for chunk in chunks for part in _fitting(spec, chunk, spoken[chunk.speaker], limits, language)]
     # Without a word in it there is still one piece, about which the engine has to say something.
     return chunks or [Chunk(text.strip())]
+
+
+def _dialogue(cascade: Cascade, speakers: list[str]) -> str:
+    """Who says what is quoted in a text; empty for nobody."""
+    found = next(((at, at.level.dialogue) for at in cascade.nearest_first() if at.level.dialogue is not None), None)
+    if found is None or not found[1]:
+        return ""
+    if found[1] not in speakers:
+        known = f"use {list_choices(speakers)}" if speakers else "define it under speakers"
+        message = f"the speaker {shorten(found[1])} isn't defined{did_you_mean(found[1], speakers)}; {known}."
+        cascade.note((*found[0].location, "dialogue"), message)
+        return ""
+    return found[1]
 
 
 def _fitting(spec: EngineSpec, chunk: Chunk, params: Params, limits: Limits, language: str) -> Iterator[Chunk]:
@@ -310,23 +341,33 @@ def _check_chunks(
     voices: Mapping[str, Voice],
     weights: Mapping[str, float],
 ) -> None:
+    """Note everything that the engine refuses: a text of which it refuses a hundred places names the first of them at once."""
     written = {name for at in cascade.engine_levels for name in at.level.inputs}
     checked: dict[str, Params] = {}
+    refused: list[tuple[int, str]] = []
     for chunk in chunks:
         voice = voices[chunk.speaker]
-        try:
-            if chunk.speaker not in checked:
-                checked[chunk.speaker] = spec.known_params(voice.params)
+        if chunk.speaker not in checked:
+            checked[chunk.speaker] = spec.known_params(voice.params)
+            try:
                 spec.check_params(checked[chunk.speaker])
+            except InputError as error:
+                cascade.note_text(source, chunk.line, str(error))
+                return
+        try:
             recipe = spec.recipe(chunk.text, checked[chunk.speaker], weights, voice.inputs)
             # What is named and wrong has its own problem already; it isn't missing as well.
             spec.check(recipe, {*voice.sources, *(written - set(voice.inputs))})
         except InputError as error:
             if error.key in {*voice.inputs, *voice.sources}:
                 cascade.note(cascade.find("inputs", error.key), str(error))
-            else:
-                cascade.note_text(source, chunk.line, str(error))
-            return
+                return
+            refused.append((chunk.line, str(error)))
+    told = refused[:1] if len(refused) == len(chunks) and len({message for _, message in refused}) == 1 else refused[:_REFUSALS]
+    for line, message in told:
+        cascade.note_text(source, line, message)
+    if told and len(refused) > len(told):
+        cascade.note_text(source, refused[len(told)][0], f"{len(refused) - len(told)} more pieces are refused, from here on.")
 
 
 def _check_level(alone: Cascade) -> None:

@@ -14,22 +14,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cosmos_workflow.checking.verdict import TimedWord
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.files import Disk
 from cosmos_workflow.ids import digest, new_id
-from cosmos_workflow.jobs.document.schema import Audio, Normalize
+from cosmos_workflow.jobs.document.schema import Audio
 from cosmos_workflow.jobs.speech.chunks import Break
-from cosmos_workflow.jobs.speech.sound import Levels, common_shape, joined, measure, write
+from cosmos_workflow.jobs.speech.loudness import Leveling, Pieces, level, untouched
+from cosmos_workflow.jobs.speech.sound import common_shape, write
 from cosmos_workflow.jobs.speech.subtitles import subrip
-
-CEILING = 10 ** (-1 / 20)
-"""True peak that a normalised final stays below: -1 dBTP, as EBU R 128 asks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A made piece: the run that made it, its sound, its text, its speaker, the break behind it, and the pause that the text
-    states there."""
+    states there.
+
+    `until` is the second at which it is cut, None where it isn't; `words` are the words that were heard in it, with their times.
+    """
 
     run_id: str
     path: Path
@@ -37,6 +39,8 @@ class Piece:
     speaker: str = ""
     break_after: Break = ""
     pause: float | None = None
+    until: float | None = None
+    words: tuple[TimedWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,16 @@ class Final:
 
 def final_state(pieces: Sequence[Piece], audio: Audio) -> str:
     """What a final would be made of, as a digest: equal states give equal sounds."""
-    made = [[piece.run_id, piece.speaker, piece.break_after, *([piece.pause] if piece.pause else [])] for piece in pieces]
+    made = [
+        [
+            piece.run_id,
+            piece.speaker,
+            piece.break_after,
+            *([piece.pause] if piece.pause else []),
+            *([{"until": piece.until}] if piece.until is not None else []),
+        ]
+        for piece in pieces
+    ]
     return digest({"pieces": made, "audio": audio.model_dump(mode="json")})
 
 
@@ -86,26 +99,25 @@ def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, dis
         raise InputError(f"{name} has no pieces to put together.")
     disk = disk or Disk()
     disk.make_folder(folder)
-    paths = [piece.path for piece in pieces]
+    paths, ends = [piece.path for piece in pieces], [piece.until for piece in pieces]
     pauses = pauses_of(pieces, audio)
     shape = common_shape(paths, audio.format)
-    gain, note = 1.0, ""
-    if audio.normalize:
-        gain, note = _gain(measure(joined(paths, pauses, shape), shape), audio.normalize)
+    sounds = Pieces(paths, [piece.speaker for piece in pieces], pauses, shape, ends)
+    leveling = level(sounds, audio.normalize) if audio.normalize else untouched(sounds)
     number = 1 + max((final.number for final in _numbered(folder)), default=0)
     stem = f"{name}-{number:03d}"
     temporary = folder / f".{new_id('tmp')}.{audio.format}"
     spans: list[tuple[int, int]] = []
     try:
-        frames = write(temporary, joined(paths, pauses, shape, gain, spans), shape, audio.format)
+        frames = write(temporary, sounds.sound(leveling, spans), shape, audio.format)
         disk.sync(temporary)
         disk.rename(temporary, folder / f"{stem}.{audio.format}")
     finally:
         temporary.unlink(missing_ok=True)
     starts = [start / shape.rate for start, _ in spans]
-    ends = [end / shape.rate for _, end in spans]
-    spoken = list(zip((piece.text for piece in pieces), starts, ends, strict=True))
-    disk.write(folder / f"{stem}.srt", subrip(spoken).encode())
+    stops = [end / shape.rate for _, end in spans]
+    spoken = list(zip((piece.text for piece in pieces), starts, stops, strict=True))
+    disk.write(folder / f"{stem}.srt", subrip(spoken, [piece.words for piece in pieces]).encode())
     final = Final(
         number=number,
         path=folder / f"{stem}.{audio.format}",
@@ -114,10 +126,10 @@ def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, dis
         state=final_state(pieces, audio),
         starts=tuple(round(start, 6) for start in starts),
         runs=tuple(piece.run_id for piece in pieces),
-        note=note,
+        note=leveling.note,
         created_at=time.time(),
     )
-    disk.write(folder / f"{stem}.json", _describe(final, pieces, ends, audio, gain).encode())
+    disk.write(folder / f"{stem}.json", _describe(final, pieces, stops, audio, leveling).encode())
     return final
 
 
@@ -135,28 +147,8 @@ def restore_subtitles(final: Final, disk: Disk | None = None) -> None:
     # A final of an earlier release doesn't say when a piece ends.
     ends = [float(piece.get("end", until)) for piece, until in zip(told, [*begun[1:], final.seconds], strict=True)]
     spoken = zip((str(piece["text"]) for piece in told), begun, ends, strict=True)
-    (disk or Disk()).write(final.subtitles, subrip(spoken).encode())
-
-
-def _gain(levels: Levels, normalize: Normalize) -> tuple[float, str]:
-    """The factor that gives a sound its level without clipping, and what a listener should know."""
-    present = {
-        "peak": 20 * math.log10(levels.peak) if levels.peak else -math.inf,
-        "rms": levels.rms,
-        "lufs": levels.loudness if levels.loudness is not None else -math.inf,
-    }[normalize.method]
-    if present == -math.inf:
-        return 1.0, "It is too short or too quiet for its loudness to be measured, so it was left as it is."
-    wanted = 10 ** ((normalize.level - present) / 20)
-    ceiling = 1.0 if normalize.method == "peak" else CEILING
-    allowed = ceiling / levels.true_peak
-    if wanted <= allowed:
-        return wanted, ""
-    short = 20 * math.log10(wanted / allowed)
-    return (
-        allowed,
-        f"It is {short:.1f} dB quieter than {normalize.level:g} {normalize.method}: any louder, it would be distorted.",
-    )
+    words = [[(str(word), float(first), float(last)) for word, first, last in piece.get("words", ())] for piece in told]
+    (disk or Disk()).write(final.subtitles, subrip(spoken, words).encode())
 
 
 def _numbered(folder: Path) -> list[Final]:
@@ -189,7 +181,7 @@ def _content(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _describe(final: Final, pieces: Sequence[Piece], ends: Sequence[float], audio: Audio, gain: float) -> str:
+def _describe(final: Final, pieces: Sequence[Piece], ends: Sequence[float], audio: Audio, leveling: Leveling) -> str:
     content: dict[str, Any] = {
         "number": final.number,
         "file": final.path.name,
@@ -197,18 +189,20 @@ def _describe(final: Final, pieces: Sequence[Piece], ends: Sequence[float], audi
         "state": final.state,
         "created_at": final.created_at,
         "note": final.note,
-        "gain_db": round(20 * math.log10(gain), 3) if gain > 0 else None,
+        "peaks_limited": leveling.ceiling is not None,
         "audio": audio.model_dump(mode="json"),
         "pieces": [
             {
                 "run": piece.run_id,
+                "gain_db": round(20 * math.log10(gain), 3),
                 "start": start,
                 "end": round(end, 6),
                 "text": piece.text,
                 "speaker": piece.speaker,
                 "break": piece.break_after,
+                **({"words": piece.words} if piece.words else {}),
             }
-            for piece, start, end in zip(pieces, final.starts, ends, strict=True)
+            for piece, start, end, gain in zip(pieces, final.starts, ends, leveling.gains, strict=True)
         ],
     }
     return json.dumps(content, ensure_ascii=False, indent=1)

@@ -1,8 +1,8 @@
 """Long text cut into pieces that an engine can take. Pure: the same text and limits give the same pieces.
 
-Paragraphs (divided by blank lines) are kept: no piece spans two, so a change in one leaves the pieces of the others as they
-were. Nothing is lost: the pieces, put together, are the text but for white space, for the speakers' marks, and for paragraphs
-without a letter or digit ("* * *"), which aren't spoken.
+Paragraphs are kept: no piece spans two, so a change in one leaves the pieces of the others as they were. (One of a letter or
+two, which an engine can't say alone, is said with its neighbour.) Nothing is lost: the pieces, put together, are the text but for
+white space, for the speakers' marks, and for paragraphs without a letter or digit ("* * *"), which aren't spoken.
 """
 
 # ruff: noqa: RUF001 - the marks of many scripts look alike
@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from cosmos_workflow.engines.speech_text.marks import PAUSE, split_pauses
 from cosmos_workflow.errors import did_you_mean, list_choices, shorten
+from cosmos_workflow.jobs.speech.paragraphs import Paragraphs, Rule, paragraphs_of, rule_for
 from cosmos_workflow.jobs.speech.sentences import split_sentences, whole_signs
 
 Break = Literal["", "clause", "sentence", "paragraph", "speaker"]
@@ -32,7 +33,6 @@ TARGET, MAX, MIN = 380, 460, 80
 
 _TAG = re.compile(r"<speaker:([A-Za-z0-9_-]+)>")
 _TAG_LIKE = re.compile(r"<\s*/?\s*speaker\b[^>\n]*>?", re.IGNORECASE)
-_PARAGRAPH = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
 _CLAUSE = re.compile(r"[,;:،؛][\"'”’»)\]]*\s+|\s[–—-]\s+|—|[、，；：]|[.!?…。！？][\"'”’»)\]]*\s+")
 _ENDING = re.compile(r"[.!?…。！？؟।][\"'”’»」』)\]]*$")
 
@@ -70,19 +70,28 @@ class TextProblem:
 
 
 def cut_text(
-    text: str, limits: Limits, language: str = "en", speakers: Collection[str] = ()
+    text: str,
+    limits: Limits,
+    language: str = "en",
+    speakers: Collection[str] = (),
+    paragraphs: Paragraphs = "blank_line",
+    shortest: int = 1,
 ) -> tuple[list[Chunk], list[TextProblem]]:
-    """The pieces of a text, and what is wrong with its speaker tags; a tag that is wrong doesn't switch the voice."""
+    """The pieces of a text, and what is wrong with its speaker tags; a tag that is wrong doesn't switch the voice.
+
+    A paragraph of fewer than `shortest` letters and digits ("I", "V") is said together with a neighbour of its speaker.
+    """
     problems = list(_wrong_tags(text, speakers))
+    rule = rule_for(_TAG.sub("", text) if paragraphs == "auto" else "", paragraphs)
     chunks: list[Chunk] = []
     for speaker, part, line in _turns(text, speakers):
-        turn = list(_cut_turn(part, line, speaker, limits, language))
+        turn = list(_cut_turn(part, line, speaker, limits, language, rule))
         if not turn:
             continue
         if chunks:
             chunks[-1] = replace(chunks[-1], break_after="speaker" if chunks[-1].speaker != speaker else "paragraph")
         chunks.extend(turn)
-    return chunks, problems
+    return _with_short_ones(chunks, shortest, limits) if shortest > 1 else chunks, problems
 
 
 def split_long(sentence: str, limits: Limits) -> list[str]:
@@ -122,15 +131,53 @@ class _Lines:
         return self._first + bisect_left(self._ends, place)
 
 
-def _cut_turn(text: str, line: int, speaker: str, limits: Limits, language: str) -> Iterator[Chunk]:
+def _with_short_ones(chunks: Sequence[Chunk], shortest: int, limits: Limits) -> list[Chunk]:
+    """The pieces, those that are too short said with the next one of their speaker, or with the one before."""
+    joined: list[Chunk] = []
+    waiting: Chunk | None = None
+    for chunk in chunks:
+        now = chunk
+        if waiting is not None:
+            before = joined[-1] if joined else None
+            if waiting.pause is None and _go_together(waiting, chunk, limits):
+                now = replace(chunk, text=_one_after_other(waiting, chunk), line=waiting.line)
+            elif before and before.pause is None and _go_together(before, waiting, limits):
+                joined[-1] = replace(waiting, text=_one_after_other(before, waiting), line=before.line)
+            else:
+                joined.append(waiting)
+        waiting = now if _letters(now) < shortest else None
+        if waiting is None:
+            joined.append(now)
+    if waiting is not None:
+        if joined and joined[-1].pause is None and _go_together(joined[-1], waiting, limits):
+            joined[-1] = replace(waiting, text=_one_after_other(joined[-1], waiting), line=joined[-1].line)
+        else:
+            joined.append(waiting)
+    return joined
+
+
+def _letters(chunk: Chunk) -> int:
+    return sum(letter.isalnum() for letter in PAUSE.sub("", chunk.text))
+
+
+def _go_together(first: Chunk, second: Chunk, limits: Limits) -> bool:
+    return first.speaker == second.speaker and len(_one_after_other(first, second)) <= limits.max
+
+
+def _one_after_other(first: Chunk, second: Chunk) -> str:
+    """Both texts, the first one ended by a full stop where it has no end, so that a pause is heard."""
+    end = "" if _ENDING.search(first.text) or first.text[-1] in ",;:" or not first.text[-1].isalnum() else "."
+    return f"{first.text}{end} {second.text}"
+
+
+def _cut_turn(text: str, line: int, speaker: str, limits: Limits, language: str, rule: Rule) -> Iterator[Chunk]:
     paragraphs: list[tuple[str, int]] = []
-    lines, start = _Lines(text, line), 0
-    for border in [*_PARAGRAPH.finditer(text), None]:
-        raw = text[start : border.start() if border else len(text)]
+    lines = _Lines(text, line)
+    for start, end in paragraphs_of(text, rule):
+        raw = text[start:end]
         lead = len(raw) - len(raw.lstrip())
         if any(letter.isalnum() for letter in PAUSE.sub("", raw)):
             paragraphs.append((" ".join(raw.split()), lines.at(start + lead)))
-        start = border.end() if border else len(text)
     for number, (paragraph, at) in enumerate(paragraphs, 1):
         pieces = list(_between_pauses(paragraph, limits, language))
         for index, (piece, pause) in enumerate(pieces, 1):

@@ -7,10 +7,10 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
+from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.jobs.manager import JobEntry, JobsSnapshot
 from cosmos_workflow.jobs.plan import CheckedJob
 from cosmos_workflow.jobs.speech.assembly import Final
-from cosmos_workflow.jobs.speech.scoring import Score
 from cosmos_workflow.jobs.state import TaskReport, TaskStatus, status_label
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import markup
@@ -166,7 +166,7 @@ def _final(report: TaskReport, final: Final, newest: bool) -> Row:
     return {"id": str(final.number), "html": html}
 
 
-def piece_card(report: TaskReport, index: int, takes: Sequence[tuple[RunRecord, Score | None]], by_hand: bool) -> Row:
+def piece_card(report: TaskReport, index: int, takes: Sequence[tuple[RunRecord, Verdict | None]], by_hand: bool) -> Row:
     """A piece with its text, the take that is used, and the others with their scores."""
     piece, used = report.pieces[index], report.chosen[index]
     chunk = piece.chunk
@@ -195,7 +195,7 @@ def _piece_state(report: TaskReport, index: int) -> tuple[str, str]:
     return ("failed", "failed") if piece.failed else ("missing", "queued")
 
 
-def _take(run: RunRecord, score: Score | None, used: bool, several: bool) -> str:
+def _take(run: RunRecord, score: Verdict | None, used: bool, several: bool) -> str:
     words = []
     if several and "seed" in run.params:
         words.append(f"seed {run.params['seed']}")

@@ -13,7 +13,7 @@ from cosmos_workflow.ui.media import reader_of, send
 
 
 def router(managers: JobManagers) -> APIRouter:
-    """GET and HEAD of a job's file, and of the finals of its tasks."""
+    """GET and HEAD of a job's file, of the finals of its tasks, and of its book."""
     routes = APIRouter()
 
     @routes.api_route("/job-files/{job_id}", methods=["GET", "HEAD"])
@@ -34,6 +34,19 @@ def router(managers: JobManagers) -> APIRouter:
             raise HTTPException(404, "There is no such task.") from error
         found = next((one for one in made if one.number == number), None)
         path = (found.path if kind == "sound" else found.subtitles) if found else None
+        if path is None or not path.is_file():
+            raise HTTPException(404, "There is no such file.")
+        return send(path, path.name, download)
+
+    @routes.api_route("/book-files/{job_id}/{name}", methods=["GET", "HEAD"])
+    def book(job_id: str, name: str, request: Request, download: bool = False) -> FileResponse:
+        try:
+            made = managers.of(reader_of(request)).book(job_id)
+        except InputError as error:
+            raise HTTPException(404, "There is no such book.") from error
+        # Only what the book's own record names, whatever the address says.
+        paths = [*(file.path for file in made.files), *([made.cover] if made.cover else [])] if made else []
+        path = next((path for path in paths if path.name == name), None)
         if path is None or not path.is_file():
             raise HTTPException(404, "There is no such file.")
         return send(path, path.name, download)

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from cosmos_workflow.ui import components
+from cosmos_workflow.ui.jobs.book import JobBook
 from cosmos_workflow.ui.jobs.editor import JobEditor
 from cosmos_workflow.ui.jobs.files import JobFiles
 from cosmos_workflow.ui.jobs.managers import JobManagers
@@ -31,12 +32,14 @@ class JobsTab(JobsPart):
         with gr.Row(elem_classes="cw-columns"):
             with gr.Column(scale=5, min_width=320):
                 files = JobFiles(page, managers)
+                book = JobBook(page, managers)
                 table = JobTable(page, managers)
             with gr.Column(scale=6, min_width=320):
                 self._editor = JobEditor(page, managers)
         self._task = JobTask(page, managers)
         files.wire(self._editor, table.selection)
         table.wire(self._editor)
+        book.wire(self._editor)
         opened = Wiring(lambda: None, [], [], {"js": "() => window.cosmos.showOpened()"})
         self._editor.on(table.table.select, self.open_row, self._editor.inputs, self._editor.outputs, then=opened)
         page.on(tab.select, self.enter, [page.state], None, queue=False, refresh=True)

@@ -20,13 +20,15 @@ ACTIONS = (
 """Buttons of a card: event, words, and what they do."""
 
 
-def gallery(runs: Sequence[RunRecord], window: Window, *, filtered: bool, engine: str = "", text: str = "") -> dict[str, Any]:
-    """The results of `window`, found by `engine` and `text`."""
+def gallery(
+    runs: Sequence[RunRecord], window: Window, *, filtered: bool, engine: str = "", text: str = "", job: str = ""
+) -> dict[str, Any]:
+    """The results of `window`, found by `engine`, `text` and `job`."""
     return {
         "rows": [markup.run_card(run, _actions(run)) for run in runs],
         "empty": "No result matches." if filtered else "Nothing was made yet. Queue some prompts and press Start.",
         "page": window.text,
-        "download": _download_all(engine, text) if any(run.outputs for run in runs) else "",
+        "download": _download_all(engine, text, job) if any(run.outputs for run in runs) else "",
     }
 
 
@@ -53,6 +55,6 @@ def _download(run: RunRecord, key: str, words: str) -> str:
     return f'<a class="cw-download" href="{address}" download>{escape(words)}</a>'
 
 
-def _download_all(engine: str, text: str) -> str:
-    address = escape(f"media.zip?{urlencode({'engine': engine, 'text': text})}")
+def _download_all(engine: str, text: str, job: str) -> str:
+    address = escape(f"media.zip?{urlencode({'engine': engine, 'text': text, 'job': job})}")
     return f'<a class="cw-download" download href="{address}">Download all that succeeded</a>'

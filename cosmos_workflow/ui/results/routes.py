@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import FileResponse, StreamingResponse
 
@@ -10,10 +12,14 @@ from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.store.store import Store
 from cosmos_workflow.ui.media import reader_of, send
 from cosmos_workflow.ui.results.archive import archive
+from cosmos_workflow.ui.results.books import shown_runs
 
 
-def router(store: Store) -> APIRouter:
-    """GET and HEAD of media/<run>/<output>, which `?download=1` names for saving; GET of media.zip, all that matches."""
+def router(store: Store, folded: Callable[[str], Sequence[str]] = lambda _owner: ()) -> APIRouter:
+    """GET and HEAD of media/<run>/<output>, which `?download=1` names for saving; GET of media.zip, all that matches.
+
+    `folded` gives the jobs of an owner whose pieces are shown below their books, and not among the rest.
+    """
     routes = APIRouter()
 
     @routes.api_route("/media/{run_id}/{key}", methods=["GET", "HEAD"])
@@ -30,10 +36,11 @@ def router(store: Store) -> APIRouter:
         return send(path, f"{run.id}-{path.name}", download)
 
     @routes.get("/media.zip")
-    def everything(request: Request, engine: str = "", text: str = "") -> StreamingResponse:
+    def everything(request: Request, engine: str = "", text: str = "", job: str = "") -> StreamingResponse:
         owner = reader_of(request)
+        chosen = shown_runs(folded(owner), job)
         try:
-            runs = store.runs.list(owner, engine=engine or None, status=ItemStatus.SUCCEEDED, text=text, limit=None)
+            runs = store.runs.list(owner, engine=engine or None, status=ItemStatus.SUCCEEDED, text=text, limit=None, **chosen)
         except InputError as error:
             raise HTTPException(400, str(error)) from error
         made = archive(store, runs[::-1])

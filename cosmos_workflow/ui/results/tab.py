@@ -17,6 +17,7 @@ from cosmos_workflow.ui import components
 from cosmos_workflow.ui.components import Pager, Question
 from cosmos_workflow.ui.page import Page, owner_of, toast
 from cosmos_workflow.ui.page_view import PageState, PageView
+from cosmos_workflow.ui.results.books import BOOKS, Books, jobs_with_books, shelf, shown_runs
 from cosmos_workflow.ui.results.markup import gallery, run_details
 from cosmos_workflow.ui.text import count, engine_title, shorten_text
 
@@ -28,11 +29,12 @@ ENDED = tuple(status for status in ItemStatus if status.is_terminal)
 
 @dataclass(slots=True)
 class ResultFilter:
-    """Which results an open page shows; empty means any."""
+    """Which results an open page shows; empty means any. `job` is the one whose pieces are shown, and nothing else."""
 
     engine: str = ""
     status: str = ""
     text: str = ""
+    job: str = ""
 
     def query(self) -> dict[str, Any]:
         """As the store takes it."""
@@ -41,11 +43,16 @@ class ResultFilter:
 
 
 class Results:
-    """The gallery with its filters; `load` gives values for `forms`, which show what a run was made from."""
+    """Books with their chapters, and the gallery with its filters.
 
-    def __init__(self, page: Page, forms: Sequence[Any], load: Callable[[RunRecord, str], list[Any]]) -> None:
+    `load` gives values for `forms`, which show what a run was made from; `books` an owner's books, each with its job's id.
+    """
+
+    def __init__(self, page: Page, forms: Sequence[Any], load: Callable[[RunRecord, str], list[Any]], books: Books) -> None:
         self._page = page
         self._load = load
+        self._books = books
+        self.books = components.cards(BOOKS, ("pieces",))
         engines = [("Any engine", ""), *((engine_title(name), name) for name in engine_names())]
         statuses = [("Any status", ""), *((str(status), str(status)) for status in ENDED)]
         with gr.Row(elem_classes="cw-toolbar"):
@@ -69,6 +76,8 @@ class Results:
 
         shown, question = [self.gallery, self.pager.row], self.question
         page.on_load(self.show, [page.state], shown)
+        page.on(self.books.pieces, self.show_pieces, [page.state], [self.books, *shown])
+        page.follow(self.books, self._books_key, lambda now: self._shelf(now.owner, now.state))
         for event in (text.change, engine.change, status.change):
             page.on(event, self.choose, [page.state, text, engine, status], shown, trigger_mode="always_last")
         self.pager.wire(self.show, [page.state], shown)
@@ -91,6 +100,13 @@ class Results:
         chosen.engine, chosen.status, chosen.text = engine, status, text.strip()
         self.pager.turn(state, 0)
         return self.show(state, request)
+
+    def show_pieces(self, state: PageState, event: gr.EventData, request: gr.Request) -> list[Any]:
+        """Show the pieces of a book, or everything again."""
+        chosen, job_id = state.of(ResultFilter), components.clicked_id(event)
+        chosen.job = "" if chosen.job == job_id else job_id
+        self.pager.turn(state, 0)
+        return [self._shelf(owner_of(request), state), *self.show(state, request)]
 
     def open_run(self, event: gr.EventData, request: gr.Request) -> list[Any]:
         """Show everything known of a run."""
@@ -117,7 +133,7 @@ class Results:
 
     def ask_delete_all(self, state: PageState, request: gr.Request) -> list[Any]:
         """Ask for all that the filters show, on every page; what is made from now on isn't among them."""
-        runs = self._page.store.runs.list(owner_of(request), **state.of(ResultFilter).query(), limit=None)
+        runs = self._page.store.runs.list(owner_of(request), **self._query(owner_of(request), state), limit=None)
         question = f"Delete {count(len(runs), 'result')} with all files? This can't be undone."
         return self.question.shown(question, [run.id for run in runs])
 
@@ -134,16 +150,26 @@ class Results:
         return run
 
     def _drawn(self, owner: str, state: PageState) -> list[Any]:
-        chosen = state.of(ResultFilter)
-        window = self.pager.window(state, self._page.store.runs.count(owner, **chosen.query()))
-        runs = self._page.store.runs.list(owner, **chosen.query(), limit=SHOWN_AT_ONCE, offset=window.first)
-        filtered = chosen != ResultFilter()
-        value = gallery(runs, window, filtered=filtered, engine=chosen.engine, text=chosen.text)
+        chosen, query = state.of(ResultFilter), self._query(owner, state)
+        window = self.pager.window(state, self._page.store.runs.count(owner, **query))
+        runs = self._page.store.runs.list(owner, **query, limit=SHOWN_AT_ONCE, offset=window.first)
+        filtered = chosen != ResultFilter() or bool(query["without"])
+        value = gallery(runs, window, filtered=filtered, engine=chosen.engine, text=chosen.text, job=chosen.job)
         return [value, gr.Row(visible=not window.is_all)]
+
+    def _query(self, owner: str, state: PageState) -> dict[str, Any]:
+        chosen = state.of(ResultFilter)
+        return {**chosen.query(), **shown_runs(jobs_with_books(self._books(owner)), chosen.job)}
+
+    def _shelf(self, owner: str, state: PageState) -> dict[str, Any]:
+        return shelf(self._books(owner), state.of(ResultFilter).job)
+
+    def _books_key(self, now: PageView) -> tuple[Any, ...]:
+        return tuple((job_id, book.created_at) for job_id, book in self._books(now.owner)), now.state.of(ResultFilter).job
 
     def _key(self, now: PageView) -> tuple[Any, ...]:
         done = tuple(sorted(now.snapshot.queue.done.items()))
-        return done, replace(now.state.of(ResultFilter)), now.state.pages.get(GALLERY)
+        return self._books_key(now), done, replace(now.state.of(ResultFilter)), now.state.pages.get(GALLERY)
 
 
 def prompt_of(run: RunRecord) -> Prompt:

@@ -73,7 +73,7 @@ def test_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     with pytest.raises(
-        UnavailableError, match=r"Depth Anything V2 .* aren't on this machine; run `cosmos-workflow weights fetch"
+        UnavailableError, match=r"Depth Anything V2 .* aren't on this machine; run `(uv run )?cosmos-workflow weights fetch"
     ):
         on_cpu().make("depth", np.zeros((1, 16, 16, 3), np.uint8), lambda _done: None)
 

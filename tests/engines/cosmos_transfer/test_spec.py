@@ -17,7 +17,7 @@ from cosmos_workflow.engines.cosmos_transfer.memory import RESERVE, place
 from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_FILES, DEPTH, GUARD_FACES
 from cosmos_workflow.engines.cosmos_transfer.shapes import chunk_frames, count_chunks, fit_clip
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE, find_model_files, model_files_state
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.errors import InputError, command, install
 from cosmos_workflow.gpu_dispatch.devices import Gpu
 from tests.engines.cosmos_transfer.support import EDGE_ONLY, write_clip
 
@@ -56,9 +56,8 @@ def check(clip: Path, weights: dict[str, float] | None = None, **params: object)
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(available, "LIBRARIES", ("json", "a_library_that_is_not_there"))
     found = SPEC.availability()
-    assert str(found) == (
-        "Cosmos Transfer isn't installed (a_library_that_is_not_there missing). Run `pip install 'cosmos-workflow[cosmos]'`."
-    )
+    missing = "Cosmos Transfer isn't installed (a_library_that_is_not_there missing)."
+    assert str(found) == f"{missing} Run {install('cosmos-workflow', 'cosmos')}."
 
 
 def test_missing_weights_say_how_large_where_from_and_the_command(weights: Path) -> None:
@@ -66,7 +65,7 @@ def test_missing_weights_say_how_large_where_from_and_the_command(weights: Path)
     assert not found.available
     assert "about 22 GB" in found.reason
     assert "nvidia/Cosmos-Transfer2.5-2B" in found.remedy
-    assert "`cosmos-workflow weights fetch cosmos-transfer`" in found.remedy
+    assert command("weights", "fetch", "cosmos-transfer") in found.remedy
     assert f"'{BASE.folder_name}'" in found.remedy
 
 
@@ -189,7 +188,8 @@ def test_a_control_without_its_weights_is_refused_with_what_to_do(weights: Path,
     check(clip)
     (weights / CONTROL_FILES["edge"].folder_name / "config.json").unlink()
     with pytest.raises(
-        InputError, match=r"weights of the edge control .* aren't here; run `cosmos-workflow weights fetch cosmos-transfer-edge`"
+        InputError,
+        match=r"weights of the edge control .* aren't here; run `.*weights fetch cosmos-transfer-edge`",
     ):
         check(clip)
 

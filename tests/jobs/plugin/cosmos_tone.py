@@ -1,7 +1,8 @@
 """An engine with seeds, for tests of jobs: hums a text, a twentieth of a second a letter, in a pitch that the seed decides.
 
 What a text says changes that: "broken" fails always, "flaky" until the file $COSMOS_TONE_MENDED is there, "gate" waits for the
-file $COSMOS_TONE_GATE, "mute" is silent with its first seed (the params' own). The input `before` is heard first.
+file $COSMOS_TONE_GATE, "mute" is silent with its first seed (the params' own), and what holds "refused" isn't taken at all. The
+input `before` is heard first.
 """
 
 from __future__ import annotations
@@ -47,10 +48,13 @@ class ToneSpec(EngineSpec):
     output = "audio"
     max_batch_size = 4
     max_text = 200
+    min_letters = 2
     cost_inputs = ("before",)
 
     def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
         super().check(recipe, later)
+        if "refused" in recipe.text:
+            raise InputError(f"tone: {recipe.text!r} is refused; write something else.")
         before = recipe.inputs.get("before")
         if before is not None and (seconds := soundfile.info(str(before)).duration) > MOST_BEFORE:
             raise InputError(f"tone: {before.name} lasts {seconds:.1f} s; give {MOST_BEFORE:g} s at most.")

@@ -1,0 +1,187 @@
+"""A book from its file to its M4B: characters a second, our own processor time beside the engine's, and memory.
+
+Processor time is what counts, since other programs share the machine: ours is that of this process (reading, cutting, queueing,
+records, joining, encoding), the engine's that of the worker and of all that it starts.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import re
+import resource
+import tempfile
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from cosmos_workflow.config import Workspace
+    from cosmos_workflow.jobs.document.tasks import JobFile
+
+CHAPTER = 20_000
+"""Characters of a chapter."""
+_WORDS = re.findall(
+    r"\w+", "the keeper of a light saw how waves rose over stones while his lantern burned and ships went home before night"
+)
+
+
+_COLUMNS = (
+    "characters",
+    "sound",
+    "characters/s",
+    "our CPU s",
+    "engine's CPU s",
+    "share",
+    "bound",
+    "large book",
+    "peak MB",
+    "opened",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BookFigure:
+    """`seconds` from the file to the final, `own` and `engine` CPU seconds, `bound` seconds to put it together again alone.
+
+    `large` is the book that is only read, cut and planned: characters, the peak of memory in MB, and seconds until the Jobs tab
+    has it, the first time and again.
+    """
+
+    characters: int
+    seconds: float
+    own: float
+    engine: float
+    bound: float
+    sound: float
+    large: int
+    peak: float
+    opened: float
+    opened_again: float
+
+
+def bench_book(characters: int = 60_000, large: int = 2_000_000) -> list[BookFigure]:
+    """One book made with espeak on one worker, and one that is only opened, in a process of its own."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        seconds, own, engine, bound, sound = _made(folder, characters)
+        context = multiprocessing.get_context("spawn")
+        with context.Pool(1) as pool:
+            peak, opened, again = pool.apply(_opened, (folder / "large", large))
+    return [BookFigure(characters, seconds, own, engine, bound, sound, large, peak, opened, again)]
+
+
+def table(figures: list[BookFigure]) -> Table:
+    """The figures as a table for a terminal."""
+    shown = Table(title="A book, from its file to its M4B")
+    for column in _COLUMNS:
+        shown.add_column(column, justify="right")
+    for figure in figures:
+        shown.add_row(
+            f"{figure.characters:,}",
+            f"{figure.sound / 60:.0f} min",
+            f"{figure.characters / figure.seconds:,.0f}",
+            f"{figure.own:.1f}",
+            f"{figure.engine:.1f}",
+            f"{figure.own / figure.engine:.0%}",
+            f"{figure.bound:.1f} s",
+            f"{figure.large:,}",
+            f"{figure.peak:.0f}",
+            f"{figure.opened:.1f} s, then {figure.opened_again:.2f} s",
+        )
+    return shown
+
+
+def write_book(path: Path, characters: int) -> Path:
+    """An EPUB of about so many characters in chapters of `CHAPTER`; the same for the same number."""
+    chance = random.Random(characters)  # noqa: S311 - words for a measurement
+    names: list[str] = []
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(
+            "META-INF/container.xml",
+            '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles><rootfile full-path="b.opf"/>'
+            "</rootfiles></container>",
+        )
+        for number in range(1, max(1, characters // CHAPTER) + 1):
+            names.append(f"c{number}.xhtml")
+            paragraphs: list[str] = []
+            while sum(map(len, paragraphs)) < min(CHAPTER, characters):
+                sentences = [" ".join(chance.choices(_WORDS, k=chance.randint(6, 18))).capitalize() for _ in range(5)]
+                paragraphs.append(". ".join(sentences) + ".")
+            body = "".join(f"<p>{paragraph}</p>" for paragraph in paragraphs)
+            archive.writestr(names[-1], f"<html><body><h1>Chapter {number}</h1>{body}</body></html>")
+        items = "".join(f'<item id="{name}" href="{name}" media-type="application/xhtml+xml"/>' for name in names)
+        order = "".join(f'<itemref idref="{name}"/>' for name in names)
+        archive.writestr(
+            "b.opf",
+            '<package xmlns="http://www.idpf.org/2007/opf"><metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>Book'
+            f"</dc:title><dc:language>en</dc:language></metadata><manifest>{items}</manifest><spine>{order}</spine></package>",
+        )
+    return path
+
+
+def _made(folder: Path, characters: int) -> tuple[float, float, float, float, float]:
+    from cosmos_workflow.config import Workspace
+    from cosmos_workflow.execution.operations import Operations
+    from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
+    from cosmos_workflow.jobs.store import JobStore
+
+    path = write_book(folder / "book.epub", characters)
+    workspace = Workspace.open(folder / "workspace")
+    begun, own, engine = time.perf_counter(), time.process_time(), _children()
+    with Operations(workspace, gpu_ids=[None]) as operations:
+        orchestrator = TaskOrchestrator(operations, JobStore(workspace))
+        stored = _added(path, workspace)
+        orchestrator.run(stored)
+        seconds, used = time.perf_counter() - begun, time.process_time() - own
+        final = orchestrator.binder.find(stored.id)
+        sound = final.seconds if final else 0.0
+        orchestrator.assemble(stored, stored.tasks[0].key, bind=False)
+        again = time.perf_counter()
+        orchestrator.bind(stored)
+        bound = time.perf_counter() - again
+    # The worker has ended now, and its time is known.
+    return seconds, used, _children() - engine, bound, sound
+
+
+def _opened(folder: Path, characters: int) -> tuple[float, float, float]:
+    from cosmos_workflow.config import Workspace
+    from cosmos_workflow.execution.operations import Operations
+    from cosmos_workflow.jobs.manager import JobManager
+    from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
+    from cosmos_workflow.jobs.store import JobStore
+
+    folder.mkdir()
+    path = write_book(folder / "book.epub", characters)
+    workspace = Workspace.open(folder / "workspace")
+    _added(path, workspace)
+    with Operations(workspace) as operations:
+        manager = JobManager(TaskOrchestrator(operations, JobStore(workspace)))
+        times: list[float] = []
+        for _ in range(2):
+            manager.look_again()
+            begun = time.perf_counter()
+            manager.snapshot()
+            times.append(time.perf_counter() - begun)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000, times[0], times[1]
+
+
+def _added(path: Path, workspace: Workspace) -> JobFile:
+    from cosmos_workflow.books.reading import read_book
+    from cosmos_workflow.jobs.books.voices import reader
+    from cosmos_workflow.jobs.books.writing import add_book
+    from cosmos_workflow.jobs.store import JobStore
+
+    job = add_book(JobStore(workspace), read_book(path), reader("espeak", language="en"), (), path.name).job
+    if job is None:
+        raise ValueError("the book's job is wrong")
+    return job
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

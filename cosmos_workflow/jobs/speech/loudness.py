@@ -1,0 +1,135 @@
+"""How much louder each piece is made: every speaker as loud as the others, and the whole as loud as was asked for.
+
+Where that would bring peaks above what players can show, they are limited; where they would be limited so far that it is
+heard, the whole stays quieter, and a sentence says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cosmos_workflow.jobs.document.schema import Normalize
+from cosmos_workflow.jobs.speech.limiter import limited
+from cosmos_workflow.jobs.speech.sound import Levels, Shape, joined, measure
+
+if TYPE_CHECKING:
+    from cosmos_workflow.jobs.speech.sound import Samples
+
+CEILING = 10 ** (-1 / 20)
+"""True peak that a normalised final stays below: -1 dBTP, as EBU R 128 asks."""
+WITHIN = 0.5
+"""Decibels by which a final may miss its target without a word: EBU R 128 allows as much for programmes."""
+MOST_LIMITED = 12.0
+"""Decibels that the highest peak is brought down at most. Speech has peaks 15 to 20 dB above its loudness."""
+
+_NOTHING = "It is too short or too quiet for its loudness to be measured, so it was left as it is."
+_CLOSE = 0.1
+_PASSES = 5
+_BELOW = 10 ** (-0.2 / 20)
+"""A limiter at four times the rate leaves peaks so little above its ceiling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leveling:
+    """The factor of each piece, the ceiling of its peaks (None without a limiter), and what a listener should know."""
+
+    gains: tuple[float, ...]
+    ceiling: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Sounds to be put together: their files, who speaks in each, the silence behind each, and where each is cut, if it is."""
+
+    paths: Sequence[Path]
+    speakers: Sequence[str]
+    pauses: Sequence[float]
+    shape: Shape
+    ends: Sequence[float | None] = ()
+
+    def sound(self, leveling: Leveling, spans: list[tuple[int, int]] | None = None) -> Iterator[Samples]:
+        """The whole, block by block; `spans` gets the first frame of each piece and the one behind its last."""
+        whole = joined(self.paths, self.pauses, self.shape, leveling.gains, spans, self.ends)
+        return limited(whole, self.shape, leveling.ceiling)
+
+    def measured(self, leveling: Leveling) -> Levels:
+        """How loud the whole is then."""
+        return measure(self.sound(leveling), self.shape)
+
+    def by_speaker(self) -> dict[str, Levels]:
+        """How loud each speaker is."""
+        if len(set(self.speakers)) == 1:
+            return {self.speakers[0]: self.measured(untouched(self))}
+        return {speaker: self._of(speaker) for speaker in dict.fromkeys(self.speakers)}
+
+    def _of(self, speaker: str) -> Levels:
+        own = [index for index, other in enumerate(self.speakers) if other == speaker]
+        ends = [self.ends[index] for index in own] if self.ends else ()
+        return measure(joined([self.paths[index] for index in own], [0.0] * len(own), self.shape, ends=ends), self.shape)
+
+
+def untouched(pieces: Pieces) -> Leveling:
+    """Everything as it is."""
+    return Leveling((1.0,) * len(pieces.paths))
+
+
+def level(pieces: Pieces, normalize: Normalize) -> Leveling:
+    """What brings the pieces to the level that is asked for."""
+    if normalize.method == "peak":
+        return _to_peak(pieces, normalize.level)
+    levels = pieces.by_speaker()
+    present = {speaker: _present(own, normalize) for speaker, own in levels.items()}
+    found = {speaker: 10 ** ((normalize.level - now) / 20) for speaker, now in present.items() if now is not None}
+    if not found:
+        return Leveling(untouched(pieces).gains, note=_NOTHING)
+    usual = math.exp(sum(map(math.log, found.values())) / len(found))
+    gains = tuple(found.get(speaker, usual) for speaker in pieces.speakers)
+    peak = max(found.get(speaker, usual) * own.true_peak for speaker, own in levels.items())
+    if peak <= CEILING and len(levels) == 1:
+        return Leveling(gains)
+    return _limited(pieces, normalize, gains, CEILING * 10 ** (MOST_LIMITED / 20) / peak)
+
+
+def _limited(pieces: Pieces, normalize: Normalize, gains: tuple[float, ...], most: float) -> Leveling:
+    """The gains times one factor, at most `most`, with which the whole, limited, is as loud as was asked for."""
+    factor, ceiling = min(1.0, most), CEILING * _BELOW
+    leveling, short = Leveling(gains), 0.0
+    for _ in range(_PASSES):
+        leveling = Leveling(tuple(gain * factor for gain in gains), ceiling)
+        levels = pieces.measured(leveling)
+        short = normalize.level - (_present(levels, normalize) or normalize.level)
+        further = min(factor * 10 ** (short / 20), most)
+        over = levels.true_peak > CEILING
+        if not over and (abs(short) <= _CLOSE or further == factor):
+            break
+        factor = further
+        ceiling *= CEILING * 0.99 / levels.true_peak if over else 1.0
+    note = ""
+    if abs(short) > WITHIN:
+        word = "quieter" if short > 0 else "louder"
+        note = (
+            f"It is {abs(short):.1f} dB {word} than {normalize.level:g} {normalize.method}: any louder, its peaks would have to "
+            f"be cut by more than {MOST_LIMITED:g} dB, and it would be distorted."
+        )
+    return Leveling(leveling.gains, leveling.ceiling, note)
+
+
+def _to_peak(pieces: Pieces, target: float) -> Leveling:
+    levels = pieces.measured(untouched(pieces))
+    if not levels.peak:
+        return Leveling(untouched(pieces).gains, note=_NOTHING)
+    wanted, allowed = 10 ** (target / 20) / levels.peak, 1 / levels.true_peak
+    short = 20 * math.log10(wanted / allowed)
+    note = f"It is {short:.1f} dB quieter than {target:g} peak: any louder, it would be distorted." if short > 0 else ""
+    return Leveling((min(wanted, allowed),) * len(pieces.paths), note=note)
+
+
+def _present(levels: Levels, normalize: Normalize) -> float | None:
+    """The level that counts, in decibels; None where there is nothing to measure."""
+    found = levels.rms if normalize.method == "rms" else levels.loudness
+    return found if found is not None and math.isfinite(found) else None
