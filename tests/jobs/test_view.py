@@ -44,7 +44,7 @@ def test_work_is_counted_in_each_engines_own_unit(orchestrator: TaskOrchestrator
     job = manager.create("Chain", CHAIN).job
     assert job is not None
     told = io.StringIO()
-    print_checked([orchestrator.check(job)], Console(file=told, width=160))
+    print_checked([orchestrator.check(job)], Console(file=told, width=160, force_terminal=True, no_color=True))
     rows = {cells[1]: cells[2:7] for line in told.getvalue().splitlines() if len(cells := re.split(r" *│ *", line)) > 6}
     assert rows["one"] == ["tone", "new", "1", "1", "5 characters"]
     assert rows["two"] == ["tone", "new, after one", "1", "1", "not known yet (characters)"]
