@@ -6,16 +6,10 @@ from /proc.
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +17,7 @@ from typing import Any
 import httpx
 from rich.table import Table
 
-from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.bench.serving import call, served
 
 EARLY, MEGABYTE = 0.1, 1e6
 """Memory at this share of the items is compared with that at the end: by then everything was imported."""
@@ -51,7 +45,7 @@ def bench_page(items: int = 1000, clicks: int = 50) -> list[PageFigure]:
     busy: list[float] = []
     with (
         tempfile.TemporaryDirectory(prefix="cosmos-bench-") as folder,
-        _server(Path(folder)) as (process, url),
+        served(Path(folder) / "workspace") as (process, url),
         httpx.Client(base_url=url, timeout=60) as client,
     ):
         token = call(client, "add_to_queue", "", [f"Item number {n}." for n in range(items)], "espeak", {}, {})["token"]
@@ -100,16 +94,6 @@ def table(figures: list[PageFigure]) -> Table:
     return shown
 
 
-def call(client: httpx.Client, name: str, *arguments: object, wait: bool = True) -> dict[str, Any]:
-    """Call an endpoint of the page as curl does; with `wait`, its first answer."""
-    event = client.post(f"/gradio_api/call/{name}", json={"data": arguments}).raise_for_status().json()["event_id"]
-    if not wait:
-        return {}
-    with client.stream("GET", f"/gradio_api/call/{name}/{event}") as stream:
-        data = next(line for line in stream.iter_lines() if line.startswith("data: "))
-    return json.loads(data.removeprefix("data: "))[0]
-
-
 def _click(client: httpx.Client, token: str) -> tuple[float, dict[str, Any]]:
     started = time.perf_counter()
     answer = call(client, "remove_from_queue", token, [])
@@ -136,17 +120,3 @@ def _resident(pid: int) -> float:
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / MEGABYTE
-
-
-@contextmanager
-def _server(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    command = [sys.executable, "-m", "cosmos_workflow", "--port", "0", "--workspace", str(folder / "workspace")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        url = next((found[1] for line in process.stdout or () if (found := re.search(r"at (http://\S+)", line))), None)
-        if url is None:
-            raise UnavailableError("The page didn't come up; start `cosmos-workflow` to see why.")
-        yield process, url
-    finally:
-        process.terminate()
-        process.wait(30)

@@ -1,21 +1,28 @@
-"""How fast the queue adds, groups and hands out items, beside a plain dict of lists as the limit."""
+"""How fast the queue is with its journal on the disk, beside a plain dict of lists as the limit of grouping."""
 
 from __future__ import annotations
 
+import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
+from cosmos_workflow.config import Workspace
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.queueing.batches import group_queue_by_batch_key
 from cosmos_workflow.queueing.items import ItemStatus, Prompt, QueueItem
-from cosmos_workflow.queueing.queue import Queue
 
 SEEDS = 50
 """Different configurations in the queue, so different batch keys."""
 BATCH_SIZE = 8
+ROWS = 1000
+"""Rows of the queue's table that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +36,15 @@ class QueueFigure:
 
 
 def bench_queue(items: int = 100_000, rounds: int = 5) -> list[QueueFigure]:
-    """Times adding, grouping, the bare dict that grouping can't beat, and one claim-and-finish cycle of a batch."""
-    queue = Queue()
-    figures = [_figure("add", items, [_seconds(lambda: _fill(queue, items))])]
-    held = queue.snapshot().items
-    grouped, bare = [], []
-    for _ in range(rounds):
-        grouped.append(_seconds(lambda: group_queue_by_batch_key(held, BATCH_SIZE)))
-        bare.append(_seconds(lambda: _bare(held)))
-    cycles = [_seconds(lambda: _cycle(queue)) for _ in range(rounds)]
-    figures.append(_figure("group", items, grouped))
-    figures.append(_figure("group, bare dict (the limit)", items, bare))
-    figures.append(_figure("claim and finish a batch", BATCH_SIZE, cycles))
-    return figures
+    """Times each step `rounds` times, adding once: all of it on a workspace of its own, where every change is durable."""
+    with tempfile.TemporaryDirectory(prefix="cosmos-bench-") as folder:
+        workspace = Workspace.open(Path(folder))
+        with Operations(workspace) as operations:
+            session = Sessions(operations).open()
+            adding = _seconds(lambda: _fill(session, items))
+            figures = [QueueFigure("add", items, items / adding, adding), *_figures(session, items, rounds)]
+        opening = [_seconds(lambda: _open_again(workspace)) for _ in range(rounds)]
+        return [*figures, _figure("open again after a restart", items, opening)]
 
 
 def table(figures: list[QueueFigure]) -> Table:
@@ -54,10 +57,37 @@ def table(figures: list[QueueFigure]) -> Table:
     return shown
 
 
-def _fill(queue: Queue, items: int) -> None:
+def _figures(session: Session, items: int, rounds: int) -> list[QueueFigure]:
+    queue = session.queue
+    held = queue.snapshot().items
+    steps: dict[str, list[float]] = {}
+
+    def time_step(name: str, call: Callable[[], Any]) -> Any:
+        started = time.perf_counter()
+        result = call()
+        steps.setdefault(name, []).append(time.perf_counter() - started)
+        return result
+
+    for _ in range(rounds):
+        time_step("group", lambda: group_queue_by_batch_key(held, BATCH_SIZE))
+        time_step("group, bare dict (the limit)", lambda: _bare(held))
+        batch = time_step("claim a batch", queue.claim)
+        time_step("finish its items", lambda found=batch: [queue.finish(item.id, ItemStatus.SUCCEEDED) for item in found.items])
+        time_step("snapshot after a change", session.runner.snapshot)
+        time_step("first rows of the table", lambda: queue.get_queue_display(0, ROWS))
+    counts = {"claim a batch": BATCH_SIZE, "finish its items": BATCH_SIZE, "first rows of the table": ROWS}
+    return [_figure(name, min(items, counts.get(name, items)), seconds) for name, seconds in steps.items()]
+
+
+def _fill(session: Session, items: int) -> None:
     share = [Prompt(f"prompt {number}") for number in range(max(1, items // SEEDS))]
     for seed in range(SEEDS):
-        queue.add_to_queue(share, "chatterbox", {"cfm_steps": 1 + seed})
+        session.queue.add_to_queue(share, "chatterbox", {"cfm_steps": 1 + seed})
+
+
+def _open_again(workspace: Workspace) -> None:
+    with Operations(workspace) as operations:
+        Sessions(operations).restore()
 
 
 def _bare(items: tuple[QueueItem, ...]) -> dict[str, list[QueueItem]]:
@@ -67,12 +97,6 @@ def _bare(items: tuple[QueueItem, ...]) -> dict[str, list[QueueItem]]:
     return groups
 
 
-def _cycle(queue: Queue) -> None:
-    batch = queue.claim()
-    for item in batch.items if batch else ():
-        queue.finish(item.id, ItemStatus.SUCCEEDED)
-
-
 def _seconds(call: Callable[[], Any]) -> float:
     started = time.perf_counter()
     call()
@@ -80,5 +104,5 @@ def _seconds(call: Callable[[], Any]) -> float:
 
 
 def _figure(step: str, items: int, seconds: list[float]) -> QueueFigure:
-    median = sorted(seconds)[len(seconds) // 2]
+    median = statistics.median(seconds)
     return QueueFigure(step, items, items / median, median)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,8 +32,8 @@ def judge_sound(path: Path, text: str, letters_per_second: float | None = None) 
     return Verdict(sound_faults(sound, rate, text, letters_per_second), None, round(len(sound) / rate, 3))
 
 
-def judge(path: Path, text: str, said: str, language: str, recogniser: Recogniser) -> Verdict:
-    """What is wrong with a sound of `text`, of which `said` are the words, without marks.
+def judge(path: Path, text: str, said: Sequence[str], language: str, recogniser: Recogniser) -> Verdict:
+    """What is wrong with a sound of `text`, of which `said` are the words without marks: as written, and as they are spoken.
 
     What is more than a slip counts only where the recogniser hears it both ways, the quick one and the thorough one. Raises
     InputError where the file isn't a sound, or the recogniser doesn't know the language.
@@ -41,14 +41,14 @@ def judge(path: Path, text: str, said: str, language: str, recogniser: Recognise
     sound, rate = read_mono(path)
     samples = resampled(sound, rate)
     heard = recogniser.hear(samples, language)
-    hearing = compare(said, heard.words, language, recogniser.name)
+    hearing = _nearest(said, heard, language, recogniser.name)
     if (
         _foreign(heard, hearing)
         or hearing.word_error_rate > SMALL
         or any(_name(difference, hearing) for difference in hearing.differences)
     ):
         heard = recogniser.hear(samples, language, thorough=True)
-        again = compare(said, heard.words, language, recogniser.name)
+        again = _nearest(said, heard, language, recogniser.name)
         hearing = min(hearing, again, key=lambda one: one.word_error_rate)
     last_word = max((end for _, _, _, end in hearing.aligned), default=None)
     faults = {fault.name: fault for fault in sound_faults(sound, rate, text, last_word=last_word)}
@@ -72,6 +72,11 @@ def resampled(sound: Sound, rate: int) -> Sound:
 
     common = gcd(rate, RATE)
     return np.asarray(resample_poly(sound, RATE // common, rate // common), dtype=np.float32)
+
+
+def _nearest(said: Sequence[str], heard: Transcript, language: str, model: str) -> Hearing:
+    """The comparison with the way to write the text that comes nearest; the first among equals."""
+    return min((compare(one, heard.words, language, model) for one in said), key=lambda one: one.word_error_rate)
 
 
 def _foreign(heard: Transcript, hearing: Hearing) -> bool:

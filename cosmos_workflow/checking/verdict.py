@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 SERIOUS = 0.25
 """Severity from which a fault alone is worth a person's ear."""
+
+TAIL = 0.25
+"""Seconds that a sound keeps behind its last word when the rest is cut: recognisers end words a little early."""
 
 Kind = Literal["missing", "added", "repeated", "replaced"]
 
@@ -67,6 +70,14 @@ class Hearing:
     character_error_rate: float
     aligned: tuple[tuple[int, int, float, float], ...] = ()
 
+    def timed(self) -> tuple[TimedWord, ...]:
+        """The words of the text that were heard, with their times."""
+        return tuple((self.said[first:last], start, end) for first, last, start, end in self.aligned)
+
+
+TimedWord = tuple[str, float, float]
+"""A word as it is written, and its seconds from the beginning of the sound."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -88,6 +99,32 @@ class Verdict:
         """Whether nobody needs to listen: the word error rate is at most `most`, and no fault is serious."""
         heard_right = self.hearing is None or self.hearing.word_error_rate <= most
         return heard_right and all(fault.severity < SERIOUS for fault in self.faults)
+
+
+def without_tail(verdict: Verdict) -> tuple[Verdict, float | None]:
+    """A verdict as it would be if the sound ended with its last word, and the second where it would; None where it does.
+
+    Only what comes after the end is cut: not where the last words are missing, which may be there unheard.
+    """
+    hearing = verdict.hearing
+    late = [fault for fault in verdict.faults if fault.start is not None and _comes_last(fault, verdict)]
+    if hearing is None or not late or not hearing.aligned:
+        return verdict, None
+    end = max(end for _, _, _, end in hearing.aligned)
+    if any(part.kind == "missing" and part.start >= end for part in hearing.differences):
+        return verdict, None
+    kept = tuple(part for part in hearing.differences if part.start < end - 0.05)
+    words = len(hearing.aligned) + sum(len(part.said.split()) for part in kept if part.kind == "missing")
+    rate = round(sum(part.weight for part in kept) / max(1, words), 4)
+    faults = tuple(fault for fault in verdict.faults if fault not in late)
+    heard = replace(hearing, differences=kept, word_error_rate=min(rate, hearing.word_error_rate))
+    return replace(verdict, faults=faults, hearing=heard), min(verdict.seconds, end + TAIL)
+
+
+def _comes_last(fault: Fault, verdict: Verdict) -> bool:
+    if fault.name == "after the end":
+        return True
+    return fault.name in ("silence", "noise") and fault.end is not None and fault.end > verdict.seconds - 0.1
 
 
 def verdict_row(verdict: Verdict) -> dict[str, Any]:

@@ -21,11 +21,24 @@ def bench_queue(
     rounds: Annotated[int, typer.Option(help="Rounds; the median counts.", min=1)] = 5,
     as_json: JsonOption = False,
 ) -> None:
-    """Adding, grouping and claiming, beside a bare dict of lists."""
+    """Adding, grouping, claiming, looking and opening again, with the journal on the disk."""
     from cosmos_workflow.bench import queue
 
     figures = queue.bench_queue(items, rounds)
     show_figures(figures, queue.table(figures), as_json)
+
+
+@bench_app.command("long")
+def bench_long(
+    items: Annotated[int, typer.Option(help="Items in the queue.", min=100)] = 100_000,
+    rounds: Annotated[int, typer.Option(help="Rounds; the median counts.", min=1)] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """A long queue on the page, and how soon it runs again after a kill."""
+    from cosmos_workflow.bench import long
+
+    figures = long.bench_long(items, rounds)
+    show_figures(figures, long.table(figures), as_json)
 
 
 @bench_app.command("eta")

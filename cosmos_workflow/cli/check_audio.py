@@ -38,7 +38,7 @@ def check_audio(
     if not any(letter.isalnum() for letter in said):
         raise InputError(f"{text} holds no word; write what the recording should say.")
     require_recogniser(model)
-    verdict = judge(file, said, without_marks(said), language, Whisper(model))
+    verdict = judge(file, said, [without_marks(said)], language, Whisper(model))
     passes = verdict.passes(max_wer)
     if as_json:
         print_json({"passes": passes, "score": verdict.value, **verdict_row(verdict)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -175,6 +176,7 @@ def _result_row(job: JobFile, result: TaskResult) -> dict[str, Any]:
         "seconds": result.seconds,
         "error": result.error,
         "note": result.note,
+        "heard": asdict(result.heard) if result.heard else None,
     }
 
 

@@ -100,11 +100,11 @@ OperationEvent = EngineLoading | BatchStarted | ItemProgressed | ItemResult | Wr
 
 @contextmanager
 def _unimportant() -> Iterator[None]:
-    """A write that a record can do without: where it is refused, the work goes on."""
+    """A write that a record can do without: where it is refused, the work goes on, and the records of its batch are closed."""
     try:
         yield
     except UnavailableError as error:
-        log.warning("a run's progress could not be noted: %s", error)
+        log.warning("a run goes on, though something was refused: %s", error)
 
 
 class BatchRun:
@@ -299,7 +299,8 @@ class BatchRun:
             lambda: self._store.runs.finish(run_id, outcome, error=error, traceback=traceback),
             lambda reason: self._notify(WriteRefused(reason)),
         )
-        self._store.runs.discard_folder(run_id)
+        with _unimportant():  # what stays is taken away at the next start
+            self._store.runs.discard_folder(run_id)
         result = ItemResult(item_id, run_id, outcome, item, ending, {}, error, traceback, hold)
         self._notify(result)
         return result

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from cosmos_workflow.checking.worker import Checker, CheckService
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import QueueRunner, RunnerSnapshot, RunnerState
 from cosmos_workflow.jobs.document.tasks import TaskConfig, slug
+from cosmos_workflow.jobs.ears import Ears, HeardBack, heard_back
 from cosmos_workflow.jobs.plan import ExecutionPlan, TaskPlan, plan_task, queue_items
 from cosmos_workflow.jobs.speech.assembly import assemble, restore_subtitles
 from cosmos_workflow.jobs.state import JobReader, TaskReport, TaskStatus
@@ -29,7 +32,7 @@ class TaskResult:
     """How a task ended. `files` maps a key to a path: the final under the engine's key and "subtitles", or a run's outputs.
 
     `made` is how many takes this run made, `missing` names what can't be heard: "piece 17: why". `error` says in a sentence
-    why the task isn't completed, `note` what a listener should know of a completed one.
+    why the task isn't completed, `note` what a listener should know of a completed one. `heard` is None where nobody listened.
     """
 
     task_id: str
@@ -43,6 +46,7 @@ class TaskResult:
     seconds: float | None = None
     error: str = ""
     note: str = ""
+    heard: HeardBack | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -116,19 +120,26 @@ class TaskExecutor:
         reader: JobReader,
         on_event: OnEvent | None = None,
         damaged: Mapping[str, str] = MappingProxyType({}),
+        open_checker: Callable[[], Checker] = CheckService,
     ) -> None:
         self._operations = operations
         self._reader = reader
         self._damaged = dict(damaged)
+        self._open_checker = open_checker
         self._notify = on_event or (lambda _event: None)
 
     def run(self, plan: ExecutionPlan, job_id: str, stop: threading.Event | None = None) -> list[TaskResult]:
         """Make what the plan wants, and put together what is whole. The caller holds the job's lock.
 
-        `stop` ends it early: the running batch is finished, nothing new begins. An exception cancels what runs.
+        `stop` ends it early: the running batch is finished, nothing new begins. An exception cancels what runs. Raises
+        UnavailableError before anything begins where a task is to be heard back and that can't be done here.
         """
-        run = _Run(self, self._operations, self._reader, self._notify, plan, job_id, stop or threading.Event())
-        return run.results()
+        with closing(self._open_checker()) as checker:
+            for task in plan.tasks:
+                if task.task.check:
+                    checker.require(task.task.check.model)
+            run = _Run(self, self._operations, self._reader, self._notify, plan, job_id, stop or threading.Event(), checker)
+            return run.results()
 
     def finish(self, task: TaskConfig, made: int = 0, failed: str = "") -> TaskResult:
         """Put a task together where it is whole and its final isn't up to date, and say where it is."""
@@ -151,7 +162,7 @@ class TaskExecutor:
     def put_together(self, report: TaskReport) -> None:
         """A new final from the pieces that are used now. Raises WorkflowError."""
         task = report.task
-        pieces = self._reader.to_join(report.pieces, report.chosen)
+        pieces = self._reader.to_join(task, report.pieces, report.chosen)
         folder = self._reader.jobs.task_folder(task.id)
         assemble(pieces, task.audio, folder, f"{slug(task.job_name)}-{task.key}", self._reader.jobs.disk)
 
@@ -170,6 +181,8 @@ class TaskExecutor:
         )
         if final and files:
             notes.append(final.note)
+        heard = heard_back(self._reader, report)
+        notes += [heard.sentence] if heard else []
         takes = {take.digest for piece in report.pieces for take in piece.takes}
         if damaged := [problem for take, problem in self._damaged.items() if take in takes]:
             more = f" And {len(damaged) - 1} more." if damaged[1:] else ""
@@ -187,6 +200,7 @@ class TaskExecutor:
             seconds=final.seconds if final and files else None,
             error="" if done else failed or report.message,
             note=" ".join(note for note in notes if note),
+            heard=heard,
         )
 
 
@@ -202,6 +216,7 @@ class _Run:
         plan: ExecutionPlan,
         job_id: str,
         stop: threading.Event,
+        checker: Checker,
     ) -> None:
         self._executor = executor
         self._reader = reader
@@ -209,6 +224,7 @@ class _Run:
         self._plan, self._job_id, self._stop = plan, job_id, stop
         self._queue = Queue(owner=reader.jobs.owner, size_of=operations.batch_size)
         self._runner = QueueRunner(self._queue, operations, stop)
+        self._ears = Ears(reader, checker, self._runner.changes.notify)
         self._plans = {task.task.id: task for task in plan.tasks}
         self._held = {task_id for task_id, task in self._plans.items() if task.task.needs}
         self._items: dict[str, QueueItem] = {}
@@ -232,8 +248,10 @@ class _Run:
 
     def _work(self) -> str:
         """Wait until the runner rests; returns why it stopped before everything was done, or nothing."""
+        for plan in self._plans.values():
+            self._listen_to_made(plan)
         self._go_on()
-        if not self._items:
+        if not self._items and not self._ears.busy:
             return ""
         self._runner.start()
         with self._runner.watch() as wait:
@@ -244,11 +262,12 @@ class _Run:
             wait(None)
             snapshot = self._runner.snapshot()
             released = self._take_in(snapshot.queue.finished)
+            released = self._hear() or released
             # How long the tasks that are held take isn't in the queue's time.
             self._notify(JobProgressed(self._job_id, replace(snapshot, left=None) if self._held else snapshot))
-            if not snapshot.active and not released:
+            if not snapshot.active and not released and not (self._ears.busy and self._runs_on()):
                 self._runner.join()
-                if not self._take_in(self._queue.snapshot().finished):
+                if not self._take_in(self._queue.snapshot().finished) and not self._hear():
                     return snapshot.reason if snapshot.state is RunnerState.HELD else ""
 
     def _runs_on(self) -> bool:
@@ -264,8 +283,44 @@ class _Run:
             if item.status is ItemStatus.SUCCEEDED:
                 self._made[task_id] = self._made.get(task_id, 0) + 1
             error = "" if item.status is ItemStatus.SUCCEEDED else item.error or str(item.status)
+            if not error:
+                self._listen_to(item)
             self._notify(TakeMade(task_id, item.prompt_text, error, len(self._ended), len(self._items)))
         return bool(new) and self._go_on()
+
+    def _listen_to_made(self, plan: TaskPlan) -> None:
+        """Have the takes of a plan heard that were made before and not heard."""
+        takes = [take for piece in plan.pieces for take in piece.takes if not take.verdict]
+        self._ears.listen(plan.task, [take.made for take in takes if take.made])
+
+    def _listen_to(self, item: QueueItem) -> None:
+        """Have a take that was made heard, for each task that uses it."""
+        take = TakeRef.parse(item.source).take
+        for plan in self._plans.values():
+            if plan.task.check and any(wanted.digest == take for wanted in plan.wanted):
+                self._ears.listen(plan.task, self._reader.runs_of(item))
+
+    def _hear(self) -> bool:
+        """Take in what was heard since the last look: a piece that isn't good enough is made again where it may be."""
+        tasks = self._ears.take()
+        again = False
+        for task_id in tasks:
+            plan = self._plans[task_id]
+            if self._runs_on() and not plan.only and task_id not in self._results:
+                again = self._add([self._planned_again(plan)]) or again
+        if again:
+            self._runner.start()
+        return (bool(tasks) and self._go_on()) or again
+
+    def _planned_again(self, before: TaskPlan) -> TaskPlan:
+        """The plan with the takes that are wanted since others weren't good enough."""
+        pieces = self._reader.pieces(before.task, self._reader.look(self._job_id))
+        known = {take.digest for take in before.wanted}
+        takes = {take.digest: take for piece in pieces for take in piece.takes}
+        new = tuple(take for digest, take in takes.items() if not take.last and digest not in known)
+        plan = replace(before, pieces=pieces, wanted=(*before.wanted, *new))
+        self._plans[before.task.id] = plan
+        return replace(plan, wanted=new)
 
     def _go_on(self) -> bool:
         """End the tasks whose takes are done, and release those that waited for them; whether these have something to make."""
@@ -275,6 +330,7 @@ class _Run:
                 released = self._release(task_id) or released
             plan = self._plans[task_id]
             waits = task_id in self._held or any(self._items[take.digest].id not in self._ended for take in plan.wanted)
+            waits = waits or self._ears.listens_for(task_id)
             if task_id not in self._results and not waits:
                 self._end(plan)
         return released
@@ -297,12 +353,14 @@ class _Run:
         plan = replace(plan, wanted=()) if plan.waits else plan
         self._plans[task_id] = plan
         self._held.discard(task_id)
+        self._listen_to_made(plan)
         if not self._add([plan]):
             return False
         self._runner.start()
         return True
 
     def _end(self, plan: TaskPlan, reason: str = "") -> None:
+        reason = reason or self._ears.problems.get(plan.task.id, "")
         result = self._executor.finish(plan.task, self._made.get(plan.task.id, 0), reason)
         self._results[plan.task.id] = result
         self._notify(TaskEnded(result))

@@ -15,6 +15,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from filelock import Timeout
 
 from cosmos_workflow.books.book import Book
+from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.config import assets_dir
 from cosmos_workflow.engines.registry import told
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, list_choices, shorten
@@ -29,7 +30,6 @@ from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, TakeMade, Tas
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.plan import CheckedJob
 from cosmos_workflow.jobs.speech.assembly import Final, finals
-from cosmos_workflow.jobs.speech.scoring import Score
 from cosmos_workflow.jobs.state import JobReport, TaskReport, TaskStatus
 from cosmos_workflow.jobs.store import ENDINGS, Draft, StoredJob
 from cosmos_workflow.jobs.takes import Choice, Mode
@@ -102,9 +102,12 @@ class JobsSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class PieceTakes:
-    """The takes of a piece that can be heard, each with its score (None for what isn't speech); `by_hand`: a person chose."""
+    """The takes of a piece that can be heard, each with what is known of it (None for what isn't sound).
 
-    runs: tuple[tuple[RunRecord, Score | None], ...]
+    `by_hand` says that a person chose.
+    """
+
+    runs: tuple[tuple[RunRecord, Verdict | None], ...]
     by_hand: bool
 
 
@@ -406,9 +409,9 @@ class JobManager:
         found: builtins.list[PieceTakes] = []
         for piece in reader.seek_elsewhere(report.pieces[first : None if most is None else first + most], known):
             runs = known.heard(piece)
-            scores = reader.scores(task, runs) if task.joined and runs else [None] * len(runs)
+            verdicts = reader.verdicts(task, runs) if task.joined and runs else [None] * len(runs)
             by_hand = bool(choices.get(piece.digest, Choice()).run_id)
-            found.append(PieceTakes(tuple(zip(runs, scores, strict=True)), by_hand))
+            found.append(PieceTakes(tuple(zip(runs, verdicts, strict=True)), by_hand))
         return found
 
     def choices(self, task_id: str) -> Mapping[str, Choice]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any
 
 from filelock import Timeout
 
+from cosmos_workflow.checking.verdict import Verdict
+from cosmos_workflow.checking.worker import Checker, CheckService
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError, shorten
 from cosmos_workflow.execution.estimates import TimeLeft
@@ -21,7 +23,6 @@ from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, all_needs
 from cosmos_workflow.jobs.executor import BookBound, JobEvent, JobWaiting, OnEvent, TaskEnded, TaskExecutor, TaskResult
 from cosmos_workflow.jobs.plan import CheckedJob, ExecutionPlan, plan_task, queue_items
-from cosmos_workflow.jobs.speech.scoring import Score, Scorer
 from cosmos_workflow.jobs.state import JobReader, JobReport, Look, TaskReport, TaskStatus
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.jobs.takes import Choice, Mode, PieceState
@@ -37,11 +38,12 @@ _GLANCE = 0.25
 class TaskOrchestrator:
     """Plans and runs jobs of one owner. Every method may be called from any thread."""
 
-    def __init__(self, operations: Operations, jobs: JobStore, scorer: Scorer | None = None) -> None:
+    def __init__(self, operations: Operations, jobs: JobStore, open_checker: Callable[[], Checker] = CheckService) -> None:
         self.operations = operations
         self.jobs = jobs
-        self.reader = JobReader(operations.store, jobs, scorer)
+        self.reader = JobReader(operations.store, jobs)
         self.binder = BookBinder(jobs)
+        self._open_checker = open_checker
         self._live: set[str] = set()
         self._known: dict[str, JobFile] = {}
         self._guard = threading.Lock()
@@ -109,7 +111,8 @@ class TaskOrchestrator:
             plan = self._plan(look, job, mode, takes, tasks)  # which also finds what other jobs have made of it
             damaged = self.reader.put_aside_damaged(look)
             notify = on_event or (lambda _event: None)
-            executor = TaskExecutor(self.operations, self.reader, self._encoding(job, notify) if job.book else notify, damaged)
+            told = self._encoding(job, notify) if job.book else notify
+            executor = TaskExecutor(self.operations, self.reader, told, damaged, self._open_checker)
             results = executor.run(self.plan(job, mode, takes, tasks) if damaged else plan, job.id, stop)
             if job.book:
                 self._bind(job, notify)
@@ -180,7 +183,7 @@ class TaskOrchestrator:
         if state.takes[0].seed is None:
             self.jobs.set_choice(task.id, state.digest, replace(choice, run_id=""))
             return state.digest
-        self.jobs.set_choice(task.id, state.digest, replace(choice, extra=choice.extra + 1))
+        self.jobs.set_choice(task.id, state.digest, replace(choice, extra=len(state.takes) + 1 - task.candidates.count))
         return self._piece(task, piece).takes[-1].digest
 
     def choose(self, job: JobFile, key: str, piece: int, run_id: str = "") -> TaskReport:
@@ -215,12 +218,12 @@ class TaskOrchestrator:
         with self._guard:
             return job_id in self._live
 
-    def candidates(self, job: JobFile, key: str, piece: int) -> list[tuple[RunRecord, Score]]:
-        """The takes of a piece (counted from 0) that can be heard, the newest run of each first, with their scores."""
+    def candidates(self, job: JobFile, key: str, piece: int) -> list[tuple[RunRecord, Verdict]]:
+        """The takes of a piece (counted from 0) that can be heard, the newest run of each first, with what is known of them."""
         task = self.task(job, key)
         known = self.reader.look(job.id)
         runs = known.heard(self._piece(task, piece, known))
-        return list(zip(runs, self.reader.scores(task, runs), strict=True))
+        return list(zip(runs, self.reader.verdicts(task, runs), strict=True))
 
     def get_detailed_status(self, task_id: str) -> dict[str, Any] | None:
         """Where a task is; None for an unknown id ("job/task").

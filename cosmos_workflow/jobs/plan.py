@@ -105,13 +105,16 @@ def pieces_of(
             return digest(parts)
 
         own = identify(voice.params)
+        spare: list[Take] = []
         if "seed" not in voice.params:
             takes = [Take(own, voice.params, None)]
         else:
             count = task.candidates.count + choices.get(own, Choice()).extra
-            params = [{**voice.params, "seed": seed} for seed in take_seeds(voice.params, own, count)]
+            most = task.candidates.count + (task.check.retries if task.check else 0)
+            params = [{**voice.params, "seed": seed} for seed in take_seeds(voice.params, own, max(count, most))]
             takes = [Take(identify(values), values, values["seed"]) for values in params]
-        pieces.append(PieceState(index, chunk, own, tuple(takes), inputs, later))
+            takes, spare = takes[:count], takes[count:]
+        pieces.append(PieceState(index, chunk, own, tuple(takes), inputs, later, tuple(spare)))
     return with_runs(pieces, known)
 
 

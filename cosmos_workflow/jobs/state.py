@@ -6,16 +6,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from cosmos_workflow.checking.verdict import Fault
+from cosmos_workflow.checking.records import Verdicts
+from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.engines.registry import known_engine
 from cosmos_workflow.errors import list_choices, shorten
 from cosmos_workflow.jobs.document.tasks import JobFile, Source, TaskConfig, all_needs
 from cosmos_workflow.jobs.plan import pieces_of
 from cosmos_workflow.jobs.speech.assembly import Final, Piece, final_state, finals
-from cosmos_workflow.jobs.speech.scoring import FaultScorer, Score, ScoreFile, Scorer, best
-from cosmos_workflow.jobs.status import TaskStatus, job_status, share_made, status_label, task_message, task_status
+from cosmos_workflow.jobs.speech.hearing import Hearings, best
+from cosmos_workflow.jobs.status import TaskStatus, ears_message, job_status, share_made, status_label, task_message, task_status
 from cosmos_workflow.jobs.store import JobStore
-from cosmos_workflow.jobs.takes import Choice, KnownRuns, PieceState, TakeRef, prompt_id, with_runs
+from cosmos_workflow.jobs.takes import Choice, KnownRuns, PieceState, TakeRef, judged, prompt_id, with_one_more, with_runs
+from cosmos_workflow.queueing.items import ItemStatus, QueueItem
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.store import Store
 
@@ -26,7 +28,9 @@ class TaskReport:
 
     `progress` is the share of its pieces that can be heard, with what is running counted by its own progress, in [0, 1]; it
     is 1 only for a completed task. `final` is the newest one, `current` whether it is what its pieces would give now.
-    `waits` says which earlier tasks have yet to make its inputs, or that they failed; empty where all of them are there.
+    `listen` are the places of the pieces that a person should listen to, since none of their takes is good enough, `unheard` of
+    those that nobody has listened to yet, where the task is checked. `waits` says which earlier tasks have yet to make its
+    inputs, or that they failed; empty where all of them are there.
     """
 
     task: TaskConfig
@@ -39,6 +43,8 @@ class TaskReport:
     current: bool = False
     started_at: float | None = None
     waits: str = ""
+    listen: tuple[int, ...] = ()
+    unheard: tuple[int, ...] = ()
 
     @property
     def final(self) -> Final | None:
@@ -85,15 +91,20 @@ class Look(KnownRuns):
 class JobReader:
     """Reads what a job has: its runs from the store, its finals and choices from its folder."""
 
-    def __init__(self, store: Store, jobs: JobStore, scorer: Scorer | None = None) -> None:
+    def __init__(self, store: Store, jobs: JobStore) -> None:
         self.store = store
         self.jobs = jobs
-        self._scorer = scorer or FaultScorer()
+        self.hearings = Hearings(store, Verdicts(jobs.disk))
 
     def look(self, job_id: str) -> Look:
         """Every run of a job as it is now, by what it made."""
         runs = self.store.runs.list(self.jobs.owner, source=TakeRef.all_of(job_id), limit=None)
         return Look.of(runs, lambda run: self.output_of(run) is not None)
+
+    def runs_of(self, item: QueueItem) -> list[RunRecord]:
+        """The succeeded run of an item that was made; empty where it is gone again."""
+        found = self.store.runs.of_items([item.id], self.jobs.owner)
+        return [run for run in found if run.status is ItemStatus.SUCCEEDED][-1:]
 
     def put_aside_damaged(self, known: Look, only: Collection[str] | None = None) -> dict[str, str]:
         """By take, what was wrong with files that changed since they were made; what they were is to be made again.
@@ -115,8 +126,17 @@ class JobReader:
         def result_of(source: Source) -> Path | None:
             return self.result_files(known.reports[source.task.id]).get(source.output)
 
-        pieces = pieces_of(task, known, self.jobs.choices(task.id), self.store.digests.of, result_of)
-        return self.seek_elsewhere(pieces, known)
+        choices = self.jobs.choices(task.id)
+        pieces = pieces_of(task, known, choices, self.store.digests.of, result_of)
+        pieces = self.seek_elsewhere(pieces, known)
+        if task.check is None:
+            return pieces
+        while True:
+            pieces = judged(pieces, lambda run: self.hearings.heard(task, run))
+            more = with_one_more(pieces, task.check.max_wer, choices)
+            if more == pieces:
+                return pieces
+            pieces = self.seek_elsewhere(with_runs(more, known), known)
 
     def seek_elsewhere(self, pieces: tuple[PieceState, ...], known: Look) -> tuple[PieceState, ...]:
         """The pieces with what the owner's other jobs have made of them, where this one hasn't."""
@@ -170,24 +190,31 @@ class JobReader:
         pieces = self.pieces(task, known)
         chosen = self.chosen(task, pieces, known)
         made = finals(self.jobs.task_folder(task.id)) if task.joined else []
+        listen, unheard = self._ears(task, pieces, chosen)
         whole = all(chosen)
         current = whole and (not task.joined or bool(made and made[-1].state == self._state(task, pieces, chosen)))
         # A program that was killed leaves runs behind that seem to go on.
         running = any(take.running for piece in pieces for take in piece.takes) and (live or self.jobs.is_held(task.job_id))
         begun = [take.last.started_at for piece in pieces for take in piece.takes if take.last and take.last.started_at]
         waits, never = self._waits(task, pieces, known)
-        status = task_status(pieces, chosen, current, running or (live and task.enabled and bool(begun)), never)
+        done = current and not unheard
+        status = task_status(pieces, chosen, done, running or (live and task.enabled and bool(begun)), never)
         return TaskReport(
             task=task,
             status=status,
             progress=1.0 if status is TaskStatus.COMPLETED else min(0.99, share_made(pieces)),
-            message=waits or task_message(task, pieces, chosen, current) + _aside(made[-1].note if current and made else ""),
+            message=waits
+            or task_message(task, pieces, chosen, current)
+            + ears_message(listen, unheard)
+            + _aside(made[-1].note if current and made else ""),
             pieces=pieces,
             chosen=tuple(chosen),
             finals=tuple(made),
             current=current,
             started_at=min(begun, default=None),
             waits=waits,
+            listen=listen,
+            unheard=unheard,
         )
 
     def _waits(self, task: TaskConfig, pieces: Sequence[PieceState], known: Look) -> tuple[str, bool]:
@@ -206,64 +233,70 @@ class JobReader:
             titles.append(need.title if need.enabled else f"{need.title}, which is switched off")
         return f"waits for {list_choices(list(dict.fromkeys(titles)))}" if titles else "", False
 
+    def _ears(
+        self, task: TaskConfig, pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None]
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The pieces to listen to, and those that weren't heard; what a person chose needs neither."""
+        if task.check is None:
+            return (), ()
+        choices = self.jobs.choices(task.id)
+        listen: list[int] = []
+        unheard: list[int] = []
+        for piece, run in zip(pieces, chosen, strict=True):
+            if run is None or choices.get(piece.digest, Choice()).run_id == run.id:
+                continue
+            verdict = self.hearings.heard(task, run)
+            if verdict is None:
+                unheard.append(piece.index)
+            elif not verdict.passes(task.check.max_wer):
+                listen.append(piece.index)
+        return tuple(listen), tuple(unheard)
+
     def chosen(self, task: TaskConfig, pieces: Sequence[PieceState], known: KnownRuns) -> list[RunRecord | None]:
         """The run of each piece that is used; None for a piece that can't be heard, or of which takes are still to be made."""
         choices = self.jobs.choices(task.id)
-        scores = self._scores(task)
+        return [self._pick(task, piece, choices.get(piece.digest, Choice()), known) if piece.made else None for piece in pieces]
 
-        def pick(piece: PieceState) -> RunRecord:
-            return self._pick(task, piece, choices.get(piece.digest, Choice()), known, scores)
-
-        picked = [pick(piece) if piece.made else None for piece in pieces]
-        scores.save()
-        return picked
-
-    def _pick(self, task: TaskConfig, piece: PieceState, choice: Choice, known: KnownRuns, scores: ScoreFile) -> RunRecord:
+    def _pick(self, task: TaskConfig, piece: PieceState, choice: Choice, known: KnownRuns) -> RunRecord:
         """The run of a made piece that is used: the one a person chose, else the first take or the best one."""
         by_hand = [run for run in known.heard(piece) if run.id == choice.run_id]
         if by_hand:
             return by_hand[0]
         made = [take.made for take in piece.takes if take.made]
-        if task.candidates.pick == "first" or len(made) == 1:
+        if len(made) == 1 or (task.candidates.pick == "first" and task.check is None):
             return made[0]
-        return made[best([self._score(run, scores) for run in made])]
+        return made[best(self.verdicts(task, made), task.check.max_wer if task.check else None)]
 
-    def scores(self, task: TaskConfig, runs: Sequence[RunRecord]) -> list[Score]:
-        """How good each of these takes of a task is; measured once, then remembered."""
-        kept = self._scores(task)
-        found = [self._score(run, kept) for run in runs]
-        kept.save()
-        return found
+    def verdicts(self, task: TaskConfig, runs: Sequence[RunRecord]) -> list[Verdict]:
+        """What is known of each of these takes of a task; found once, then remembered."""
+        return [self.hearings.of(task, run, self.output_of(run)) for run in runs]
 
-    def _scores(self, task: TaskConfig) -> ScoreFile:
-        return ScoreFile(self.jobs.task_folder(task.id), self.jobs.disk)
-
-    def _score(self, run: RunRecord, kept: ScoreFile) -> Score:
-        score = kept.get(run.id)
-        if score is None:
-            path = self.output_of(run)
-            deleted = Score((Fault("missing", 1.0, "Its file was deleted."),))
-            score = self._scorer.score(path, run.prompt_text) if path else deleted
-            kept.put(run.id, score)
-        return score
-
-    def to_join(self, pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None]) -> list[Piece]:
+    def to_join(self, task: TaskConfig, pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None]) -> list[Piece]:
         """The pieces that can be heard, as assembly takes them."""
         used = list(zip(pieces, chosen, [self.output_of(run) if run else None for run in chosen], strict=True))
-        return [_sounding(piece, run, path) for piece, run, path in used if run and path]
+        return [self._sounding(task, piece, run, path) for piece, run, path in used if run and path]
 
     def _state(self, task: TaskConfig, pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None]) -> str:
         # Which file it is decides nothing here, so nobody looks for it.
-        used = [_sounding(piece, run, Path()) for piece, run in zip(pieces, chosen, strict=True) if run]
+        used = [self._sounding(task, piece, run, Path()) for piece, run in zip(pieces, chosen, strict=True) if run]
         return final_state(used, task.audio)
+
+    def _sounding(self, task: TaskConfig, piece: PieceState, run: RunRecord, path: Path) -> Piece:
+        heard = self.hearings.heard(task, run)
+        return Piece(
+            run_id=run.id,
+            path=path,
+            text=piece.chunk.text,
+            speaker=piece.chunk.speaker,
+            break_after=piece.chunk.break_after,
+            pause=piece.chunk.pause,
+            until=self.hearings.end_of(task, run),
+            words=heard.hearing.timed() if heard and heard.hearing else (),
+        )
 
 
 def _aside(note: str) -> str:
     return f"; {note[0].lower()}{note[1:].rstrip('.')}" if note else ""
-
-
-def _sounding(piece: PieceState, run: RunRecord, path: Path) -> Piece:
-    return Piece(run.id, path, piece.chunk.text, piece.chunk.speaker, piece.chunk.break_after, piece.chunk.pause)
 
 
 def tried_to_the_end(report: TaskReport) -> bool:

@@ -67,9 +67,25 @@ def task_message(task: TaskConfig, pieces: Sequence[PieceState], chosen: Sequenc
     return "; ".join(parts)
 
 
-def _numbers(pieces: Sequence[PieceState], most: int = 8) -> str:
-    shown = ", ".join(str(piece.index + 1) for piece in pieces[:most])
-    return f"{shown} and {len(pieces) - most} more" if len(pieces) > most else shown
+def ears_message(listen: Sequence[int], unheard: Sequence[int]) -> str:
+    """What is said behind that of pieces that were heard back, or weren't, by their places from 0; empty where all is well."""
+    words = [f"; {count_pieces(listen)} to listen to: {_places(listen)}"] if listen else []
+    words += [f"; {count_pieces(unheard)} not heard back yet"] if unheard else []
+    return "".join(words)
+
+
+def count_pieces(places: Sequence[int]) -> str:
+    """So many pieces."""
+    return f"{len(places)} piece{'' if len(places) == 1 else 's'}"
+
+
+def _numbers(pieces: Sequence[PieceState]) -> str:
+    return _places([piece.index for piece in pieces])
+
+
+def _places(places: Sequence[int], most: int = 8) -> str:
+    shown = ", ".join(str(place + 1) for place in places[:most])
+    return f"{shown} and {len(places) - most} more" if len(places) > most else shown
 
 
 def job_status(statuses: Sequence[TaskStatus]) -> TaskStatus:

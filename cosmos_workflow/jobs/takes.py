@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
+from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.jobs.speech.chunks import Chunk
 from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.store.records import RunRecord
@@ -55,7 +56,8 @@ class TakeRef:
 class Take:
     """One rendering of a piece: its digest, its complete params, its seed (None for an engine without), and its runs.
 
-    `made` is the newest succeeded run, `last` the newest of all; both are None before the first.
+    `made` is the newest succeeded run, `last` the newest of all; both are None before the first. `verdict` is what was heard
+    of `made`, None where nobody listened.
     """
 
     digest: str
@@ -63,6 +65,7 @@ class Take:
     seed: int | None = None
     made: RunRecord | None = None
     last: RunRecord | None = None
+    verdict: Verdict | None = None
 
     @property
     def failed(self) -> bool:
@@ -85,7 +88,7 @@ class PieceState:
     """A piece of a task with its takes. `digest` is that of its first take.
 
     `inputs` are the files that it is made with, `later` the inputs that earlier tasks have yet to make: until they have, it
-    can't be made, and its digest is that of no run.
+    can't be made, and its digest is that of no run. `spare` are the takes that are made where those before aren't good enough.
     """
 
     index: int
@@ -94,6 +97,7 @@ class PieceState:
     takes: tuple[Take, ...]
     inputs: Mapping[str, str] = field(default_factory=dict)
     later: tuple[str, ...] = ()
+    spare: tuple[Take, ...] = ()
 
     @property
     def made(self) -> bool:
@@ -154,7 +158,34 @@ def with_runs(pieces: Iterable[PieceState], known: KnownRuns) -> tuple[PieceStat
 
 def _known(take: Take, known: KnownRuns) -> Take:
     made = known.made.get(take.digest)
-    return Take(take.digest, take.params, take.seed, made[0] if made else None, known.last.get(take.digest))
+    return replace(take, made=made[0] if made else None, last=known.last.get(take.digest), verdict=None)
+
+
+def judged(pieces: Iterable[PieceState], verdict_of: Callable[[RunRecord], Verdict | None]) -> tuple[PieceState, ...]:
+    """The pieces with what was heard of their takes."""
+
+    def heard(take: Take) -> Take:
+        return replace(take, verdict=verdict_of(take.made)) if take.made else take
+
+    return tuple(replace(piece, takes=tuple(map(heard, piece.takes))) for piece in pieces)
+
+
+def with_one_more(pieces: Iterable[PieceState], most: float, choices: Mapping[str, Choice]) -> tuple[PieceState, ...]:
+    """The pieces, each with a spare take more where all that it has were heard, and none has a word error rate of at most
+    `most`, and nobody chose one."""
+    return tuple(
+        replace(piece, takes=(*piece.takes, piece.spare[0]), spare=piece.spare[1:])
+        if piece.spare and _asks_for_more(piece.takes, most, choices.get(piece.digest, Choice()))
+        else piece
+        for piece in pieces
+    )
+
+
+def _asks_for_more(takes: Sequence[Take], most: float, choice: Choice) -> bool:
+    if any(take.made and take.made.id == choice.run_id for take in takes):
+        return False
+    heard = [take.verdict for take in takes if take.verdict]
+    return len(heard) == sum(not take.failed for take in takes) > 0 and not any(one.passes(most) for one in heard)
 
 
 def prompt_id(take: str) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import orjson
 from filelock import FileLock
 from sqlalchemy import Connection, create_engine, event, exc
 
@@ -16,6 +19,7 @@ from cosmos_workflow.errors import InputError, UnavailableError, command
 from cosmos_workflow.files import file_errors
 from cosmos_workflow.store import moved, schema
 
+_LONG_NUMBER = re.compile(r"\d{19}")
 BUSY_SECONDS = 30
 """How long a write waits for another process's."""
 
@@ -33,7 +37,7 @@ class Database:
         self._writing = threading.RLock()
         self._is_sqlite = self._url.startswith("sqlite")
         pool: dict[str, Any] = {"pool_size": 8, "max_overflow": -1} if self._is_sqlite else {"pool_pre_ping": True}
-        self.engine = create_engine(self._url, **pool)
+        self.engine = create_engine(self._url, json_serializer=_to_json, json_deserializer=_from_json, **pool)
         if self._is_sqlite:
             event.listen(self.engine, "connect", _set_up_connection)
             event.listen(self.engine, "begin", _begin)
@@ -95,6 +99,22 @@ class Database:
         except sqlite3.Error as error:
             reason = self._told(_sqlite_reason(error)) or f"failed: {error}."
             raise UnavailableError(f"The database {self._name} {reason}") from error
+
+
+def _to_json(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # whole numbers of more than 64 bits, half characters
+        return json.dumps(value)
+
+
+def _from_json(text: str) -> Any:
+    if _LONG_NUMBER.search(text):  # which orjson takes for a fraction
+        return json.loads(text)
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:  # what only Python's own writes: NaN, half characters
+        return json.loads(text)
 
 
 def _set_up_connection(connection: Any, _record: Any) -> None:

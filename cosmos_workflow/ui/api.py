@@ -24,6 +24,8 @@ from cosmos_workflow.ui.queue.following import follow
 from cosmos_workflow.ui.queue.view import end_notice
 
 MAX_AT_ONCE = 10_000
+ROWS_AT_ONCE = 1000
+"""Rows of the queue that are answered where a call doesn't say how many."""
 
 
 def build(page: Page) -> None:
@@ -90,17 +92,25 @@ def build(page: Page) -> None:
         session = open_session(token, request)
         return answer(session, removed=[item.id for item in session.queue.clear_queue()])
 
-    def get_queue_display(token: str, request: gr.Request) -> dict[str, Any]:
-        """The queue as a table.
+    def get_queue_display(
+        token: str,
+        first: int = 0,
+        rows: int = ROWS_AT_ONCE,
+        request: gr.Request = None,  # type: ignore[assignment]
+    ) -> dict[str, Any]:
+        """The queue as a table, or a part of it.
 
         Args:
             token: Which queue.
+            first: The first row, counted from 0.
+            rows: How many rows at most, 1,000 where nothing is said.
 
         Returns:
             The token, the state of the queue, and the table as "headers" and "data", a list a row.
         """
         session = open_session(token, request)
-        frame = session.queue.get_queue_display()
+        start, most = read_number(first, "first", 0, 2**53), read_number(rows, "rows", 1, MAX_AT_ONCE)
+        frame = session.queue.get_queue_display(start, most)
         return answer(session, headers=list(frame.columns), data=frame.to_numpy().tolist())
 
     def get_results(token: str, newest: int = MAX_AT_ONCE, request: gr.Request = None) -> dict[str, Any]:  # type: ignore[assignment]
@@ -114,10 +124,9 @@ def build(page: Page) -> None:
             The token, the state of the queue, and "results", in the order in which they began: item, run, status, text, error
             and files, each file as a path of this server, such as "/media/rs_.../audio".
         """
-        if not isinstance(newest, int) or isinstance(newest, bool) or not 1 <= newest <= MAX_AT_ONCE:
-            raise InputError(f"newest: {shorten(newest)} isn't right; give a number from 1 to {MAX_AT_ONCE:,}.")
+        most = read_number(newest, "newest", 1, MAX_AT_ONCE)
         session = open_session(token, request)
-        runs = page.store.runs.list(owner_of(request), token=session.token, limit=newest)
+        runs = page.store.runs.list(owner_of(request), token=session.token, limit=most)
         return answer(session, results=[result_of(run) for run in reversed(runs)])
 
     def pause_queue(token: str, free_devices: bool = False, request: gr.Request = None) -> dict[str, Any]:  # type: ignore[assignment]
@@ -221,6 +230,13 @@ def read_ids(given: Any) -> list[str]:
         return []
     if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
         raise InputError(f'ids: {shorten(given)} isn\'t right; give a list of ids, such as ["qi_..."].')
+    return given
+
+
+def read_number(given: Any, where: str, least: int, most: int) -> int:
+    """A whole number; raises InputError for anything else."""
+    if not isinstance(given, int) or isinstance(given, bool) or not least <= given <= most:
+        raise InputError(f"{where}: {shorten(given)} isn't right; give a number from {least} to {most:,}.")
     return given
 
 

@@ -60,11 +60,13 @@ class Refresher:
 
     def _forget_what_was_sent(self, now: PageView) -> None:
         """Two answers may overtake one another on their way: now and then everything is sent again, and how a queue ended
-        a tick later, since after that the timer is off."""
+        a tick later, since after that the timer is slow. What was sent of another queue says nothing of this one."""
         state, moment = now.state, time.monotonic()
         ended, final = state.was_running and not now.snapshot.active, moment >= state.final_update_at
         full = now.snapshot.active and moment - state.full_update_at >= FULL_INTERVAL
-        if ended or final or full:
+        another = state.token != now.token
+        state.token = now.token
+        if ended or final or full or another:
             state.sent.clear()
             state.full_update_at = moment
         if ended:

@@ -25,11 +25,12 @@ TabState = TypeVar("TabState")
 class PageState:
     """What one open page looks at; kept on the server, changed in place.
 
-    `sent` has the key of what each live part was sent last, `pages` the page of each list by its elem_id. `full_update_at` is
-    when everything was sent last, `final_update_at` when the end of a queue is sent once more (monotonic).
+    `sent` has the key of what each live part was sent last, of the queue of `token`; `pages` the page of each list, by elem_id.
+    `full_update_at` is when everything was sent last, `final_update_at` when the end of a queue is sent once more (monotonic).
     """
 
     sent: dict[int, Any] = field(default_factory=dict)
+    token: str = ""
     pages: dict[str, int] = field(default_factory=dict)
     was_running: bool = False
     full_update_at: float = 0.0

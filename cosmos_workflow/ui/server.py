@@ -19,7 +19,6 @@ from cosmos_workflow.execution.task_router import Pool
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
 from cosmos_workflow.store.records import LOCAL
 from cosmos_workflow.ui.access.guard import Guard, check_names, is_loopback
-from cosmos_workflow.ui.access.uploads import Uploads
 from cosmos_workflow.ui.access.users import read_users
 from cosmos_workflow.ui.jobs.managers import JobManagers
 
@@ -76,12 +75,17 @@ def make_app(
 ) -> FastAPI:
     """The page with its media, behind the guard. Whoever gives `managers` closes them."""
     workspace = sessions.operations.workspace
+    # Before the page, which takes seconds to be imported and built: what ran goes on meanwhile.
+    sessions.restore()
+    managers = managers or JobManagers(sessions.operations)
+    managers.restore(users or [LOCAL])
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(workspace.uploads)}
     import gradio as gr
     from fastapi import FastAPI
 
     from cosmos_workflow.ui import session_states, theme
     from cosmos_workflow.ui.access.border import GradioBorder
+    from cosmos_workflow.ui.access.uploads import Uploads
     from cosmos_workflow.ui.app import build
     from cosmos_workflow.ui.jobs import routes as job_routes
     from cosmos_workflow.ui.prompts.samples import add_samples
@@ -90,9 +94,6 @@ def make_app(
 
     for owner in users or [None]:
         add_samples(sessions.operations.store, owner)
-    sessions.restore()
-    managers = managers or JobManagers(sessions.operations)
-    managers.restore(users or [LOCAL])
     demo = build(sessions, managers)
     demo.queue(default_concurrency_limit=None)
     # Gradio looks whether a path lies among the uploads only where it believes to have been launched.

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from cosmos_workflow.checking.judge import judge_sound
 from cosmos_workflow.checking.sound import expected_seconds
-from cosmos_workflow.checking.verdict import Fault
+from cosmos_workflow.checking.verdict import Fault, Verdict
 from cosmos_workflow.engines.base import Device, Output
 from cosmos_workflow.engines.espeak.engine import EspeakEngine
 from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
-from cosmos_workflow.jobs.speech.scoring import FaultScorer, Score, best
+from cosmos_workflow.jobs.speech.hearing import best
 from cosmos_workflow.jobs.takes import take_seeds
 
 SENTENCES = {
@@ -51,7 +52,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Any, int
 def faults(folder: Path, samples: Any, rate: int, text: str) -> list[str]:
     """The names of a take's faults."""
     soundfile.write(folder / "take.wav", samples, rate, subtype="PCM_16")
-    return [fault.name for fault in FaultScorer().score(folder / "take.wav", text).faults]
+    return [fault.name for fault in judge_sound(folder / "take.wav", text).faults]
 
 
 @pytest.mark.parametrize("voice", SENTENCES)
@@ -78,7 +79,7 @@ def test_each_fault_is_found_where_it_is(tmp_path: Path, speech: dict[str, tuple
 
 def test_silence_is_the_worst(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "take.wav", np.zeros(22050), 22050)
-    assert FaultScorer().score(tmp_path / "take.wav", "Hello.").value == 0
+    assert judge_sound(tmp_path / "take.wav", "Hello.").value == 0
 
 
 def test_a_text_that_says_it_twice_may_be_said_twice(tmp_path: Path, speech: dict[str, tuple[Any, int]]) -> None:
@@ -88,7 +89,7 @@ def test_a_text_that_says_it_twice_may_be_said_twice(tmp_path: Path, speech: dic
 
 
 def test_the_earliest_of_the_best_is_used() -> None:
-    bad, good = Score((Fault("silence", 0.5, ""), Fault("length", 0.5, ""))), Score()
+    bad, good = Verdict((Fault("silence", 0.5, ""), Fault("length", 0.5, ""))), Verdict()
     assert bad.value == 0.25
     assert best([bad, good, good]) == 1
 

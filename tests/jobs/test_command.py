@@ -227,7 +227,11 @@ def _check_final(final: Path, workspace: Path) -> None:
         own, own_rate = soundfile.read(sound)
         assert own_rate == rate
         first = round(piece["start"] * rate)
-        assert np.max(np.abs(samples[first : first + len(own)] - own * 10 ** (piece["gain_db"] / 20))) < 1e-3
+        there, meant = samples[first : first + len(own)], own * 10 ** (piece["gain_db"] / 20)
+        if description["peaks_limited"] and np.max(np.abs(meant)) > 0.6:
+            assert np.corrcoef(there, meant)[0, 1] > 0.99
+        else:
+            assert np.max(np.abs(there - meant)) < 1e-3
         seconds = pause[piece["break"]] if number < len(description["pieces"]) else 0.0
         quiet = samples[first + len(own) : first + len(own) + round(seconds * rate)]
         assert not np.any(quiet)

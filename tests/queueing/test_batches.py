@@ -72,6 +72,15 @@ def test_only_the_last_batch_of_a_key_is_not_full(items: list[QueueItem], size: 
         assert before.key != after.key or len(before) == size
 
 
+@given(queues, st.integers(1, 9), st.slices(12))
+def test_a_part_of_a_plan_is_that_part_of_its_batches(items: list[QueueItem], size: int, part: slice) -> None:
+    plan = plan_batches(items, lambda _item: size)
+    batches = list(plan)
+    assert len(plan) == len(batches)
+    assert plan[part] == batches[part]
+    assert plan.keys == tuple(dict.fromkeys(batch.key for batch in batches))
+
+
 def test_an_item_that_kills_its_worker_ends_up_alone() -> None:
     fresh = plan_batches([item("a", n) for n in range(8)], lambda _item: 8)
     once = plan_batches([item("a", n, attempts=1) for n in range(8)], lambda _item: 8)

@@ -14,6 +14,7 @@ from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing.items import TRANSITIONS, ItemStatus, Prompt, QueueItem, TransitionError
 from cosmos_workflow.queueing.queue import Queue
 from cosmos_workflow.queueing.retries import MAX_INTERRUPTIONS, Ending
+from cosmos_workflow.queueing.work import Workload
 
 
 class MemoryJournal:
@@ -193,6 +194,16 @@ def test_the_table_shows_prompt_weights_group_and_status() -> None:
     assert (row["Prompt"], row["Params"], row["Batch Group"], row["Status"]) == ("Good night.", "rate 140", "A", "queued")
 
 
+def test_a_part_of_the_table_says_what_the_whole_says() -> None:
+    queue = Queue()
+    for rate in (140, 160):
+        queue.add_to_queue(prompts("one", "two"), "espeak", {"rate": rate})
+    whole = queue.get_queue_display()
+    assert queue.get_queue_display(1, 2).to_numpy().tolist() == whole.iloc[1:3].to_numpy().tolist()
+    assert queue.get_queue_display(3, 9).to_numpy().tolist() == whole.iloc[3:].to_numpy().tolist()
+    assert len(queue.get_queue_display(4, 9)) == 0
+
+
 @pytest.mark.parametrize("old", list(ItemStatus))
 @pytest.mark.parametrize("new", list(ItemStatus))
 def test_a_status_changes_only_as_the_table_says(old: ItemStatus, new: ItemStatus) -> None:
@@ -294,6 +305,15 @@ class QueueMachine(RuleBasedStateMachine):
         ids = [item.id for item in self.queue.snapshot().items]
         assert len(ids) == len(set(ids))
         assert set(ids) == self.known - self.gone
+
+    @invariant()
+    def what_is_told_of_all_is_what_they_are(self) -> None:
+        now = self.queue.snapshot()
+        assert {item.id for item in now.running} == {i.id for i in now.items if i.status is ItemStatus.RUNNING}
+        assert now.waiting == len(now.queued)
+        assert {kind: (work.items, work.cost) for kind, work in now.work.items()} == {
+            kind: (work.items, pytest.approx(work.cost)) for kind, work in Workload(now.items).now().items()
+        }
 
     @invariant()
     def the_journal_agrees(self) -> None:

@@ -70,7 +70,7 @@ def sounds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def verdict(recogniser: Whisper, sound: Path) -> Verdict:
-    return judge(sound, TEXT, TEXT, "en", recogniser)
+    return judge(sound, TEXT, [TEXT], "en", recogniser)
 
 
 def test_what_says_its_text_passes_and_its_words_have_times(recogniser: Whisper, sounds: dict[str, Path]) -> None:

@@ -17,7 +17,7 @@ ENDPOINTS: dict[str, list[Any]] = {
     "add_to_queue": ["", ["One."], "espeak", {}, {}],
     "remove_from_queue": ["", []],
     "clear_queue": [""],
-    "get_queue_display": [""],
+    "get_queue_display": ["", 0, 10],
     "get_results": ["", 10],
     "pause_queue": ["", False],
 }

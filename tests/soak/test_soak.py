@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 
 import psutil
 import pytest
+from soak_app import ADDED, KILLERS
 from support import DEADLINE, marked_processes, wait_for
 
 from cosmos_workflow.config import Workspace
@@ -19,15 +22,20 @@ from cosmos_workflow.queueing import ItemStatus
 from cosmos_workflow.store.store import Store
 
 ITEMS = 50
+QUEUES, EACH, FAILING = 30, 20, 0.03
+"""Of the test of many queues: items in each, and the share of writes that fail."""
 PLUGIN = Path(__file__).parents[1] / "plugin"
 MARK = "COSMOS_SOAK_ROUND"
+STOPPED = 3.0
+"""Seconds that a process is stopped."""
 
 
 class Round:
-    """One workspace, one queue of 50 items, and the apps that work on it one after another."""
+    """One workspace, its queues of so many items, and the apps that work on them one after another."""
 
-    def __init__(self, root: Path, seed: int) -> None:
+    def __init__(self, root: Path, seed: int, items: int = ITEMS, queues: int = 1, failing: float = 0.0) -> None:
         self.root = root
+        self.work = [str(items), str(queues), str(failing)]
         self.chance = random.Random(seed)
         # Every process of this round carries the mark, so that one that stays behind is found whoever its parent is.
         self.mark = f"{os.getpid()}-{seed}"
@@ -35,7 +43,7 @@ class Round:
         self.kills: Counter[str] = Counter()
 
     def app(self) -> subprocess.Popen[str]:
-        command = [sys.executable, str(PLUGIN / "soak_app.py"), str(self.root), str(ITEMS)]
+        command = [sys.executable, str(PLUGIN / "soak_app.py"), str(self.root), *self.work]
         return subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def run_and_kill(self) -> None:
@@ -53,11 +61,36 @@ class Round:
         app.communicate(timeout=DEADLINE)
         wait_for(lambda: not self.processes(), "every process of the round ended")
 
+    def disturb(self) -> None:
+        """Start the app; stop its worker for a moment, then the app, set its clock back, and kill it, with work in between."""
+        app = self.app()
+        wait_for((self.root / ADDED).exists, "the queues are filled")
+        victims = [lambda: self._workers(app), lambda: [psutil.Process(app.pid)]]
+        for find in victims:
+            self._wait_for_more(app)
+            stopped = find()
+            for process in stopped:
+                process.suspend()
+            threading.Event().wait(STOPPED)
+            for process in stopped:
+                process.resume()
+        self._wait_for_more(app)
+        app.send_signal(signal.SIGUSR1)
+        self._wait_for_more(app)
+        assert app.poll() is None, "it works still"
+        app.kill()
+        app.communicate(timeout=DEADLINE)
+        wait_for(lambda: not self.processes(), "every process of the app ended")
+
+    def _wait_for_more(self, app: subprocess.Popen[str]) -> None:
+        enough = self.made() + QUEUES
+        wait_for(lambda: app.poll() is not None or self.made() >= enough, "it works")
+
     def made(self) -> int:
         return sum(path.suffix == "" for path in (self.root / "runs").glob("rs_*"))
 
-    def finish(self) -> str:
-        out, errors = self.app().communicate(timeout=DEADLINE)
+    def finish(self, seconds: float = DEADLINE) -> str:
+        out, errors = self.app().communicate(timeout=seconds)
         assert out.rstrip().endswith("done"), out + errors
         return out
 
@@ -71,12 +104,12 @@ class Round:
             return []
 
 
-def check(workspace: Workspace) -> Counter[str]:
+def check(workspace: Workspace, items: int = ITEMS) -> Counter[str]:
     """Every item has exactly one result, and records and folders agree; returns how the items ended."""
     store = Store(workspace)
     runs = store.runs.list(limit=None, interrupted=True)
     final = [run for run in runs if not run.interrupted]
-    assert len({run.item_id for run in final}) == len(final) == ITEMS, "one result for each item"
+    assert len({run.item_id for run in final}) == len(final) == items, "one result for each item"
     assert all(run.status.is_terminal for run in runs)
     assert store.queues.list_open() == []
     folders = {path.name for path in workspace.runs.iterdir()}
@@ -113,3 +146,19 @@ def test_kills_at_random_moments_lose_nothing_and_double_nothing(tmp_path: Path)
 @pytest.mark.timeout(3600)
 def test_a_hundred_rounds(tmp_path: Path) -> None:
     soak(tmp_path, rounds=100, kills=1)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_many_queues_lose_nothing_when_everything_is_disturbed(tmp_path: Path) -> None:
+    """Items that kill their worker, a stopped worker, a stopped app, the clock an hour back, failing writes, a killed app."""
+    one = Round(tmp_path / "workspace", 0, EACH, QUEUES, FAILING)
+    one.disturb()
+    one.finish(seconds=1800)
+    assert one.processes() == []
+    with Store(Workspace.open(one.root)) as store:
+        store.recovery.sweep()  # the next start takes away the folders that couldn't be removed
+    ends = check(Workspace.open(one.root), QUEUES * EACH)
+    killers = QUEUES // KILLERS
+    assert ends == {"succeeded": QUEUES * EACH - killers, "failed": killers}
+    sys.stdout.write(f"\n{QUEUES} queues of {EACH} items: {dict(ends)}\n")

@@ -42,6 +42,16 @@ def test_only_what_changed_is_sent(page: Page, session: Session) -> None:
     assert sent(refresh.refresh_all(session.queue, state, True)) == len(page.live) + 1
 
 
+def test_of_another_queue_everything_is_sent(page: Page, session: Session, sessions: Sessions) -> None:
+    controls_of(page)
+    QueueTable(page)
+    refresh, state, other = refresher(page), PageState(), sessions.open()
+    for one in (session, other):  # as many changes, so that both are at the same version
+        one.queue.add_to_queue([Prompt("ok")], "probe", {})
+    refresh.refresh(session.queue, state, True)
+    assert sent(refresh.refresh(other.queue, state, True)) == len(page.live) + 1
+
+
 def test_a_page_that_has_not_found_its_queue_yet_is_sent_nothing(page: Page) -> None:
     controls_of(page)
     assert sent(refresher(page).refresh(Queue(), PageState(), True)) == 0

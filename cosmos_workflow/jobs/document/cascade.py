@@ -115,7 +115,8 @@ class Cascade:
         """A section with each key's nearest value."""
         values: dict[str, Any] = {}
         for at in self.levels:
-            values = _deep(values, getattr(at.level, section).model_dump(exclude_unset=True))
+            if (given := getattr(at.level, section)) is not None:
+                values = _deep(values, given.model_dump(exclude_unset=True))
         return model.model_validate(values)
 
     def find(self, *keys: str) -> Location:

@@ -22,6 +22,7 @@ from cosmos_workflow.jobs.document.cascade import At, Cascade, EarlierTasks, Tex
 from cosmos_workflow.jobs.document.schema import (
     Audio,
     Candidates,
+    Check,
     Chunking,
     JobSection,
     TaskSection,
@@ -213,6 +214,8 @@ def _resolve(cascade: Cascade, job_id: str, job_name: str, number: int) -> TaskC
         candidates=candidates,
         audio=cascade.merged("audio", Audio),
         joined=spec.medium == "audio",
+        check=_read_check(cascade, spec),
+        language=cascade.merged("chunking", Chunking).language or "",
     )
 
 
@@ -220,6 +223,14 @@ def _read_book(base: Cascade, job: JobSection) -> BookInfo | None:
     if job.book is None:
         return None
     return BookInfo(job.book, base.path(job.book.cover, ("book", "cover")) if job.book.cover else None)
+
+
+def _read_check(cascade: Cascade, spec: EngineSpec) -> Check | None:
+    """How the task's speech is heard back; None where it isn't, as with engines that don't make sound."""
+    if spec.medium != "audio" or not any(at.level.check for at in cascade.levels):
+        return None
+    check = cascade.merged("check", Check)
+    return check if check.enabled else None
 
 
 def _name(at: At) -> str:

@@ -8,11 +8,13 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
+from cosmos_workflow.checking.models import DEFAULT, MODELS
 from cosmos_workflow.errors import list_choices
 from cosmos_workflow.jobs.speech.chunks import MAX, MIN, TARGET, Limits
 from cosmos_workflow.jobs.speech.paragraphs import Paragraphs
 
 MAX_CANDIDATES = 20
+MAX_RETRIES = 10
 MAX_PAUSE = 60.0
 
 
@@ -80,6 +82,21 @@ def _count_alone(value: Any) -> Any:
     return {"count": value} if not isinstance(value, dict) else value
 
 
+class Check(Section):
+    """Whether speech is heard back: by which model, up to which word error rate, how often a piece over it is made again, and
+    whether what comes after its last word is cut."""
+
+    enabled: bool = _field("true or false", True)
+    model: Literal["tiny", "base", "small", "medium", "large-v3-turbo"] = _field(f"one of {', '.join(MODELS)}", DEFAULT)
+    max_wer: float = _field("a number from 0 to 1", 0.1, ge=0, le=1)
+    retries: int = _field(f"a whole number from 0 to {MAX_RETRIES}", 2, ge=0, le=MAX_RETRIES)
+    trim: bool = _field("true or false", False)
+
+
+def _check_alone(value: Any) -> Any:
+    return {"enabled": value} if isinstance(value, bool) else value
+
+
 class Level(Section):
     """What a job and a task may both say; the task's word is the nearer one."""
 
@@ -100,6 +117,9 @@ class Level(Section):
     dialogue: str | None = _field("the id of a speaker, who says what is quoted (or '' for nobody)")
     candidates: Annotated[Candidates, BeforeValidator(_count_alone)] = _field(
         f"a whole number from 1 to {MAX_CANDIDATES}, or a section with count and pick", Candidates()
+    )
+    check: Annotated[Check | None, BeforeValidator(_check_alone)] = _field(
+        "true, or a section with model, max_wer, retries and trim"
     )
     audio: Audio = _field("a section with pause, normalize and format", Audio())
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cosmos_workflow.jobs.document.schema import Audio, BookSection, Candidates
+from cosmos_workflow.jobs.document.schema import Audio, BookSection, Candidates, Check
 from cosmos_workflow.jobs.speech.chunks import Chunk
 
 MAX_ID = 100
@@ -41,7 +41,8 @@ class TaskConfig:
 
     `key` names it within its job and never changes while its name (or, without one, its place) doesn't; `id` is
     "job/key". `voices` maps a speaker's id to its voice, "" is the task's own. `joined` says whether its pieces become one
-    sound; otherwise there is one piece, and its output is the result.
+    sound; otherwise there is one piece, and its output is the result. `check` is None where its speech isn't heard back;
+    `language` is that of its text where the job says it.
     """
 
     job_id: str
@@ -57,6 +58,8 @@ class TaskConfig:
     candidates: Candidates = field(default_factory=Candidates)
     audio: Audio = field(default_factory=Audio)
     joined: bool = True
+    check: Check | None = None
+    language: str = ""
 
     @property
     def id(self) -> str:

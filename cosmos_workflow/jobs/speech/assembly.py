@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cosmos_workflow.checking.verdict import TimedWord
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.files import Disk
 from cosmos_workflow.ids import digest, new_id
@@ -27,7 +28,10 @@ from cosmos_workflow.jobs.speech.subtitles import subrip
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A made piece: the run that made it, its sound, its text, its speaker, the break behind it, and the pause that the text
-    states there."""
+    states there.
+
+    `until` is the second at which it is cut, None where it isn't; `words` are the words that were heard in it, with their times.
+    """
 
     run_id: str
     path: Path
@@ -35,6 +39,8 @@ class Piece:
     speaker: str = ""
     break_after: Break = ""
     pause: float | None = None
+    until: float | None = None
+    words: tuple[TimedWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,16 @@ class Final:
 
 def final_state(pieces: Sequence[Piece], audio: Audio) -> str:
     """What a final would be made of, as a digest: equal states give equal sounds."""
-    made = [[piece.run_id, piece.speaker, piece.break_after, *([piece.pause] if piece.pause else [])] for piece in pieces]
+    made = [
+        [
+            piece.run_id,
+            piece.speaker,
+            piece.break_after,
+            *([piece.pause] if piece.pause else []),
+            *([{"until": piece.until}] if piece.until is not None else []),
+        ]
+        for piece in pieces
+    ]
     return digest({"pieces": made, "audio": audio.model_dump(mode="json")})
 
 
@@ -84,10 +99,10 @@ def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, dis
         raise InputError(f"{name} has no pieces to put together.")
     disk = disk or Disk()
     disk.make_folder(folder)
-    paths = [piece.path for piece in pieces]
+    paths, ends = [piece.path for piece in pieces], [piece.until for piece in pieces]
     pauses = pauses_of(pieces, audio)
     shape = common_shape(paths, audio.format)
-    sounds = Pieces(paths, [piece.speaker for piece in pieces], pauses, shape)
+    sounds = Pieces(paths, [piece.speaker for piece in pieces], pauses, shape, ends)
     leveling = level(sounds, audio.normalize) if audio.normalize else untouched(sounds)
     number = 1 + max((final.number for final in _numbered(folder)), default=0)
     stem = f"{name}-{number:03d}"
@@ -100,9 +115,9 @@ def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, dis
     finally:
         temporary.unlink(missing_ok=True)
     starts = [start / shape.rate for start, _ in spans]
-    ends = [end / shape.rate for _, end in spans]
-    spoken = list(zip((piece.text for piece in pieces), starts, ends, strict=True))
-    disk.write(folder / f"{stem}.srt", subrip(spoken).encode())
+    stops = [end / shape.rate for _, end in spans]
+    spoken = list(zip((piece.text for piece in pieces), starts, stops, strict=True))
+    disk.write(folder / f"{stem}.srt", subrip(spoken, [piece.words for piece in pieces]).encode())
     final = Final(
         number=number,
         path=folder / f"{stem}.{audio.format}",
@@ -114,7 +129,7 @@ def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, dis
         note=leveling.note,
         created_at=time.time(),
     )
-    disk.write(folder / f"{stem}.json", _describe(final, pieces, ends, audio, leveling).encode())
+    disk.write(folder / f"{stem}.json", _describe(final, pieces, stops, audio, leveling).encode())
     return final
 
 
@@ -132,7 +147,8 @@ def restore_subtitles(final: Final, disk: Disk | None = None) -> None:
     # A final of an earlier release doesn't say when a piece ends.
     ends = [float(piece.get("end", until)) for piece, until in zip(told, [*begun[1:], final.seconds], strict=True)]
     spoken = zip((str(piece["text"]) for piece in told), begun, ends, strict=True)
-    (disk or Disk()).write(final.subtitles, subrip(spoken).encode())
+    words = [[(str(word), float(first), float(last)) for word, first, last in piece.get("words", ())] for piece in told]
+    (disk or Disk()).write(final.subtitles, subrip(spoken, words).encode())
 
 
 def _numbered(folder: Path) -> list[Final]:
@@ -184,6 +200,7 @@ def _describe(final: Final, pieces: Sequence[Piece], ends: Sequence[float], audi
                 "text": piece.text,
                 "speaker": piece.speaker,
                 "break": piece.break_after,
+                **({"words": piece.words} if piece.words else {}),
             }
             for piece, start, end, gain in zip(pieces, final.starts, ends, leveling.gains, strict=True)
         ],

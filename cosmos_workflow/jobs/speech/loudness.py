@@ -44,16 +44,17 @@ class Leveling:
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """Sounds to be put together: their files, who speaks in each, and the silence behind each."""
+    """Sounds to be put together: their files, who speaks in each, the silence behind each, and where each is cut, if it is."""
 
     paths: Sequence[Path]
     speakers: Sequence[str]
     pauses: Sequence[float]
     shape: Shape
+    ends: Sequence[float | None] = ()
 
     def sound(self, leveling: Leveling, spans: list[tuple[int, int]] | None = None) -> Iterator[Samples]:
         """The whole, block by block; `spans` gets the first frame of each piece and the one behind its last."""
-        whole = joined(self.paths, self.pauses, self.shape, leveling.gains, spans)
+        whole = joined(self.paths, self.pauses, self.shape, leveling.gains, spans, self.ends)
         return limited(whole, self.shape, leveling.ceiling)
 
     def measured(self, leveling: Leveling) -> Levels:
@@ -68,7 +69,8 @@ class Pieces:
 
     def _of(self, speaker: str) -> Levels:
         own = [index for index, other in enumerate(self.speakers) if other == speaker]
-        return measure(joined([self.paths[index] for index in own], [0.0] * len(own), self.shape), self.shape)
+        ends = [self.ends[index] for index in own] if self.ends else ()
+        return measure(joined([self.paths[index] for index in own], [0.0] * len(own), self.shape, ends=ends), self.shape)
 
 
 def untouched(pieces: Pieces) -> Leveling:

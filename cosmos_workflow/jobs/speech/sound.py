@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 SILENT = -70.0
 """LUFS below which BS.1770 gates everything away: there was nothing to measure."""
+FADE = 0.03
+"""Seconds over which a sound that is cut is let out."""
 MAX_WAV_BYTES = 4_000_000_000
 _PEAK_RATE = 4
 _PEAK_NEAR = 0.5
@@ -238,20 +240,34 @@ class _Meter:
             self._loudness = float(metadata.get("lavfi.r128.I", self._loudness))
 
 
+def _faded(samples: Samples, shape: Shape) -> Samples:
+    """The sound with its end let out, so that a cut makes no click."""
+    import numpy as np
+
+    size = min(round(FADE * shape.rate), len(samples))
+    faded = samples.copy()
+    faded[len(samples) - size :] *= np.linspace(1, 0, size, dtype=np.float32)[:, None]
+    return faded
+
+
 def joined(
     paths: Sequence[Path],
     pauses: Sequence[float],
     shape: Shape,
     gains: Sequence[float] = (),
     spans: list[tuple[int, int]] | None = None,
+    ends: Sequence[float | None] = (),
 ) -> Iterator[Samples]:
     """The pieces one after another, with the pause behind each; each times its gain, 1 where none is given.
 
-    `spans` gets each piece's first frame and the one behind its last.
+    `spans` gets each piece's first frame and the one behind its last. `ends` has the second at which each is cut, None for whole.
     """
     at = 0
-    for path, pause, gain in zip(paths, pauses, gains or [1.0] * len(paths), strict=True):
+    whole = [None] * len(paths)
+    for path, pause, gain, end in zip(paths, pauses, gains or [1.0] * len(paths), ends or whole, strict=True):
         samples = read(path, shape)
+        if end is not None:
+            samples = _faded(samples[: round(end * shape.rate)], shape)
         if spans is not None:
             spans.append((at, at + len(samples)))
         at += len(samples)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
+from cosmos_workflow.checking.verdict import TimedWord
 from cosmos_workflow.engines.speech_text.marks import without_marks
 
 LINE = 42
@@ -19,17 +20,23 @@ LONGEST = 7.0
 _UNEVEN = 12
 """Columns by which the parts of a piece may differ, so that words stay whole and no scrap is left."""
 
+_SHORTEST = 0.05
+"""Seconds that a cue stands at least."""
+
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _PART = re.compile(r"\S+\s*")
 _ENDING = re.compile(r"[.!?\u2026\u3002\uff01\uff1f][\"'\u201d\u2019\u00bb)\]]*\s*$")
 
 
-def subrip(spans: Iterable[tuple[str, float, float]]) -> str:
+def subrip(spans: Iterable[tuple[str, float, float]], words: Sequence[Sequence[TimedWord]] = ()) -> str:
     """SubRip text from pieces as (text, start, end) in seconds.
 
-    A piece that is too long for one cue is shared out over several, each with the time that its share of the letters takes.
+    A piece that is too long for one cue is shared out over several: each stands from its first word to its last where `words`
+    has their times, piece by piece, counted from the piece's start; else it has the time that its share of the letters takes.
     """
-    cues = [cue for text, start, end in spans for cue in _cues(text, start, end)]
+    timed = list(spans)
+    heard = words or [()] * len(timed)
+    cues = [cue for (text, start, end), known in zip(timed, heard, strict=True) for cue in _cues(text, start, end, known)]
     return "\n".join(
         f"{number}\n{_clock(start)} --> {_clock(end)}\n{text}\n" for number, (text, start, end) in enumerate(cues, 1)
     )
@@ -43,17 +50,35 @@ def readable(text: str) -> str:
     return " ".join(plain.split())
 
 
-def _cues(text: str, start: float, end: float) -> Iterator[tuple[str, float, float]]:
+def _cues(text: str, start: float, end: float, words: Sequence[TimedWord]) -> Iterator[tuple[str, float, float]]:
     said = readable(text)
     if not said:
         return
     seconds = (end - start) / _width(said)
     most = min(LINES * LINE, max(1, int(LONGEST / seconds))) if seconds > 0 else LINES * LINE
-    begun = start
+    begun, place, shown = start, 0, start
+    measured = _placed(said, words)
     for part in _shares(said, most):
         until = begun + seconds * _width(part)
-        yield "\n".join(_lines(part.strip())), begun, min(until, begun + LONGEST)
-        begun = until
+        inside = [(first, last) for at, first, last in measured if place <= at < place + len(part)]
+        first, last = (start + inside[0][0], start + inside[-1][1]) if inside else (begun, until)
+        # Cues follow one another, whatever was heard.
+        first = max(shown, min(first, end))
+        last = max(first + _SHORTEST, min(last, end))
+        yield "\n".join(_lines(part.strip())), first, min(last, first + LONGEST)
+        begun, place, shown = until, place + len(part), min(last, first + LONGEST)
+
+
+def _placed(said: str, words: Sequence[TimedWord]) -> list[tuple[int, float, float]]:
+    """Words with their place in what is said; one that isn't found there, in this order, is left out."""
+    found: list[tuple[int, float, float]] = []
+    at = 0
+    for word, first, last in words:
+        place = said.find(word, at)
+        if place >= 0:
+            found.append((place, first, last))
+            at = place + len(word)
+    return found
 
 
 def _shares(text: str, most: int) -> Iterator[str]:

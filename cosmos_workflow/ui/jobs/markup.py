@@ -7,14 +7,15 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
+from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.jobs.manager import JobEntry, JobsSnapshot
 from cosmos_workflow.jobs.plan import CheckedJob
 from cosmos_workflow.jobs.speech.assembly import Final
-from cosmos_workflow.jobs.speech.scoring import Score
 from cosmos_workflow.jobs.state import TaskReport, TaskStatus, status_label
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import markup
 from cosmos_workflow.ui.jobs import view
+from cosmos_workflow.ui.jobs.heard import fault_words, marked_text, transcript
 from cosmos_workflow.ui.markup import Row
 from cosmos_workflow.ui.page_view import Window
 from cosmos_workflow.ui.text import clock, count, engine_title, precise_seconds, shorten_text
@@ -166,7 +167,7 @@ def _final(report: TaskReport, final: Final, newest: bool) -> Row:
     return {"id": str(final.number), "html": html}
 
 
-def piece_card(report: TaskReport, index: int, takes: Sequence[tuple[RunRecord, Score | None]], by_hand: bool) -> Row:
+def piece_card(report: TaskReport, index: int, takes: Sequence[tuple[RunRecord, Verdict | None]], by_hand: bool) -> Row:
     """A piece with its text, the take that is used, and the others with their scores."""
     piece, used = report.pieces[index], report.chosen[index]
     chunk = piece.chunk
@@ -179,8 +180,13 @@ def piece_card(report: TaskReport, index: int, takes: Sequence[tuple[RunRecord, 
     actions = '<button type="button" data-action="again" title="Make one more take">Make again</button>'
     if by_hand:
         actions += '<button type="button" data-action="auto" title="Let the scores decide again">Use the best</button>'
+    if used and index in report.listen:
+        title = "It is good as it is: don't ask for an ear again"
+        actions += f'<button type="button" data-action="use" data-value="{escape(used.id)}" title="{title}">Accept</button>'
+    verdict = next((verdict for run, verdict in takes if used and run.id == used.id), None)
     html = (
-        f'{head}<p class="cw-piece-text">{escape(chunk.text)}</p>{error}<div class="cw-takes">{heard}</div>'
+        f'{head}<p class="cw-piece-text">{marked_text(chunk.text, verdict)}</p>{transcript(verdict)}{error}'
+        f'<div class="cw-takes">{heard}</div>'
         f'<div class="cw-actions">{actions}</div>'
     )
     return {"id": str(index), "html": html}
@@ -190,18 +196,20 @@ def _piece_state(report: TaskReport, index: int) -> tuple[str, str]:
     piece = report.pieces[index]
     if any(take.running for take in piece.takes):
         return "running", "running"
+    if index in report.listen:
+        return "to listen to", "partial"
     if report.chosen[index]:
         return "done", "succeeded"
     return ("failed", "failed") if piece.failed else ("missing", "queued")
 
 
-def _take(run: RunRecord, score: Score | None, used: bool, several: bool) -> str:
+def _take(run: RunRecord, score: Verdict | None, used: bool, several: bool) -> str:
     words = []
     if several and "seed" in run.params:
         words.append(f"seed {run.params['seed']}")
     if score is not None:
         words.append(f"score {score.value:.2f}")
-        words += [fault.message for fault in score.faults]
+        words += fault_words(score)
     button = ""
     if several:
         button = (

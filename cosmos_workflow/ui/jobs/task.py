@@ -107,7 +107,8 @@ class JobTask(JobsPart):
         window = self.pager.window(now.state, len(report.pieces))
         shown = zip(report.pieces[window.rows], report.chosen[window.rows], strict=True)
         choices = tuple(self.managers.of(now.owner).choices(report.task.id).items())
-        return report.task.id, window, tuple(_shown_of(piece, run and run.id) for piece, run in shown), choices
+        heard = report.listen, report.unheard
+        return report.task.id, window, tuple(_shown_of(piece, run and run.id) for piece, run in shown), choices, heard
 
     def _pieces(self, now: PageView) -> dict[str, Any]:
         report = self._report(now)

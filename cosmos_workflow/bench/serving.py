@@ -1,0 +1,69 @@
+"""A page of its own for a bench, and how it is called: as curl does, and as an open page does."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from cosmos_workflow.errors import UnavailableError
+
+
+@contextmanager
+def served(workspace: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The page over a workspace, and its address; ended at the end of the block, unless somebody killed it."""
+    command = [sys.executable, "-m", "cosmos_workflow", "--port", "0", "--workspace", str(workspace)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        url = next((found[1] for line in process.stdout or () if (found := re.search(r"at (http://\S+)", line))), None)
+        if url is None:
+            raise UnavailableError("The page didn't come up; start `cosmos-workflow` to see why.")
+        yield process, url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def call(client: httpx.Client, name: str, *arguments: object, wait: bool = True) -> dict[str, Any]:
+    """Call an endpoint of the page; with `wait`, its first answer."""
+    event = client.post(f"/gradio_api/call/{name}", json={"data": arguments}).raise_for_status().json()["event_id"]
+    if not wait:
+        return {}
+    with client.stream("GET", f"/gradio_api/call/{name}/{event}") as stream:
+        data = next(line for line in stream.iter_lines() if line.startswith("data: "))
+    return json.loads(data.removeprefix("data: "))[0]
+
+
+class OpenPage:
+    """What a browser asks for: it finds its queue, and is kept up to date by a timer."""
+
+    def __init__(self, client: httpx.Client, token: str) -> None:
+        self._client = client
+        self._handlers = {
+            event: (handler["id"], len(handler["inputs"]))
+            for handler in client.get("/config").raise_for_status().json()["dependencies"]
+            for _, event in handler["targets"]
+            if event in ("load", "tick")
+        }
+        self._send("load", [token])
+
+    def update(self) -> None:
+        """What the timer asks for while a queue runs: whatever changed."""
+        self._send("tick", [None, None, True])
+
+    def _send(self, event: str, values: list[object]) -> None:
+        number, inputs = self._handlers[event]
+        body = {"fn_index": number, "data": values[:inputs], "session_hash": "bench"}
+        if event == "tick":
+            self._client.post("/gradio_api/run/predict", json=body).raise_for_status()
+            return
+        self._client.post("/gradio_api/queue/join", json=body).raise_for_status()
+        with self._client.stream("GET", "/gradio_api/queue/data?session_hash=bench") as stream:
+            next(line for line in stream.iter_lines() if "process_completed" in line)

@@ -1,0 +1,88 @@
+"""What is known of a take's sound: its faults by the sound alone, and what was heard, where its task is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cosmos_workflow.checking.records import Verdicts, verdict_key
+from cosmos_workflow.checking.verdict import Fault, Verdict, without_tail
+from cosmos_workflow.checking.worker import CheckTask
+from cosmos_workflow.engines.registry import known_engine
+from cosmos_workflow.jobs.document.tasks import TaskConfig
+from cosmos_workflow.jobs.speech.subtitles import readable
+from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.store.store import Store
+
+_DELETED = Verdict((Fault("missing", 1.0, "Its file was deleted."),))
+
+
+class Hearings:
+    """The verdicts about the takes of jobs, kept in the folders of their runs."""
+
+    def __init__(self, store: Store, verdicts: Verdicts) -> None:
+        self._store = store
+        self._verdicts = verdicts
+
+    def of(self, task: TaskConfig, run: RunRecord, path: Path | None) -> Verdict:
+        """What is known of a take: what was heard, else its sound's own faults, which are measured now if they weren't before."""
+        if path is None:
+            return _DELETED
+        return self.heard(task, run) or self._by_sound(run, path)
+
+    def heard(self, task: TaskConfig, run: RunRecord) -> Verdict | None:
+        """What was heard of a take; None where nobody listened yet, or its task isn't checked.
+
+        Where the task cuts what comes after the last word, as it is then.
+        """
+        if task.check is None:
+            return None
+        found = self._verdicts.get(self._store.runs.folder(run.id), self._key(self.question(task, run, Path()), run))
+        return without_tail(found)[0] if found and task.check.trim else found
+
+    def end_of(self, task: TaskConfig, run: RunRecord) -> float | None:
+        """The second at which a take is cut, where its task does that and something comes after its last word."""
+        if task.check is None or not task.check.trim:
+            return None
+        found = self._verdicts.get(self._store.runs.folder(run.id), self._key(self.question(task, run, Path()), run))
+        return without_tail(found)[1] if found else None
+
+    def keep(self, task: TaskConfig, run: RunRecord, verdict: Verdict) -> None:
+        """Remember what was heard."""
+        self._verdicts.put(self._store.runs.folder(run.id), self._key(self.question(task, run, Path()), run), verdict)
+
+    def question(self, task: TaskConfig, run: RunRecord, path: Path) -> CheckTask:
+        """A take as a recogniser is asked about it: its words as they are written, and as they were spoken."""
+        written, spoken = readable(run.prompt_text), readable(str(run.metadata.get("spoken", "")))
+        said = (written, spoken) if spoken and spoken != written else (written,)
+        language = task.language or known_engine(run.engine).language(run.params)
+        return CheckTask(path, run.prompt_text, said, language, task.check.model if task.check else "")
+
+    def _by_sound(self, run: RunRecord, path: Path) -> Verdict:
+        from cosmos_workflow.checking.judge import judge_sound
+
+        folder, key = self._store.runs.folder(run.id), verdict_key(_sound_of(run), run.prompt_text)
+        found = self._verdicts.get(folder, key)
+        if found is None:
+            found = judge_sound(path, run.prompt_text)
+            self._verdicts.put(folder, key, found)
+        return found
+
+    @staticmethod
+    def _key(question: CheckTask, run: RunRecord) -> str:
+        return verdict_key(_sound_of(run), question.text, question.said, question.language, question.model)
+
+
+def best(verdicts: Sequence[Verdict], most: float | None = None) -> int:
+    """Which of these is best, one that passes first where there is a limit; the earliest among equals."""
+
+    def rank(index: int) -> tuple[bool, float, int]:
+        verdict = verdicts[index]
+        return most is not None and verdict.passes(most), verdict.value, -index
+
+    return max(range(len(verdicts)), key=rank)
+
+
+def _sound_of(run: RunRecord) -> str:
+    """The digest of what a run made."""
+    return " ".join(str(check.get("sha256", "")) for check in run.checks.values())
