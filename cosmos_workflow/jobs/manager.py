@@ -344,9 +344,11 @@ class JobManager:
         return sorted(found, key=lambda entry: entry[1].created_at, reverse=True)
 
     @_changes
-    def add_book(self, book: Book, reader: Reader, numbers: Collection[int] = (), source: str = "") -> StoredJob:
+    def add_book(
+        self, book: Book, reader: Reader, numbers: Collection[int] = (), source: str = "", dialogue: Reader | None = None
+    ) -> StoredJob:
         """A book as a new job, or the one that was made of the same before; see jobs.books.writing.add_book."""
-        return add_book(self.jobs, book, reader, numbers, source)
+        return add_book(self.jobs, book, reader, numbers, source, dialogue=dialogue)
 
     def book(self, job_id: str) -> BookFinal | None:
         """A job's book as it was put together last; None where there is none."""

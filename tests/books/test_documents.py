@@ -19,11 +19,11 @@ from cosmos_workflow.errors import InputError
 def test_a_word_document_with_footnotes(tmp_path: Path) -> None:
     path = word_document(tmp_path / "a.docx")
 
-    book = read_book(path, Reading(tables="read"))
+    book = read_book(path, Reading(tables="read", footnotes="end"))
 
     assert (book.title, book.authors) == ("The Keeper", ("Ada Example",))
     assert [chapter.title for chapter in book.chapters] == ["The Rope", "The Tide"]
-    assert book.chapters[0].text == "The Rope\n\nThe keeper climbed the stair.\n\nDay, Oil.\nMonday, 3."
+    assert book.chapters[0].text == "The Rope\n\nThe keeper climbed the stair.\n\nDay, Oil.\nMonday, 3.\n\nA tall man."
     assert book.chapters[1].text == "The Tide\n\nHe slept until noon."
 
 

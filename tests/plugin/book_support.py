@@ -152,7 +152,7 @@ def simple_epub(path: Path, chapters: int = 3, characters: int = 400, cover: boo
 
 
 def word_document(path: Path) -> Path:
-    """A DOCX with two chapters, a table and what Word says of itself."""
+    """A DOCX with two chapters, a table, a footnote, and what Word says of itself."""
     import docx
 
     document = docx.Document()
@@ -166,6 +166,26 @@ def word_document(path: Path) -> Path:
     document.add_heading("The Tide", 1)
     document.add_paragraph("He slept until noon.")
     document.save(str(path))
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    # The library writes no footnotes.
+    office = "application/vnd.openxmlformats-officedocument.wordprocessingml.footnotes+xml"
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/footnotes"
+    changes = {
+        "word/document.xml": ("keeper climbed", 'keeper</w:t><w:footnoteReference w:id="2"/><w:t xml:space="preserve"> climbed'),
+        "[Content_Types].xml": ("</Types>", f'<Override PartName="/word/footnotes.xml" ContentType="{office}"/></Types>'),
+        "word/_rels/document.xml.rels": (
+            "</Relationships>",
+            f'<Relationship Id="notes" Type="{kind}" Target="footnotes.xml"/></Relationships>',
+        ),
+    }
+    note = '<w:footnote w:id="2"><w:p><w:r><w:t>A tall man.</w:t></w:r></w:p></w:footnote>'
+    word = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            old, new = changes.get(name, ("", ""))
+            archive.writestr(name, content.decode().replace(old, new, 1) if old else content)
+        archive.writestr("word/footnotes.xml", f'<w:footnotes xmlns:w="{word}">{note}</w:footnotes>')
     return path
 
 

@@ -38,6 +38,7 @@ BESIDE = (
     ("Tables", "tables"),
     ("Code", "code"),
 )
+SAME = ("the same voice", "")
 TREATMENTS = [("skip", "skip"), ("read where they are", "read"), ("at the chapter's end", "end")]
 
 
@@ -69,6 +70,7 @@ class JobBook(JobsPart):
             with gr.Row(elem_classes="cw-toolbar"):
                 self.engine = gr.Dropdown(engines, label="Read by", filterable=False, min_width=150, elem_id="book-engine")
                 self.voice = gr.Dropdown([], label="Voice", allow_custom_value=True, min_width=170, elem_id="book-voice")
+                self.quotes = gr.Dropdown([SAME], value="", label="What is quoted", min_width=170, elem_id="book-quotes")
             with gr.Accordion("What is read beside the text", open=False), gr.Row(elem_classes="cw-toolbar"):
                 usual = Reading()
                 self.beside = [
@@ -88,7 +90,7 @@ class JobBook(JobsPart):
                 self.hear = gr.Button("Hear this voice", size="sm", elem_id="hear-voice")
                 self.close = gr.Button("Close", size="sm", elem_id="close-book")
             self.sample = gr.HTML(apply_default_css=False, elem_id="voice-sample")
-        self._shown = [self.group, self.heading, self.chapters, self.engine, self.voice, self.note, self.sample]
+        self._shown = [self.group, self.heading, self.chapters, self.engine, self.voice, self.quotes, self.note, self.sample]
 
     def wire(self, editor: JobEditor) -> None:
         """Wire the parts; the job of a book is opened in `editor`."""
@@ -99,13 +101,13 @@ class JobBook(JobsPart):
             page.on(
                 field.input, self.read_again, [*self.beside, self.chapters, self.engine, page.state], [self.chapters, self.note]
             )
-        page.on(self.engine.input, self.choose_engine, [self.engine, page.state], [self.voice, self.sample])
+        page.on(self.engine.input, self.choose_engine, [self.engine, page.state], [self.voice, self.quotes, self.sample])
         for event in (self.chapters.change, self.engine.change):
             page.on(event, self.count, [self.chapters, self.engine, page.state], [self.note])
         page.on(self.hear.click, self.say, [*choice, page.state], [self.sample], show_progress="minimal", refresh=True)
         page.on(self.close.click, self.leave, [page.state], [self.group])
         for button, handler in ((self.add, self.add_book), (self.run, self.make_book)):
-            editor.on(button.click, handler, [*choice, *editor.inputs], [self.group, *editor.outputs])
+            editor.on(button.click, handler, [*choice, self.quotes, *editor.inputs], [self.group, *editor.outputs])
 
     def drop(self, path: str | None, state: PageState) -> list[Any]:
         """Read the book, and show what is in it."""
@@ -117,9 +119,9 @@ class JobBook(JobsPart):
         book, engine = dropped.book, default_engine()
         choices = self._choices(book, engine)
         chapters = gr.CheckboxGroup(choices, value=[number for _, number in choices])
-        voice = _voices(engine, book.language)
+        voice, quotes = _voices(engine, book.language), _quotes(engine, book.language)
         note = self._counted(book, [number for _, number in choices], engine)
-        return [None, gr.Column(visible=True), _heading(book), chapters, engine, voice, note, ""]
+        return [None, gr.Column(visible=True), _heading(book), chapters, engine, voice, quotes, note, ""]
 
     def read_again(self, *values: Any) -> list[Any]:
         """Read the book as it is asked for now; the chosen chapters stay."""
@@ -135,7 +137,8 @@ class JobBook(JobsPart):
 
     def choose_engine(self, engine: str, state: PageState) -> list[Any]:
         """Offer the voices of an engine."""
-        return [_voices(engine, self._book(state).language), ""]
+        language = self._book(state).language
+        return [_voices(engine, language), _quotes(engine, language), ""]
 
     def count(self, chosen: list[int], engine: str, state: PageState) -> str:
         """How much is chosen, and how long it takes."""
@@ -165,6 +168,7 @@ class JobBook(JobsPart):
         chosen: list[int],
         engine: str,
         voice: str,
+        quotes: str,
         opened: str,
         text: str,
         state: PageState,
@@ -178,7 +182,9 @@ class JobBook(JobsPart):
         self._editor.keep(manager, state, opened, text)
         numbers = [] if len(chosen) == len(book.chapters) else sorted(chosen)
         name = state.of(Dropped).path
-        stored = manager.add_book(book, self._reader(book, engine, voice), numbers, name.name if name else "")
+        speaks = self._reader(book, engine, quotes) if quotes else None
+        source = name.name if name else ""
+        stored = manager.add_book(book, self._reader(book, engine, voice), numbers, source, speaks)
         if run:
             mode: Mode = "resume"
             manager.run_now(stored.id, mode)
@@ -187,10 +193,18 @@ class JobBook(JobsPart):
         return [gr.Column(visible=False), *self._editor.shown(manager, state, stored.id)]
 
     def make_book(
-        self, chosen: list[int], engine: str, voice: str, opened: str, text: str, state: PageState, request: gr.Request
+        self,
+        chosen: list[int],
+        engine: str,
+        voice: str,
+        quotes: str,
+        opened: str,
+        text: str,
+        state: PageState,
+        request: gr.Request,
     ) -> list[Any]:
         """Make a job of the chosen chapters, and run it."""
-        return self.add_book(chosen, engine, voice, opened, text, state, request, True)
+        return self.add_book(chosen, engine, voice, quotes, opened, text, state, request, True)
 
     def leave(self, state: PageState) -> Any:
         """Forget the book."""
@@ -246,10 +260,24 @@ def _heading(book: Book) -> str:
 
 def _voices(engine: str, language: str) -> Any:
     """The voices of an engine that speak a language, or all of them where none does."""
+    offered, usual = _offered(engine, language)
+    if not offered:
+        return gr.Dropdown([("The engine's own", "")], value="", interactive=False)
+    return gr.Dropdown(offered, value=usual, interactive=True)
+
+
+def _quotes(engine: str, language: str) -> Any:
+    """Who may say what is quoted."""
+    offered, _ = _offered(engine, language)
+    return gr.Dropdown([SAME, *offered], value="", interactive=bool(offered))
+
+
+def _offered(engine: str, language: str) -> tuple[list[tuple[str, str]], str]:
+    """The voices to choose from, each with its label, and the usual one."""
     spec = find_engine(engine)
     field = next((field for field in spec.fields({}) if field.name == "voice"), None)
     if field is None:
-        return gr.Dropdown([("The engine's own", "")], value="", interactive=False)
+        return [], ""
     labels = dict(zip(field.choices, field.choice_labels or field.choices, strict=True))
     wanted = language.partition("-")[0]
     near = [voice for voice in field.choices if not wanted or spec.language({"voice": voice}).partition("-")[0] == wanted]
@@ -258,7 +286,7 @@ def _voices(engine: str, language: str) -> Any:
     except WorkflowError:
         near, usual = list(field.choices), str(field.default)
     offered = list(dict.fromkeys([usual, *(near or field.choices)]))
-    return gr.Dropdown([(labels.get(voice, voice), voice) for voice in offered], value=usual, interactive=True)
+    return [(labels.get(voice, voice), voice) for voice in offered], usual
 
 
 def _beginning(text: str) -> str:
