@@ -34,6 +34,7 @@ from cosmos_workflow.jobs.document.tasks import BookInfo, JobFile, TaskConfig, V
 from cosmos_workflow.jobs.document.voices import SPEAKER_ID, read_voices, read_weights
 from cosmos_workflow.jobs.speech.chunks import DEFAULT_SPEAKER, Chunk, Limits, cut_text
 from cosmos_workflow.jobs.speech.dialogue import mark_dialogue
+from cosmos_workflow.jobs.speech.paragraphs import Paragraphs
 from cosmos_workflow.yaml_places import MAX_YAML_BYTES, JobFileError, Location, Problem, YamlTree, read_text_file, read_yaml
 
 log = logging.getLogger(__name__)
@@ -280,8 +281,8 @@ def _cut(cascade: Cascade, spec: EngineSpec, text: str, source: TextSource, voic
     language = chunking.language or spec.language(own).partition("-")[0]
     if speaker := _dialogue(cascade, speakers):
         text = mark_dialogue(text, speaker, language)
-    said = [at.level.paragraphs for at in cascade.nearest_first() if at.level.paragraphs]
-    paragraphs = said[0] if said else "auto"
+    said = (at.level.paragraphs for at in cascade.nearest_first())
+    paragraphs: Paragraphs = next((value for value in said if value), "auto")
     chunks, problems = cut_text(text, limits, language, speakers, paragraphs, spec.min_letters)
     for problem in problems:
         cascade.note_text(source, problem.line, problem.message)
