@@ -282,7 +282,7 @@ def _cut(cascade: Cascade, spec: EngineSpec, text: str, source: TextSource, voic
     if speaker := _dialogue(cascade, speakers):
         text = mark_dialogue(text, speaker, language)
     said = (at.level.paragraphs for at in cascade.nearest_first())
-    paragraphs: Paragraphs = next((value for value in said if value), "auto")
+    paragraphs: Paragraphs = next((value for value in said if value), None) or "auto"
     chunks, problems = cut_text(text, limits, language, speakers, paragraphs, spec.min_letters)
     for problem in problems:
         cascade.note_text(source, problem.line, problem.message)

@@ -36,7 +36,7 @@ def queue_progress(now: PageView) -> dict[str, Any]:
             name = shorten_text(item.prompt_text or item.id, 60)
             rest = f"{message} · {left_text(left)}" if left else message
             bars.append(markup.bar(name, progress.fraction, rest, "cw-item"))
-    return {"version": snapshot.version, "html": _state_line(now) + "".join(bars), "rows": rows}
+    return {"version": snapshot.version, "queue": now.token, "html": _state_line(now) + "".join(bars), "rows": rows}
 
 
 def _state_line(now: PageView) -> str:

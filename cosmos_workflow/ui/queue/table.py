@@ -122,7 +122,8 @@ def queue_table(now: PageView, window: Window) -> dict[str, Any]:
         }
         for item in now.snapshot.queue.items[window.rows]
     ]
-    return markup.table_value(list(COLUMNS), rows, "Nothing is queued.", window, version=now.snapshot.queue.version)
+    version = now.snapshot.queue.version
+    return markup.table_value(list(COLUMNS), rows, "Nothing is queued.", window, version=version, queue=now.token)
 
 
 def _some(ids: list[str] | None) -> list[str]:

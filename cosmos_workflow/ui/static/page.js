@@ -37,13 +37,16 @@ window.cosmos = (() => {
     keep(id);
   }
 
-  /** Call `draw` with a component's value, now and whenever it changes; one that was overtaken by a newer version is left out. */
+  /** Call `draw` with a component's value, now and whenever it changes; one that was overtaken by a newer version, of the same
+      queue where it has one, is left out. */
   function follow(props, watch, draw) {
     let last = -1;
+    let queue;
     const update = () => {
       const value = props.value;
-      if (!value || value.version < last) return;
+      if (!value || (value.queue === queue && value.version < last)) return;
       last = value.version ?? last;
+      queue = value.queue;
       draw(value);
     };
     watch("value", update);
