@@ -281,8 +281,8 @@ def _cut(cascade: Cascade, spec: EngineSpec, text: str, source: TextSource, voic
     language = chunking.language or spec.language(own).partition("-")[0]
     if speaker := _dialogue(cascade, speakers):
         text = mark_dialogue(text, speaker, language)
-    said = (at.level.paragraphs for at in cascade.nearest_first())
-    paragraphs: Paragraphs = next((value for value in said if value), None) or "auto"
+    said: list[Paragraphs] = [at.level.paragraphs for at in cascade.nearest_first() if at.level.paragraphs]
+    paragraphs: Paragraphs = said[0] if said else "auto"
     chunks, problems = cut_text(text, limits, language, speakers, paragraphs, spec.min_letters)
     for problem in problems:
         cascade.note_text(source, problem.line, problem.message)
