@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Connection, Text, bindparam, cast, delete, insert, select, update
+from sqlalchemy import Column, Connection, Text, bindparam, cast, delete, insert, or_, select, update
 
 from cosmos_workflow.store.schema import meta, prompts, queue_items, runs
 
@@ -28,7 +28,9 @@ def follow(connection: Connection, places: Mapping[str, Path]) -> None:
 
 
 def _rewrite(connection: Connection, key: Column[Any], column: Column[Any], was: str, now: str) -> None:
-    named = cast(column, Text).contains(json.dumps(was)[1:-1], autoescape=True)
+    # Rows of earlier versions have escapes where those of today have the letters themselves.
+    written = {json.dumps(was, ensure_ascii=escaped)[1:-1] for escaped in (True, False)}
+    named = or_(*(cast(column, Text).contains(text, autoescape=True) for text in sorted(written)))
     rows = connection.execute(select(key, column).where(named)).all()
     changed = [{"row": row_id, "value": _moved(value, Path(was), Path(now))} for row_id, value in rows]
     if changed:

@@ -351,7 +351,7 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path):
     done = python(tmp_path, SCRIPT + "\nmain()\n", "quiet")
     assert done.returncode == 1
     assert "AllSetupsFailedError" in done.stderr
-    assert "if __name__ == '__main__':" in done.stderr
+    assert 'if __name__ == "__main__":' in done.stderr
 
 
 def test_a_program_that_forgets_its_pool_leaves_no_worker(tmp_path: Path):

@@ -140,8 +140,10 @@ def test_a_text_of_more_tokens_than_the_model_reads_is_spoken_whole(
     engine: KokoroEngine, listener: Listener, tmp_path: Path
 ) -> None:
     text = (
-        "It was half past seven in the evening, and then it was a quarter to eight. " * 4
-        + "11111 22222 33333 44444 55555 66666 77777."
+        # No sentence twice: a recogniser may take a repetition for its own fault and leave it out.
+        "It was half past seven in the evening when the baker closed his shop. The farmer brought two baskets of apples to the "
+        "market. A young teacher opened all the windows of the school. Nobody knew why the doctor came home so late on Sunday. "
+        "11111 22222 33333 44444 55555 66666 77777."
     )
     request = make_request(SPEC, tmp_path, text, spoken({"speed": 1.3}))
     outcome = run_engine(engine, [request], RecordingContext(SPEC))[request.id]
@@ -149,7 +151,7 @@ def test_a_text_of_more_tokens_than_the_model_reads_is_spoken_whole(
     assert len(outcome.metadata["phonemes"]) > 510
     assert outcome.metadata["passes"] == 2
     heard = listener.hear(request.folder / outcome.files["audio"]).lower()
-    assert heard.count("evening") == 4
+    assert [word for word in ("evening", "baker", "apples", "teacher", "windows", "doctor") if word not in heard] == []
     assert "5" in heard or "five" in heard
 
 
