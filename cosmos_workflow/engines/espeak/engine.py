@@ -70,6 +70,10 @@ class EspeakEngine(SerialEngine):
         described = {"seconds": round(samples / rate, 3), "sample_rate": rate, "characters": len(request.text)}
         return Output(request.id, {"audio": name}, {**described, "voice": params.voice})
 
+    def close(self) -> None:
+        """No process stays behind an item that was made by itself."""
+        self._speaker.end()
+
     def _speak(self, text: str, params: EspeakParams, pcm: Path, report: Callable[[float], None]) -> int:
         """Speak `text` into the raw file `pcm` in a process of its own; its sample rate. `report` gets the share spoken."""
         task = {

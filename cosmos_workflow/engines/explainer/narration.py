@@ -31,7 +31,10 @@ def speak(text: str, params: ExplainerParams, folder: Path, look: Look) -> Path:
     speech.load(device)
     told = EspeakParams(voice=params.voice, rate=params.rate, pitch=params.pitch, sample_rate="48000")
     request = Request(text, told, {}, {}, id="narration", folder=folder)
-    made = speech.generate_one(request, _Listening(device, look))
+    try:
+        made = speech.generate_one(request, _Listening(device, look))
+    finally:
+        speech.close()
     return folder / made.files["audio"]
 
 
