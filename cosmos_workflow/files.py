@@ -43,24 +43,30 @@ class Disk:
 
     def write(self, path: Path, content: bytes) -> None:
         """The whole content under its name, or nothing."""
-        temporary = path.with_name(new_id(TEMPORARY))
-        try:
-            with self._change(temporary), temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            self.rename(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with self._whole(path) as temporary, self._change(temporary), temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
 
     def copy(self, source: Path, path: Path) -> None:
         """The whole file under its new name, or nothing."""
-        temporary = path.with_name(new_id(TEMPORARY))
+        with self._whole(path) as temporary, self._change(temporary), source.open("rb") as read, temporary.open("wb") as file:
+            shutil.copyfileobj(read, file, CHUNK)
+            file.flush()
+            os.fsync(file.fileno())
+
+    @contextmanager
+    def making(self, path: Path) -> Iterator[Path]:
+        """A name of the same ending for a file that somebody else writes; at the end it gets its own, and lasts. Or nothing."""
+        with self._whole(path, path.suffix) as temporary:
+            yield temporary
+            self.sync(temporary)
+
+    @contextmanager
+    def _whole(self, path: Path, suffix: str = "") -> Iterator[Path]:
+        temporary = path.with_name(f"{new_id(TEMPORARY)}{suffix}")
         try:
-            with self._change(temporary), source.open("rb") as read, temporary.open("wb") as file:
-                shutil.copyfileobj(read, file, CHUNK)
-                file.flush()
-                os.fsync(file.fileno())
+            yield temporary
             self.rename(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)

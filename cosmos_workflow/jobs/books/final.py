@@ -19,7 +19,7 @@ from cosmos_workflow.books.output.tags import Tags
 from cosmos_workflow.books.reading.cover import cover_of
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.files import Disk, file_errors
-from cosmos_workflow.ids import digest, new_id
+from cosmos_workflow.ids import digest
 from cosmos_workflow.jobs.books.writing import FOLDER
 from cosmos_workflow.jobs.document.schema import BookSection
 from cosmos_workflow.jobs.document.tasks import BookInfo, JobFile, slug
@@ -190,14 +190,8 @@ class BookBinder:
         return final
 
     def _write(self, parts: Sequence[Part], path: Path, format: str, rate: int, tags: Tags) -> list[tuple[str, float, float]]:
-        temporary = path.with_name(f".{new_id('tmp')}.{format}")
-        try:
-            marks = bind(parts, temporary, format, rate, tags)
-            self._disk.sync(temporary)
-            self._disk.rename(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return marks
+        with self._disk.making(path) as temporary:
+            return bind(parts, temporary, format, rate, tags)
 
     def _chapter(self, job: JobFile, report: TaskReport, rate: int) -> Part:
         """A chapter as a part of a file: its final, or for a lossy format that final encoded."""
@@ -232,12 +226,8 @@ class BookBinder:
         if path.is_file():
             return Part(path, length(path), title)
         self._disk.make_folder(folder)
-        temporary = folder / f".{new_id('tmp')}{_ending(format)}"
-        try:
+        with self._disk.making(path) as temporary:
             lasts = encode(sound, seconds, temporary, format, rate)
-            self._disk.rename(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
         return Part(path, lasts, title)
 
     def _folder(self, job_id: str) -> Path:

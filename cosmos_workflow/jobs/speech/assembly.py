@@ -17,7 +17,7 @@ from typing import Any
 from cosmos_workflow.checking.verdict import TimedWord
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.files import Disk
-from cosmos_workflow.ids import digest, new_id
+from cosmos_workflow.ids import digest
 from cosmos_workflow.jobs.document.schema import Audio
 from cosmos_workflow.jobs.speech.chunks import Break
 from cosmos_workflow.jobs.speech.loudness import Leveling, Pieces, level, untouched
@@ -106,14 +106,9 @@ def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, dis
     leveling = level(sounds, audio.normalize) if audio.normalize else untouched(sounds)
     number = 1 + max((final.number for final in _numbered(folder)), default=0)
     stem = f"{name}-{number:03d}"
-    temporary = folder / f".{new_id('tmp')}.{audio.format}"
     spans: list[tuple[int, int]] = []
-    try:
+    with disk.making(folder / f"{stem}.{audio.format}") as temporary:
         frames = write(temporary, sounds.sound(leveling, spans), shape, audio.format)
-        disk.sync(temporary)
-        disk.rename(temporary, folder / f"{stem}.{audio.format}")
-    finally:
-        temporary.unlink(missing_ok=True)
     starts = [start / shape.rate for start, _ in spans]
     stops = [end / shape.rate for _, end in spans]
     spoken = list(zip((piece.text for piece in pieces), starts, stops, strict=True))
