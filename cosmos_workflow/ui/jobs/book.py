@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -26,7 +26,6 @@ from cosmos_workflow.ui.page_view import PageState
 from cosmos_workflow.ui.text import count, shorten_text
 
 if TYPE_CHECKING:
-    from cosmos_workflow.jobs.plan import Mode
     from cosmos_workflow.ui.jobs.editor import JobEditor
 
 SAMPLE = 160
@@ -106,8 +105,8 @@ class JobBook(JobsPart):
             page.on(event, self.count, [self.chapters, self.engine, page.state], [self.note])
         page.on(self.hear.click, self.say, [*choice, page.state], [self.sample], show_progress="minimal", refresh=True)
         page.on(self.close.click, self.leave, [page.state], [self.group])
-        for button, handler in ((self.add, self.add_book), (self.run, self.make_book)):
-            editor.on(button.click, handler, [*choice, self.quotes, *editor.inputs], [self.group, *editor.outputs])
+        for button, run in ((self.add, False), (self.run, True)):
+            editor.on(button.click, self._adder(run), [*choice, self.quotes, *editor.inputs], [self.group, *editor.outputs])
 
     def drop(self, path: str | None, state: PageState) -> list[Any]:
         """Read the book, and show what is in it."""
@@ -163,48 +162,34 @@ class JobBook(JobsPart):
             return markup.player(run)
         return ""
 
-    def add_book(
-        self,
-        chosen: list[int],
-        engine: str,
-        voice: str,
-        quotes: str,
-        opened: str,
-        text: str,
-        state: PageState,
-        request: gr.Request,
-        run: bool = False,
-    ) -> list[Any]:
-        """Make a job of the chosen chapters, and open it."""
-        book, manager = self._book(state), self.manager(request)
-        if not chosen:
-            raise InputError("No chapter is chosen; tick at least one.")
-        self._editor.keep(manager, state, opened, text)
-        numbers = [] if len(chosen) == len(book.chapters) else sorted(chosen)
-        name = state.of(Dropped).path
-        speaks = self._reader(book, engine, quotes) if quotes else None
-        source = name.name if name else ""
-        stored = manager.add_book(book, self._reader(book, engine, voice), numbers, source, speaks)
-        if run:
-            mode: Mode = "resume"
-            manager.run_now(stored.id, mode)
-        state.of(Dropped).book = None
-        toast(f"Added {shorten_text(stored.name, 60)}{', and begun' if run else ''}.")
-        return [gr.Column(visible=False), *self._editor.shown(manager, state, stored.id)]
+    def _adder(self, run: bool) -> Callable[..., list[Any]]:
+        """The handler that makes a job of the chosen chapters and opens it, and has it made where that is wanted."""
 
-    def make_book(
-        self,
-        chosen: list[int],
-        engine: str,
-        voice: str,
-        quotes: str,
-        opened: str,
-        text: str,
-        state: PageState,
-        request: gr.Request,
-    ) -> list[Any]:
-        """Make a job of the chosen chapters, and run it."""
-        return self.add_book(chosen, engine, voice, quotes, opened, text, state, request, True)
+        def add_book(
+            chosen: list[int],
+            engine: str,
+            voice: str,
+            quotes: str,
+            opened: str,
+            text: str,
+            state: PageState,
+            request: gr.Request,
+        ) -> list[Any]:
+            book, manager, dropped = self._book(state), self.manager(request), state.of(Dropped)
+            if not chosen:
+                raise InputError("No chapter is chosen; tick at least one.")
+            self._editor.keep(manager, state, opened, text)
+            numbers = [] if len(chosen) == len(book.chapters) else sorted(chosen)
+            speaks = self._reader(book, engine, quotes) if quotes else None
+            source = dropped.path.name if dropped.path else ""
+            stored = manager.add_book(book, self._reader(book, engine, voice), numbers, source, speaks)
+            if run:
+                manager.run_now(stored.id)
+            dropped.book = None
+            toast(f"Added {shorten_text(stored.name, 60)}{', and begun' if run else ''}.")
+            return [gr.Column(visible=False), *self._editor.shown(manager, state, stored.id)]
+
+        return add_book
 
     def leave(self, state: PageState) -> Any:
         """Forget the book."""
