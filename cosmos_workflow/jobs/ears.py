@@ -61,7 +61,7 @@ class Ears:
         self._on_change = on_change
         self._lock = threading.Lock()
         self._asked: set[tuple[str, str]] = set()
-        self._waiting: dict[tuple[str, str], str] = {}
+        self._waiting: set[tuple[str, str]] = set()
         self._heard: list[str] = []
         self.problems: dict[str, str] = {}
 
@@ -74,7 +74,7 @@ class Ears:
     def listens_for(self, task_id: str) -> bool:
         """Whether a take of a task is still to be heard, or was and isn't taken in."""
         with self._lock:
-            return task_id in self._waiting.values() or task_id in self._heard
+            return task_id in self._heard or any(waiting == task_id for waiting, _ in self._waiting)
 
     def listen(self, task: TaskConfig, runs: Sequence[RunRecord]) -> None:
         """Have takes of a task heard, each once; does nothing for a task that isn't checked."""
@@ -86,7 +86,7 @@ class Ears:
                 if path is None or (task.id, run.id) in self._asked:
                     continue
                 self._asked.add((task.id, run.id))
-                self._waiting[task.id, run.id] = task.id
+                self._waiting.add((task.id, run.id))
             question = self._reader.hearings.question(task, run, path)
 
             def done(verdict: Verdict | None, reason: str, run: RunRecord = run) -> None:
@@ -109,6 +109,6 @@ class Ears:
         with self._lock:
             if reason:
                 self.problems[task.id] = reason
-            self._waiting.pop((task.id, run.id), None)
+            self._waiting.discard((task.id, run.id))
             self._heard.append(task.id)
         self._on_change()

@@ -35,21 +35,17 @@ class Hearings:
 
         Where the task cuts what comes after the last word, as it is then.
         """
-        if task.check is None:
-            return None
-        found = self._verdicts.get(self._store.runs.folder(run.id), self._key(self.question(task, run, Path()), run))
-        return without_tail(found)[0] if found and task.check.trim else found
+        found = self._kept(task, run)
+        return without_tail(found)[0] if found and task.check and task.check.trim else found
 
     def end_of(self, task: TaskConfig, run: RunRecord) -> float | None:
         """The second at which a take is cut, where its task does that and something comes after its last word."""
-        if task.check is None or not task.check.trim:
-            return None
-        found = self._verdicts.get(self._store.runs.folder(run.id), self._key(self.question(task, run, Path()), run))
+        found = self._kept(task, run) if task.check and task.check.trim else None
         return without_tail(found)[1] if found else None
 
     def keep(self, task: TaskConfig, run: RunRecord, verdict: Verdict) -> None:
         """Remember what was heard."""
-        self._verdicts.put(self._store.runs.folder(run.id), self._key(self.question(task, run, Path()), run), verdict)
+        self._verdicts.put(*self._place(task, run), verdict)
 
     def question(self, task: TaskConfig, run: RunRecord, path: Path) -> CheckTask:
         """A take as a recogniser is asked about it: its words as they are written, and as they were spoken."""
@@ -57,6 +53,15 @@ class Hearings:
         said = (written, spoken) if spoken and spoken != written else (written,)
         language = task.language or known_engine(run.engine).language(run.params)
         return CheckTask(path, run.prompt_text, said, language, task.check.model if task.check else "")
+
+    def _kept(self, task: TaskConfig, run: RunRecord) -> Verdict | None:
+        return self._verdicts.get(*self._place(task, run)) if task.check else None
+
+    def _place(self, task: TaskConfig, run: RunRecord) -> tuple[Path, str]:
+        """The folder and the key under which what was heard of a take is kept."""
+        asked = self.question(task, run, Path())
+        key = verdict_key(_sound_of(run), asked.text, asked.said, asked.language, asked.model)
+        return self._store.runs.folder(run.id), key
 
     def _by_sound(self, run: RunRecord, path: Path) -> Verdict:
         from cosmos_workflow.checking.judge import judge_sound
@@ -67,10 +72,6 @@ class Hearings:
             found = judge_sound(path, run.prompt_text)
             self._verdicts.put(folder, key, found)
         return found
-
-    @staticmethod
-    def _key(question: CheckTask, run: RunRecord) -> str:
-        return verdict_key(_sound_of(run), question.text, question.said, question.language, question.model)
 
 
 def best(verdicts: Sequence[Verdict], most: float | None = None) -> int:
