@@ -19,7 +19,7 @@ from cosmos_workflow.cli.options import (
     open_workspace,
     pool_options,
 )
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.errors import InputError, command
 
 if TYPE_CHECKING:
     from cosmos_workflow.books.book import Book
@@ -97,7 +97,7 @@ def book(
         store = JobStore(opened)
         stored = add_book(store, found, reads, numbers, file.name, written, speaks)
         if not run and out is None:
-            typer.echo(f"{stored.path}\nMake it with: cosmos-workflow run {stored.path}")
+            typer.echo(f"{stored.path}\nMake it with {command('run', str(stored.path))}.")
             return
         from cosmos_workflow.cli.run_jobs import run_jobs
 
