@@ -50,7 +50,7 @@ def replaced(text: str, chunks: Sequence[str], place: int, new: str) -> str:
     """
     at = 0
     for number, chunk in enumerate(chunks[: place + 1]):
-        found = re.compile(r"\\s+".join(map(re.escape, chunk.split()))).search(text, at)
+        found = re.compile(r"\s+".join(map(re.escape, chunk.split()))).search(text, at)
         if number == place:
             if found is None:
                 break

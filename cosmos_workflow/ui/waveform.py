@@ -23,6 +23,10 @@ _TONES = {
 """What a fault's colour says: something lacks, something is too much, the sound is bad; the rest is its timing."""
 
 
+_QUIET = 25
+"""A sound that is quieter than this, in per cent of full scale, looks it; any other fills the picture."""
+
+
 def tone_of(fault: str) -> str:
     """The colour of a fault, by its name."""
     return _TONES.get(fault, "timing")
@@ -34,7 +38,9 @@ def waveform(shape: Waveform | None, faults: Sequence[Fault] = ()) -> str:
         return ""
     spans = "".join(_span(fault, shape.seconds) for fault in faults)
     number = len(shape.peaks)
-    bars = "".join(f"M{place} {100 - peak}v{max(2, 2 * peak)}" for place, peak in enumerate(shape.peaks))
+    loudest = max(_QUIET, *shape.peaks)
+    heights = [max(1, round(100 * peak / loudest)) for peak in shape.peaks]
+    bars = "".join(f"M{place} {100 - height}v{2 * height}" for place, height in enumerate(heights))
     return (
         f'<div class="cw-wave" data-wave aria-hidden="true">{spans}'
         f'<svg viewBox="-1 0 {number + 1} 200" preserveAspectRatio="none"><path d="{bars}"/></svg>'
