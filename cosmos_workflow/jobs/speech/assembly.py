@@ -22,7 +22,7 @@ from cosmos_workflow.jobs.document.schema import Audio
 from cosmos_workflow.jobs.speech.chunks import Break
 from cosmos_workflow.jobs.speech.loudness import Leveling, Pieces, level, untouched
 from cosmos_workflow.jobs.speech.sound import common_shape, write
-from cosmos_workflow.jobs.speech.subtitles import placed_words, readable, subrip
+from cosmos_workflow.jobs.speech.subtitles import subrip
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,7 @@ class Piece:
 class Final:
     """A task's finished sound. `state` tells which pieces and settings it was made of; `starts` when each piece begins.
 
-    `note` is empty, or says in a sentence what a listener should know (it is quieter than asked for). `timed` says whether the
-    times of its words were measured.
+    `note` is empty, or says in a sentence what a listener should know (it is quieter than asked for).
     """
 
     number: int
@@ -60,7 +59,6 @@ class Final:
     runs: tuple[str, ...]
     note: str
     created_at: float
-    timed: bool = False
 
     @property
     def files(self) -> dict[str, Path]:
@@ -92,10 +90,8 @@ def pauses_of(pieces: Sequence[Piece], audio: Audio) -> list[float]:
     return [silence if piece.pause is None else piece.pause for piece, silence in zip(pieces, usual, strict=True)]
 
 
-def assemble(
-    pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, disk: Disk | None = None, note: str = ""
-) -> Final:
-    """Put the pieces together as the next final of `folder`, named after `name`; `note` is what a listener should know.
+def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, disk: Disk | None = None) -> Final:
+    """Put the pieces together as the next final of `folder`, named after `name`.
 
     Raises InputError where a piece can't be read, UnavailableError where the disk is full; nothing half done stays then.
     """
@@ -125,9 +121,8 @@ def assemble(
         state=final_state(pieces, audio),
         starts=tuple(round(start, 6) for start in starts),
         runs=tuple(piece.run_id for piece in pieces),
-        note=" ".join(part for part in (note, leveling.note) if part),
+        note=leveling.note,
         created_at=time.time(),
-        timed=any(piece.words for piece in pieces),
     )
     disk.write(folder / f"{stem}.json", _describe(final, pieces, stops, audio, leveling).encode())
     return final
@@ -151,22 +146,6 @@ def restore_subtitles(final: Final, disk: Disk | None = None) -> None:
     (disk or Disk()).write(final.subtitles, subrip(spoken, words).encode())
 
 
-def read_along(final: Final) -> list[dict[str, Any]]:
-    """What is said in a final, piece by piece as plain JSON: `start`, and `words` as pairs of a stretch of text and the second
-    at which it begins, measured where that is known."""
-    told = _content(final.path.with_suffix(".json"))["pieces"]
-    pieces: list[dict[str, Any]] = []
-    for piece in told:
-        start, said = float(piece["start"]), readable(str(piece["text"]))
-        words = [(str(word), float(first), float(last)) for word, first, last in piece.get("words", ())]
-        places = [(place, start + first) for place, first, _ in placed_words(said, words)] or [(0, start)]
-        ends = [*(place for place, _ in places[1:]), len(said)]
-        first_word = [(said[: places[0][0]], start)] if places[0][0] else []
-        parts = [*first_word, *((said[at:end], second) for (at, second), end in zip(places, ends, strict=True))]
-        pieces.append({"start": round(start, 3), "words": [[part, round(second, 3)] for part, second in parts]})
-    return pieces
-
-
 def _numbered(folder: Path) -> list[Final]:
     return [final for path in folder.glob("*.json") if (final := _read(path)) is not None]
 
@@ -186,7 +165,6 @@ def _read(path: Path) -> Final | None:
             runs=tuple(piece["run"] for piece in content["pieces"]),
             note=str(content["note"]),
             created_at=float(content["created_at"]),
-            timed=any(piece.get("words") for piece in content["pieces"]),
         )
     except OSError as error:
         raise WorkflowError(f"{path.parent.name}/{path.name} can't be read: {error.strerror}.") from error

@@ -57,7 +57,7 @@ def _cues(text: str, start: float, end: float, words: Sequence[TimedWord]) -> It
     seconds = (end - start) / _width(said)
     most = min(LINES * LINE, max(1, int(LONGEST / seconds))) if seconds > 0 else LINES * LINE
     begun, place, shown = start, 0, start
-    measured = placed_words(said, words)
+    measured = _placed(said, words)
     for part in _shares(said, most):
         until = begun + seconds * _width(part)
         inside = [(first, last) for at, first, last in measured if place <= at < place + len(part)]
@@ -69,7 +69,7 @@ def _cues(text: str, start: float, end: float, words: Sequence[TimedWord]) -> It
         begun, place, shown = until, place + len(part), min(last, first + LONGEST)
 
 
-def placed_words(said: str, words: Sequence[TimedWord]) -> list[tuple[int, float, float]]:
+def _placed(said: str, words: Sequence[TimedWord]) -> list[tuple[int, float, float]]:
     """Words with their place in what is said; one that isn't found there, in this order, is left out."""
     found: list[tuple[int, float, float]] = []
     at = 0
