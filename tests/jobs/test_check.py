@@ -164,6 +164,27 @@ def test_subtitles_stand_where_the_words_were_heard(checked: JobManager) -> None
     assert int(minutes) * 60 + float(seconds.replace(",", ".")) == pytest.approx(result.seconds / 2, abs=0.1)
 
 
+def test_a_final_from_before_gets_its_words_when_they_are_heard_and_what_is_asked_for(checked: JobManager) -> None:
+    words = " ".join(f"word{number}" for number in range(20))
+    plain = f"engine: tone\nchunking: {{max: 200, target: 200}}\ntext: {words}.\n"
+    job, before = run(checked, plain)
+    by_letters = before.files["subtitles"].read_text()
+    edited = checked.update(job.id, f"check: true\nsubtitles: {{format: both, by: word}}\n{plain}").job
+    assert edited is not None
+    (after,) = checked.orchestrator.run(edited)
+    assert after.files["audio"] == before.files["audio"]
+    assert after.files["subtitles"].read_text().count("-->") == after.files["vtt"].read_text().count("-->") == 20
+    assert before.files["subtitles"].read_text() != by_letters
+    # The tone is heard for half of its time.
+    assert after.seconds is not None
+    assert f"{after.seconds / 2:06.3f}" in after.files["vtt"].read_text().splitlines()[-2]
+    alone = checked.update(job.id, f"check: true\nsubtitles: {{format: vtt}}\n{plain}").job
+    assert alone is not None
+    (last,) = checked.orchestrator.run(alone)
+    assert [path.suffix for path in last.files.values()] == [".wav", ".vtt"]
+    assert not after.files["subtitles"].exists()
+
+
 def test_without_a_recogniser_nothing_begins_and_it_is_said_why(
     checked: JobManager, tone: Callable[[], list[str]], hummer: Humming
 ) -> None:
