@@ -19,7 +19,7 @@ Part = Literal["tuning", "held out"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
 KOKORO_VOICES = ("jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo")
-_ESPEAK_VOICES = ("en-us", "en-gb", "en-us+m3")
+_ESPEAK_VOICES = ("en-us", "en-gb-x-rp", "en-us+m3")
 _ESPEAK_RATE = 155
 _KOKORO, _ESPEAK, _OTHERS = 45, 45, 10
 """Clean pieces: English by Kokoro and by espeak, and other languages by espeak."""

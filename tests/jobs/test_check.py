@@ -116,6 +116,13 @@ def test_what_is_never_good_enough_is_told_and_completed(checked: JobManager, to
     assert checked.choose(job.id, "1", 1, used.id).listen == ()
 
 
+def test_an_engine_that_can_only_say_it_the_same_way_again_isnt_asked_to(checked: JobManager, hummer: Humming) -> None:
+    _, result = run(checked, "engine: espeak\ncheck: true\ntext: She hums.\n")
+    assert (result.status, result.made) == (TaskStatus.COMPLETED, 1)
+    assert "1 piece to listen to: 1; espeak says a text the same way each time, so none was made again." in result.note
+    assert len(hummer.asked) == 1
+
+
 def test_what_comes_after_the_last_word_is_cut_where_the_job_says_so(checked: JobManager) -> None:
     text = JOB.replace("Five mute six seven.", "Five hums six seven.").replace("retries: 2", "retries: 2, trim: true")
     job, result = run(checked, text + "audio: {pause: {paragraph: 0}}\n")
