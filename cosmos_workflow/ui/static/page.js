@@ -125,6 +125,7 @@ window.cosmos = (() => {
       }
       part(".cw-count").textContent = chosen.size ? `${chosen.size} selected` : "";
       part(".cw-none").hidden = chosen.size === 0;
+      countOn(id, chosen, boxes.map((box) => box.closest("tr").dataset.id));
     };
     state.paint = paint;
 
@@ -161,6 +162,29 @@ window.cosmos = (() => {
       if (row && !event.target.closest(".cw-pick")) trigger("select", { id: row.dataset.id });
     });
     follow(props, watch, draw);
+  }
+
+  // Buttons that act on what is selected in a table, with their words; each says how much that is, and how much isn't in view.
+  const ACTS = {
+    "prompts-table": { "add-to-queue": ["Add to Queue", "Add"], "duplicate-prompts": ["Duplicate", "Duplicate"], "delete-prompts": ["Delete", "Delete"] },
+    "queue-table": { "remove-selected": ["Remove selected", "Remove"], "duplicate-items": ["Duplicate", "Duplicate"] },
+  };
+
+  function countOn(id, chosen, there) {
+    const inView = new Set(there);
+    const away = [...chosen].filter((one) => !inView.has(one)).length;
+    const number = (n) => n.toLocaleString("en-US");
+    const words = chosen.size ? ` ${number(chosen.size)}${away ? ` (${number(away)} not shown)` : ""}` : "";
+    for (const [button, [none, some]] of Object.entries(ACTS[id] || {})) {
+      const text = [...(document.getElementById(button)?.childNodes ?? [])].find((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+      const wanted = chosen.size ? some + words : none;
+      if (text && text.data.trim() !== wanted) text.data = wanted;
+    }
+  }
+
+  /** Open a tab by its id. */
+  function openTab(id) {
+    document.querySelector(`#tabs [role=tab]#${id}-button, #tabs [role=tab][data-tab-id=${id}]`)?.click();
   }
 
   // What stands below the rows, and instead of them where there are none.
@@ -229,5 +253,5 @@ window.cosmos = (() => {
     if (document.visibilityState === "visible") document.querySelector("#wake-up")?.click();
   });
 
-  return { follow, table, cards, progress, counter, selected, select };
+  return { follow, table, cards, progress, counter, selected, select, openTab };
 })();
