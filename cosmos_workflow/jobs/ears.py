@@ -53,9 +53,7 @@ def heard_back(reader: JobReader, report: TaskReport) -> HeardBack | None:
     listen = tuple(place + 1 for place in report.listen)
     alone = task.check.retries and all(len(report.pieces[place].takes) == 1 for place in report.listen)
     unchanging = task.engine if listen and alone else ""
-    return HeardBack(
-        task.check.model, len(rates), statistics.median(rates), max(rates), listen, len(report.unheard), unchanging
-    )
+    return HeardBack(task.check.model, len(rates), statistics.median(rates), max(rates), listen, len(report.unheard), unchanging)
 
 
 class Ears:
