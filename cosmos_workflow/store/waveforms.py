@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.files import Disk
 from cosmos_workflow.media import sound_peaks
-from cosmos_workflow.store.records import RunRecord
-from cosmos_workflow.store.runs import Runs
+
+if TYPE_CHECKING:
+    from cosmos_workflow.store.records import RunRecord
+    from cosmos_workflow.store.runs import Runs
 
 FILE = "waveform.json"
 COLUMNS = 120
