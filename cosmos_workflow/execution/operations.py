@@ -157,6 +157,11 @@ class Operations:
         here = sum(slot.state != "away" for slot in self.slots())
         return max(1, len(self.gpu_ids or ()), here)
 
+    @property
+    def has_gpu(self) -> bool:
+        """Whether a GPU works for us, here or on a cluster."""
+        return any(gpu is not None for gpu in (*(self.gpu_ids or ()), *(slot.gpu_id for slot in self.slots())))
+
     def machines(self) -> str:
         """The machines of the cluster that work for us, with their devices; empty where only this one does."""
         devices: dict[str, list[bool]] = {}

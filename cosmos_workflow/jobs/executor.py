@@ -17,7 +17,7 @@ from cosmos_workflow.execution.runner import QueueRunner, RunnerSnapshot, Runner
 from cosmos_workflow.jobs.document.tasks import TaskConfig, slug
 from cosmos_workflow.jobs.ears import Ears, HeardBack, heard_back
 from cosmos_workflow.jobs.plan import ExecutionPlan, TaskPlan, plan_task, queue_items
-from cosmos_workflow.jobs.speech.assembly import assemble, restore_subtitles
+from cosmos_workflow.jobs.speech.assembly import assemble, refresh_subtitles
 from cosmos_workflow.jobs.state import JobReader, TaskReport, TaskStatus
 from cosmos_workflow.jobs.takes import TakeRef
 from cosmos_workflow.queueing.items import ItemStatus, QueueItem
@@ -147,7 +147,9 @@ class TaskExecutor:
         if task.joined and not report.missing:
             try:
                 if report.current and report.final:
-                    restore_subtitles(report.final, self._reader.jobs.disk)
+                    pieces = self._reader.to_join(task, report.pieces, report.chosen)
+                    refresh_subtitles(report.final, pieces, task.subtitles, self._reader.jobs.disk)
+                    report = self._reader.read_task(task, self._reader.look(task.job_id))
                     return self.result(report, made, failed)
                 self.put_together(report)
             except WorkflowError as error:
@@ -164,7 +166,8 @@ class TaskExecutor:
         task = report.task
         pieces = self._reader.to_join(task, report.pieces, report.chosen)
         folder = self._reader.jobs.task_folder(task.id)
-        assemble(pieces, task.audio, folder, f"{slug(task.job_name)}-{task.key}", self._reader.jobs.disk)
+        name = f"{slug(task.job_name)}-{task.key}"
+        assemble(pieces, task.audio, folder, name, self._reader.jobs.disk, task.subtitles)
 
     def result(self, report: TaskReport, made: int = 0, failed: str = "") -> TaskResult:
         """A report as the end of a run."""

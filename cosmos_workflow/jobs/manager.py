@@ -26,6 +26,7 @@ from cosmos_workflow.jobs.books.voices import Reader
 from cosmos_workflow.jobs.books.writing import add_book
 from cosmos_workflow.jobs.document.edit import set_values
 from cosmos_workflow.jobs.document.tasks import JobFile
+from cosmos_workflow.jobs.editing import edit_piece
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, TakeMade, TaskResult
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.plan import CheckedJob
@@ -128,8 +129,8 @@ class JobManager:
     """One owner's jobs, and all that is done with them. Nothing wrong is ever saved; what is saved is whole.
 
     Files: `ids list find get job create read update duplicate delete enable order move upload`; what isn't saved:
-    `draft keep_draft drop_draft`; before it is run: `problems check`. Work: `run_now make_again choose assemble stop`, and
-    run mode: `switch restore join close`. Where everything is: `snapshot report takes choices finals`.
+    `draft keep_draft drop_draft`; before it is run: `problems check`. Work: `run_now make_again choose edit_piece assemble
+    stop`, and run mode: `switch restore join close`. Where everything is: `snapshot report takes choices finals`.
 
     A job is named by its id, a task by its key ("" is the job as a whole), a piece by its place from 0. Every method may be
     called from any thread, and none waits for a job to end but `join` and `close`. Nobody has to tell that something changed:
@@ -367,6 +368,19 @@ class JobManager:
         return report
 
     @_changes
+    def edit_piece(self, job_id: str, key: str, piece: int, text: str) -> None:
+        """Have another text said in a piece, in the job's file or the text file that it names, and make what is missing then.
+
+        Raises InputError where the job has unsaved changes or the piece isn't found in its text; JobFileError, and nothing was
+        changed, where the job would be wrong.
+        """
+        if self.jobs.draft(job_id) is not None:
+            raise InputError("The job has unsaved changes; save or discard them first.")
+        job = self.job(job_id)
+        if edit_piece(self.jobs, job, self.orchestrator.task(job, key), piece, text):
+            self.background.run_now(job_id, "resume", [key])
+
+    @_changes
     def switch(self, on: bool) -> None:
         """Turn run mode on or off. Off stops after the batch that runs; on begins with the first enabled job."""
         self.background.switch(on)
@@ -401,12 +415,12 @@ class JobManager:
         """Where a job is; raises InputError for one that is wrong or isn't there."""
         return self.orchestrator.report(self.job(job_id))
 
-    def takes(self, report: TaskReport, first: int = 0, most: int | None = None) -> builtins.list[PieceTakes]:
-        """The takes of the pieces of a task, of `most` pieces from the place `first`."""
+    def takes(self, report: TaskReport, places: Sequence[int]) -> builtins.list[PieceTakes]:
+        """The takes of the pieces of a task at these places."""
         task, reader = report.task, self.orchestrator.reader
         known, choices = reader.look(task.job_id), self.choices(task.id)
         found: builtins.list[PieceTakes] = []
-        for piece in reader.seek_elsewhere(report.pieces[first : None if most is None else first + most], known):
+        for piece in reader.seek_elsewhere(tuple(report.pieces[place] for place in places), known):
             runs = known.heard(piece)
             verdicts = reader.verdicts(task, runs) if task.joined and runs else [None] * len(runs)
             by_hand = bool(choices.get(piece.digest, Choice()).run_id)

@@ -45,6 +45,10 @@ TRANSITIONS: Mapping[ItemStatus, frozenset[ItemStatus]] = {
 }
 
 
+RETRYABLE = frozenset({ItemStatus.FAILED, ItemStatus.CANCELLED})
+"""How an item ended that a person may want once more."""
+
+
 class TransitionError(RuntimeError):
     """A status was asked to change in a way the table doesn't know: a mistake in this program, not of its user."""
 

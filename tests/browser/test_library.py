@@ -33,6 +33,8 @@ def test_prompts_are_written_found_changed_copied_and_deleted(serve: Callable[..
     page.locator("#save-prompt").click()
     expect(rows).to_have_count(6)
     expect(rows.first).to_contain_text("A clip of mine.")
+    expect(rows.first.locator("input")).not_to_be_checked()
+    rows.first.locator("input").check()
 
     # A selection survives a search, and a reload.
     page.locator("#prompt-search textarea, #prompt-search input").fill("night")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cosmos_workflow.jobs.document.schema import Audio, BookSection, Candidates, Check
+from cosmos_workflow.jobs.document.schema import Audio, BookSection, Candidates, Check, Subtitles
 from cosmos_workflow.jobs.speech.chunks import Chunk
 
 MAX_ID = 100
@@ -57,6 +57,7 @@ class TaskConfig:
     chunks: tuple[Chunk, ...]
     candidates: Candidates = field(default_factory=Candidates)
     audio: Audio = field(default_factory=Audio)
+    subtitles: Subtitles = field(default_factory=Subtitles)
     joined: bool = True
     check: Check | None = None
     language: str = ""

@@ -26,6 +26,14 @@ class Library:
     def __init__(self, page: Page) -> None:
         self._page = page
         self._store = page.store
+        rows = "cw-of-prompts"
+        with gr.Row(elem_classes=["cw-buttons", "cw-stick"]):
+            self.new = gr.Button("New prompt", size="sm", elem_id="new-prompt")
+            self.upload = gr.UploadButton("Import CSV or TXT", size="sm", file_types=[".csv", ".txt"], elem_id="import-prompts")
+            self.everything = gr.Button("Select all", size="sm", elem_id="select-all-prompts", elem_classes=rows)
+            self.edit = gr.Button("Edit", size="sm", elem_id="edit-prompt", elem_classes=rows)
+            self.copy = gr.Button("Duplicate", size="sm", elem_id="duplicate-prompts", elem_classes=rows)
+            self.delete = gr.Button("Delete", size="sm", elem_id="delete-prompts", elem_classes=rows)
         with gr.Row(elem_classes="cw-toolbar"):
             self.search = gr.Textbox(
                 label="Search", placeholder="Text or name", max_lines=1, scale=3, min_width=140, elem_id="prompt-search"
@@ -33,13 +41,6 @@ class Library:
             self.kind = gr.Dropdown(
                 FILTERS, value="all", label="Show", scale=1, min_width=150, filterable=False, elem_id="prompt-filter"
             )
-        with gr.Row(elem_classes="cw-buttons"):
-            self.new = gr.Button("New prompt", size="sm", elem_id="new-prompt")
-            self.edit = gr.Button("Edit", size="sm", elem_id="edit-prompt", elem_classes="cw-for-rows")
-            self.copy = gr.Button("Duplicate", size="sm", elem_id="duplicate-prompts", elem_classes="cw-for-rows")
-            self.delete = gr.Button("Delete", size="sm", elem_id="delete-prompts", elem_classes="cw-for-rows")
-            self.upload = gr.UploadButton("Import CSV or TXT", size="sm", file_types=[".csv", ".txt"], elem_id="import-prompts")
-            self.everything = gr.Button("Select all", size="sm", elem_id="select-all-prompts", elem_classes="cw-for-rows")
         self.question = Question(page, "delete-prompts", "Delete")
         self.editor = PromptEditor(page)
         self.table = components.table(TABLE)
@@ -71,10 +72,14 @@ class Library:
         self._store.prompts.save([Prompt(known.text, known.inputs, name=known.name) for known in chosen], owner_of(request))
         toast(f"Duplicated {count(len(chosen), 'prompt')}.")
 
-    def ask_delete(self, ids: list[str], request: gr.Request) -> list[Any]:
-        """Ask, saying how many."""
-        chosen = [prompt.id for prompt in chosen_prompts(self._store, ids, owner_of(request))]
-        question = f"Delete {count(len(chosen), 'prompt')} from the library? What is queued or was made stays."
+    def ask_delete(self, ids: list[str], search: str, kind: str, request: gr.Request) -> list[Any]:
+        """Ask, saying how many, and how many of them the search and the filter hide."""
+        owner = owner_of(request)
+        chosen = [prompt.id for prompt in chosen_prompts(self._store, ids, owner)]
+        matching = {prompt.id for prompt in matching_prompts(self._store, owner, search, kind)}
+        hidden = sum(prompt_id not in matching for prompt_id in chosen)
+        among = f", {hidden:,} of them hidden by the search or the filter" if hidden else ""
+        question = f"Delete {count(len(chosen), 'prompt')} from the library{among}? What is queued or was made stays."
         return self.question.shown(question, chosen)
 
     def confirm_delete(self, ids: tuple[str, ...], request: gr.Request) -> list[Any]:
@@ -103,14 +108,13 @@ class Library:
         page.on(self.new.click, editor.open_new, None, editor.outputs)
         page.on(self.edit.click, editor.open_selected, [selection], editor.outputs, js=chosen)
         page.on(self.table.select, editor.open_row, None, editor.outputs)
-        page.on(self.delete.click, self.ask_delete, [selection], question.outputs, js=chosen)
+        page.on(self.delete.click, self.ask_delete, [selection, self.search, self.kind], question.outputs, js=chosen)
         copied = page.on(self.copy.click, self.duplicate, [selection], None, js=chosen)
         deleted = page.on(question.yes.click, self.confirm_delete, [question.subject], [question.group, selection])
         imported = page.on(self.upload.upload, self.import_file, [self.upload], [selection])
-        saved = page.on(editor.frame.save.click, editor.save, editor.inputs, [editor.frame.group, selection])
+        saved = page.on(editor.frame.save.click, editor.save, editor.inputs, [editor.frame.group])
         everything = page.on(self.everything.click, self.all_ids, [self.search, self.kind], [selection])
         for event in (copied, deleted, imported, saved):
             page.on(event.success, self.show, filters, shown)
         for event in (deleted, imported, everything):
             page.on(event.success, None, [selection], None, js=components.select_in(TABLE))
-        page.on(saved.success, None, [selection], None, js=components.also_select_in(TABLE))

@@ -67,10 +67,10 @@ class Results:
             )
         (clear,) = components.row_buttons(("Delete all that match", "delete-runs"))
         self.question = Question(page, "delete-run", "Delete")
-        with gr.Column(visible=False, elem_classes="cw-ask") as panel:
+        with gr.Column(visible=False, elem_classes=list(components.PANEL)) as panel:
             details = gr.HTML(elem_id="run-details", apply_default_css=False)
-            with gr.Row(elem_classes="cw-buttons"):
-                close = gr.Button("Close details", size="sm", elem_id="close-run")
+            with gr.Row(elem_classes=["cw-buttons", "cw-panel-end"]):
+                close = gr.Button("Close details", size="sm", elem_id="close-run", elem_classes="cw-close")
         self.gallery = components.cards(GALLERY, ("open", "again", "reuse", "remove"))
         self.pager = Pager(page, GALLERY, SHOWN_AT_ONCE)
 
