@@ -6,11 +6,10 @@ is the only one that is kept, since it is always possible to put it together aga
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from cosmos_workflow.books.output.binding import Part, bind, encode, length
@@ -20,6 +19,7 @@ from cosmos_workflow.books.reading.cover import cover_of
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.files import Disk, file_errors
 from cosmos_workflow.ids import digest
+from cosmos_workflow.jobs.books.record import MADE, RECORD, BookChapter, BookFile, BookFinal, described, read_record
 from cosmos_workflow.jobs.books.writing import FOLDER
 from cosmos_workflow.jobs.document.schema import BookSection
 from cosmos_workflow.jobs.document.tasks import BookInfo, JobFile, slug
@@ -27,55 +27,7 @@ from cosmos_workflow.jobs.speech.sound import probe
 from cosmos_workflow.jobs.state import TaskReport
 from cosmos_workflow.jobs.store import JobStore
 
-RECORD = "book.json"
-_MADE, _ENCODED = "made", "encoded"
-
-
-@dataclass(frozen=True, slots=True)
-class BookChapter:
-    """A chapter in a file of the book: its task's key, its title, where it begins and ends in seconds."""
-
-    key: str
-    title: str
-    start: float
-    end: float
-
-
-@dataclass(frozen=True, slots=True)
-class BookFile:
-    """A file of the book with its chapters."""
-
-    path: Path
-    seconds: float
-    chapters: tuple[BookChapter, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BookFinal:
-    """A book as it was put together last: its files, the titles of chapters that aren't in it, and those that are in it as they
-    were before their last change. `state` tells what it was made of."""
-
-    title: str
-    authors: tuple[str, ...]
-    narrator: str
-    files: tuple[BookFile, ...]
-    missing: tuple[str, ...]
-    stale: tuple[str, ...]
-    cover: Path | None
-    state: str
-    created_at: float
-
-    @property
-    def seconds(self) -> float:
-        """How long all of it lasts."""
-        return sum(file.seconds for file in self.files)
-
-    @property
-    def note(self) -> str:
-        """What a listener should know; empty for a whole book."""
-        missing = f"Not in it yet: {', '.join(self.missing[:5])}{_more(self.missing)}." if self.missing else ""
-        stale = f"From before the last change: {', '.join(self.stale[:5])}{_more(self.stale)}." if self.stale else ""
-        return " ".join(part for part in (missing, stale) if part)
+_ENCODED = "encoded"
 
 
 class BookBinder:
@@ -87,41 +39,14 @@ class BookBinder:
 
     def find(self, job_id: str) -> BookFinal | None:
         """The book as it was put together last; None before that, or where its files were deleted."""
-        folder = self._folder(job_id)
-        try:
-            told = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-            files = tuple(
-                BookFile(
-                    folder / _MADE / str(file["file"]),
-                    float(file["seconds"]),
-                    tuple(
-                        BookChapter(str(key), str(title), float(start), float(end)) for key, title, start, end in file["chapters"]
-                    ),
-                )
-                for file in told["files"]
-            )
-            cover = folder / _MADE / "cover.jpg"
-            found = BookFinal(
-                title=str(told["title"]),
-                authors=tuple(told["authors"]),
-                narrator=str(told["narrator"]),
-                files=files,
-                missing=tuple(told["missing"]),
-                stale=tuple(told["stale"]),
-                cover=cover if cover.is_file() else None,
-                state=str(told["state"]),
-                created_at=float(told["created_at"]),
-            )
-        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
-            return None
-        return found if files and all(file.path.is_file() for file in files) else None
+        return read_record(self._folder(job_id))
 
-    def encode(self, job: JobFile, report: TaskReport) -> None:
-        """Encode a chapter that is there, if its book's format wants that and it isn't encoded yet."""
+    def encode(self, job: JobFile, report: TaskReport, stop: Event | None = None) -> None:
+        """Encode a chapter that is there, if its book's format wants that and it isn't encoded yet; `stop` leaves it undone."""
         if job.book is None or report.final is None or FORMATS[job.book.section.format].lossless:
             return
         # A book's rate is its highest one: a chapter of another rate than the first is encoded again by `bind`.
-        self._chapter(job, report, _rate(job.book.section, [report]))
+        self._chapter(job, report, _rate(job.book.section, [report]), stop)
 
     def bind(self, job: JobFile, reports: Iterable[TaskReport]) -> BookFinal | None:
         """Put the book together from the chapters that are there, unless that was done; None where there is none at all."""
@@ -142,7 +67,7 @@ class BookBinder:
     ) -> BookFinal:
         section = book.section
         folder = self._folder(job.id)
-        made = folder / _MADE
+        made = folder / MADE
         self._disk.make_folder(made)
         rate = _rate(section, there)
         cover = _cover(book)
@@ -184,7 +109,7 @@ class BookBinder:
             state=state,
             created_at=time.time(),
         )
-        self._disk.write(folder / RECORD, _described(final).encode())
+        self._disk.write(folder / RECORD, described(final).encode())
         _keep_only(made, {*(file.path.name for file in files), *(["cover.jpg"] if cover else [])})
         _keep_only(folder / _ENCODED, {part.path.name for _, _, part in chapters if part.path} | _silences(folder / _ENCODED))
         return final
@@ -193,7 +118,7 @@ class BookBinder:
         with self._disk.making(path) as temporary:
             return bind(parts, temporary, format, rate, tags)
 
-    def _chapter(self, job: JobFile, report: TaskReport, rate: int) -> Part:
+    def _chapter(self, job: JobFile, report: TaskReport, rate: int, stop: Event | None = None) -> Part:
         """A chapter as a part of a file: its final, or for a lossy format that final encoded."""
         final, section = report.final, job.book.section if job.book else None
         if final is None or section is None:
@@ -202,7 +127,7 @@ class BookBinder:
         if format.lossless:
             return Part(final.path, final.seconds, report.task.title)
         mark = digest({"final": final.state, "made": final.created_at, "format": section.format, "rate": rate})[:12]
-        return self._encoded(job, f"{report.task.key}-{mark}", final.path, final.seconds, rate, report.task.title)
+        return self._encoded(job, f"{report.task.key}-{mark}", final.path, final.seconds, rate, report.task.title, stop)
 
     def _with_silence(self, job: JobFile, chapters: Sequence[Part], rate: int) -> list[Part]:
         silence = job.book.section.silence if job.book else BookSection().silence
@@ -219,7 +144,16 @@ class BookBinder:
             return [Part(None, seconds)]
         return [self._encoded(job, f"_{seconds:g}-{rate}", None, seconds, rate, "")]
 
-    def _encoded(self, job: JobFile, name: str, sound: Path | None, seconds: float, rate: int, title: str) -> Part:
+    def _encoded(
+        self,
+        job: JobFile,
+        name: str,
+        sound: Path | None,
+        seconds: float,
+        rate: int,
+        title: str,
+        stop: Event | None = None,
+    ) -> Part:
         format = job.book.section.format if job.book else "m4b"
         folder = self._folder(job.id) / _ENCODED
         path = folder / f"{name}{_ending(format)}"
@@ -227,7 +161,7 @@ class BookBinder:
             return Part(path, length(path), title)
         self._disk.make_folder(folder)
         with self._disk.making(path) as temporary:
-            lasts = encode(sound, seconds, temporary, format, rate)
+            lasts = encode(sound, seconds, temporary, format, rate, stop)
         return Part(path, lasts, title)
 
     def _folder(self, job_id: str) -> Path:
@@ -259,27 +193,6 @@ def _state(book: BookInfo, wanted: Sequence[TaskReport]) -> str:
     return digest(told)
 
 
-def _described(final: BookFinal) -> str:
-    content = {
-        "title": final.title,
-        "authors": final.authors,
-        "narrator": final.narrator,
-        "files": [
-            {
-                "file": file.path.name,
-                "seconds": file.seconds,
-                "chapters": [[one.key, one.title, one.start, one.end] for one in file.chapters],
-            }
-            for file in final.files
-        ],
-        "missing": final.missing,
-        "stale": final.stale,
-        "state": final.state,
-        "created_at": final.created_at,
-    }
-    return json.dumps(content, ensure_ascii=False, indent=1)
-
-
 def _ending(format: str) -> str:
     # What is in it is a book's part, and no book: a player that finds it shows it as a sound.
     return ".m4a" if format == "m4b" else f".{format}"
@@ -294,7 +207,3 @@ def _keep_only(folder: Path, names: set[str]) -> None:
         for path in folder.iterdir() if folder.is_dir() else ():
             if path.name not in names:
                 path.unlink()
-
-
-def _more(titles: Sequence[str]) -> str:
-    return f" and {len(titles) - 5} more" if len(titles) > 5 else ""
