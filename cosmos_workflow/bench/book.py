@@ -59,8 +59,8 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class BookFigure:
-    """`seconds` from the file to the final, `own`, `engine` and `codec` CPU seconds, the last of which are part of our own, `bound`
-    seconds to put it together again alone, `made_peak` the most memory in MB of this process until then.
+    """`seconds` from the file to the final; `own`, `engine` and `codec` CPU seconds, the last of which are part of our own;
+    `bound` seconds to put it together again alone, `made_peak` the most memory in MB of this process until then.
 
     `large` is the book that is only read, cut and planned: characters, the peak of memory in MB, and seconds until the Jobs tab
     has it after a start of the program. `look` are the milliseconds of a later look at it, at the 95th percentile, once all of it
@@ -185,16 +185,16 @@ def _codec(sounds: list[Path]) -> float:
 
     used = 0.0
     for path in sounds:
-        samples, rate = soundfile.read(str(path), dtype="int16")
+        rate = soundfile.info(str(path)).samplerate
         coder = av.AudioCodecContext.create(FORMATS["m4b"].codec, "w")
         coder.sample_rate, coder.format, coder.layout, coder.bit_rate = rate, "fltp", "mono", bit_rate("m4b", rate)
         coder.options = dict(FORMATS["m4b"].coder)
-        frame = av.AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
-        frame.sample_rate = rate
-        begun = time.process_time()
-        coder.encode(frame)
-        coder.encode(None)
-        used += time.process_time() - begun
+        for samples in soundfile.blocks(str(path), 1 << 16, dtype="int16"):
+            frame = av.AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
+            frame.sample_rate = rate
+            begun = time.process_time()
+            coder.encode(frame)
+            used += time.process_time() - begun
     return used
 
 
