@@ -16,15 +16,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Self
 
-from cosmos_workflow.gpu_dispatch.arguments import check_caller, check_limit, check_setup, number_workers, worker_name
-from cosmos_workflow.gpu_dispatch.channel import NOTHING, Payload, dumps
-from cosmos_workflow.gpu_dispatch.devices import require_gpus, worker_environ
-from cosmos_workflow.gpu_dispatch.events import Event, SlotStatus, TaskId
-from cosmos_workflow.gpu_dispatch.process import Process, WorkerProcess
-from cosmos_workflow.gpu_dispatch.scheduler import Scheduler
-from cosmos_workflow.gpu_dispatch.slots import Rules, Slot
-from cosmos_workflow.gpu_dispatch.tasks import ANY, Pin
-from cosmos_workflow.gpu_dispatch.worker import BaseWorker
+from .arguments import check_caller, check_limit, check_setup, number_workers, worker_reference
+from .channel import NOTHING, Payload, dumps
+from .devices import require_gpus, worker_environ
+from .events import Event, SlotStatus, TaskId
+from .process import Process, WorkerProcess
+from .scheduler import Scheduler
+from .slots import Rules, Slot
+from .tasks import ANY, Pin
+from .worker import BaseWorker
 
 _LONGEST_WAIT = 3600.0  # seconds; the system knows no wait of a month
 
@@ -86,9 +86,10 @@ class WorkerPool:
         for name, limit in (("setup", setup_timeout), ("cleanup", cleanup_timeout)):
             check_limit(f"{name}_timeout", limit)
         check_limit("cancel_grace", cancel_grace)
+        worker = worker_reference(worker_cls)
         rules = Rules(
-            worker=worker_name(worker_cls),
-            with_main=not isinstance(worker_cls, str),
+            worker=worker,
+            with_main=not (isinstance(worker_cls, str) or isinstance(worker, bytes)),
             base_seed=base_seed,
             setup_timeout=setup_timeout,
             cleanup_timeout=cleanup_timeout,
@@ -243,6 +244,14 @@ class WorkerPool:
         and tells of it, until it raises PoolClosedError. May be called again, to be less patient."""
         with self._changing():
             self._scheduler.close(graceful, timeout)
+
+    def wake(self) -> None:
+        """Have `events`, if it waits, return now."""
+        with self._lock:
+            self._require_ours()
+            if not self._closed:
+                with suppress(BlockingIOError):  # there are enough wake-ups already
+                    os.write(self._wake_w, b"\0")
 
     def shutdown(self, graceful: bool = True, timeout: float | None = 30.0) -> list[Event]:
         """End everything and return what happened meanwhile.

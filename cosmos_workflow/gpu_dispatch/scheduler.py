@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cosmos_workflow.gpu_dispatch.channel import NOTHING, Payload
-from cosmos_workflow.gpu_dispatch.events import Event, Outcome, TaskError, TaskId
-from cosmos_workflow.gpu_dispatch.process import Process
-from cosmos_workflow.gpu_dispatch.slots import Rules, Slot
-from cosmos_workflow.gpu_dispatch.tasks import ANY, Backlog, Pin, Task
+from .channel import NOTHING, Payload
+from .events import Event, Outcome, TaskError, TaskId
+from .process import Process
+from .slots import Rules, Slot
+from .tasks import ANY, Backlog, Pin, Task
 
 _AHEAD = 0.005  # seconds of work that may be sent ahead to a worker: what a slower task would wait
 _SLOW = 0.01  # seconds after which what was sent behind a task goes to a worker that is idle

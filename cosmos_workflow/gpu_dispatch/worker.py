@@ -7,8 +7,8 @@ import threading
 from collections import deque
 from typing import Any, ClassVar, NamedTuple
 
-from cosmos_workflow.gpu_dispatch import files
-from cosmos_workflow.gpu_dispatch.channel import Channel, Frame, Kind, dumps
+from . import files
+from .channel import Channel, Frame, Kind, dumps
 
 
 class TaskCancelledError(Exception):
@@ -54,9 +54,10 @@ class BaseWorker:
 
 class Boot(NamedTuple):
     """All that a worker process is told before it is set up. `preparation` is what multiprocessing's spawn
-    would tell it: paths, arguments and, if the worker's class lives there, the main module."""
+    would tell it: paths, arguments and, if the worker's class lives there, the main module. `worker` is ``module:Class``, or the
+    class itself in a pickle."""
 
-    worker: str
+    worker: str | bytes
     gpu_id: int | None
     seed: int
     preparation: dict[str, Any]

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from cosmos_workflow.gpu_dispatch.events import (
+from ..events import (
     Event,
     SetupFailed,
     TaskError,

@@ -13,8 +13,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from cosmos_workflow.gpu_dispatch.devices import Gpu, discover_gpus
-from cosmos_workflow.gpu_dispatch.events import (
+from ..devices import Gpu, discover_gpus
+from ..events import (
     Event,
     SetupFailed,
     TaskError,
@@ -23,7 +23,7 @@ from cosmos_workflow.gpu_dispatch.events import (
     TaskTimeout,
     WorkerDied,
 )
-from cosmos_workflow.gpu_dispatch.ui.stats import Stats, Status, WorkerStats, last_line
+from .stats import Stats, Status, WorkerStats, last_line
 
 _STYLES: dict[Status, str] = {
     "initializing": "blue",
