@@ -94,6 +94,7 @@ def _set_up_and_work(link: Link) -> bool:
         link.send(Kind.SETUP_FAILED, Raised.of(error))
         return False
     del setup
+    link.know_threads(0)
     link.send(Kind.READY)
     while (frame := link.take()).kind is not Kind.EXIT:
         if frame.kind is Kind.RUN or link.permitted(frame.seq):

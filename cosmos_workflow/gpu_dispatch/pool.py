@@ -21,6 +21,7 @@ from .channel import NOTHING, Payload, dumps
 from .devices import require_gpus, worker_environ
 from .events import Event, SlotStatus, TaskId
 from .process import Process, WorkerProcess
+from .reuse import HandedOut
 from .scheduler import Scheduler
 from .slots import Rules, Slot
 from .tasks import ANY, Pin
@@ -103,6 +104,7 @@ class WorkerPool:
         )
         self._scheduler = Scheduler(rules, self._launch, prefetch)
         self._scheduler.slots += self._first_slots(gpu_ids)
+        self._handed_out = HandedOut()
         self._closed = False
         self.error: Exception | None = None
         self._pid = os.getpid()
@@ -155,7 +157,8 @@ class WorkerPool:
         loads it for nobody yet, else to a slot without a process; else an idle worker with another
         setup leaves, or one that loads another for nobody is ended, and a new one comes.
         `timeout` counts from the task's start, in seconds. Data that can't be pickled is reported
-        as an event, like every other failure; arrays in it must not be changed until the outcome.
+        as an event, like every other failure; arrays in it must not be changed until the outcome, and a RuntimeWarning
+        says so where that is noticed.
         """
         check_setup(setup)
         check_limit("a timeout", timeout)
@@ -171,9 +174,12 @@ class WorkerPool:
             error = f"the task can't be pickled\n{traceback.format_exc()}"
         with self._lock:
             self._require_open("takes no more tasks")
-            task_id = self._scheduler.submit(task_id, payload, error, setup or {}, timeout, gpu_id)
+            large = self._handed_out.look(payload.buffers) if payload.buffers else {}
+            task = self._scheduler.submit(task_id, payload, error, setup or {}, timeout, gpu_id)
+            if large:
+                self._handed_out.keep(large, task)
             self._stir()
-        return task_id
+        return task.id
 
     def cancel(self, task_id: TaskId) -> None:
         """Drop a task that waits; ask the worker that runs it to stop, and kill it after

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from multiprocessing import spawn
+from multiprocessing.process import ORIGINAL_DIR  # pyright: ignore[reportAttributeAccessIssue]
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -98,10 +98,9 @@ class WorkerProcess:
         # In our own order, so that nothing comes before the standard library that doesn't here; and this package is the same one.
         path = search_path() if path is None else path
         code = f"import sys; sys.path[:] = {list(path)!r}; from {_CHILD} import {start}; {start}{fds}"
-        flags = subprocess._args_from_interpreter_flags()  # pyright: ignore[reportAttributeAccessIssue] - what spawn uses
         try:
             self._popen = subprocess.Popen(
-                [sys.executable, *flags, "-c", code, name],
+                [sys.executable, *interpreter_flags(), "-c", code, name],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL if quiet else None,
                 stderr=self._stderr.theirs,
@@ -207,6 +206,13 @@ def _let_all_go() -> None:
 os.register_at_fork(after_in_child=_let_all_go)
 
 
+def interpreter_flags() -> list[str]:
+    """What this interpreter was started with (-O, -W, -X and the like), as spawn passes it on, and every -X."""
+    known = {"dev", "faulthandler", "tracemalloc", "importtime", "frozen_modules", "showrefcount", "utf8"}
+    others = [f"-X{name}" if value is True else f"-X{name}={value}" for name, value in sys._xoptions.items() if name not in known]
+    return [*subprocess._args_from_interpreter_flags(), *others]  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def search_path() -> list[str]:
     """Where this process looks for modules, as another one can do it."""
     try:
@@ -223,10 +229,18 @@ def preparation(with_main: bool, same_machine: bool) -> dict[str, Any]:
         with suppress(FileNotFoundError):  # it was deleted
             data["dir"] = str(Path.cwd())
     if with_main:
-        found = spawn.get_preparation_data("")
-        keys = ("init_main_from_name", "init_main_from_path")
-        data.update({key: found[key] for key in keys if key in found})
+        data |= _main_module()
     return data
+
+
+def _main_module() -> dict[str, str]:
+    """As in spawn's `get_preparation_data`, which fails in a folder that was deleted."""
+    main = sys.modules["__main__"]
+    if getattr(main, "__spec__", None) is not None:
+        return {"init_main_from_name": main.__spec__.name}  # pyright: ignore[reportOptionalMemberAccess]
+    if (file := getattr(main, "__file__", None)) is None:
+        return {}
+    return {"init_main_from_path": os.path.normpath(Path(ORIGINAL_DIR or "") / file)}
 
 
 def describe_exit(exitcode: int | None) -> str:

@@ -48,7 +48,7 @@ class Scheduler:
 
     def submit(
         self, task_id: TaskId, payload: Payload, error: str | None, setup: Mapping[str, Any], timeout: float | None, pin: Pin
-    ) -> TaskId:
+    ) -> Task:
         """Take a task on; `error` says why it couldn't be pickled."""
         seq = next(self._numbers)
         task_id = seq if task_id is None else task_id
@@ -62,7 +62,7 @@ class Scheduler:
             self.fail_unservable()
         else:
             self.settle(task, TaskError(task_id, error, None, "unpicklable"))
-        return task_id
+        return task
 
     def cancel(self, task_id: TaskId) -> None:
         """Drop a task that waits, ask the worker of one that runs; nothing for one that is over."""
