@@ -77,8 +77,9 @@ def test_a_program_that_ignores_its_children_is_not_told_that_a_killed_one_exite
 
 def test_a_second_ctrl_c_kills_at_once(tmp_path: Path):
     code = (
-        f"import sys; sys.path.insert(0, {TESTS!r})\n"
+        f"import signal, sys; sys.path.insert(0, {TESTS!r})\n"
         "from cosmos_workflow.gpu_dispatch import Dispatcher\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"Dispatcher('faults.ignores_cancel:Worker', [None], cancel_grace=3600).run([{str(tmp_path)!r}])\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) as program:
