@@ -178,7 +178,8 @@ class WorkerPool:
             task = self._scheduler.submit(task_id, payload, error, setup or {}, timeout, gpu_id)
             if large:
                 self._handed_out.keep(large, task)
-            self._stir()
+            if self._turn.locked() or not self._scheduler.hand_at_once(task):
+                self._stir()
         return task.id
 
     def cancel(self, task_id: TaskId) -> None:

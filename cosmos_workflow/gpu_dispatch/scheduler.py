@@ -64,6 +64,18 @@ class Scheduler:
             self.settle(task, TaskError(task_id, error, None, "unpicklable"))
         return task
 
+    def hand_at_once(self, task: Task) -> bool:
+        """Whether a worker that idles has been sent `task`, nothing else waiting. Not while the loop waits on the sockets."""
+        idle = [slot for slot in self.slots if slot.state == "idle"]
+        fitting = [slot for slot in idle if slot.free and slot.setup == task.setup and slot.accepts(task)]
+        if not fitting or self.closing or self._backlog.heads()[:1] != [task]:
+            return False
+        slot = min(fitting, key=lambda slot: slot.idle_since)
+        self._backlog.pop(task)
+        slot.hand(task)
+        slot.flush()
+        return True
+
     def cancel(self, task_id: TaskId) -> None:
         """Drop a task that waits, ask the worker of one that runs; nothing for one that is over."""
         if task := self._tasks.get(task_id):

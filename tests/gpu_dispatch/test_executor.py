@@ -108,6 +108,7 @@ def test_asyncio_awaits_one_and_iterates_over_many(two: Executor):
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        first = None
         async for outcome in two.amap(iter(int, 1)):
             first = outcome.unwrap()
             break
