@@ -339,11 +339,6 @@ class JobManager:
         """Put a job's book together anew from the chapters that are there; None for a job that is no book."""
         return self.orchestrator.bind(self.job(job_id))
 
-    def books(self) -> builtins.list[tuple[str, BookFinal]]:
-        """The books that were put together, each with its job's id, the newest first."""
-        found = [(job_id, book) for job_id in self.jobs.ids() if (book := self.book(job_id))]
-        return sorted(found, key=lambda entry: entry[1].created_at, reverse=True)
-
     @_changes
     def add_book(
         self, book: Book, reader: Reader, numbers: Collection[int] = (), source: str = "", dialogue: Reader | None = None
