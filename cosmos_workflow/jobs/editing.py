@@ -34,8 +34,7 @@ def edit_piece(jobs: JobStore, job: JobFile, task: TaskConfig, piece: int, text:
             continue
         if isinstance(level.get("text"), str):
             changed = set_values(job.source, {(*location, "text"): replaced(level["text"], chunks, piece, new)})
-            jobs.check(changed, job.id)
-            jobs.write(job.id, changed)
+            jobs.save(job.id, changed)
             return True
         if isinstance(level.get("text_file"), str):
             _write_file(jobs, job, level["text_file"], chunks, piece, new)

@@ -194,9 +194,8 @@ class JobManager:
             raise InputError(
                 "The file was changed meanwhile by somebody else; copy your text, load the file again, and put it in."
             )
-        self.jobs.check(text, job_id)
-        self.jobs.write(job_id, text)
-        return self.jobs.get(job_id)
+        self.jobs.get(job_id)
+        return self.jobs.save(job_id, text)
 
     def duplicate(self, job_id: str) -> StoredJob:
         """A copy with a name of its own; what the first one has made of it isn't made again."""
@@ -440,6 +439,7 @@ class JobManager:
     def _look(self, last: JobsSnapshot | None) -> JobsSnapshot:
         state = self.background.state()
         entries = tuple(self.list())
+        self.orchestrator.reader.keep_only({entry.stored.id for entry in entries})
         reports = [report for entry in entries if entry.report for report in entry.report.tasks]
         left = {report.task.id: task_left for report in reports if (task_left := self.orchestrator.left_of(report))}
         if state.running and state.snapshot and state.snapshot.left:
@@ -461,11 +461,10 @@ class JobManager:
             return JobEntry(replace(stored, problem=f"It can't be told where this job is ({told(error)})."), None)
 
     def _add(self, job_id: str, text: str) -> StoredJob:
-        self.jobs.check(text, job_id)
         before = self.jobs.ids()
-        self.jobs.write(job_id, text)
+        stored = self.jobs.save(job_id, text)
         self.jobs.set_order([*before, job_id])
-        return self.jobs.get(job_id)
+        return stored
 
     def _from_template(self, template: str) -> str:
         found = TEMPLATES.get(template)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from cosmos_workflow.checking.records import Verdicts, verdict_key
+from cosmos_workflow.checking.records import FILE, Verdicts, verdict_key
 from cosmos_workflow.checking.verdict import Fault, Verdict, without_tail
 from cosmos_workflow.checking.worker import CheckTask
 from cosmos_workflow.engines.registry import known_engine
+from cosmos_workflow.files import file_stamp
 from cosmos_workflow.jobs.document.tasks import TaskConfig
 from cosmos_workflow.jobs.speech.subtitles import readable
 from cosmos_workflow.store.records import RunRecord
@@ -42,6 +43,10 @@ class Hearings:
         """The second at which a take is cut, where its task does that and something comes after its last word."""
         found = self._kept(task, run) if task.check and task.check.trim else None
         return without_tail(found)[1] if found else None
+
+    def stamp(self, run: RunRecord) -> tuple[int, ...]:
+        """Another value once something was heard of a run's takes, by whatever program."""
+        return file_stamp(self._store.runs.folder(run.id) / FILE)
 
     def keep(self, task: TaskConfig, run: RunRecord, verdict: Verdict) -> None:
         """Remember what was heard."""
