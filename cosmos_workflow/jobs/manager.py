@@ -20,6 +20,7 @@ from cosmos_workflow.config import assets_dir
 from cosmos_workflow.engines.registry import told
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, list_choices, shorten
 from cosmos_workflow.execution.estimates import TimeLeft
+from cosmos_workflow.jobs.again import counted_again
 from cosmos_workflow.jobs.background import BackgroundState, JobBackground
 from cosmos_workflow.jobs.books.final import BookFinal
 from cosmos_workflow.jobs.books.voices import Reader
@@ -439,6 +440,13 @@ class JobManager:
     def _look(self, last: JobsSnapshot | None) -> JobsSnapshot:
         state = self.background.state()
         entries = tuple(self.list())
+        if state.again and (snapshot := state.snapshot):
+            entries = tuple(
+                replace(entry, report=counted_again(entry.report, snapshot))
+                if entry.report and entry.stored.id == state.running
+                else entry
+                for entry in entries
+            )
         self.orchestrator.reader.keep_only({entry.stored.id for entry in entries})
         reports = [report for entry in entries if entry.report for report in entry.report.tasks]
         left = {report.task.id: task_left for report in reports if (task_left := self.orchestrator.left_of(report))}

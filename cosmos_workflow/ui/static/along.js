@@ -5,11 +5,11 @@
     const { piece } = paragraph;
     if (!piece) return;
     paragraph.piece = null;
-    paragraph.replaceChildren(...piece.words.map(([text, second]) => {
+    paragraph.replaceChildren(...piece.words.flatMap(([text, second]) => {
       const word = document.createElement("span");
       word.dataset.at = (region.offset + second).toFixed(2);
-      word.textContent = text;
-      return word;
+      word.textContent = text.trimEnd();
+      return [word, text.slice(word.textContent.length)];
     }));
     region.timed = null;
   }
