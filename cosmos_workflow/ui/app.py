@@ -62,6 +62,7 @@ def build(sessions: Sessions, managers: JobManagers | None = None) -> gr.Blocks:
                     lambda run, owner: [gr.Tabs(selected="prompts"), *prompts.load(run, owner)],
                     prompts.after_load,
                     lambda owner: shelf_of(jobs.of(owner)),
+                    lambda: jobs.heard.heard,
                 )
         with jobs_tab:
             JobsTab(page, jobs, jobs_tab, [prompts_tab, queue_tab, results_tab])

@@ -35,7 +35,7 @@ class Results:
     """What jobs have made, and the gallery of the rest, with its filters.
 
     `load` gives values for `forms`, which show what a run was made from, and `loaded` is told of the event that does; `shelf`
-    is what the jobs of an owner have made.
+    is what the jobs of an owner have made, `heard` how many results were heard back.
     """
 
     def __init__(
@@ -45,9 +45,11 @@ class Results:
         load: Callable[[RunRecord, str], list[Any]],
         loaded: Callable[[Any], None],
         shelf: Shelf,
+        heard: Callable[[], int],
     ) -> None:
         self._page = page
         self._load = load
+        self._heard = heard
         self._verdicts = Verdicts(Disk())
         engines = [("Any engine", ""), *((engine_title(name), name) for name in engine_names())]
         statuses = [("Any status", ""), *((str(status), str(status)) for status in ENDED)]
@@ -168,7 +170,7 @@ class Results:
 
     def _key(self, now: PageView) -> tuple[Any, ...]:
         done = tuple(sorted(now.snapshot.queue.done.items()))
-        return self.finals.folded_key(now), done, replace(now.state.of(ResultFilter)), now.state.pages.get(GALLERY)
+        return self.finals.folded_key(now), done, self._heard(), replace(now.state.of(ResultFilter)), now.state.pages.get(GALLERY)
 
 
 def prompt_of(run: RunRecord) -> Prompt:
