@@ -76,7 +76,7 @@ def test_nothing_typed_becomes_html(text: str) -> None:
         item_details(replace(item, error=text), now),
         prompts_table([Prompt(text, {"video": f"/x/{text}"}, name=text)], {}, Window.at(0, 1), filtered=False)["rows"][0]["html"],
         markup.run_card(failed)["html"],
-        gallery([made], Window.at(0, 1), filtered=False)["rows"][0]["html"],
+        result_card(made)["html"],
         run_details(failed),
         markup.note(text),
         markup.bar(text, 0.5, text),
