@@ -19,7 +19,7 @@ from cosmos_workflow.ui.page_view import PAGE_SIZE, PageView, Window
 from cosmos_workflow.ui.prompts.markup import prompts_table
 from cosmos_workflow.ui.queue.markup import batch_preview, group_chip, item_details, queue_progress
 from cosmos_workflow.ui.queue.table import queue_table
-from cosmos_workflow.ui.results.markup import run_details
+from cosmos_workflow.ui.results.markup import result_card, run_details
 
 NASTY = st.text(min_size=1).map(lambda text: f"{text}<script>\"'&</td><img src=x onerror=alert(1)>{text}")
 PLAYER = {"controls", "preload", "playsinline", "muted", "loop", "src"}
