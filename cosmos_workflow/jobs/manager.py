@@ -20,6 +20,7 @@ from cosmos_workflow.config import assets_dir
 from cosmos_workflow.engines.registry import told
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, list_choices, shorten
 from cosmos_workflow.execution.estimates import TimeLeft
+from cosmos_workflow.jobs.again import counted_again
 from cosmos_workflow.jobs.background import BackgroundState, JobBackground
 from cosmos_workflow.jobs.books.final import BookFinal
 from cosmos_workflow.jobs.books.voices import Reader
@@ -338,11 +339,6 @@ class JobManager:
         """Put a job's book together anew from the chapters that are there; None for a job that is no book."""
         return self.orchestrator.bind(self.job(job_id))
 
-    def books(self) -> builtins.list[tuple[str, BookFinal]]:
-        """The books that were put together, each with its job's id, the newest first."""
-        found = [(job_id, book) for job_id in self.jobs.ids() if (book := self.book(job_id))]
-        return sorted(found, key=lambda entry: entry[1].created_at, reverse=True)
-
     @_changes
     def add_book(
         self, book: Book, reader: Reader, numbers: Collection[int] = (), source: str = "", dialogue: Reader | None = None
@@ -444,6 +440,13 @@ class JobManager:
     def _look(self, last: JobsSnapshot | None) -> JobsSnapshot:
         state = self.background.state()
         entries = tuple(self.list())
+        if state.again and (snapshot := state.snapshot):
+            entries = tuple(
+                replace(entry, report=counted_again(entry.report, snapshot))
+                if entry.report and entry.stored.id == state.running
+                else entry
+                for entry in entries
+            )
         self.orchestrator.reader.keep_only({entry.stored.id for entry in entries})
         reports = [report for entry in entries if entry.report for report in entry.report.tasks]
         left = {report.task.id: task_left for report in reports if (task_left := self.orchestrator.left_of(report))}

@@ -48,7 +48,7 @@ class Final:
     """A task's finished sound. `state` tells which pieces and settings it was made of; `starts` when each piece begins.
 
     `written` says which subtitles lie beside it; `note` is empty, or says in a sentence what a listener should know (it is
-    quieter than asked for).
+    quieter than asked for). `timed` says whether the times of words in it were measured.
     """
 
     number: int
@@ -60,6 +60,7 @@ class Final:
     runs: tuple[str, ...]
     note: str
     created_at: float
+    timed: bool = False
 
     @property
     def subtitles(self) -> Path:
@@ -105,8 +106,9 @@ def assemble(
     name: str,
     disk: Disk | None = None,
     subtitles: Subtitles | None = None,
+    note: str = "",
 ) -> Final:
-    """Put the pieces together as the next final of `folder`, named after `name`.
+    """Put the pieces together as the next final of `folder`, named after `name`; `note` is what a listener should know of them.
 
     Raises InputError where a piece can't be read, UnavailableError where the disk is full; nothing half done stays then.
     """
@@ -134,8 +136,9 @@ def assemble(
         state=final_state(pieces, audio),
         starts=tuple(round(start, 6) for start in starts),
         runs=tuple(piece.run_id for piece in pieces),
-        note=leveling.note,
+        note=" ".join(part for part in (note, leveling.note) if part),
         created_at=time.time(),
+        timed=any(piece.words for piece in pieces),
     )
     content = _describe(final, pieces, stops, audio, leveling)
     _write_subtitles(final, content, disk)
@@ -205,6 +208,7 @@ def _read(path: Path) -> Final | None:
             runs=tuple(piece["run"] for piece in content["pieces"]),
             note=str(content["note"]),
             created_at=float(content["created_at"]),
+            timed=any(piece.get("words") for piece in content["pieces"]),
         )
     except OSError as error:
         raise WorkflowError(f"{path.parent.name}/{path.name} can't be read: {error.strerror}.") from error

@@ -162,12 +162,12 @@ def finals(report: TaskReport) -> dict[str, Any]:
 
 
 def _final(report: TaskReport, final: Final, newest: bool) -> Row:
-    source = escape(final_url(report.task.id, final, "sound"))
+    source = escape(markup.final_url(report.task.id, final, "sound"))
     label = escape(f"Final {final.number} of {shorten_text(report.task.title, 60)}")
     note = f'<p class="cw-sub">{escape(final.note)}</p>' if final.note else ""
     word = "Final" if newest else "Earlier final"
     facts = f"{clock(final.created_at)} · {precise_seconds(final.seconds)} · {count(len(final.runs), 'piece')}"
-    subtitles = escape(final_url(report.task.id, final, "subtitles"))
+    subtitles = escape(markup.final_url(report.task.id, final, "subtitles"))
     beside = (
         f'<a class="cw-download" href="{subtitles}&download=1" download>{escape(final.subtitles.name)}</a>'
         if "subtitles" in final.files
@@ -246,8 +246,3 @@ def _take(take: Heard, used: bool, several: bool) -> str:
 def job_url(job_id: str) -> str:
     """Where a job's file is served."""
     return f"job-files/{quote(job_id)}"
-
-
-def final_url(task_id: str, final: Final, kind: str) -> str:
-    """Where a final is served; a job of the same name that is made later has others."""
-    return f"job-files/{quote(task_id)}/{final.number}/{kind}?made={final.created_at:.3f}"

@@ -43,6 +43,12 @@ Object.assign(window.cosmos, (() => {
     group.now?.classList.remove("cw-now");
     now?.classList.add("cw-now");
     group.now = now;
+    if (now && group.along) keepInView(group, now);
+  }
+
+  function keepInView(group, word) {
+    const top = word.offsetTop - group.scrollTop;
+    if (top < 0 || top > group.clientHeight - 2 * word.offsetHeight) group.scrollTop = word.offsetTop - group.clientHeight / 3;
   }
 
   function show(player) {
@@ -51,7 +57,10 @@ Object.assign(window.cosmos, (() => {
     if (head && player.duration) head.style.left = `${100 * player.currentTime / player.duration}%`;
     const card = player.closest("[data-player], .cw-card");
     if (!card || playerOf(card.querySelector("[data-words]") ?? card) !== player) return;
-    for (const group of card.querySelectorAll("[data-words]")) mark(group, player.currentTime);
+    for (const group of card.querySelectorAll("[data-words]")) {
+      group.along?.();
+      mark(group, player.currentTime);
+    }
   }
 
   const running = new Set();
