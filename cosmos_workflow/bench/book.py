@@ -17,7 +17,7 @@ import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
@@ -179,6 +179,7 @@ def _made(folder: Path, characters: int) -> tuple[float, float, float, float, fl
 def _codec(sounds: list[Path]) -> float:
     """CPU seconds of the encoder alone, for the samples of these files."""
     import av
+    import numpy as np
     import soundfile
 
     from cosmos_workflow.books.output.formats import FORMATS, bit_rate
@@ -186,11 +187,11 @@ def _codec(sounds: list[Path]) -> float:
     used = 0.0
     for path in sounds:
         rate = soundfile.info(str(path)).samplerate
-        coder = av.AudioCodecContext.create(FORMATS["m4b"].codec, "w")
+        coder: Any = av.AudioCodecContext.create(FORMATS["m4b"].codec, "w")
         coder.sample_rate, coder.format, coder.layout, coder.bit_rate = rate, "fltp", "mono", bit_rate("m4b", rate)
         coder.options = dict(FORMATS["m4b"].coder)
         for samples in soundfile.blocks(str(path), 1 << 16, dtype="int16"):
-            frame = av.AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
+            frame = av.AudioFrame.from_ndarray(np.atleast_2d(samples), format="s16", layout="mono")
             frame.sample_rate = rate
             begun = time.process_time()
             coder.encode(frame)

@@ -6,6 +6,7 @@ is the only one that is kept, since it is always possible to put it together aga
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,12 +14,14 @@ from threading import Event
 from typing import Any
 
 from cosmos_workflow.books.output.binding import Part, bind, encode, length
-from cosmos_workflow.books.output.formats import FORMATS, Format
+from cosmos_workflow.books.output.formats import FORMATS, Format, sound_format
+from cosmos_workflow.books.output.read_along import SpokenChapter, write_read_along
 from cosmos_workflow.books.output.tags import Tags
 from cosmos_workflow.books.reading.cover import cover_of
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.files import Disk, file_errors
+from cosmos_workflow.files import Disk, file_errors, file_stamp
 from cosmos_workflow.ids import digest
+from cosmos_workflow.jobs.books.along import sentences_of
 from cosmos_workflow.jobs.books.record import MADE, RECORD, BookChapter, BookFile, BookFinal, described, read_record
 from cosmos_workflow.jobs.books.writing import FOLDER
 from cosmos_workflow.jobs.document.schema import BookSection
@@ -43,7 +46,7 @@ class BookBinder:
 
     def encode(self, job: JobFile, report: TaskReport, stop: Event | None = None) -> None:
         """Encode a chapter that is there, if its book's format wants that and it isn't encoded yet; `stop` leaves it undone."""
-        if job.book is None or report.final is None or FORMATS[job.book.section.format].lossless:
+        if job.book is None or report.final is None or FORMATS[sound_format(job.book.section.format)].lossless:
             return
         # A book's rate is its highest one: a chapter of another rate than the first is encoded again by `bind`.
         self._chapter(job, report, _rate(job.book.section, [report]), stop)
@@ -87,9 +90,13 @@ class BookBinder:
                 part=(number, len(groups)) if alone else None,
                 cover=cover,
             )
-            parts = self._with_silence(job, [part for _, _, part in group], rate)
             path = made / f"{name}.{section.format}"
-            marks = self._write(parts, path, section.format, rate, tags)
+            if section.format == "epub":
+                parts = [part for _, _, part in group]
+                marks = self._write_read_along(parts, there, path, tags, job.id)
+            else:
+                parts = self._with_silence(job, [part for _, _, part in group], rate)
+                marks = self._write(parts, path, section.format, rate, tags)
             keys = [key for key, _, _ in group]
             found = tuple(
                 BookChapter(key, title, round(start, 4), round(end, 4))
@@ -118,15 +125,30 @@ class BookBinder:
         with self._disk.making(path) as temporary:
             return bind(parts, temporary, format, rate, tags)
 
+    def _write_read_along(
+        self, parts: Sequence[Part], reports: Sequence[TaskReport], path: Path, tags: Tags, identity: str
+    ) -> list[tuple[str, float, float]]:
+        """Text and sound as an EPUB; each chapter's sound is on its own in it, so there is no silence between two."""
+        told = [(part, report.final) for part, report in zip(parts, reports, strict=True)]
+        chapters = [
+            SpokenChapter(part.title, part.path, part.seconds, sentences_of(final, tags.language.partition("-")[0] or "en"))
+            for part, final in told
+            if part.path and final
+        ]
+        with self._disk.making(path) as temporary:
+            write_read_along(chapters, temporary, tags, f"{identity}/{tags.title}")
+        ends = list(itertools.accumulate((chapter.seconds for chapter in chapters), initial=0.0))
+        return [(one.title, start, end) for one, start, end in zip(chapters, ends, ends[1:], strict=False)]
+
     def _chapter(self, job: JobFile, report: TaskReport, rate: int, stop: Event | None = None) -> Part:
         """A chapter as a part of a file: its final, or for a lossy format that final encoded."""
         final, section = report.final, job.book.section if job.book else None
         if final is None or section is None:
             raise InputError(f"{report.task.title} isn't there yet.")
-        format = FORMATS[section.format]
-        if format.lossless:
+        name = sound_format(section.format)
+        if FORMATS[name].lossless:
             return Part(final.path, final.seconds, report.task.title)
-        mark = digest({"final": final.state, "made": final.created_at, "format": section.format, "rate": rate})[:12]
+        mark = digest({"final": final.state, "made": final.created_at, "format": name, "rate": rate})[:12]
         return self._encoded(job, f"{report.task.key}-{mark}", final.path, final.seconds, rate, report.task.title, stop)
 
     def _with_silence(self, job: JobFile, chapters: Sequence[Part], rate: int) -> list[Part]:
@@ -137,7 +159,7 @@ class BookBinder:
         return [*parts, *self._silence(job, silence.tail, rate)]
 
     def _silence(self, job: JobFile, seconds: float, rate: int) -> list[Part]:
-        format = job.book.section.format if job.book else "m4b"
+        format = sound_format(job.book.section.format) if job.book else "m4b"
         if not seconds:
             return []
         if FORMATS[format].lossless:
@@ -154,7 +176,7 @@ class BookBinder:
         title: str,
         stop: Event | None = None,
     ) -> Part:
-        format = job.book.section.format if job.book else "m4b"
+        format = sound_format(job.book.section.format) if job.book else "m4b"
         folder = self._folder(job.id) / _ENCODED
         path = folder / f"{name}{_ending(format)}"
         if path.is_file():
@@ -169,7 +191,7 @@ class BookBinder:
 
 
 def _rate(section: BookSection, reports: Sequence[TaskReport]) -> int:
-    format: Format = FORMATS[section.format]
+    format: Format = FORMATS[sound_format(section.format)]
     if section.sample_rate:
         return format.rate(section.sample_rate)
     return format.rate(max(probe(report.final.path).rate for report in reports if report.final))
@@ -185,7 +207,9 @@ def _cover(book: BookInfo) -> bytes:
 def _state(book: BookInfo, wanted: Sequence[TaskReport]) -> str:
     cover = book.cover.stat() if book.cover and book.cover.is_file() else None
     made = [[report.task.key, report.task.title, report.final and report.final.created_at, report.current] for report in wanted]
+    along = book.section.format == "epub"  # whose words may be heard after its sound was made
     told: dict[str, Any] = {
+        "words": [file_stamp(one.final.path.with_suffix(".json")) for one in wanted if one.final] if along else [],
         "book": book.section.model_dump(mode="json"),
         "cover": [cover.st_mtime_ns, cover.st_size] if cover else [],
         "chapters": made,
