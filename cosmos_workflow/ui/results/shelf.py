@@ -56,7 +56,7 @@ Shelf = Callable[[str], Sequence[Shelved]]
 """The shelf of an owner."""
 
 _FRESH = 0.9
-"""Seconds for which a shelf is good enough where no job changed: all parts of a page ask for it, and a book's file is read anew."""
+"""Seconds for which a shelf is good enough where no job changed: each part of a page asks for it."""
 
 
 class Shelves:
