@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.errors import InputError, shorten
-from cosmos_workflow.ids import new_id, new_token
+from cosmos_workflow.ids import new_id, new_ids, new_token
 from cosmos_workflow.queueing.batches import Plan, batch_size, plan_groups, size_in_group
 from cosmos_workflow.queueing.changes import Changes
 from cosmos_workflow.queueing.items import Batch, Configuration, Group, ItemStatus, Prompt, QueueItem
@@ -86,9 +86,10 @@ class Queue:
         with self._lock:
             self._begin_round()
             start = self._next_position()
+            ids = new_ids("qi", len(prompts))
             added = [
-                now.item(prompt, cost, source, position)
-                for position, (prompt, cost) in enumerate(zip(prompts, costs, strict=True), start)
+                now.item(prompt, cost, source, position, item_id)
+                for position, (prompt, cost, item_id) in enumerate(zip(prompts, costs, ids, strict=True), start)
             ]
             self._write(added)
             return added
@@ -299,7 +300,9 @@ class Queue:
         if not changed and not removed:
             return
         if self._journal is not None:
-            self._journal.save(self.token, changed, removed)
+            added = [item for item in changed if item.id not in self._items]
+            known = [item for item in changed if item.id in self._items] if len(added) < len(changed) else []
+            self._journal.save(self.token, added, known, removed)
         for item_id in removed:
             self._drop(self._items.pop(item_id, None))
         end = self._next_position()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -19,7 +18,8 @@ from cosmos_workflow.errors import InputError, UnavailableError, command
 from cosmos_workflow.files import file_errors
 from cosmos_workflow.store import moved, schema
 
-_LONG_NUMBER = re.compile(r"\d{19}")
+_PYTHONS_OWN = '": '
+"""What Python's own writer has behind a name, and orjson hasn't."""
 BUSY_SECONDS = 30
 """How long a write waits for another process's."""
 
@@ -109,7 +109,7 @@ def _to_json(value: Any) -> str:
 
 
 def _from_json(text: str) -> Any:
-    if _LONG_NUMBER.search(text):  # which orjson takes for a fraction
+    if _PYTHONS_OWN in text:  # whole numbers of more than 64 bits may be in it, which orjson takes for fractions
         return json.loads(text)
     try:
         return orjson.loads(text)
@@ -124,6 +124,8 @@ def _set_up_connection(connection: Any, _record: Any) -> None:
     cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA synchronous=FULL")
+    # Of 32 MB: ten thousand items that are added at once aren't written out before they are committed.
+    cursor.execute("PRAGMA cache_size=-32000")
     # SQLite's own knows only A to Z, and a search is to find "Über" by "über".
     connection.create_function("lower", 1, lambda value: str(value).lower(), deterministic=True)
     cursor.close()
@@ -132,7 +134,9 @@ def _set_up_connection(connection: Any, _record: Any) -> None:
 def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     if options.get("writes"):
-        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options['durable'] else 'NORMAL'}")
+        if connection.info.get("durable") is not options["durable"]:
+            connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options['durable'] else 'NORMAL'}")
+            connection.info["durable"] = options["durable"]
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
         connection.exec_driver_sql("BEGIN")

@@ -286,7 +286,7 @@ class Runs:
     def succeed(self, connection: Connection, done: RunRecord) -> None:
         """Write a run that was published, and let its item leave the queue."""
         connection.execute(update(runs).where(runs.c.id == done.id).values(run_row(done)))
-        self._queues.write(connection, done.token, [], [done.item_id])
+        self._queues.remove(connection, done.token, [done.item_id])
 
     def end(
         self,
@@ -300,7 +300,7 @@ class Runs:
         interrupted: bool = False,
     ) -> RunRecord:
         """Close a run that failed or was cancelled, and let its item leave the queue."""
-        self._queues.write(connection, record.token, [], [record.item_id])
+        self._queues.remove(connection, record.token, [record.item_id])
         changes = {"status": status, "interrupted": interrupted, "error": error, "traceback": traceback}
         return _change(connection, record, **changes, finished_at=when)
 

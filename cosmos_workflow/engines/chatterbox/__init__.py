@@ -89,15 +89,15 @@ class ChatterboxSpec(EngineSpec):
         return str(params.get("language_id", "en")) if params.get("variant") == "multilingual" else "en"
 
     def check_params(self, params: Params) -> None:
-        """Refuse a variant whose model files are missing; where none are here, `availability` says so."""
-        variant = find_variant(cast("ChatterboxParams", params).variant)
+        """Refuse what the variant doesn't take, and one whose model files are missing; where none are, `availability` says so."""
+        chosen = cast("ChatterboxParams", params)
+        _check_ranges(chosen, self.name)
+        variant = find_variant(chosen.variant)
         if find_model_files(variant.model_files) is None and self.availability().available:
             raise InputError(f"chatterbox: {missing_sentence(variant.model_files)}")
 
     def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
-        params = cast("ChatterboxParams", recipe.params)
-        _check_ranges(params, self.name)
-        variant = find_variant(params.variant)
+        variant = find_variant(cast("ChatterboxParams", recipe.params).variant)
         _check_text(recipe.text, variant)
         super().check(recipe, later)
         _check_recordings(recipe.inputs, variant, later)

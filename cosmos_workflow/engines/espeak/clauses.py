@@ -33,6 +33,8 @@ def fit(text: str) -> str:
 
     A clause of several lines, such as a list of numbers, gets its commas at the ends of its lines.
     """
+    if text.isascii() and cost(text) <= CLAUSE_COST and max(map(len, text.split()), default=0) <= WORD_LETTERS:
+        return text  # most items of a long queue: whatever its clauses and words are, they fit
     return "".join(_fit_clause(clause) for clause in _clauses(text))
 
 

@@ -6,7 +6,7 @@ import difflib
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -105,17 +105,24 @@ KnownVoice = Annotated[str, AfterValidator(parse_voice)]
 
 def unread_script(text: str, voice: str) -> str:
     """The script, as Unicode names it, that most letters of `text` are in and this voice can't read; empty where it can."""
+    if text.isascii():
+        return ""
     base = voices().get(voice.partition("+")[0])
     letters: Counter[str] = Counter()
     for letter, count in Counter(text).items():
         if letter.isalpha():
-            letters[unicodedata.name(letter, "").partition(" ")[0]] += count
+            letters[_script_of(letter)] += count
     if base is None or not letters:
         return ""
     unread = {
         script: count for script, count in letters.items() if base.dictionary not in _READERS.get(script, {base.dictionary})
     }
     return max(unread, key=lambda script: unread[script]) if sum(unread.values()) * 2 > letters.total() else ""
+
+
+@lru_cache(maxsize=4096)
+def _script_of(letter: str) -> str:
+    return unicodedata.name(letter, "").partition(" ")[0]
 
 
 def readers(script: str) -> tuple[str, ...]:
