@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import InputError
+from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.ids import digest
 from cosmos_workflow.jobs.document.tasks import JobFile, Source, TaskConfig
 from cosmos_workflow.jobs.takes import Choice, KnownRuns, Mode, PieceState, Take, TakeRef, prompt_id, take_seeds, with_runs
@@ -71,12 +72,16 @@ class ExecutionPlan:
 
 @dataclass(frozen=True, slots=True)
 class CheckedJob:
-    """What a job file would do: its plan, the batches of what is to be made with why each is apart, and the time in words."""
+    """What a job file would do: its plan, the batches of what is to be made with why each is apart, and the time in words.
+
+    `left` is the same in seconds; None where it isn't known before the engine has made something.
+    """
 
     job: JobFile
     plan: ExecutionPlan
     batches: tuple[tuple[Batch, str], ...]
     time: str
+    left: TimeLeft | None
 
 
 def pieces_of(

@@ -221,14 +221,17 @@ class Queue:
                 self._rungs.pop(group, None)
             return batch
 
-    def settle(self, item: QueueItem) -> None:
-        """A running item is as `item` says from now on: at its end, or queued again (`QueueItem.after`)."""
+    def settle(self, item: QueueItem, *, journalled: bool = False) -> None:
+        """A running item is as `item` says from now on: at its end, or queued again (`QueueItem.after`).
+
+        `journalled` says that the journal has let it go already, as a run's end does together with its record.
+        """
         with self._lock:
             self._items[item.id].to(item.status)
             if not item.status.is_terminal:
                 self._write([item])
                 return
-            self._write(removed=[item.id])
+            self._write(removed=[item.id], journalled=journalled)
             self._finished[item.id] = item
             self._done[item.status] += 1
             if item.status is not ItemStatus.FAILED:
@@ -296,10 +299,10 @@ class Queue:
         self._passing.pop(item_id, None)
         return self._finished.pop(item_id)
 
-    def _write(self, changed: Sequence[QueueItem] = (), removed: Sequence[str] = ()) -> None:
+    def _write(self, changed: Sequence[QueueItem] = (), removed: Sequence[str] = (), *, journalled: bool = False) -> None:
         if not changed and not removed:
             return
-        if self._journal is not None:
+        if self._journal is not None and not journalled:
             added = [item for item in changed if item.id not in self._items]
             known = [item for item in changed if item.id in self._items] if len(added) < len(changed) else []
             self._journal.save(self.token, added, known, removed)

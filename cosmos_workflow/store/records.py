@@ -6,12 +6,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
-from typing import Any, Literal
-
-from sqlalchemy import RowMapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from cosmos_workflow.ids import new_id
 from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
+
+if TYPE_CHECKING:
+    from sqlalchemy import RowMapping
 
 LOCAL = "local"
 """The owner of everything where nobody has to log in."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosmos_workflow.jobs.speech.chunks import Limits, cut_text
 from cosmos_workflow.jobs.speech.subtitles import LINE, LINES, LONGEST, readable, subrip
 
 LONG = (
@@ -73,3 +74,15 @@ def test_no_word_is_lost(words: list[str]) -> None:
     cues = cues_of(subrip([(text, 0.0, 30.0)])) if text else []
     said = "".join("".join(lines) for _, _, lines in cues)
     assert re.sub(r"\s", "", said) == re.sub(r"\s", "", text)
+
+
+def test_a_paragraph_that_was_said_with_its_neighbour_has_a_cue_of_its_own() -> None:
+    chunks, _ = cut_text("I\n\nThe road was long.\n\nV", Limits(), shortest=2)
+    (chunk,) = chunks
+    assert chunk.text == "I. The road was long. V"
+    cues = cues_of(subrip([(chunk.text, 1.0, 5.0)], borders=[chunk.borders]))
+    assert [" ".join(lines) for _, _, lines in cues] == ["I.", "The road was long.", "V"]
+    assert [start for start, _, _ in cues] == sorted(start for start, _, _ in cues)
+    heard = [("I.", 0.1, 0.4), ("The", 1.0, 1.2), ("road", 1.2, 1.5), ("long.", 2.0, 2.5), ("V", 3.0, 3.5)]
+    cues = cues_of(subrip([(chunk.text, 1.0, 5.0)], [heard], [chunk.borders]))
+    assert [(start, end) for start, end, _ in cues] == [(1.1, 1.4), (2.0, 3.5), (4.0, 4.5)]

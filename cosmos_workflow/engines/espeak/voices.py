@@ -86,12 +86,12 @@ def suggestions() -> tuple[str, ...]:
 def parse_voice(value: str) -> str:
     """A voice as the library takes it, e.g. "en-us+f2"; raises ValueError with a sentence that names near matches."""
     base, plus, variant = value.strip().partition("+")
-    known = {name.casefold(): name for name in voices()}
+    known = _by_small_letters()
     if base.casefold() not in known:
         raise ValueError(f"{value!r} isn't a voice; {_hint(base.casefold())}")
     if not plus:
         return known[base.casefold()]
-    speakers = {name.casefold(): name for name in variants()}
+    speakers = _variants_by_small_letters()
     if variant.casefold() not in speakers:
         near = difflib.get_close_matches(variant.casefold(), speakers, n=3) or ["f2", "m3", "whisper"]
         close = ", ".join(f"{base}+{speakers[name]}" for name in near)
@@ -130,6 +130,17 @@ def readers(script: str) -> tuple[str, ...]:
     return tuple(voice.id for voice in voices().values() if voice.dictionary in _READERS.get(script, ()))
 
 
+@cache
+def _by_small_letters() -> dict[str, str]:
+    return {name.casefold(): name for name in voices()}
+
+
+@cache
+def _variants_by_small_letters() -> dict[str, str]:
+    return {name.casefold(): name for name in variants()}
+
+
+@lru_cache(maxsize=256)
 def _hint(wrong: str) -> str:
     known = voices()
     language = wrong.replace("_", "-").partition("-")[0]

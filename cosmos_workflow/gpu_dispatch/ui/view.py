@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Self
 
 from rich.console import Console, Group
@@ -41,7 +42,8 @@ class DispatchView:
 
     In a terminal a panel and a table are drawn in place, `refresh_rate` times a second, and the
     last state stays on the screen. Elsewhere failures are printed as they come and a progress line
-    every few seconds. With ``show_ui=False`` nothing is printed, and `stats` is kept all the same.
+    every few seconds; what can't be written is left out. With ``show_ui=False`` nothing is printed, and
+    `stats` is kept all the same.
 
     total: how many tasks there will be, for the share and the time left.
     label: the text shown for a task's id.
@@ -68,7 +70,7 @@ class DispatchView:
         self._asked = float("-inf")
         self._live: Live | None = None
         if show_ui and self._console.is_terminal:
-            self._live = Live(
+            self._live = _LastingLive(
                 console=self._console,
                 get_renderable=self.render,
                 refresh_per_second=refresh_rate,
@@ -76,15 +78,15 @@ class DispatchView:
             )
 
     def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start(refresh=True)
+        if self._live is not None and not _try(lambda live=self._live: live.start(refresh=True)):
+            self._live = None
         return self
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self.stats.finish()
         if self._live is not None:
-            self._live.stop()
+            _try(self._live.stop)
         elif self._logging:
             self._log_progress()
 
@@ -177,7 +179,23 @@ class DispatchView:
         self._print(f"{self.progress_line()}  {self._time_line()}")
 
     def _print(self, line: str) -> None:
-        self._console.print(Text(line), soft_wrap=True)
+        _try(lambda: self._console.print(Text(line), soft_wrap=True))
+
+
+class _LastingLive(Live):
+    """Drawn by a thread of its own, too."""
+
+    def refresh(self) -> None:
+        _try(super().refresh)
+
+
+def _try(show: Callable[[], object]) -> bool:
+    """Show something, and whether it was; where the output is closed, full or of another encoding, the work goes on without."""
+    # rich ends the program with SystemExit where nobody reads any more.
+    with suppress(OSError, ValueError, SystemExit):
+        show()
+        return True
+    return False
 
 
 def _load_cells(gpus: dict[int, Gpu], gpu_id: int | None) -> tuple[str, ...]:

@@ -30,7 +30,8 @@ class Piece:
     """A made piece: the run that made it, its sound, its text, its speaker, the break behind it, and the pause that the text
     states there.
 
-    `until` is the second at which it is cut, None where it isn't; `words` are the words that were heard in it, with their times.
+    `until` is the second at which it is cut, None where it isn't; `words` are the words that were heard in it, with their times;
+    `borders` are the places of its text where a further paragraph begins.
     """
 
     run_id: str
@@ -41,6 +42,7 @@ class Piece:
     pause: float | None = None
     until: float | None = None
     words: tuple[TimedWord, ...] = ()
+    borders: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,8 @@ def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, dis
     starts = [start / shape.rate for start, _ in spans]
     stops = [end / shape.rate for _, end in spans]
     spoken = list(zip((piece.text for piece in pieces), starts, stops, strict=True))
-    disk.write(folder / f"{stem}.srt", subrip(spoken, [piece.words for piece in pieces]).encode())
+    cues = subrip(spoken, [piece.words for piece in pieces], [piece.borders for piece in pieces])
+    disk.write(folder / f"{stem}.srt", cues.encode())
     final = Final(
         number=number,
         path=folder / f"{stem}.{audio.format}",
@@ -143,7 +146,8 @@ def restore_subtitles(final: Final, disk: Disk | None = None) -> None:
     ends = [float(piece.get("end", until)) for piece, until in zip(told, [*begun[1:], final.seconds], strict=True)]
     spoken = zip((str(piece["text"]) for piece in told), begun, ends, strict=True)
     words = [[(str(word), float(first), float(last)) for word, first, last in piece.get("words", ())] for piece in told]
-    (disk or Disk()).write(final.subtitles, subrip(spoken, words).encode())
+    borders = [piece.get("borders", ()) for piece in told]
+    (disk or Disk()).write(final.subtitles, subrip(spoken, words, borders).encode())
 
 
 def _numbered(folder: Path) -> list[Final]:
@@ -196,6 +200,7 @@ def _describe(final: Final, pieces: Sequence[Piece], ends: Sequence[float], audi
                 "speaker": piece.speaker,
                 "break": piece.break_after,
                 **({"words": piece.words} if piece.words else {}),
+                **({"borders": piece.borders} if piece.borders else {}),
             }
             for piece, start, end, gain in zip(pieces, final.starts, ends, leveling.gains, strict=True)
         ],

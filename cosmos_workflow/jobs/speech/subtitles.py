@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from cosmos_workflow.checking.verdict import TimedWord
 from cosmos_workflow.engines.speech_text.marks import without_marks
@@ -28,15 +29,20 @@ _PART = re.compile(r"\S+\s*")
 _ENDING = re.compile(r"[.!?\u2026\u3002\uff01\uff1f][\"'\u201d\u2019\u00bb)\]]*\s*$")
 
 
-def subrip(spans: Iterable[tuple[str, float, float]], words: Sequence[Sequence[TimedWord]] = ()) -> str:
+def subrip(
+    spans: Iterable[tuple[str, float, float]],
+    words: Sequence[Sequence[TimedWord]] = (),
+    borders: Sequence[Sequence[int]] = (),
+) -> str:
     """SubRip text from pieces as (text, start, end) in seconds.
 
-    A piece that is too long for one cue is shared out over several: each stands from its first word to its last where `words`
-    has their times, piece by piece, counted from the piece's start; else it has the time that its share of the letters takes.
+    A piece that is too long for one cue is shared out over several, and a new one begins at each of its `borders`, the places of
+    its text where another paragraph begins. Each stands from its first word to its last where `words` has their times, piece by
+    piece, counted from the piece's start; else it has the time that its share of the letters takes.
     """
     timed = list(spans)
-    heard = words or [()] * len(timed)
-    cues = [cue for (text, start, end), known in zip(timed, heard, strict=True) for cue in _cues(text, start, end, known)]
+    known = zip(timed, words or [()] * len(timed), borders or [()] * len(timed), strict=True)
+    cues = [cue for (text, start, end), heard, places in known for cue in _cues(text, start, end, heard, places)]
     return "\n".join(
         f"{number}\n{_clock(start)} --> {_clock(end)}\n{text}\n" for number, (text, start, end) in enumerate(cues, 1)
     )
@@ -50,15 +56,18 @@ def readable(text: str) -> str:
     return " ".join(plain.split())
 
 
-def _cues(text: str, start: float, end: float, words: Sequence[TimedWord]) -> Iterator[tuple[str, float, float]]:
-    said = readable(text)
+def _cues(
+    text: str, start: float, end: float, words: Sequence[TimedWord], borders: Sequence[int]
+) -> Iterator[tuple[str, float, float]]:
+    paragraphs = [readable(text[first:last]) for first, last in pairwise([0, *borders, len(text)])]
+    said = " ".join(filter(None, paragraphs))
     if not said:
         return
     seconds = (end - start) / _width(said)
     most = min(LINES * LINE, max(1, int(LONGEST / seconds))) if seconds > 0 else LINES * LINE
     begun, place, shown = start, 0, start
     measured = _placed(said, words)
-    for part in _shares(said, most):
+    for part in (part for paragraph in paragraphs if paragraph for part in _shares(f"{paragraph} ", most)):
         until = begun + seconds * _width(part)
         inside = [(first, last) for at, first, last in measured if place <= at < place + len(part)]
         first, last = (start + inside[0][0], start + inside[-1][1]) if inside else (begun, until)
