@@ -59,6 +59,7 @@ class Operations:
         self._cancel_grace = cancel_grace
         self.router = TaskRouter(self._make_pool, on_dispatch_event)
         self.patience = Patience()
+        self.on_made: Callable[[ItemResult], object] = lambda _result: None
         self._lock = threading.Lock()
         self._running: dict[str, BatchRun] = {}
         self._rates: dict[str, Rate | None] = {}
@@ -102,7 +103,10 @@ class Operations:
             self._running.update(dict.fromkeys(run.open, run))
         try:
             run.task_id, route = self.router.submit(run.task(), {"engine": batch.engine})
-            yield from run.results(route)
+            for result in run.results(route):
+                if result.outcome == "succeeded":
+                    self.on_made(result)
+                yield result
         finally:
             if run.open:
                 self.router.cancel(run.task_id)
@@ -156,6 +160,11 @@ class Operations:
         """How many batches can be made at once."""
         here = sum(slot.state != "away" for slot in self.slots())
         return max(1, len(self.gpu_ids or ()), here)
+
+    @property
+    def has_gpu(self) -> bool:
+        """Whether a GPU works for us, here or on a cluster."""
+        return any(gpu is not None for gpu in (*(self.gpu_ids or ()), *(slot.gpu_id for slot in self.slots())))
 
     def machines(self) -> str:
         """The machines of the cluster that work for us, with their devices; empty where only this one does."""

@@ -45,6 +45,10 @@ TRANSITIONS: Mapping[ItemStatus, frozenset[ItemStatus]] = {
 }
 
 
+RETRYABLE = frozenset({ItemStatus.FAILED, ItemStatus.CANCELLED})
+"""How an item ended that a person may want once more."""
+
+
 class TransitionError(RuntimeError):
     """A status was asked to change in a way the table doesn't know: a mistake in this program, not of its user."""
 
@@ -65,7 +69,7 @@ class QueueItem:
 
     `attempts` counts the times it was interrupted, `retry_of` names the item it repeats, `position` orders the queue,
     `source` says where it comes from when that isn't the page (a task of a job), `cost` is what drives its time, in its
-    engine's unit.
+    engine's unit, `check` the recogniser by which its speech is heard back ("" for none).
     """
 
     prompt_id: str
@@ -84,6 +88,7 @@ class QueueItem:
     position: int = 0
     source: str = ""
     cost: float = 1.0
+    check: str = ""
 
     def to(self, status: ItemStatus, error: str = "") -> QueueItem:
         """The item in another status; raises TransitionError where the table doesn't allow it."""
@@ -143,7 +148,9 @@ class Configuration:
         self.spec.check(recipe)
         return self.spec.cost(recipe)
 
-    def item(self, prompt: Prompt, cost: float, source: str = "", position: int = 0, item_id: str = "") -> QueueItem:
+    def item(
+        self, prompt: Prompt, cost: float, source: str = "", position: int = 0, item_id: str = "", check: str = ""
+    ) -> QueueItem:
         """The prompt as a queue item. Items of one configuration share its params and weights, which nobody changes."""
         return QueueItem(
             prompt.id,
@@ -157,6 +164,7 @@ class Configuration:
             position=position,
             source=source,
             cost=cost,
+            check=check,
         )
 
 

@@ -14,7 +14,7 @@ from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.ids import new_id, new_ids, new_token
 from cosmos_workflow.queueing.batches import Plan, batch_size, plan_groups, size_in_group
 from cosmos_workflow.queueing.changes import Changes
-from cosmos_workflow.queueing.items import Batch, Configuration, Group, ItemStatus, Prompt, QueueItem
+from cosmos_workflow.queueing.items import RETRYABLE, Batch, Configuration, Group, ItemStatus, Prompt, QueueItem
 from cosmos_workflow.queueing.snapshot import Journal, QueueSnapshot
 from cosmos_workflow.queueing.waiting import Waiting
 from cosmos_workflow.queueing.work import Workload
@@ -77,8 +77,12 @@ class Queue:
         params: Mapping[str, Any],
         weights: Mapping[str, float] | None = None,
         source: str = "",
+        check: str = "",
     ) -> list[QueueItem]:
-        """Add each prompt with this configuration, all or none; raises InputError saying which prompt can't be made, and why."""
+        """Add each prompt with this configuration, all or none; raises InputError saying which prompt can't be made, and why.
+
+        `check` names the recogniser by which what is said is heard back.
+        """
         if not prompts:
             raise InputError("No prompt is selected; select at least one.")
         now = Configuration.of(engine, params, weights)
@@ -88,7 +92,7 @@ class Queue:
             start = self._next_position()
             ids = new_ids("qi", len(prompts))
             added = [
-                now.item(prompt, cost, source, position, item_id)
+                now.item(prompt, cost, source, position, item_id, check)
                 for position, (prompt, cost, item_id) in enumerate(zip(prompts, costs, ids, strict=True), start)
             ]
             self._write(added)
@@ -183,13 +187,13 @@ class Queue:
             return self.extend([_again(item) for item in known if item.id in wanted])
 
     def retry(self, ids: Collection[str] | None = None) -> list[QueueItem]:
-        """Queue failed items again (all of them, or those of `ids`), as new items that name the old ones."""
+        """Queue failed and cancelled items again (all, or those of `ids`), as new items that name the old ones."""
         with self._lock:
             wanted = self._finished.keys() if ids is None else set(ids)
-            failed = [item for item in self._finished.values() if item.status is ItemStatus.FAILED and item.id in wanted]
-            added = self.extend([_again(item, retry_of=item.id) for item in failed])
-            for item in failed:
-                del self._finished[item.id]
+            ended = [item for item in self._finished.values() if item.status in RETRYABLE and item.id in wanted]
+            added = self.extend([_again(item, retry_of=item.id) for item in ended])
+            for item in ended:
+                self._forget(item.id)
             return added
 
     # --- what a runner does ---

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-from cosmos_workflow.queueing.items import ItemStatus, QueueItem
+from cosmos_workflow.queueing.items import RETRYABLE, ItemStatus, QueueItem
 from cosmos_workflow.queueing.work import Kind, Work
 
 
@@ -50,6 +50,11 @@ class QueueSnapshot:
     def failed(self) -> list[QueueItem]:
         """Items that failed, and weren't cleared or retried."""
         return [item for item in self.finished if item.status is ItemStatus.FAILED]
+
+    @cached_property
+    def retryable(self) -> list[QueueItem]:
+        """Items that failed or were cancelled, and weren't cleared or retried."""
+        return [item for item in self.finished if item.status in RETRYABLE]
 
     @cached_property
     def total(self) -> int:

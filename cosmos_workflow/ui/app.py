@@ -11,15 +11,17 @@ from cosmos_workflow.execution.sessions import Sessions
 from cosmos_workflow.files import file_errors
 from cosmos_workflow.queueing.queue import Queue
 from cosmos_workflow.ui import api, components
-from cosmos_workflow.ui.components import Question
 from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.jobs.tab import JobsTab
+from cosmos_workflow.ui.jobs.view import jobs_text
 from cosmos_workflow.ui.live import Refresher
 from cosmos_workflow.ui.page import Page, owner_of, toast
 from cosmos_workflow.ui.prompts.tab import PromptsTab
 from cosmos_workflow.ui.queue import tab as queue
 from cosmos_workflow.ui.queue.others import OtherQueues
+from cosmos_workflow.ui.queue.start import StartAndPause
 from cosmos_workflow.ui.queue.view import state_text
+from cosmos_workflow.ui.results.shelf import shelf_of
 from cosmos_workflow.ui.results.tab import Results
 
 NAME = "Cosmos Workflow"
@@ -40,16 +42,17 @@ def build(sessions: Sessions, managers: JobManagers | None = None) -> gr.Blocks:
         token = gr.BrowserState("", storage_key=STORAGE_KEY, secret=browser_secret(sessions.operations.workspace))
         with gr.Row(elem_id="cw-header"):
             gr.HTML(f"<h1>{NAME}</h1>", apply_default_css=False, scale=1)
-            components.counter(page, "queue-counter")
+            components.counter(page, "queue-counter", lambda owner: jobs_text(jobs.of(owner).snapshot()))
+            start = StartAndPause(page)
             enabled = gr.Checkbox(True, label="Live updates", elem_id="live-updates", container=False, scale=0, min_width=130)
         refresh = gr.Button("Refresh", elem_id="wake-up", visible="hidden")
         OtherQueues(page, token)
-        resume = Question(page, "come-back", "Start", no="Not now", harmless=True)
+        start.ask()
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Prompts", id="prompts") as prompts_tab:
                 prompts = PromptsTab(page)
             with gr.Tab("Queue", id="queue") as queue_tab:
-                queue.build(page, resume)
+                queue.build(page)
             with gr.Tab("Jobs", id="jobs") as jobs_tab:
                 pass
             with gr.Tab("Results", id="results") as results_tab:
@@ -57,7 +60,9 @@ def build(sessions: Sessions, managers: JobManagers | None = None) -> gr.Blocks:
                     page,
                     [tabs, *prompts.outputs],
                     lambda run, owner: [gr.Tabs(selected="prompts"), *prompts.load(run, owner)],
-                    lambda owner: jobs.of(owner).books(),
+                    prompts.after_load,
+                    lambda owner: shelf_of(jobs.of(owner)),
+                    lambda: jobs.heard.heard,
                 )
         with jobs_tab:
             JobsTab(page, jobs, jobs_tab, [prompts_tab, queue_tab, results_tab])

@@ -17,6 +17,9 @@ from cosmos_workflow.ui import markup
 from cosmos_workflow.ui.page import Page
 from cosmos_workflow.ui.page_view import PAGE_SIZE, PageState, PageView, Window
 
+PANEL = ("cw-ask", "cw-panel")
+"""The classes of what opens beside the rows: at the side of a wide window, and a sheet on a phone (`static/panels.js`)."""
+
 
 def table(elem_id: str) -> gr.HTML:
     """Rows with a box to select each; `select` fires with the id of a row that was opened."""
@@ -43,20 +46,20 @@ def problems(elem_id: str, editor_id: str) -> gr.HTML:
     return _drawn(f"problems(element, props, watch, '{editor_id}')", elem_id)
 
 
-def counter(page: Page, elem_id: str) -> None:
-    """The queue in a few words, kept up to date with the tab's title."""
-    page.follow(_drawn("counter(element, props, watch)", elem_id), counter_value)
+def counter(page: Page, elem_id: str, jobs: Callable[[str], str] = lambda _owner: "") -> None:
+    """The queue and an owner's running job in a few words, kept up to date with the tab's title."""
+    page.follow(_drawn("counter(element, props, watch)", elem_id), lambda now: counter_value(now, jobs(now.owner)))
 
 
-def counter_value(now: PageView) -> dict[str, str]:
-    """The queue in a few words, "2 running, 3 queued, 12 of 50 done", and the tab's title, "12/50, 6 min left - ..."."""
+def counter_value(now: PageView, job: str = "") -> dict[str, str]:
+    """What runs in a few words, "2 running, 3 queued, 12 of 50 done", and the tab's title, "12/50, 6 min left - ..."."""
     snapshot, queue = now.snapshot, now.snapshot.queue
     done = sum(queue.done.values())
     parts = [f"{number} {word}" for number, word in ((len(queue.running), "running"), (queue.waiting, "queued")) if number]
     text = ", ".join([*parts, *([f"{done} of {queue.total} done"] if done else [])]) if queue.items else "Queue empty"
     left = f", {format_seconds(snapshot.left.seconds)} left" if snapshot.left else ""
-    title = f"{done}/{queue.total}{left} - Cosmos Workflow" if snapshot.active else "Cosmos Workflow"
-    return {"text": text, "title": title}
+    titles = [*([f"{done}/{queue.total}{left}"] if snapshot.active else []), *([job] if job else []), "Cosmos Workflow"]
+    return {"text": f"{text} · {job}" if job else text, "title": " - ".join(titles)}
 
 
 def clicked_id(event: gr.EventData) -> str:
@@ -80,14 +83,9 @@ def select_in(table_id: str) -> str:
     return f"(ids) => {{ window.cosmos.select('{table_id}', ids); }}"
 
 
-def also_select_in(table_id: str) -> str:
-    """JavaScript that adds the ids of an event's first input to what is selected in a table."""
-    return f"(ids) => {{ window.cosmos.select('{table_id}', [...window.cosmos.selected('{table_id}'), ...ids]); }}"
-
-
 def row_buttons(*named: tuple[str, str]) -> list[gr.Button]:
     """A row of buttons for what is selected in the table below, by words and elem_id; there while that table has rows."""
-    with gr.Row(elem_classes=["cw-buttons", "cw-for-rows"]):
+    with gr.Row(elem_classes=["cw-buttons", "cw-stick", "cw-for-rows"]):
         return [gr.Button(words, size="sm", elem_id=elem_id) for words, elem_id in named]
 
 
@@ -140,12 +138,12 @@ class Question:
     """
 
     def __init__(self, page: Page, name: str, yes: str, also: str = "", *, no: str = "Keep", harmless: bool = False) -> None:
-        with gr.Column(visible=False, elem_classes="cw-ask") as self.group:
+        with gr.Column(visible=False, elem_classes=["cw-ask", "cw-question"]) as self.group:
             text = gr.HTML(apply_default_css=False)
             with gr.Row(elem_classes="cw-buttons"):
                 self.yes = gr.Button(yes, variant="primary" if harmless else "stop", size="sm", elem_id=f"{name}-yes")
                 self.also = gr.Button(also, variant="stop", size="sm", elem_id=f"{name}-also", visible=False)
-                keep = gr.Button(no, size="sm", elem_id=f"{name}-no")
+                keep = gr.Button(no, size="sm", elem_id=f"{name}-no", elem_classes="cw-close")
         self.subject = gr.State(())
         self.outputs = [self.group, text, self.also, self.subject]
         page.on(keep.click, self.hidden, None, [self.group])
@@ -168,16 +166,16 @@ class EditorFrame:
     def __init__(self, page: Page, save_id: str, close_id: str, save: str = "Save") -> None:
         self._page = page
         self._save, self._close_id = (save, save_id), close_id
-        self.group = gr.Column(visible=False, elem_classes="cw-ask")
+        self.group = gr.Column(visible=False, elem_classes=list(PANEL))
 
     def __enter__(self) -> EditorFrame:
         self.group.__enter__()
         return self
 
     def __exit__(self, *raised: Any) -> None:
-        with gr.Row(elem_classes="cw-buttons"):
-            self.save = gr.Button(self._save[0], variant="primary", size="sm", elem_id=self._save[1])
-            close = gr.Button("Close", size="sm", elem_id=self._close_id)
+        with gr.Row(elem_classes=["cw-buttons", "cw-panel-end"]):
+            self.save = gr.Button(self._save[0], variant="primary", size="sm", elem_id=self._save[1], elem_classes="cw-save")
+            close = gr.Button("Close", size="sm", elem_id=self._close_id, elem_classes="cw-close")
         self.group.__exit__(*raised)
         self._page.on(close.click, self.hidden, None, [self.group])
 

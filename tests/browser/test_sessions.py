@@ -68,12 +68,15 @@ def test_a_failure_names_its_reason_and_can_be_retried(server: Server, visit: Ca
     expect(failed.locator("pre")).to_contain_text("ValueError")
     expect(page.locator("#queue-progress")).to_contain_text("waited")
     # What runs can be cancelled, and only while it runs.
+    expect(page.locator("#cancel-running")).to_have_text("Cancel 1 running")
     page.locator("#cancel-running").click()
+    page.locator("#cancel-running-yes").click()
     expect(page.locator("#queue-results article", has_text="cancelled")).to_be_visible()
     expect(page.locator("#cancel-running")).to_be_hidden()
     expect(page.locator("#queue-progress")).to_contain_text("Failed: fail.")
+    expect(page.locator("#retry-failed")).to_have_text("Retry 1 failed, 1 cancelled")
     page.locator("#retry-failed").click()
-    expect(page.locator("#queue-counter")).to_contain_text("1 queued")
+    expect(page.locator("#queue-counter")).to_contain_text("2 queued")
     expect(page.locator("#retry-failed")).to_be_hidden()
 
 

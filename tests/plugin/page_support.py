@@ -133,12 +133,15 @@ def choose_engine(page: Page, title: str) -> None:
 
 
 def write_prompt(page: Page, text: str) -> None:
-    """Write a prompt; it is selected then, beside what was selected before."""
+    """Write a prompt, and select it beside what was selected before."""
     open_tab(page, "Prompts")
     page.locator("#new-prompt").click()
     page.locator("#prompt-text textarea").fill(text)
     page.locator("#save-prompt").click()
     expect(page.locator("#prompt-text textarea")).to_be_hidden()
+    newest = page.locator("#prompts-table tbody tr").first
+    expect(newest).to_contain_text(text[:40])
+    newest.locator("input").check()
 
 
 def add(page: Page, queued: int) -> None:

@@ -299,9 +299,9 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule()
     def retry(self) -> None:
-        failed = {item.id for item in self.queue.snapshot().failed}
+        ended = {item.id for item in self.queue.snapshot().retryable}
         added = self.queue.retry()
-        assert {item.retry_of for item in added} == failed
+        assert {item.retry_of for item in added} == ended
         self.known |= {item.id for item in added}
 
     @invariant()

@@ -11,7 +11,6 @@ from support import DEADLINE
 from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.queueing import Prompt, Queue
 from cosmos_workflow.ui import live
-from cosmos_workflow.ui.components import Question
 from cosmos_workflow.ui.live import TIMER, Refresher
 from cosmos_workflow.ui.page import Page
 from cosmos_workflow.ui.page_view import PageState
@@ -20,7 +19,7 @@ from cosmos_workflow.ui.queue.table import QueueTable
 
 
 def controls_of(page: Page) -> QueueControls:
-    return QueueControls(page, Question(page, "come-back", "Start"))
+    return QueueControls(page)
 
 
 def refresher(page: Page) -> Refresher:

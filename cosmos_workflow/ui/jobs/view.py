@@ -28,6 +28,14 @@ def run_mode_text(jobs: JobsSnapshot) -> tuple[str, str]:
     return "Run mode is off.", message or "Switch it on, and every enabled job is worked off in order, without any page."
 
 
+def jobs_text(jobs: JobsSnapshot) -> str:
+    """The job that runs, for the header: "Job welcome 48 %"; empty where none does."""
+    entry = jobs.entry(jobs.background.running) if jobs.background.running else None
+    if entry is None or entry.report is None:
+        return ""
+    return f"Job {shorten_text(entry.stored.name, 30)} {entry.report.progress:.0%}".replace("%", " %")
+
+
 def _running_text(jobs: JobsSnapshot, state: BackgroundState) -> tuple[str, str]:
     entry = jobs.entry(state.running)
     name = shorten_text(entry.stored.name if entry else state.running, 60)
@@ -93,7 +101,7 @@ def inputs_text(report: TaskReport) -> str:
 def task_note(report: TaskReport) -> str:
     """What a person should know of a task beside its status: while it runs, not what is still missing."""
     if report.status in (TaskStatus.NEW, TaskStatus.COMPLETED):
-        return report.waits
+        return report.waits or (f"{count(len(report.listen), 'piece')} to listen to" if report.listen else "")
     return report.message.partition("; missing")[0] if report.status is TaskStatus.RUNNING else report.message
 
 

@@ -45,10 +45,9 @@ class Configuration:
             visible=offers_natural(first),
         )
         self.model_files = ModelFilesPanel(page, first)
-        with gr.Row(elem_classes="cw-buttons cw-add"):
+        with gr.Row(elem_classes=["cw-buttons", "cw-stick", "cw-add"]):
             add = gr.Button("Add to Queue", variant="primary", elem_id="add-to-queue", min_width=140)
             clear = gr.Button("Clear Config", elem_id="clear-config", min_width=120)
-            components.counter(page, "queue-counter-beside")
         say = gr.Button("How it is spoken", size="sm", elem_id="show-spoken", visible=known_engine(first).speaks)
         spoken = gr.HTML(apply_default_css=False, elem_id="spoken-as")
         self.forms = EngineForms(specs, first)

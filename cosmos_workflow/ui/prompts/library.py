@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.ui import components
 from cosmos_workflow.ui.components import Pager, Question
@@ -26,6 +27,14 @@ class Library:
     def __init__(self, page: Page) -> None:
         self._page = page
         self._store = page.store
+        rows = "cw-of-prompts"
+        with gr.Row(elem_classes=["cw-buttons", "cw-stick"]):
+            self.new = gr.Button("New prompt", size="sm", elem_id="new-prompt")
+            self.upload = gr.UploadButton("Import CSV or TXT", size="sm", file_types=[".csv", ".txt"], elem_id="import-prompts")
+            self.everything = gr.Button("Select all", size="sm", elem_id="select-all-prompts", elem_classes=rows)
+            self.edit = gr.Button("Edit", size="sm", elem_id="edit-prompt", elem_classes=rows)
+            self.copy = gr.Button("Duplicate", size="sm", elem_id="duplicate-prompts", elem_classes=rows)
+            self.delete = gr.Button("Delete", size="sm", elem_id="delete-prompts", elem_classes=rows)
         with gr.Row(elem_classes="cw-toolbar"):
             self.search = gr.Textbox(
                 label="Search", placeholder="Text or name", max_lines=1, scale=3, min_width=140, elem_id="prompt-search"
@@ -33,17 +42,12 @@ class Library:
             self.kind = gr.Dropdown(
                 FILTERS, value="all", label="Show", scale=1, min_width=150, filterable=False, elem_id="prompt-filter"
             )
-        with gr.Row(elem_classes="cw-buttons"):
-            self.new = gr.Button("New prompt", size="sm", elem_id="new-prompt")
-            self.edit = gr.Button("Edit", size="sm", elem_id="edit-prompt", elem_classes="cw-for-rows")
-            self.copy = gr.Button("Duplicate", size="sm", elem_id="duplicate-prompts", elem_classes="cw-for-rows")
-            self.delete = gr.Button("Delete", size="sm", elem_id="delete-prompts", elem_classes="cw-for-rows")
-            self.upload = gr.UploadButton("Import CSV or TXT", size="sm", file_types=[".csv", ".txt"], elem_id="import-prompts")
-            self.everything = gr.Button("Select all", size="sm", elem_id="select-all-prompts", elem_classes="cw-for-rows")
         self.question = Question(page, "delete-prompts", "Delete")
         self.editor = PromptEditor(page)
         self.table = components.table(TABLE)
         self.pager = Pager(page, TABLE)
+        self.selection = gr.JSON([], visible=False)
+        self.chosen = [self.selection, self.search, self.kind]
         self._wire()
 
     def show(self, state: PageState, search: str, kind: str, request: gr.Request) -> list[Any]:
@@ -71,10 +75,14 @@ class Library:
         self._store.prompts.save([Prompt(known.text, known.inputs, name=known.name) for known in chosen], owner_of(request))
         toast(f"Duplicated {count(len(chosen), 'prompt')}.")
 
-    def ask_delete(self, ids: list[str], request: gr.Request) -> list[Any]:
-        """Ask, saying how many."""
-        chosen = [prompt.id for prompt in chosen_prompts(self._store, ids, owner_of(request))]
-        question = f"Delete {count(len(chosen), 'prompt')} from the library? What is queued or was made stays."
+    def ask_delete(self, ids: list[str], search: str, kind: str, request: gr.Request) -> list[Any]:
+        """Ask, saying how many, and how many of them the search and the filter hide."""
+        owner = owner_of(request)
+        chosen = [prompt.id for prompt in chosen_prompts(self._store, ids, owner)]
+        matching = {prompt.id for prompt in matching_prompts(self._store, owner, search, kind)}
+        hidden = sum(prompt_id not in matching for prompt_id in chosen)
+        among = f", {hidden:,} of them hidden by the search or the filter" if hidden else ""
+        question = f"Delete {count(len(chosen), 'prompt')} from the library{among}? What is queued or was made stays."
         return self.question.shown(question, chosen)
 
     def confirm_delete(self, ids: tuple[str, ...], request: gr.Request) -> list[Any]:
@@ -92,10 +100,28 @@ class Library:
         """The ids of everything that matches, on all pages."""
         return [prompt.id for prompt in matching_prompts(self._store, owner_of(request), search, kind)]
 
+    def choose(self, wanted: Prompt, owner: str) -> list[Any]:
+        """Values for `chosen` with the library's prompt of this text and these inputs, added where it isn't there any more, and
+        with nothing looked for that would hide it."""
+        known = self._store.prompts.list(owner)
+        found = next((one for one in known if (one.text, dict(one.inputs)) == (wanted.text, dict(wanted.inputs))), None)
+        try:
+            prompt = found or self._store.prompts.save([wanted], owner)[0]
+        except InputError as error:
+            names = ", ".join(shorten(Path(path).name) for path in wanted.inputs.values())
+            raise InputError(f"{names} of its prompt isn't among your files (any more); add it to a prompt first.") from error
+        return [[prompt.id], "", "all"]
+
+    def show_chosen(self, event: Any) -> None:
+        """After an event that wrote into `chosen`: show the first page, with this prompt selected and no other."""
+        page = self._page
+        page.on(event.success, self.show_first, [page.state, self.search, self.kind], [self.table, self.pager.row])
+        page.on(event.success, None, [self.selection], None, js=components.select_in(TABLE))
+
     def _wire(self) -> None:
         page, editor, question = self._page, self.editor, self.question
         filters, shown = [page.state, self.search, self.kind], [self.table, self.pager.row]
-        chosen, selection = components.selected_in(TABLE), gr.JSON([], visible=False)
+        chosen, selection = components.selected_in(TABLE), self.selection
         page.on_load(self.show, filters, shown)
         page.on(self.search.change, self.show_first, filters, shown, trigger_mode="always_last")
         page.on(self.kind.change, self.show_first, filters, shown)
@@ -103,14 +129,13 @@ class Library:
         page.on(self.new.click, editor.open_new, None, editor.outputs)
         page.on(self.edit.click, editor.open_selected, [selection], editor.outputs, js=chosen)
         page.on(self.table.select, editor.open_row, None, editor.outputs)
-        page.on(self.delete.click, self.ask_delete, [selection], question.outputs, js=chosen)
+        page.on(self.delete.click, self.ask_delete, [selection, self.search, self.kind], question.outputs, js=chosen)
         copied = page.on(self.copy.click, self.duplicate, [selection], None, js=chosen)
         deleted = page.on(question.yes.click, self.confirm_delete, [question.subject], [question.group, selection])
         imported = page.on(self.upload.upload, self.import_file, [self.upload], [selection])
-        saved = page.on(editor.frame.save.click, editor.save, editor.inputs, [editor.frame.group, selection])
+        saved = page.on(editor.frame.save.click, editor.save, editor.inputs, [editor.frame.group])
         everything = page.on(self.everything.click, self.all_ids, [self.search, self.kind], [selection])
         for event in (copied, deleted, imported, saved):
             page.on(event.success, self.show, filters, shown)
         for event in (deleted, imported, everything):
             page.on(event.success, None, [selection], None, js=components.select_in(TABLE))
-        page.on(saved.success, None, [selection], None, js=components.also_select_in(TABLE))

@@ -7,7 +7,6 @@ from typing import Any
 import gradio as gr
 
 from cosmos_workflow.ui import components, markup
-from cosmos_workflow.ui.components import Question
 from cosmos_workflow.ui.page import Page
 from cosmos_workflow.ui.page_view import PageView
 from cosmos_workflow.ui.queue.controls import QueueControls
@@ -18,8 +17,8 @@ SHOWN_RESULTS = 24
 """Results of this round that are shown with a player; all are in Results."""
 
 
-def build(page: Page, resume: Question) -> None:
-    """Components and wiring; `resume` asks, outside the tabs, whether to go on with what the server found at its start."""
+def build(page: Page) -> None:
+    """Components and wiring."""
 
     def finished_cards(now: PageView) -> dict[str, Any]:
         ids = _finished_ids(now)
@@ -27,7 +26,7 @@ def build(page: Page, resume: Question) -> None:
         rows = [markup.run_card(runs[item_id]) for item_id in reversed(ids) if item_id in runs]
         return {"rows": rows, "empty": "Results show here as they come."}
 
-    QueueControls(page, resume)
+    QueueControls(page)
     with gr.Row(elem_classes="cw-columns"):
         with gr.Column(scale=3, min_width=320):
             QueueTable(page)

@@ -44,7 +44,10 @@ class QueueTable:
         editor = ItemEditor(page)
         table = components.table(TABLE)
         self.pager = Pager(page, TABLE)
-        details = gr.HTML(elem_id="item-details", apply_default_css=False)
+        with gr.Column(visible=False, elem_classes=list(components.PANEL)) as panel:
+            details = gr.HTML(elem_id="item-details", apply_default_css=False)
+            with gr.Row(elem_classes=["cw-buttons", "cw-panel-end"]):
+                close = gr.Button("Close details", size="sm", elem_id="close-details", elem_classes="cw-close")
         selection = gr.JSON([], visible=False)
         chosen = components.selected_in(TABLE)
         for button, handler in (remove, self.remove), (up, self.move_up), (down, self.move_down), (duplicate, self.duplicate):
@@ -53,6 +56,8 @@ class QueueTable:
         page.on(table.select, self.open_item, [page.state], None, refresh=True)
         page.follow(table, self._key, lambda now: queue_table(now, self._window(now)))
         self.pager.follow(lambda now: len(now.snapshot.queue.items))
+        page.on(close.click, self.close_item, [page.state], None, refresh=True)
+        page.show(panel, lambda now: bool(now.state.of(QueueTabState).item_id))
         page.follow(details, lambda now: (now.snapshot.queue.version, now.state.of(QueueTabState).item_id), _details)
 
     def remove(self, ids: list[str], queue: Queue) -> None:
@@ -79,6 +84,10 @@ class QueueTable:
         """Show the details of an item, or hide them where they are shown."""
         tab, chosen = state.of(QueueTabState), components.clicked_id(event)
         tab.item_id = "" if tab.item_id == chosen else chosen
+
+    def close_item(self, state: PageState) -> None:
+        """Hide the details."""
+        state.of(QueueTabState).item_id = ""
 
     def _window(self, now: PageView) -> Window:
         return self.pager.window(now.state, len(now.snapshot.queue.items))

@@ -40,7 +40,8 @@ def state_text(now: PageView) -> str:
     if snapshot.state is RunnerState.IDLE and now.restored:
         return f"{count(now.restored, 'item')} came back from before; press Start."
     waiting = f"{count(queue.waiting, 'item')} {'waits' if queue.waiting == 1 else 'wait'}; press Start"
-    return f"{waiting} to go on." if snapshot.state is RunnerState.PAUSED else f"{waiting}."
+    takes = f" In all {snapshot.left}." if snapshot.left else ""
+    return f"{waiting} to go on.{takes}" if snapshot.state is RunnerState.PAUSED else f"{waiting}.{takes}"
 
 
 def state_word(now: PageView) -> str:
@@ -76,6 +77,30 @@ def pause_notice(queue: QueueSnapshot, *, freeing: bool = False) -> str:
     then = " Then the engines are unloaded." if running else " The engines are unloaded."
     paused = f"Pausing: {count(running, 'running item')} will be finished first." if running else "Paused."
     return paused + (then if freeing else "")
+
+
+def free_words(*, on_gpu: bool) -> str:
+    """The button that pauses and unloads the engines, in the words of this machine."""
+    return "Pause and free the GPU" if on_gpu else "Pause and free memory"
+
+
+def clear_words(queue: QueueSnapshot) -> str:
+    """The button that clears, with the number of what it takes away."""
+    return f"Clear {queue.waiting:,}" if queue.waiting else "Clear"
+
+
+def retry_words(queue: QueueSnapshot) -> str:
+    """The button that queues again, with what: "Retry 2 failed", "Retry 2 failed, 1 cancelled"."""
+    failed = len(queue.failed)
+    numbers = ((failed, "failed"), (len(queue.retryable) - failed, "cancelled"))
+    return f"Retry {', '.join(f'{number:,} {word}' for number, word in numbers if number)}"
+
+
+def cancel_question(chosen: int, running: int) -> str:
+    """What to ask before running items are cancelled: the selected ones, or all where none of them is selected."""
+    which = f"the {count(chosen, 'selected item')}" if chosen else count(running, "running item")
+    rest = f" The other {running - chosen:,} go on." if chosen and running > chosen else ""
+    return f"Cancel {which}? What was begun of it is lost; it can be retried.{rest}"
 
 
 def clear_question(queue: QueueSnapshot) -> str:

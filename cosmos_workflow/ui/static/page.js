@@ -125,6 +125,7 @@ window.cosmos = (() => {
       }
       part(".cw-count").textContent = chosen.size ? `${chosen.size} selected` : "";
       part(".cw-none").hidden = chosen.size === 0;
+      countOn(id, chosen, boxes.map((box) => box.closest("tr").dataset.id));
     };
     state.paint = paint;
 
@@ -163,35 +164,34 @@ window.cosmos = (() => {
     follow(props, watch, draw);
   }
 
+  // Buttons that act on what is selected in a table, with their words; each says how much that is, and how much isn't in view.
+  const ACTS = {
+    "prompts-table": { "add-to-queue": ["Add to Queue", "Add"], "duplicate-prompts": ["Duplicate", "Duplicate"], "delete-prompts": ["Delete", "Delete"] },
+    "queue-table": { "remove-selected": ["Remove selected", "Remove"], "duplicate-items": ["Duplicate", "Duplicate"] },
+  };
+
+  function countOn(id, chosen, there) {
+    const inView = new Set(there);
+    const away = [...chosen].filter((one) => !inView.has(one)).length;
+    const number = (n) => n.toLocaleString("en-US");
+    const words = chosen.size ? ` ${number(chosen.size)}${away ? ` (${number(away)} not shown)` : ""}` : "";
+    for (const [button, [none, some]] of Object.entries(ACTS[id] || {})) {
+      const text = [...(document.getElementById(button)?.childNodes ?? [])].find((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+      const wanted = chosen.size ? some + words : none;
+      if (text && text.data.trim() !== wanted) text.data = wanted;
+    }
+  }
+
+  /** Open a tab by its id. */
+  function openTab(id) {
+    document.querySelector(`#tabs [role=tab]#${id}-button, #tabs [role=tab][data-tab-id=${id}]`)?.click();
+  }
+
   // What stands below the rows, and instead of them where there are none.
   function foot(part, value) {
     part(".cw-empty").hidden = value.rows.length > 0;
     part(".cw-empty").textContent = value.empty || "";
     part(".cw-page").textContent = value.page || "";
-  }
-
-  function cards(element, props, trigger, watch, events) {
-    element.innerHTML = '<div class="cw-cards"></div><p class="cw-empty" hidden></p><p class="cw-foot"><span class="cw-all"></span><span class="cw-page"></span></p>';
-    const part = (name) => element.querySelector(name);
-    let first = true;
-    const make = () => {
-      const card = document.createElement("article");
-      card.className = "cw-card";
-      card.write = (entry) => {
-        card.innerHTML = entry.html;
-      };
-      return card;
-    };
-    element.addEventListener("click", (event) => {
-      const button = event.target.closest("button[data-action]");
-      if (button && events.includes(button.dataset.action)) trigger(button.dataset.action, { id: button.closest("article").dataset.id, value: button.dataset.value || "" });
-    });
-    follow(props, watch, (value) => {
-      reconcile(part(".cw-cards"), value.rows, make, first);
-      first = false;
-      foot(part, value);
-      part(".cw-all").innerHTML = value.download || "";
-    });
   }
 
   // Bars, and the words of the rows that run: small enough to come every second.
@@ -229,5 +229,5 @@ window.cosmos = (() => {
     if (document.visibilityState === "visible") document.querySelector("#wake-up")?.click();
   });
 
-  return { follow, table, cards, progress, counter, selected, select };
+  return { follow, reconcile, foot, table, progress, counter, selected, select, openTab };
 })();

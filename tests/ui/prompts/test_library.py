@@ -64,7 +64,7 @@ def test_the_library_shows_only_its_owners_prompts(page: Page) -> None:
     assert [row["id"] for row in library.show(PageState(), "", "all", ANN)[0]["rows"]] == ["ps_ann"]
     assert [row["id"] for row in library.show(PageState(), "", "all", NOBODY)[0]["rows"]] == ["ps_mine"]
     with pytest.raises(InputError):
-        library.ask_delete(["ps_ann"], NOBODY)
+        library.ask_delete(["ps_ann"], "", "all", NOBODY)
     library.confirm_delete(("ps_ann",), NOBODY)
     assert page.store.prompts.count("ann") == 1
     assert owner_of(None) == "local"

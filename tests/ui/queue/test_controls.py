@@ -19,16 +19,12 @@ from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import RunnerSnapshot, RunnerState
 from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.queueing import Prompt
-from cosmos_workflow.ui.components import Question
 from cosmos_workflow.ui.page import Page
 from cosmos_workflow.ui.queue import following
 from cosmos_workflow.ui.queue.controls import QueueControls
 from cosmos_workflow.ui.queue.following import follow
+from cosmos_workflow.ui.queue.start import StartAndPause
 from cosmos_workflow.ui.queue.table import QueueTable
-
-
-def controls_of(page: Page) -> QueueControls:
-    return QueueControls(page, Question(page, "come-back", "Start"))
 
 
 def test_what_runs_cannot_be_removed(page: Page, session: Session) -> None:
@@ -49,7 +45,8 @@ def test_what_came_back_is_asked_about_only_where_the_settings_say_so(
     operations.workspace = replace(operations.workspace, settings=Settings(startup=startup))
     with gr.Blocks(analytics_enabled=False):
         later = Page(Sessions(operations))
-        controls = controls_of(later)
+        controls = StartAndPause(later)
+        controls.ask()
     queue = later.sessions.open(session.token).queue
     asked = controls.ask_to_resume(queue)
     assert ("1 item came back from before." in str(asked[1])) is (startup == "ask")
@@ -59,7 +56,7 @@ def test_what_came_back_is_asked_about_only_where_the_settings_say_so(
 
 
 def test_process_queue_starts_reports_and_says_how_it_ended(page: Page, session: Session, toasts: list[str]) -> None:
-    controls = controls_of(page)
+    controls = StartAndPause(page)
     session.queue.add_to_queue([Prompt("ok"), Prompt("fail")], "probe", {})
     shares: list[float] = []
 
@@ -91,12 +88,14 @@ def test_a_follower_that_is_dropped_stops_nothing(page: Page, session: Session, 
     assert session.runner.snapshot().state is RunnerState.IDLE
 
 
-def test_cancel_takes_the_selected_ones_or_all(page: Page, session: Session, tmp_path: Path) -> None:
-    controls = controls_of(page)
+def test_cancel_asks_and_takes_the_selected_ones_or_all(page: Page, session: Session, tmp_path: Path) -> None:
+    controls = QueueControls(page)
     (item,) = session.queue.add_to_queue([Prompt(f"wait {tmp_path / 'never'}")], "probe", {})
     session.runner.start()
     wait_for((tmp_path / "never.waiting").exists, "the item runs")
-    controls.cancel_running(["qi_other"], session.queue)
+    question, (subject,) = str((asked := controls.ask_cancel(["qi_other"], session.queue))[1]), asked[-1]
+    assert "Cancel 1 running item?" in question
+    controls.cancel_running((subject,), session.queue)
     assert session.runner.join(DEADLINE)
     cancelled = session.queue.get(item.id)
     assert cancelled is not None
