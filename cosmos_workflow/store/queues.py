@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing.items import ItemStatus, QueueItem
-from cosmos_workflow.store.database import Database
+from cosmos_workflow.store.database import Database, to_json
 from cosmos_workflow.store.process import ProcessLock
 from cosmos_workflow.store.records import LOCAL, item_of, item_row
 from cosmos_workflow.store.schema import queue_items, queues
@@ -48,17 +48,22 @@ class Queues:
                 self._change(connection, token, changed, self._process.id)
             if added:
                 _know_queue(connection, token)
-                connection.execute(insert(queue_items), [_row(token, item, self._process.id) for item in added])
+                self._database.insert_many(
+                    connection, queue_items, _COLUMNS, [_values(token, item, self._process.id) for item in added]
+                )
 
     def load(self, token: str) -> list[QueueItem]:
         """What the queue holds, in its order; empty for an unknown token. Equal params of neighbours are one object."""
         query = select(*_ITEM).where(queue_items.c.token == token).order_by(queue_items.c.position)
         items: list[QueueItem] = []
-        shared: dict[str, Any] = {}
+        params: Any = None
+        weights: Any = None
         with self._database.read() as connection:
             for item_id, position, status, values in connection.execute(query):
-                shared.update((name, values[name]) for name in ("params", "weights") if shared.get(name) != values[name])
-                items.append(item_of(item_id, position, status, {**values, **shared}))
+                params = params if params == values["params"] else values["params"]
+                weights = weights if weights == values["weights"] else values["weights"]
+                values["params"], values["weights"] = params, weights
+                items.append(item_of(item_id, position, status, values))
         return items
 
     def owner_of(self, token: str) -> str | None:
@@ -120,7 +125,17 @@ class Queues:
 
     @staticmethod
     def _change(connection: Connection, token: str, changed: Sequence[QueueItem], process: str) -> None:
-        rows = [{**_row(token, item, process), "of_token": token, "of_id": item.id} for item in changed]
+        rows = [
+            {
+                "of_token": token,
+                "of_id": item.id,
+                "position": item.position,
+                "status": str(item.status),
+                "process": process,
+                "item": item_row(item),
+            }
+            for item in changed
+        ]
         connection.execute(update(queue_items).where(_SAME), rows)
 
 
@@ -128,15 +143,12 @@ _ITEM = (queue_items.c.id, queue_items.c.position, queue_items.c.status, queue_i
 _SAME = (queue_items.c.token == bindparam("of_token")) & (queue_items.c.id == bindparam("of_id"))
 
 
-def _row(token: str, item: QueueItem, process: str) -> dict[str, Any]:
-    return {
-        "token": token,
-        "id": item.id,
-        "position": item.position,
-        "status": str(item.status),
-        "process": process,
-        "item": item_row(item),
-    }
+_COLUMNS = ("token", "id", "position", "status", "process", "item")
+
+
+def _values(token: str, item: QueueItem, process: str) -> tuple[str | int, ...]:
+    """What is in `_COLUMNS`, the item as JSON."""
+    return token, item.id, item.position, str(item.status), process, to_json(item_row(item))
 
 
 def _know_queue(connection: Connection, token: str) -> None:

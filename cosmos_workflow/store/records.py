@@ -168,6 +168,7 @@ def item_row(item: QueueItem) -> dict[str, Any]:
     return {**values, "params": dict(item.params), "weights": dict(item.weights), "inputs": dict(item.inputs)}
 
 
-def item_of(item_id: str, position: int, status: str, values: Mapping[str, Any]) -> QueueItem:
-    """A queue item from its columns and what `item_row` gave; earlier versions kept the three columns in that, too."""
-    return QueueItem(**{**values, "id": item_id, "position": position, "status": ItemStatus(status)})
+def item_of(item_id: str, position: int, status: str, values: dict[str, Any]) -> QueueItem:
+    """A queue item from its columns and what `item_row` gave, which is used up; earlier versions kept the three in that, too."""
+    values["id"], values["position"], values["status"] = item_id, position, ItemStatus(status)
+    return QueueItem(**values)

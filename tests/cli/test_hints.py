@@ -26,7 +26,7 @@ def words_of(source: str) -> Iterator[tuple[int, list[str]]]:
     unprinted |= {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "command":
-            yield node.lineno, [word.value if isinstance(word, ast.Constant) else ANYTHING for word in node.args]
+            yield node.lineno, list(map(_text_of, node.args))
         elif isinstance(node, ast.JoinedStr):
             yield from ((node.lineno, found[1].split()) for found in TYPED.finditer("".join(map(_text_of, node.values))))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in unprinted:
