@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.ids import digest
 from cosmos_workflow.jobs.document.tasks import JobFile, Source, TaskConfig
 from cosmos_workflow.jobs.takes import Choice, KnownRuns, Mode, PieceState, Take, TakeRef, prompt_id, take_seeds, with_runs
 from cosmos_workflow.queueing.items import Batch, Configuration, Prompt, QueueItem
+
+if TYPE_CHECKING:
+    from cosmos_workflow.execution.estimates import TimeLeft
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Text, cast, delete, func, select
+from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Text, cast, delete, func, select
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.files import Disk, folder_name
 from cosmos_workflow.store.database import Database
-from cosmos_workflow.store.records import InputFile
 from cosmos_workflow.store.schema import input_files, prompts, queue_items, queues, runs
 
 KEPT_SECONDS = 86_400
@@ -48,8 +47,8 @@ class Quota:
 
     def refusal(self, owner: str, name: str) -> InputError:
         """What is said where a file of this name doesn't fit."""
-        files = sorted(self._files(owner), key=lambda known: known.size, reverse=True)
-        large = ", ".join(f"{shorten(known.name)} with {_megabytes(known.size)}" for known in files[:3])
+        files = sorted(self._files(owner), key=lambda known: known["size"], reverse=True)
+        large = ", ".join(f"{shorten(known['name'])} with {_megabytes(known['size'])}" for known in files[:3])
         remedy = f"delete the prompts and results that use the largest of them ({large})" if large else "wait an hour"
         return InputError(
             f"{shorten(name)} doesn't fit: your files may take {_megabytes(self.limit)} together; {remedy}, and send it again: "
@@ -61,13 +60,12 @@ class Quota:
         with self._database.read() as connection:
             return int(connection.execute(select(func.sum(input_files.c.size)).where(own)).scalar() or 0)
 
-    def _files(self, owner: str) -> list[InputFile]:
-        columns = [input_files.c[name] for name in ("file", "name", "kind", "size", "added_at")]
+    def _files(self, owner: str) -> Sequence[RowMapping]:
         with self._database.read() as connection:
-            return [InputFile(*row) for row in connection.execute(select(*columns).where(input_files.c.owner == owner))]
+            return connection.execute(select(input_files).where(input_files.c.owner == owner)).mappings().all()
 
     def _remove_unused(self, owner: str) -> bool:
-        old = [known.file for known in self._files(owner) if known.added_at < time.time() - KEPT_SECONDS]
+        old = [known["file"] for known in self._files(owner) if known["added_at"] < time.time() - KEPT_SECONDS]
         in_jobs = self._named_in_jobs(old)
         removed = False
         # Nobody can write that a file is in use between the look and its end.
