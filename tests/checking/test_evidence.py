@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,8 +13,11 @@ import soundfile
 from cosmos_workflow.checking.comparison import compare
 from cosmos_workflow.checking.evidence import confirmed
 from cosmos_workflow.checking.judge import judge
-from cosmos_workflow.checking.recogniser import RATE, Fit, Sound, Transcript
+from cosmos_workflow.checking.recogniser import RATE, Fit, Transcript
 from cosmos_workflow.checking.verdict import HeardWord, Hearing, Verdict
+
+if TYPE_CHECKING:
+    from cosmos_workflow.checking.recogniser import Sound
 
 SAID = "The brickworks had been shut for many years."
 
