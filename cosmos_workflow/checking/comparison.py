@@ -65,10 +65,11 @@ def compare(said: str, words: Sequence[HeardWord], language: str, model: str = "
     )
 
 
-def repetition(said: str, words: Sequence[HeardWord], language: str) -> Difference | None:
-    """Words that were heard after the text, where they are the text's own; None where they are others."""
-    heard, reference = list(_tokens_of(words, language)), tokens(said, language)
-    if len(heard) < 2 or not _comes_in(heard, reference, _TOLD_TWICE):
+def repetition(said: str, before: Sequence[HeardWord], words: Sequence[HeardWord], language: str) -> Difference | None:
+    """Words heard after the text, where they are the text's own, or what was heard of it; None where they are others."""
+    heard = list(_tokens_of(words, language))
+    first = [word.token for word in _tokens_of(before, language)]
+    if len(heard) < 2 or not any(_comes_in(heard, reference, _TOLD_TWICE) for reference in (tokens(said, language), first)):
         return None
     joint = " " if divides_words(language) else ""
     again = joint.join(word.token.word for word in heard)

@@ -17,10 +17,10 @@ from cosmos_workflow.checking.recogniser import Fit
 from cosmos_workflow.checking.sound import expected_seconds
 from cosmos_workflow.checking.verdict import Difference, Hearing
 
-GONE = -9.0
+GONE = -10.0
 """Logarithm of the likelihood below which a word isn't in the sound, whatever was written down."""
 MISSING = -3.5
-"""The same where nothing was written down in its place."""
+"""The same where nothing was written down in its place, and no time is left for it."""
 DOUBTED = -4.0
 """Above it a word was said, though another one was written down; from there to `GONE` it counts more and more."""
 REPLACED = 0.5
@@ -54,7 +54,7 @@ def confirmed(hearing: Hearing, fits: Sequence[Fit]) -> Hearing:
             found.append(difference)
             continue
         times = {place: time for place, time in times.items() if not difference.first <= place[0] < difference.last}
-        states = [(_state(difference, word), word) for word in inside]
+        states = [(_state(difference, word, hearing.said), word) for word in inside]
         for state, group in itertools.groupby(states, lambda pair: pair[0]):
             part = [word for _, word in group]
             if state != "gone":
@@ -71,8 +71,10 @@ def _words(fits: Sequence[Fit], said: str) -> list[Fit]:
     return [fit for fit in fits if any(letter.isalnum() for letter in said[fit.first : fit.last])]
 
 
-def _state(difference: Difference, word: Fit) -> _Word:
-    if word.likely < GONE or (difference.kind == "missing" and word.likely < MISSING):
+def _state(difference: Difference, word: Fit, said: str) -> _Word:
+    usual = expected_seconds(said[word.first : word.last])
+    unspoken = difference.kind == "missing" and word.end - word.start < _HURRIED * usual
+    if word.likely < GONE or (unspoken and word.likely < MISSING):
         return "gone"
     return "doubted" if difference.kind == "replaced" and word.likely < DOUBTED else "said"
 

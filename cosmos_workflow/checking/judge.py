@@ -24,7 +24,7 @@ UNFIT = -4.0
 """Mean logarithm of the likelihood of a text's words below which a sound says another text."""
 SMALL = 0.05
 """Word error rate up to which the quick way of listening is good enough."""
-_UNLIKELY, _IMPOSSIBLE = 0.06, 0.02
+_UNLIKELY, _IMPOSSIBLE = 0.08, 0.02
 """How likely the expected language is at most where another one is spoken; accents are heard as 0.1 and more."""
 _STRANGE = -2.0
 """Mean as above from which a language that is unlikely is another one."""
@@ -110,7 +110,7 @@ def _with_tail(hearing: Hearing, samples: Sound, last_word: float, language: str
         return hearing
     tail = recogniser.hear(samples[round(last_word * RATE) :], language)
     words = [replace(word, start=word.start + last_word, end=word.end + last_word) for word in tail.words]
-    found = repetition(hearing.said, words, language)
+    found = repetition(hearing.said, hearing.words, words, language)
     if found is None:
         return hearing
     rate = hearing.word_error_rate + found.weight / max(1, len(hearing.aligned))
