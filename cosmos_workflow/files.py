@@ -93,6 +93,11 @@ class Disk:
                 with suppress(FileNotFoundError):  # somebody else takes it away too
                     shutil.rmtree(path)
 
+    def remove_file(self, path: Path) -> None:
+        """A file, if it is there."""
+        with self._change(path):
+            path.unlink(missing_ok=True)
+
     @contextmanager
     def _change(self, path: Path) -> Iterator[None]:
         with file_errors(f"{path.parent.name}/{path.name}"):
@@ -104,6 +109,23 @@ def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's content, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_stamp(path: Path) -> tuple[int, ...]:
+    """Inode, size and times of a file, another where it changed (see `Digests`); empty for one that can't be seen."""
+    try:
+        state = path.stat()
+    except OSError:
+        return ()
+    return state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+
+
+def folder_stamp(path: Path) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The names in a folder with their stamps; empty for one that isn't there."""
+    try:
+        return tuple(sorted((file.name, file_stamp(file)) for file in path.iterdir()))
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
 
 
 class Digests:

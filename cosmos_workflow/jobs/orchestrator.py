@@ -22,8 +22,11 @@ from cosmos_workflow.gpu_dispatch.devices import default_gpu_ids
 from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, all_needs
 from cosmos_workflow.jobs.executor import BookBound, JobEvent, JobWaiting, OnEvent, TaskEnded, TaskExecutor, TaskResult
+from cosmos_workflow.jobs.looks import Look
 from cosmos_workflow.jobs.plan import CheckedJob, ExecutionPlan, plan_task, queue_items
-from cosmos_workflow.jobs.state import JobReader, JobReport, Look, TaskReport, TaskStatus
+from cosmos_workflow.jobs.reports import JobReport, TaskReport
+from cosmos_workflow.jobs.state import JobReader
+from cosmos_workflow.jobs.status import TaskStatus
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.jobs.takes import Choice, Mode, PieceState
 from cosmos_workflow.queueing.batches import explain_groups, plan_batches
@@ -77,14 +80,14 @@ class TaskOrchestrator:
         batches = list(plan_batches(items, self.operations.batch_size))
         left = self.operations.time_left(items)
         if not items:
-            time = "nothing is left to make"
+            left, time = TimeLeft(0.0, 0.0), "nothing is left to make"
         elif left is None:
             time = "not known before the engine has made something here"
         else:
             time = str(left)
             if not all(item.cost for item in items):
                 time += "; what waits for other tasks isn't counted in"
-        return CheckedJob(job, plan, tuple(zip(batches, explain_groups(batches), strict=True)), time)
+        return CheckedJob(job, plan, tuple(zip(batches, explain_groups(batches), strict=True)), time, left)
 
     # --- running ---
 

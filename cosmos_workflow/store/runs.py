@@ -128,12 +128,18 @@ class Runs:
         return begun
 
     def start(
-        self, run_id: str, *, device: str = "", worker: str = "", load_seconds: float = 0.0, started_at: float | None = None
+        self,
+        run_ids: Collection[str],
+        *,
+        device: str = "",
+        worker: str = "",
+        load_seconds: float = 0.0,
+        started_at: float | None = None,
     ) -> None:
-        """The engine is loaded and the work on a run begins: from here its seconds count. Cheap, and not durable."""
+        """The engine is loaded and the work on these runs begins: from here their seconds count. Cheap, and not durable."""
         when = time.time() if started_at is None else started_at
         values = {"device": device, "worker": worker, "load_seconds": load_seconds, "started_at": when}
-        alive = and_(runs.c.id == run_id, runs.c.status == RUNNING)
+        alive = and_(runs.c.id.in_(list(run_ids)), runs.c.status == RUNNING)
         with self._database.write(durable=False) as connection:
             connection.execute(update(runs).where(alive).values(**values))
 
@@ -174,7 +180,6 @@ class Runs:
         self._disk.rename(partial, final)
         try:
             with self._database.write() as connection:
-                _check_transition(_find(connection, run_id), ItemStatus.SUCCEEDED)
                 self.succeed(connection, done)
         except BaseException:
             final.rename(partial)
@@ -236,6 +241,30 @@ class Runs:
         with self._database.read() as connection:
             return [run_of(row) for row in connection.execute(query).mappings()]
 
+    def marks(self, source: str, owner: str | None = LOCAL) -> list[tuple[Any, ...]]:
+        """The ids of the runs that `list` would give, newest first, each with what of it may still change.
+
+        A run whose mark is as before is as before: `some` gives those that aren't.
+        """
+        chosen = [runs.c[name] for name in ("id", "status", "started_at", "finished_at", "progress", "stage", "message")]
+        query = select(*chosen).where(_matching(owner, source=source)).order_by(runs.c.started_at.desc(), runs.c.seq.desc())
+        with self._database.read() as connection:
+            return [tuple(row) for row in connection.execute(query)]
+
+    def some(self, ids: Collection[str], owner: str | None = LOCAL) -> list[RunRecord]:
+        """The runs of these ids, in no order; those that are gone are left out."""
+        found: list[RunRecord] = []
+        wanted = list(ids)
+        for start in range(0, len(wanted), _AT_ONCE):
+            query = select(runs).where(runs.c.id.in_(wanted[start : start + _AT_ONCE]), *_of(owner))
+            with self._database.read() as connection:
+                found += [run_of(row) for row in connection.execute(query).mappings()]
+        return found
+
+    def version(self) -> int | None:
+        """A number that is another one once anything in the store changed; None where that can't be told."""
+        return self._database.version()
+
     def made_of(self, prompt_ids: Collection[str], owner: str | None = LOCAL) -> list[RunRecord]:
         """The runs of these prompts that succeeded, oldest first."""
         found: list[RunRecord] = []
@@ -284,9 +313,11 @@ class Runs:
         return [(run_of(row), row["process"]) for row in connection.execute(query).mappings()]
 
     def succeed(self, connection: Connection, done: RunRecord) -> None:
-        """Write a run that was published, and let its item leave the queue."""
-        connection.execute(update(runs).where(runs.c.id == done.id).values(run_row(done)))
-        self._queues.write(connection, done.token, [], [done.item_id])
+        """Write a run that was published, and let its item leave the queue; raises TransitionError where it has ended already."""
+        alive = and_(runs.c.id == done.id, runs.c.status == RUNNING)
+        if not connection.execute(update(runs).where(alive).values(run_row(done))).rowcount:
+            raise TransitionError(f"{done.id} can't go from its end to {done.status}")
+        self._queues.remove(connection, done.token, [done.item_id])
 
     def end(
         self,
@@ -300,7 +331,7 @@ class Runs:
         interrupted: bool = False,
     ) -> RunRecord:
         """Close a run that failed or was cancelled, and let its item leave the queue."""
-        self._queues.write(connection, record.token, [], [record.item_id])
+        self._queues.remove(connection, record.token, [record.item_id])
         changes = {"status": status, "interrupted": interrupted, "error": error, "traceback": traceback}
         return _change(connection, record, **changes, finished_at=when)
 

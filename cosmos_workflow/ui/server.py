@@ -90,7 +90,7 @@ def make_app(
     from cosmos_workflow.ui.jobs import routes as job_routes
     from cosmos_workflow.ui.prompts.samples import add_samples
     from cosmos_workflow.ui.results import routes as result_routes
-    from cosmos_workflow.ui.results.books import jobs_with_books
+    from cosmos_workflow.ui.results.shelf import folded_jobs
 
     for owner in users or [None]:
         add_samples(sessions.operations.store, owner)
@@ -99,7 +99,7 @@ def make_app(
     # Gradio looks whether a path lies among the uploads only where it believes to have been launched.
     demo.has_launched = True
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(result_routes.router(sessions.operations.store, lambda owner: jobs_with_books(managers.of(owner).books())))
+    app.include_router(result_routes.router(sessions.operations.store, lambda owner: folded_jobs(managers.of(owner))))
     app.include_router(job_routes.router(managers))
     app = gr.mount_gradio_app(
         app,
@@ -118,7 +118,9 @@ def make_app(
     )
     app.state.pages = session_states.remember_less(app, demo)
     mount: Any = app.routes[-1]
-    mount.app = GradioBorder(mount.app, demo, Uploads(workspace.uploads, workspace.settings.max_upload_mb * 1_000_000))
+    quota = sessions.operations.store.inputs.quota
+    uploads = Uploads(workspace.uploads, workspace.settings.max_upload_mb * 1_000_000, quota)
+    mount.app = GradioBorder(mount.app, demo, uploads)
     app.add_middleware(Guard, users=users, host=host, names=names)
     return app
 

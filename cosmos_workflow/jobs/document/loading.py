@@ -91,7 +91,7 @@ def parse_job(
         book = _read_book(base, job)
     if tree.problems:
         raise JobFileError(list(dict.fromkeys(tree.problems)))
-    return JobFile(own_id, name, bool(job and job.enabled), tuple(tasks), text, origin, tuple(dict.fromkeys(tree.files)), book)
+    return JobFile(own_id, name, bool(job and job.enabled), tuple(tasks), text, origin, tree.files, book)
 
 
 def _validate(tree: YamlTree) -> JobSection | None:

@@ -92,7 +92,8 @@ class BookInfo:
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """A checked job file. `source` is its text, `path` where it lies (None for one that isn't saved), `files` what it names.
+    """A checked job file. `source` is its text, `path` where it lies (None for one that isn't saved), `files` what it names, each
+    with the stamp that it had before it was read (see `file_stamp`).
 
     `book` is None for a job that is no book.
     """
@@ -103,7 +104,7 @@ class JobFile:
     tasks: tuple[TaskConfig, ...]
     source: str
     path: Path | None = None
-    files: tuple[Path, ...] = ()
+    files: Mapping[Path, tuple[int, ...]] = field(default_factory=dict)
     book: BookInfo | None = None
 
     def task(self, key: str) -> TaskConfig | None:

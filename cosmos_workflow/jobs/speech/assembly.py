@@ -30,7 +30,8 @@ class Piece:
     """A made piece: the run that made it, its sound, its text, its speaker, the break behind it, and the pause that the text
     states there.
 
-    `until` is the second at which it is cut, None where it isn't; `words` are the words that were heard in it, with their times.
+    `until` is the second at which it is cut, None where it isn't; `words` are the words that were heard in it, with their times;
+    `borders` are the places of its text where a further paragraph begins.
     """
 
     run_id: str
@@ -41,6 +42,7 @@ class Piece:
     pause: float | None = None
     until: float | None = None
     words: tuple[TimedWord, ...] = ()
+    borders: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Final:
     """A task's finished sound. `state` tells which pieces and settings it was made of; `starts` when each piece begins.
 
     `written` says which subtitles lie beside it; `note` is empty, or says in a sentence what a listener should know (it is
-    quieter than asked for).
+    quieter than asked for). `timed` says whether the times of words in it were measured.
     """
 
     number: int
@@ -60,6 +62,7 @@ class Final:
     runs: tuple[str, ...]
     note: str
     created_at: float
+    timed: bool = False
 
     @property
     def subtitles(self) -> Path:
@@ -105,8 +108,9 @@ def assemble(
     name: str,
     disk: Disk | None = None,
     subtitles: Subtitles | None = None,
+    note: str = "",
 ) -> Final:
-    """Put the pieces together as the next final of `folder`, named after `name`.
+    """Put the pieces together as the next final of `folder`, named after `name`; `note` is what a listener should know of them.
 
     Raises InputError where a piece can't be read, UnavailableError where the disk is full; nothing half done stays then.
     """
@@ -134,8 +138,9 @@ def assemble(
         state=final_state(pieces, audio),
         starts=tuple(round(start, 6) for start in starts),
         runs=tuple(piece.run_id for piece in pieces),
-        note=leveling.note,
+        note=" ".join(part for part in (note, leveling.note) if part),
         created_at=time.time(),
+        timed=any(piece.words for piece in pieces),
     )
     content = _describe(final, pieces, stops, audio, leveling)
     _write_subtitles(final, content, disk)
@@ -180,7 +185,8 @@ def _write_subtitles(final: Final, content: Mapping[str, Any], disk: Disk) -> No
     ends = [float(piece.get("end", until)) for piece, until in zip(told, [*begun[1:], final.seconds], strict=True)]
     spoken = zip((str(piece["text"]) for piece in told), begun, ends, strict=True)
     words = [[(str(word), float(first), float(last)) for word, first, last in piece.get("words", ())] for piece in told]
-    cues = cues_of(spoken, words, final.written.by, final.written.line)
+    borders = [piece.get("borders", ()) for piece in told]
+    cues = cues_of(spoken, words, final.written.by, final.written.line, borders)
     for suffix in _suffixes(final.written):
         text = subrip(cues) if suffix == "srt" else webvtt(cues)
         disk.write(final.path.with_suffix(f".{suffix}"), text.encode())
@@ -205,6 +211,7 @@ def _read(path: Path) -> Final | None:
             runs=tuple(piece["run"] for piece in content["pieces"]),
             note=str(content["note"]),
             created_at=float(content["created_at"]),
+            timed=any(piece.get("words") for piece in content["pieces"]),
         )
     except OSError as error:
         raise WorkflowError(f"{path.parent.name}/{path.name} can't be read: {error.strerror}.") from error
@@ -241,6 +248,7 @@ def _describe(final: Final, pieces: Sequence[Piece], ends: Sequence[float], audi
                 "speaker": piece.speaker,
                 "break": piece.break_after,
                 **({"words": piece.words} if piece.words else {}),
+                **({"borders": piece.borders} if piece.borders else {}),
             }
             for piece, start, end, gain in zip(pieces, final.starts, ends, leveling.gains, strict=True)
         ],
