@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cosmos_workflow.checking.comparison import compare
 from cosmos_workflow.checking.recogniser import RATE, Recogniser, Transcript
@@ -12,9 +11,7 @@ from cosmos_workflow.checking.sound import read_mono, sound_faults
 from cosmos_workflow.checking.verdict import Difference, Fault, Hearing, Verdict
 from cosmos_workflow.checking.words import divides_words, letters
 from cosmos_workflow.errors import shorten
-
-if TYPE_CHECKING:
-    from cosmos_workflow.checking.recogniser import Sound
+from cosmos_workflow.media import resampled
 
 ANOTHER = 0.6
 """Word error rate above which a sound says another text, or says it in another language."""
@@ -39,7 +36,7 @@ def judge(path: Path, text: str, said: Sequence[str], language: str, recogniser:
     InputError where the file isn't a sound, or the recogniser doesn't know the language.
     """
     sound, rate = read_mono(path)
-    samples = resampled(sound, rate)
+    samples = resampled(sound[:, None], rate, RATE)[:, 0]
     heard = recogniser.hear(samples, language)
     hearing = _nearest(said, heard, language, recogniser.name)
     if (
@@ -59,19 +56,6 @@ def judge(path: Path, text: str, said: Sequence[str], language: str, recogniser:
     else:
         faults |= {fault.name: fault for fault in _word_faults(hearing, seconds)}
     return Verdict(tuple(faults.values()), hearing, seconds)
-
-
-def resampled(sound: Sound, rate: int) -> Sound:
-    """The sound as a recogniser hears it."""
-    if rate == RATE:
-        return sound
-    from math import gcd
-
-    import numpy as np
-    from scipy.signal import resample_poly
-
-    common = gcd(rate, RATE)
-    return np.asarray(resample_poly(sound, RATE // common, rate // common), dtype=np.float32)
 
 
 def _nearest(said: Sequence[str], heard: Transcript, language: str, model: str) -> Hearing:
