@@ -87,7 +87,8 @@ class TaskOrchestrator:
             time = str(left)
             if not all(item.cost for item in items):
                 time += "; what waits for other tasks isn't counted in"
-        return CheckedJob(job, plan, tuple(zip(batches, explain_groups(batches), strict=True)), time)
+        seconds = 0.0 if not items else left.seconds if left else None
+        return CheckedJob(job, plan, tuple(zip(batches, explain_groups(batches), strict=True)), time, seconds)
 
     # --- running ---
 

@@ -71,12 +71,14 @@ class ExecutionPlan:
 
 @dataclass(frozen=True, slots=True)
 class CheckedJob:
-    """What a job file would do: its plan, the batches of what is to be made with why each is apart, and the time in words."""
+    """What a job file would do: its plan, the batches of what is to be made with why each is apart, the time in words, and in
+    seconds where it is known."""
 
     job: JobFile
     plan: ExecutionPlan
     batches: tuple[tuple[Batch, str], ...]
     time: str
+    seconds: float | None = None
 
 
 def pieces_of(
