@@ -40,6 +40,8 @@ class Settings(BaseModel):
     """At most this many items in a batch; without it, as many as the engine takes."""
     task_timeout: float | None = Field(default=None, gt=0)
     """Seconds after which an item that reports nothing is given up; without it, never."""
+    unload_after: float | None = Field(default=600.0, gt=0)
+    """Seconds without work after which the models leave the memory, until they are needed again; null for never."""
 
 
 @dataclass(frozen=True, slots=True)

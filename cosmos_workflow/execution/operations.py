@@ -57,7 +57,7 @@ class Operations:
         self.gpu_ids = None if gpu_ids is None else tuple(gpu_ids)
         self._new_pool = pool
         self._cancel_grace = cancel_grace
-        self.router = TaskRouter(self._make_pool, on_dispatch_event)
+        self.router = TaskRouter(self._make_pool, on_dispatch_event, workspace.settings.unload_after)
         self.patience = Patience()
         self.on_made: Callable[[ItemResult], object] = lambda _result: None
         self._lock = threading.Lock()
