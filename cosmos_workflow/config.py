@@ -36,6 +36,8 @@ class Settings(BaseModel):
     """Seconds between two live updates of the page while nothing runs."""
     max_upload_mb: int = Field(default=2048, ge=1, le=1_000_000)
     """The largest file that may be uploaded, in units of 1,000,000 bytes."""
+    max_user_mb: int = Field(default=20_000, ge=1, le=1_000_000_000)
+    """What a user's input files and recent uploads may take together, in the same unit."""
     batch_size: int | None = Field(default=None, ge=1, le=1024)
     """At most this many items in a batch; without it, as many as the engine takes."""
     task_timeout: float | None = Field(default=None, gt=0)

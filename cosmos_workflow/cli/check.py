@@ -17,6 +17,6 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Validate job files and print their tasks, the batches, why these are apart, and the time. Starts nothing."""
-    from cosmos_workflow.cli.run_jobs import check_jobs
+    from cosmos_workflow.cli.check_jobs import check_jobs
 
     check_jobs(files, open_workspace(workspace, reads=True), as_json=as_json, sets=sets or ())

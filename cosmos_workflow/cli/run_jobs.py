@@ -1,14 +1,14 @@
-"""The verbs run, check and jobs of the command line; each is also a function that a program may call."""
+"""The verbs run and jobs of the command line; each is also a function that a program may call."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cosmos_workflow.cli.check_jobs import name_idle
 from cosmos_workflow.cli.job_input import load_jobs
 from cosmos_workflow.cli.terminal import print_json
 from cosmos_workflow.config import Workspace
@@ -17,14 +17,12 @@ from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.task_router import Pool
 from cosmos_workflow.files import Disk
-from cosmos_workflow.gpu_dispatch.devices import default_gpu_ids
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
 from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
 from cosmos_workflow.jobs.document.tasks import JobFile, is_slug, slug
 from cosmos_workflow.jobs.executor import OnEvent, TaskEnded, TaskResult
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-from cosmos_workflow.jobs.plan import CheckedJob, TaskPlan
 from cosmos_workflow.jobs.state import TaskStatus
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.jobs.takes import Mode
@@ -50,7 +48,7 @@ def run_jobs(
     of the files, before anything starts.
     """
     jobs = load_jobs(files, workspace, sets)
-    _name_idle(jobs)
+    name_idle(jobs)
     with (
         _view(as_json) as view,
         Operations(workspace, gpu_ids=gpu_ids, pool=pool, on_dispatch_event=view.watch if view else None) as operations,
@@ -106,21 +104,6 @@ def _copied(job: JobFile, result: TaskResult, out: Path) -> TaskResult:
     return replace(result, files=copies)
 
 
-def check_jobs(files: Sequence[Path], workspace: Workspace, *, as_json: bool = False, sets: Sequence[str] = ()) -> None:
-    """Print tasks, batches and time of job files; raises InputError with what is wrong. Starts nothing."""
-    jobs = load_jobs(files, workspace, sets)
-    _name_idle(jobs)
-    with Operations(workspace, gpu_ids=default_gpu_ids()) as operations:
-        orchestrator = TaskOrchestrator(operations, JobStore(workspace))
-        checked = [orchestrator.check(job) for job in jobs]
-    if as_json:
-        print_json([_checked_row(entry) for entry in checked])
-        return
-    from cosmos_workflow.cli.jobs_view import print_checked
-
-    print_checked(checked)
-
-
 def list_jobs(workspace: Workspace) -> list[dict[str, Any]]:
     """The jobs of the workspace with their status, a row each."""
     with Operations(workspace) as operations:
@@ -139,13 +122,6 @@ def list_jobs(workspace: Workspace) -> list[dict[str, Any]]:
         }
         for entry in entries
     ]
-
-
-def _name_idle(jobs: Sequence[JobFile]) -> None:
-    """Say on stderr which jobs do nothing, and why."""
-    for job in jobs:
-        if not any(task.enabled for task in job.tasks):
-            sys.stderr.write(f"{job.name}: every task is switched off (enabled: false), so nothing is made.\n")
 
 
 def list_elsewhere(workspace: Workspace) -> list[str]:
@@ -192,30 +168,4 @@ def _book_row(job: JobFile, book: BookFinal) -> dict[str, Any]:
         "chapters": [chapter.title for file in book.files for chapter in file.chapters],
         "seconds": book.seconds,
         "note": book.note,
-    }
-
-
-def _checked_row(checked: CheckedJob) -> dict[str, Any]:
-    return {
-        "job": checked.job.name,
-        "file": str(checked.job.path),
-        "tasks": [_task_row(plan) for plan in checked.plan.tasks],
-        "batches": [{"items": len(batch), "engine": batch.engine, "apart": reason} for batch, reason in checked.batches],
-        "time": checked.time,
-        "seconds": round(checked.seconds, 1) if checked.seconds is not None else None,
-    }
-
-
-def _task_row(plan: TaskPlan) -> dict[str, Any]:
-    return {
-        "task": plan.task.id,
-        "title": plan.task.title,
-        "engine": plan.task.engine,
-        "status": "completed" if plan.state == "done" else plan.state,
-        "pieces": len(plan.pieces),
-        "to_make": len(plan.wanted),
-        "characters": sum(len(piece.chunk.text) for piece in plan.pieces),
-        "work": plan.work,
-        "unit": find_engine(plan.task.engine).cost_unit,
-        "after": [need.key for need in plan.task.needs],
     }

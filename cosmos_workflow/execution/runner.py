@@ -253,7 +253,8 @@ class QueueRunner:
     def _settle(self, result: ItemResult) -> None:
         if result.hold:
             self._hold(result.hold)
-        self._write(lambda: self.queue.settle(result.item))
+        # The record of its run was closed together with its place in the journal.
+        self._write(lambda: self.queue.settle(result.item, journalled=result.item.status.is_terminal))
         with self._lock:
             self._progress.pop(result.item_id, None)
             if result.ending is Ending.SUCCEEDED:

@@ -128,7 +128,9 @@ def make_app(
     )
     app.state.pages = session_states.remember_less(app, demo)
     mount: Any = app.routes[-1]
-    mount.app = GradioBorder(mount.app, demo, Uploads(workspace.uploads, workspace.settings.max_upload_mb * 1_000_000))
+    quota = sessions.operations.store.inputs.quota
+    uploads = Uploads(workspace.uploads, workspace.settings.max_upload_mb * 1_000_000, quota)
+    mount.app = GradioBorder(mount.app, demo, uploads)
     app.add_middleware(Guard, users=users, host=host, names=names)
     return app
 

@@ -16,7 +16,7 @@ from real_support import Listener, word_errors
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.queueing import ItemStatus
-from cosmos_workflow.store import Store
+from cosmos_workflow.store.store import Store
 
 BOOK = Path(__file__).parents[2] / "assets" / "jobs" / "book.txt"
 JOB = """\
