@@ -132,9 +132,9 @@ def test_with_users_a_program_needs_the_key_of_one() -> None:
     async def app(scope: object, receive: object, send: object) -> None:
         await PlainTextResponse(scope["user_name"])(scope, receive, send)  # type: ignore[index, arg-type]
 
-    with TestClient(Guard(app, {"ann": "s:ecret"}, "127.0.0.1"), base_url="http://127.0.0.1") as anyone:  # type: ignore[arg-type]
-        refused = anyone.get("/v1/models")
-        assert refused.status_code == 401
-        assert refused.json()["error"]["message"] == "Log in with your user name and password."
-        assert anyone.get("/v1/models", headers={"Authorization": "Bearer ann:wrong"}).status_code == 401
-        assert anyone.get("/v1/models", headers={"Authorization": "Bearer ann:s:ecret"}).text == "ann"
+    anyone = TestClient(Guard(app, {"ann": "s:ecret"}, "127.0.0.1"), base_url="http://127.0.0.1")  # type: ignore[arg-type]
+    refused = anyone.get("/v1/models")
+    assert refused.status_code == 401
+    assert refused.json()["error"]["message"] == "Log in with your user name and password."
+    assert anyone.get("/v1/models", headers={"Authorization": "Bearer ann:wrong"}).status_code == 401
+    assert anyone.get("/v1/models", headers={"Authorization": "Bearer ann:s:ecret"}).text == "ann"
