@@ -68,6 +68,7 @@ def test_an_old_encoding_gets_escapes_and_whole_json(made: Path, encoding: str) 
     assert "B\\xfccher" in done.stdout
     (told,) = json.loads(call(made, "check", made / "jobs" / "books.yaml", "--json", encoding=encoding).stdout)
     assert told["job"] == "Bücher"
+    assert (told["seconds"], told["seconds_error"]) == (0.0, 0.0), "all of it is made"
 
 
 def test_what_is_piped_is_a_line_a_row(made: Path) -> None:
