@@ -221,8 +221,8 @@ class BatchRun:
                 yield self._end(dropped.id, Ending.CANCELLED)
 
     def _note_progress(self, tracker: ProgressTracker) -> None:
-        """Other processes on this workspace read the progress from the store; they don't need every step."""
-        if tracker.last_updated - self._noted.get(tracker.job_id, 0.0) >= PROGRESS_SECONDS:
+        """Other processes on this workspace read the progress from the store; and need not every step."""
+        if tracker.last_updated - self._noted.setdefault(tracker.job_id, tracker.last_updated) >= PROGRESS_SECONDS:
             self._noted[tracker.job_id] = tracker.last_updated
             run_id = self._runs[tracker.job_id]
             with _unimportant():

@@ -170,6 +170,11 @@ class QueueRunner:
         left = self._operations.time_for(queue.work, made)
         return RunnerSnapshot(version, state, reason, queue, progress, batches, left, started, self._operations.machines())
 
+    @property
+    def held(self) -> str:
+        """Why it stopped itself; empty where it didn't."""
+        return self._reason if self._state is RunnerState.HELD else ""
+
     def subscribe(self, listener: Callable[[], object]) -> Callable[[], None]:
         """Call `listener` at every change, in any thread; it must not block (see `Changes`). Returns what ends that."""
         return self.changes.subscribe(listener)

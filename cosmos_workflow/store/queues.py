@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing.items import ItemStatus, QueueItem
@@ -65,6 +65,15 @@ class Queues:
                 values["params"], values["weights"] = params, weights
                 items.append(item_of(item_id, position, status, values))
         return items
+
+    def first_engine(self, token: str, items: int) -> str:
+        """The engine of the first item of a queue that holds at least so many; empty for any other."""
+        own = queue_items.c.token == token
+        with self._database.read() as connection:
+            if (connection.execute(select(func.count()).where(own)).scalar() or 0) < items:
+                return ""
+            first = connection.execute(select(queue_items.c.item).where(own).order_by(queue_items.c.position).limit(1)).scalar()
+        return str(first["engine"]) if first else ""
 
     def owner_of(self, token: str) -> str | None:
         """Whose queue it is; None for an unknown token."""

@@ -49,11 +49,10 @@ class Quota:
         """What is said where a file of this name doesn't fit."""
         files = sorted(self._files(owner), key=lambda known: known["size"], reverse=True)
         large = ", ".join(f"{shorten(known['name'])} with {_megabytes(known['size'])}" for known in files[:3])
-        remedy = f"delete the prompts and results that use the largest of them ({large})" if large else "wait an hour"
-        return InputError(
-            f"{shorten(name)} doesn't fit: your files may take {_megabytes(self.limit)} together; {remedy}, and send it again: "
-            "uploads that nothing uses go after an hour, files of the library after a day."
-        )
+        remedy = "and what you have uploaded takes it; what isn't used goes after an hour."
+        if large:
+            remedy = f"so delete prompts and results that use the largest of them ({large}); what nothing uses goes after a day."
+        return InputError(f"{shorten(name)} doesn't fit: your files may take {_megabytes(self.limit)} together, {remedy}")
 
     def _used(self, owner: str, replaced: str) -> int:
         own = (input_files.c.owner == owner) & (input_files.c.file != replaced)
