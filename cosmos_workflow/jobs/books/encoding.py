@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from cosmos_workflow.jobs.books.final import BookBinder
-from cosmos_workflow.jobs.document.tasks import JobFile
-from cosmos_workflow.jobs.reports import TaskReport
+if TYPE_CHECKING:
+    from cosmos_workflow.jobs.books.final import BookBinder
+    from cosmos_workflow.jobs.document.tasks import JobFile
+    from cosmos_workflow.jobs.reports import TaskReport
 
 
 class ChapterEncoder:
