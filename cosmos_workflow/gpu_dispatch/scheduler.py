@@ -14,7 +14,8 @@ from typing import Any
 from .channel import NOTHING, Payload
 from .events import Event, Outcome, TaskError, TaskId
 from .process import Process
-from .slots import Rules, Slot
+from .rules import Rules
+from .slots import Slot
 from .tasks import ANY, Backlog, Pin, Task
 
 _AHEAD = 0.005  # seconds of work that may be sent ahead to a worker: what a slower task would wait

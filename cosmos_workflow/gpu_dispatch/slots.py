@@ -11,14 +11,11 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any
 
 from .channel import Frame, Kind, Payload, dumps
 from .events import (
     CleanupFailed,
-    Event,
-    Outcome,
     Raised,
     SetupFailed,
     SlotState,
@@ -32,6 +29,7 @@ from .events import (
     WorkerStarted,
 )
 from .process import Process, describe_exit, preparation
+from .rules import TRANSITIONS, Owner, Worker
 from .tasks import ANY, Kill, KillKind, Task, outcome_of_death, outcome_of_frame
 from .worker import Boot
 
@@ -41,65 +39,6 @@ _PACE_WEIGHT = 0.3
 _MAX_PERMITS = 256  # a pipe has room for as many, however small the system makes it
 _FIRST_PAUSE = 0.5  # seconds until a setup is tried again; twice as long each time
 _JUNK = "the worker wrote into its channel what nobody can read"
-
-_GONE: Final[frozenset[SlotState]] = frozenset({"empty", "away", "broken"})
-_TRANSITIONS: Final[Mapping[SlotState, frozenset[SlotState]]] = {
-    "away": frozenset({"empty", "broken"}),
-    "empty": frozenset({"starting", "pausing", "away", "broken"}),
-    "pausing": _GONE,
-    "starting": frozenset({"idle", "retiring", "killed", *_GONE}),
-    "idle": frozenset({"busy", "retiring", "killed", *_GONE}),
-    "busy": frozenset({"busy", "idle", "killed", *_GONE}),
-    "retiring": frozenset({"killed", *_GONE}),
-    "killed": _GONE,
-    "broken": frozenset(),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How a pool treats its workers; times in seconds, None for no limit. `here`: they run on this machine."""
-
-    worker: str | bytes
-    with_main: bool
-    base_seed: int
-    setup_timeout: float | None
-    cleanup_timeout: float | None
-    cancel_grace: float | None
-    max_retries: int
-    setup_retries: int
-    retire_failed_slots: bool
-    quiet: bool
-    env: Mapping[str, str]
-    here: bool = True
-
-
-class Owner(Protocol):
-    """Who has the slots and the tasks; see `Scheduler`."""
-
-    rules: Rules
-    selector: selectors.BaseSelector
-    closing: bool
-
-    def launch(self, slot: Slot, /) -> Process: ...
-    def emit(self, event: Event) -> None: ...
-    def settle(self, task: Task, outcome: Outcome) -> None: ...
-    def give_back(self, task: Task) -> None: ...
-    def fail_unservable(self) -> None: ...
-
-
-@dataclass(eq=False, slots=True)
-class Worker:
-    """The worker in a slot. `tasks` is what it was sent, the first one being run; `pace` the seconds that it took for the last
-    ones. `closed`: it has said its last word; `blocked`: its socket takes no more for now."""
-
-    process: Process
-    setup: Mapping[str, Any]
-    tasks: deque[Task] = field(default_factory=deque)
-    pace: float | None = None
-    closed: bool = False
-    blocked: bool = False
-    kill: Kill | None = None
 
 
 class Slot:
@@ -114,6 +53,7 @@ class Slot:
         self.gpu_id = gpu_id
         self.state: SlotState = state
         self.node = ""
+        self.awaits = ""
         self.worker: Worker | None = None
         self.reserved: Task | None = None
         self.deadline: float | None = None
@@ -127,7 +67,7 @@ class Slot:
 
     def _enter(self, state: SlotState, limit: float | None = None) -> None:
         """Change the state, in which the slot may stay for `limit` seconds."""
-        if state not in _TRANSITIONS[self.state]:
+        if state not in TRANSITIONS[self.state]:
             raise RuntimeError(f"slot {self.worker_id} is {self.state} and can't become {state}")
         self.state, self.deadline = state, _later(limit)
 
@@ -184,6 +124,7 @@ class Slot:
             task_id=task.id if task else None,
             started_at=time.time() - time.monotonic() + running.started if running else None,
             node=self.node,
+            awaits=self.awaits if self.state == "away" else "",
         )
 
     # What the pool asks for.

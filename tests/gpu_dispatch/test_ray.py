@@ -23,7 +23,7 @@ from cosmos_workflow.config import Settings, Workspace
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import ItemProgress
 from cosmos_workflow.execution.sessions import Session, Sessions
-from cosmos_workflow.gpu_dispatch import Dispatcher, TaskProgress, TaskSuccess, WorkerDied
+from cosmos_workflow.gpu_dispatch import Dispatcher, PlacesAwaited, TaskProgress, TaskSuccess, WorkerDied, WorkerReady
 from cosmos_workflow.gpu_dispatch.ray import ClusterError, RayPool
 from cosmos_workflow.gpu_dispatch.ui import RichDispatcher
 from cosmos_workflow.queueing import Prompt
@@ -208,6 +208,41 @@ def test_there_is_a_worker_for_every_gpu_and_it_sees_no_other(machines: Any, fol
     abouts = [event.data for event in pool.finish([pool.pool.submit("about") for _ in range(20)]).values()]
     assert {(about["gpu_id"], about["env"]["CUDA_VISIBLE_DEVICES"]) for about in abouts} == {(0, "0"), (1, "1")}
     assert {(slot.gpu_id, slot.node) for slot in pool.pool.slots()} == {(0, "graphics"), (1, "graphics")}
+
+
+def test_a_worker_has_as_many_gpus_as_are_asked_for_or_a_part_of_one(machines: Any, follow: Any):
+    machines("graphics", gpus=2)
+    pool = follow("echo", gpus_per_worker=2)
+    pool.until(lambda: [slot.state for slot in pool.pool.slots()] == ["empty"])
+    about = pool.pool.submit("about")
+    assert pool.finish([about])[about].data["env"]["CUDA_VISIBLE_DEVICES"] == "0,1"
+    pool.pool.shutdown()
+    pool = follow("echo", gpus_per_worker=0.5)
+    pool.until(lambda: [slot.state for slot in pool.pool.slots()] == ["empty"] * 4)
+    assert sorted(slot.gpu_id for slot in pool.pool.slots()) == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5])
+def test_a_number_of_gpus_that_no_worker_can_have_is_refused(number: float):
+    require_ray()
+    with pytest.raises(ValueError, match="whole number or a fraction between 0 and 1"):
+        Dispatcher("faults.echo:Worker", None, executor="ray", gpus_per_worker=number)
+    with pytest.raises(ValueError, match="gpus_per_worker is for a Ray cluster"):
+        Dispatcher("faults.echo:Worker", [0], gpus_per_worker=2)
+
+
+def test_a_cluster_that_is_full_says_what_is_waited_for(machines: Any, follow: Any):
+    machines("graphics", gpus=1)
+    pool = follow("echo", gpu_ids=[0, 1])
+    said = "waiting for a place: 1 GPU asked, 0 free"
+    pool.until(lambda: PlacesAwaited(said) in pool.seen)
+    assert sorted(slot.awaits for slot in pool.pool.slots()) == ["", said]
+    about = pool.pool.submit("about")
+    assert pool.finish([about])[about].data["env"]["CUDA_VISIBLE_DEVICES"] == "0", "the other one works meanwhile"
+    machines("more", gpus=1)
+    pool.until(lambda: pool.of(PlacesAwaited)[-1].reason == "")
+    assert {slot.awaits for slot in pool.pool.slots()} == {""}
+    assert [event.node for event in pool.of(WorkerReady)] == ["graphics"]
 
 
 def test_a_machine_killed_in_mid_run_loses_nothing_and_doubles_nothing(cluster: Any, machines: Any, follow: Any):
