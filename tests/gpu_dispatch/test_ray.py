@@ -5,8 +5,10 @@ That a pool on a cluster keeps the promises of one on this machine is tested wit
 
 import itertools
 import json
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -25,6 +27,7 @@ from cosmos_workflow.execution.runner import ItemProgress
 from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.gpu_dispatch import Dispatcher, PlacesAwaited, TaskProgress, TaskSuccess, WorkerDied, WorkerReady
 from cosmos_workflow.gpu_dispatch.ray import ClusterError, RayPool
+from cosmos_workflow.gpu_dispatch.ray import cluster as knocking
 from cosmos_workflow.gpu_dispatch.ui import RichDispatcher
 from cosmos_workflow.queueing import Prompt
 from tests.faults.carries import Errand
@@ -96,6 +99,23 @@ def test_an_address_where_no_cluster_is_ends_a_run_before_it_starts(tmp_path: Pa
     assert done.stderr.startswith(said)
     assert done.stderr.count("\n") == 1
     assert not done.stdout
+
+
+@pytest.mark.parametrize(("answer", "said"), [(b"", "does not answer"), (b"HTTP/1.1 400 Bad Request", "is no Ray cluster")])
+def test_an_address_where_something_else_answers_fails_soon(monkeypatch: pytest.MonkeyPatch, answer: bytes, said: str):
+    monkeypatch.setattr(knocking, "ANSWER_SECONDS", 0.2)
+
+    def respond() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(100)
+            connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        if answer:
+            threading.Thread(target=respond).start()
+        with pytest.raises(OSError, match=said):
+            knocking.knock(f"127.0.0.1:{server.getsockname()[1]}")
 
 
 def test_a_job_runs_on_a_cluster_with_its_files_in_the_workspace(cluster: Any, tmp_path: Path):
