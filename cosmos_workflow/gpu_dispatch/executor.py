@@ -170,6 +170,7 @@ class Executor:
         finally:
             feeder.cancel()
             self._cancel(running.values())
+            await asyncio.gather(feeder, return_exceptions=True)  # what it raised was raised above, or nobody wants it any more
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more tasks, finish those that were submitted, or cancel them, and let the workers clean up and leave.
