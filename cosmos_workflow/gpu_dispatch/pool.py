@@ -61,6 +61,9 @@ class WorkerPool:
     """
 
     _here = True
+    eager = False
+    """Whether a task is sent to an idle worker by the thread that submits it, also while the loop waits in another one: quicker
+    for a single task, slower for a thread that only feeds."""
 
     def __init__(
         self,
@@ -170,7 +173,9 @@ class WorkerPool:
             task = self._scheduler.submit(task_id, payload, error, setup or {}, timeout, gpu_id)
             if large:
                 self._handed_out.keep(large, task)
-            if self._turn.locked() or not self._scheduler.hand_at_once(task):
+            looping = self._turn.locked()
+            handed = (not looping or (self._asleep and self.eager)) and self._scheduler.hand_at_once(task)
+            if looping or not handed:
                 self._stir()
         return task.id
 
