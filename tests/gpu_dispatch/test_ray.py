@@ -242,6 +242,16 @@ def test_a_worker_has_as_many_gpus_as_are_asked_for_or_a_part_of_one(machines: A
     assert sorted(slot.gpu_id for slot in pool.pool.slots()) == [0, 0, 1, 1]
 
 
+def test_gpus_that_come_later_take_the_work_over(machines: Any, follow: Any):
+    pool = follow("echo")
+    tasks = [pool.pool.submit("about") for _ in range(3)]
+    assert {event.data["gpu_id"] for event in pool.finish(tasks).values()} == {None}
+    machines("graphics", gpus=1)
+    pool.until(lambda: [(slot.node, slot.state) for slot in pool.pool.slots()] == [("graphics", "empty")])
+    tasks = [pool.pool.submit("about") for _ in range(3)]
+    assert {event.data["gpu_id"] for event in pool.finish(tasks).values()} == {0}
+
+
 @pytest.mark.parametrize("number", [0, -1, 1.5])
 def test_a_number_of_gpus_that_no_worker_can_have_is_refused(number: float):
     require_ray()

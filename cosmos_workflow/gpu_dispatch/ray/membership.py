@@ -39,6 +39,7 @@ class SlotOwner(Protocol):
     def awaited(self, reason: str, slots: Sequence[Slot]) -> None: ...
     def refused(self, slot: Slot, error: str) -> None: ...
     def offered(self, on_gpu: bool) -> Slot: ...
+    def outdone(self, slot: Slot) -> None: ...
     def withdrawn(self, slot: Slot) -> bool: ...
 
 
@@ -86,7 +87,7 @@ class Member:
 
 class Membership(threading.Thread):
     """Keeps the slots filled with actors, in a thread of its own. Without `slots` there is one for every GPU of the cluster, or
-    for every machine where the cluster has no GPU when we begin; machines may come and go."""
+    for every machine as long as the cluster has no GPU; machines may come and go."""
 
     def __init__(self, owner: SlotOwner, slots: list[Slot] | None, gpus_per_worker: float = 1) -> None:
         super().__init__(name="gpu-dispatch-membership", daemon=True)
@@ -210,18 +211,33 @@ class Membership(threading.Thread):
     def _follow(self) -> None:
         """Have a member for each device of the machines that are there, and none for those of others."""
         alive = self._alive()
+        if not self._on_gpus and any(self._devices(resources, on_gpus=True) for resources in alive.values()):
+            self._on_gpus = True
+            self._offer(alive)  # before the others go: there must always be somebody for a task
+            for member in self._members:
+                if not member.wanted.on_gpu:
+                    self._owner.outdone(member.slot)
         for member in list(self._members):
-            if member.wanted.node_id not in alive and member.pending is None and self._owner.withdrawn(member.slot):
+            outdone = self._on_gpus and not member.wanted.on_gpu
+            if outdone and member.slot.worker is None:
+                member.end()
+            gone = outdone or member.wanted.node_id not in alive
+            if gone and member.pending is None and self._owner.withdrawn(member.slot):
                 self._members.remove(member)
-        kind = "GPU" if self._on_gpus else "CPU"
+        self._offer(alive)
+
+    def _offer(self, alive: Mapping[str, Mapping[str, float]]) -> None:
         for node_id, resources in alive.items():
-            there_are = resources.get(kind, 0)
-            devices = int(there_are / self._gpus_per_worker + 1e-9) if self._on_gpus else int(there_are >= 1)
-            there = sum(member.wanted.node_id == node_id for member in self._members)
-            for _ in range(devices - there):
-                member = Member(self._owner.offered(self._on_gpus), Wanted(self._on_gpus, node_id))
+            wanted = Wanted(self._on_gpus, node_id)
+            there = sum(member.wanted == wanted for member in self._members)
+            for _ in range(self._devices(resources, self._on_gpus) - there):
+                member = Member(self._owner.offered(self._on_gpus), wanted)
                 self._members.append(member)
                 self._request(member)
+
+    def _devices(self, resources: Mapping[str, float], on_gpus: bool) -> int:
+        """How many workers a machine has room for."""
+        return int(resources.get("GPU", 0) / self._gpus_per_worker + 1e-9) if on_gpus else int(resources.get("CPU", 0) >= 1)
 
 
 def _count(number: float, kind: str) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class RayPool(WorkerPool):
     """A pool whose slots are on the machines of a Ray cluster, with the interface and the promises of `WorkerPool`.
 
-    gpu_ids: None for a slot on every GPU of the cluster (or one on each machine, where the cluster has no GPU), machines
+    gpu_ids: None for a slot on every GPU of the cluster (or one on each machine, as long as the cluster has no GPU), machines
         being free to come and go; or one entry a slot, None for a CPU worker and a number for any GPU.
     gpus_per_worker: how many GPUs a worker has, all of which it sees; or a fraction of one, where several share it.
     address: the cluster's, host:port or "auto"; by default $RAY_ADDRESS, else Ray is started on this machine.
@@ -135,6 +135,15 @@ class RayPool(WorkerPool):
             worker_id = max((slot.worker_id for slot in slots), default=-1) + 1
             slots.append(Slot(self._scheduler, worker_id, 0 if on_gpu else None, "away"))
             return slots[-1]
+
+    def outdone(self, slot: Slot) -> None:
+        """A slot isn't wanted any more, since there are better ones: its worker leaves after its task."""
+        with self._changing():
+            slot.break_off("the cluster has GPUs now")
+            task, slot.reserved = slot.reserved, None
+            slot.leave()
+            if task is not None:
+                self._scheduler.give_back(task)
 
     def withdrawn(self, slot: Slot) -> bool:
         """The cluster has a device less: whether its slot could be taken away."""
