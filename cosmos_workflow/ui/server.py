@@ -96,7 +96,7 @@ def make_app(
     from cosmos_workflow.ui.jobs import routes as job_routes
     from cosmos_workflow.ui.prompts.samples import add_samples
     from cosmos_workflow.ui.results import routes as result_routes
-    from cosmos_workflow.ui.results.shelf import folded_jobs
+    from cosmos_workflow.ui.results.shelf import Shelves
 
     for owner in users or [None]:
         add_samples(sessions.operations.store, owner)
@@ -105,7 +105,7 @@ def make_app(
     # Gradio looks whether a path lies among the uploads only where it believes to have been launched.
     demo.has_launched = True
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(result_routes.router(sessions.operations.store, lambda owner: folded_jobs(managers.of(owner))))
+    app.include_router(result_routes.router(sessions.operations.store, Shelves(managers.of).folded))
     app.include_router(job_routes.router(managers))
     if speech:
         from cosmos_workflow.ui.speech_api.routes import router
