@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.jobs.document.tasks import JobFile
-from cosmos_workflow.jobs.executor import TaskResult
+
+if TYPE_CHECKING:
+    from cosmos_workflow.jobs.executor import TaskResult
 
 
 def job_notice(job: JobFile, owner: str, results: Sequence[TaskResult], seconds: float) -> dict[str, Any] | None:
