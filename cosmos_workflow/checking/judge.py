@@ -14,6 +14,7 @@ from cosmos_workflow.checking.sound import read_mono, sound_faults
 from cosmos_workflow.checking.verdict import Difference, Fault, Hearing, Verdict
 from cosmos_workflow.checking.words import divides_words, letters
 from cosmos_workflow.errors import shorten
+from cosmos_workflow.media import resampled
 
 if TYPE_CHECKING:
     from cosmos_workflow.checking.recogniser import Sound
@@ -47,7 +48,7 @@ def judge(path: Path, text: str, said: Sequence[str], language: str, recogniser:
     own slip. Raises InputError where the file isn't a sound, or the recogniser doesn't know the language.
     """
     sound, rate = read_mono(path)
-    samples = resampled(sound, rate)
+    samples = resampled(sound[:, None], rate, RATE)[:, 0]
     heard = recogniser.hear(samples, language)
     hearing = _nearest(said, heard, language, recogniser.name)
     fits = recogniser.fit(samples, language, hearing.said)
@@ -73,19 +74,6 @@ def judge(path: Path, text: str, said: Sequence[str], language: str, recogniser:
             faults.pop("after the end", None)
         faults |= named
     return Verdict(tuple(faults.values()), hearing, seconds)
-
-
-def resampled(sound: Sound, rate: int) -> Sound:
-    """The sound as a recogniser hears it."""
-    if rate == RATE:
-        return sound
-    from math import gcd
-
-    import numpy as np
-    from scipy.signal import resample_poly
-
-    common = gcd(rate, RATE)
-    return np.asarray(resample_poly(sound, RATE // common, rate // common), dtype=np.float32)
 
 
 def _nearest(said: Sequence[str], heard: Transcript, language: str, model: str) -> Hearing:

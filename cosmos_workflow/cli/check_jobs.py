@@ -1,4 +1,4 @@
-"""Job files read and checked for the command line."""
+"""Jobs checked for the command line: what they would make, in which batches, how long it takes."""
 
 from __future__ import annotations
 
@@ -7,35 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cosmos_workflow.cli.job_input import load_jobs
 from cosmos_workflow.cli.terminal import print_json
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.store import JobStore
-from cosmos_workflow.yaml_places import JobFileError, Problem
 
 if TYPE_CHECKING:
     from cosmos_workflow.jobs.plan import CheckedJob, TaskPlan
 
 
-def load_jobs(files: Sequence[Path], workspace: Workspace) -> list[JobFile]:
-    """The checked jobs in these files; raises JobFileError with the problems of all of them."""
-    store = JobStore(workspace)
-    jobs: list[JobFile] = []
-    problems: list[Problem] = []
-    for path in dict.fromkeys(path.absolute() for path in files):
-        try:
-            jobs.append(store.load(_as_given(path)))
-        except JobFileError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise JobFileError(problems)
-    return jobs
-
-
-def check_jobs(files: Sequence[Path], workspace: Workspace, *, as_json: bool = False) -> None:
+def check_jobs(files: Sequence[Path], workspace: Workspace, *, as_json: bool = False, sets: Sequence[str] = ()) -> None:
     """Print tasks, batches and time of job files; raises InputError with what is wrong. Starts nothing."""
-    jobs = load_jobs(files, workspace)
+    jobs = load_jobs(files, workspace, sets)
     name_idle(jobs)
     # Only here: whoever is told of mistakes doesn't wait until a database can be used.
     from cosmos_workflow.execution.operations import Operations
@@ -60,12 +45,6 @@ def name_idle(jobs: Sequence[JobFile]) -> None:
             sys.stderr.write(f"{job.name}: every task is switched off (enabled: false), so nothing is made.\n")
 
 
-def _as_given(path: Path) -> Path:
-    """A path as people write it, for messages: relative where it lies below the present folder."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
-
-
 def _checked_row(checked: CheckedJob) -> dict[str, Any]:
     return {
         "job": checked.job.name,
@@ -82,9 +61,9 @@ def _task_row(plan: TaskPlan) -> dict[str, Any]:
         "task": plan.task.id,
         "title": plan.task.title,
         "engine": plan.task.engine,
-        "state": plan.state,
+        "status": "completed" if plan.state == "done" else plan.state,
         "pieces": len(plan.pieces),
-        "to make": len(plan.wanted),
+        "to_make": len(plan.wanted),
         "characters": sum(len(piece.chunk.text) for piece in plan.pieces),
         "work": plan.work,
         "unit": find_engine(plan.task.engine).cost_unit,

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cosmos_workflow.cli.check_jobs import load_jobs, name_idle
+from cosmos_workflow.cli.check_jobs import name_idle
+from cosmos_workflow.cli.job_input import load_jobs
 from cosmos_workflow.cli.terminal import print_json
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.registry import availability_of, find_engine, require_available
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.task_router import Pool
+from cosmos_workflow.files import Disk
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
 from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
-from cosmos_workflow.jobs.document.tasks import JobFile, is_slug
+from cosmos_workflow.jobs.document.tasks import JobFile, is_slug, slug
 from cosmos_workflow.jobs.executor import OnEvent, TaskEnded, TaskResult
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
@@ -37,18 +39,23 @@ def run_jobs(
     mode: Mode = "resume",
     as_json: bool = False,
     pool: Callable[..., Pool] = WorkerPool,
+    sets: Sequence[str] = (),
+    out: Path | None = None,
 ) -> bool:
     """Run job files one after another, and show how it goes; whether every enabled task is completed.
 
-    Raises InputError with what is wrong in any of the files, before anything starts.
+    `sets` changes keys of the jobs, `out` is a folder for copies of what they give. Raises InputError with what is wrong in any
+    of the files, before anything starts.
     """
-    jobs = load_jobs(files, workspace)
+    jobs = load_jobs(files, workspace, sets)
     name_idle(jobs)
     with (
         _view(as_json) as view,
         Operations(workspace, gpu_ids=gpu_ids, pool=pool, on_dispatch_event=view.watch if view else None) as operations,
     ):
         results = run_job_files(jobs, operations, mode, view.see if view else None)
+    if out is not None:
+        results = [[_copied(job, result, out) for result in ended] for job, ended in zip(jobs, results, strict=True)]
     told = [_result_row(job, result) for job, ended in zip(jobs, results, strict=True) for result in ended]
     told += [_book_row(job, book) for job in jobs if job.book and (book := BookBinder(JobStore(workspace)).find(job.id))]
     if as_json:
@@ -84,6 +91,20 @@ def _require_an_engine(jobs: Sequence[JobFile], orchestrator: TaskOrchestrator, 
         require_available(next(iter(engines)))
 
 
+def _copied(job: JobFile, result: TaskResult, out: Path) -> TaskResult:
+    """The result with copies of its files in a folder, named after job and task; UnavailableError where it can't be written."""
+    _, _, task = result.task_id.partition("/")
+    disk = Disk()
+    disk.make_folder(out.absolute())
+    copies: dict[str, Path] = {}
+    for key, path in result.files.items():
+        alike = sum(path.suffix == other.suffix for other in result.files.values()) > 1
+        name = f"{slug(job.name)}-{task or 'job'}" + (f"-{key.replace('/', '-')}" if alike else "")
+        copies[key] = out / f"{name}{path.suffix}"
+        disk.copy(path, copies[key].absolute())
+    return replace(result, files=copies)
+
+
 def list_jobs(workspace: Workspace) -> list[dict[str, Any]]:
     """The jobs of the workspace with their status, a row each."""
     with Operations(workspace) as operations:
@@ -93,7 +114,8 @@ def list_jobs(workspace: Workspace) -> list[dict[str, Any]]:
             "job": entry.stored.id,
             "name": entry.stored.name,
             "enabled": entry.stored.enabled,
-            "status": entry.report.label if entry.report else "wrong",
+            "status": status_word(entry.report.status) if entry.report else "wrong",
+            "progress": round(entry.report.progress, 3) if entry.report else 0.0,
             "tasks": len(entry.report.tasks) if entry.report else 0,
             "file": str(entry.stored.path),
             "message": entry.stored.problem
@@ -117,12 +139,17 @@ def _view(as_json: bool) -> AbstractContextManager[RunView | None]:
     return RunView()
 
 
+def status_word(status: TaskStatus) -> str:
+    """The status of a task or a job as a program reads it: new, running, partial, completed or failed."""
+    return str(status).lower()
+
+
 def _result_row(job: JobFile, result: TaskResult) -> dict[str, Any]:
     return {
         "job": job.name,
         "task": result.task_id,
         "title": result.title,
-        "status": result.label,
+        "status": status_word(result.status),
         "made": result.made,
         "pieces": result.pieces,
         "missing": list(result.missing),

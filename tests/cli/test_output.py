@@ -93,7 +93,7 @@ def test_a_job_file_whose_name_is_not_utf_8_is_listed_and_run(made: Path) -> Non
     assert os.fsencode(rows["\N{REPLACEMENT CHARACTER}bung"]["file"]) == odd
     assert "bung" in call(made, "jobs").stdout
     done = call(made, "run", Path(os.fsdecode(odd)), "--json")
-    assert [row["status"] for row in json.loads(done.stdout)] == ["Completed"]
+    assert [row["status"] for row in json.loads(done.stdout)] == ["completed"]
 
 
 def test_a_job_below_a_folder_whose_name_is_not_utf_8(made: Path, tmp_path: Path) -> None:

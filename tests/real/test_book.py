@@ -47,7 +47,7 @@ def test_a_chapter_is_read_whole_and_understood(models: Path, listener: Listener
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=2700, check=False)
     assert done.returncode == 0, done.stderr
     (result,) = json.loads(done.stdout)
-    assert result["status"] == "Completed"
+    assert result["status"] == "completed"
 
     final = Path(result["files"]["audio"])
     described = json.loads(final.with_suffix(".json").read_text(encoding="utf-8"))

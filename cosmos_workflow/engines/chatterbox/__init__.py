@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -22,7 +23,7 @@ from cosmos_workflow.engines.chatterbox.variants import (
 from cosmos_workflow.engines.model_files.sets import ModelFiles, find_model_files, missing_sentence, remedy
 from cosmos_workflow.engines.params import ParamField, Params, param_fields
 from cosmos_workflow.engines.spec import Availability, EngineSpec, InputSpec, Medium, Recipe
-from cosmos_workflow.errors import InputError, about, shorten
+from cosmos_workflow.errors import InputError, about, install_chatterbox, shorten
 from cosmos_workflow.progress import Stage
 
 MIN_LETTERS = 2
@@ -69,7 +70,9 @@ class ChatterboxSpec(EngineSpec):
         return tuple(dict.fromkeys(variant.model_files for variant in VARIANTS.values()))
 
     def availability(self) -> Availability:
-        """Available when the model files of at least one variant are on this machine."""
+        """Available when the package is installed, and the model files of at least one variant are on this machine."""
+        if any(find_spec(name) is None for name in ("chatterbox", "torch")):
+            return Availability(False, "Chatterbox isn't installed.", f"Run {install_chatterbox()}.")
         if any(find_model_files(model) for model in self.model_files):
             return Availability(True)
         return Availability(

@@ -25,7 +25,7 @@ from cosmos_workflow.engines.spec import Availability
 from cosmos_workflow.errors import install
 from cosmos_workflow.gpu_dispatch.devices import discover_gpus
 
-LIBRARIES = ("diffusers", "accelerate", "torchvision", "transformers")
+LIBRARIES = ("torch", "diffusers", "accelerate", "torchvision", "transformers")
 INSTALL = f"Run {install('cosmos-workflow', 'cosmos')}."
 
 

@@ -19,7 +19,7 @@ from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.files import Disk
 from cosmos_workflow.ids import digest
 from cosmos_workflow.jobs.document.schema import Audio, Subtitles
-from cosmos_workflow.jobs.speech.chunks import Break
+from cosmos_workflow.jobs.speech.chunks import Break, Chunk
 from cosmos_workflow.jobs.speech.loudness import Leveling, Pieces, level, untouched
 from cosmos_workflow.jobs.speech.sound import common_shape, write
 from cosmos_workflow.jobs.speech.subtitles import cues_of, subrip, webvtt
@@ -93,7 +93,7 @@ def final_state(pieces: Sequence[Piece], audio: Audio) -> str:
     return digest({"pieces": made, "audio": audio.model_dump(mode="json")})
 
 
-def pauses_of(pieces: Sequence[Piece], audio: Audio) -> list[float]:
+def pauses_of(pieces: Sequence[Piece | Chunk], audio: Audio) -> list[float]:
     """Seconds of silence behind each piece: what the text states; else by the break, none behind the last, nor where a sentence
     was cut in two."""
     seconds = {"": 0.0, "clause": 0.0, **audio.pause.model_dump()}

@@ -1,6 +1,6 @@
 """Sounds of pieces read, measured and written, a piece at a time: memory doesn't grow with the book.
 
-Samples are float32 of shape (frames, channels), full scale is 1. numpy, soundfile, scipy and PyAV are imported where they are
+Samples are float32 of shape (frames, channels), full scale is 1. numpy, soundfile and PyAV are imported where they are
 used, so that importing this module costs nothing.
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.media import resampled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,7 +86,7 @@ def probe(path: Path) -> Shape:
 
 
 def read(path: Path, shape: Shape) -> Samples:
-    """All samples of a piece in another shape: resampled by a polyphase filter, one channel copied to all."""
+    """All samples of a piece in another shape: resampled, one channel copied to all."""
     import numpy as np
     import soundfile
 
@@ -95,10 +96,7 @@ def read(path: Path, shape: Shape) -> Samples:
         raise InputError(f"{path.name} isn't a sound that can be read; make this piece again.") from error
     samples = cast("Samples", read)
     if rate != shape.rate:
-        from scipy.signal import resample_poly
-
-        common = math.gcd(rate, shape.rate)
-        samples = resample_poly(samples, shape.rate // common, rate // common, axis=0).astype(np.float32)
+        samples = resampled(samples, rate, shape.rate)
     if samples.shape[1] < shape.channels:
         samples = np.repeat(samples[:, :1], shape.channels, axis=1)
     return samples
