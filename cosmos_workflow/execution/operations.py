@@ -14,6 +14,7 @@ from cosmos_workflow.engines.messages import CancelItems
 from cosmos_workflow.engines.registry import availability_of, known_engine
 from cosmos_workflow.execution.batch_run import BatchRun, ItemResult, OperationEvent
 from cosmos_workflow.execution.estimates import BatchingGain, CostSample, Rate, TimeLeft, batching_gain, learn_rate, time_left
+from cosmos_workflow.execution.notice import Notifier
 from cosmos_workflow.execution.patience import Patience
 from cosmos_workflow.execution.task_router import Pool, TaskRouter
 from cosmos_workflow.gpu_dispatch import events
@@ -60,6 +61,7 @@ class Operations:
         self._cancel_grace = cancel_grace
         self.router = TaskRouter(self._make_pool, on_dispatch_event, workspace.settings.unload_after)
         self.patience = Patience()
+        self.notifier = Notifier(workspace.settings.notify)
         self.on_made: Callable[[ItemResult], object] = lambda _result: None
         self._lock = threading.Lock()
         self._running: dict[str, BatchRun] = {}
@@ -202,6 +204,7 @@ class Operations:
         """Stop the workers; what was running is interrupted, unless `graceful`."""
         self.patience.end()
         self.router.close(graceful)
+        self.notifier.close()
         self.store.close()
 
     def __enter__(self) -> Operations:
