@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Frame = NDArray[np.uint8]
     Samples = NDArray[np.int16]
+    Wave = NDArray[np.float32]
 
 SoundFormat = Literal["wav", "flac"]
 
@@ -150,6 +151,23 @@ def resample_sound(blocks: Iterable[Samples], source_rate: int, target_rate: int
         yield made.to_ndarray()[0]
 
 
+def resampled(samples: Wave, source_rate: int, target_rate: int) -> Wave:
+    """A whole sound at another rate: floats of shape (frames, channels), full scale 1, frames as many as its seconds need."""
+    import av
+    import numpy as np
+
+    if source_rate == target_rate or not len(samples):
+        return samples
+    channels = samples.shape[1]
+    layout = {1: "mono", 2: "stereo"}.get(channels, f"{channels}c")
+    resampler = av.AudioResampler(format="fltp", layout=layout, rate=target_rate)
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T, np.float32), format="fltp", layout=layout)
+    frame.sample_rate = source_rate
+    made = np.concatenate([part.to_ndarray() for given in (frame, None) for part in resampler.resample(given)], axis=1).T
+    frames = -(-len(samples) * target_rate // source_rate)
+    return np.pad(made[:frames], ((0, max(0, frames - len(made))), (0, 0)))
+
+
 def read_sound(path: Path, sample_rate: int, most_seconds: float | None = None) -> Iterator[Samples]:
     """A sound, or that of a clip, as mono 16-bit blocks at this rate; memory doesn't grow with it.
 
@@ -186,9 +204,10 @@ def sound_peaks(path: Path, columns: int) -> tuple[float, list[float]]:
         with soundfile.SoundFile(path) as sound:
             frames, at = max(1, sound.frames), 0
             for block in sound.blocks(1 << 18, dtype="float32", always_2d=True):
-                loudest = np.abs(block).max(axis=1)
-                place = (np.arange(at, at + len(block)) * columns) // frames
-                np.maximum.at(peaks, np.minimum(place, columns - 1), loudest)
+                first, last = at * columns // frames, (at + len(block) - 1) * columns // frames
+                begins = [max(0, -(-place * frames // columns) - at) for place in range(first, last + 1)]
+                loudest = np.maximum.reduceat(np.abs(block).max(axis=1), begins)
+                peaks[first : last + 1] = np.maximum(peaks[first : last + 1], loudest)
                 at += len(block)
             return sound.frames / sound.samplerate, [min(1.0, float(peak)) for peak in peaks]
     except (OSError, soundfile.SoundFileError) as error:

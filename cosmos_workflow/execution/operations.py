@@ -11,8 +11,10 @@ from types import MappingProxyType
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.messages import CancelItems
+from cosmos_workflow.engines.registry import availability_of, known_engine
 from cosmos_workflow.execution.batch_run import BatchRun, ItemResult, OperationEvent
 from cosmos_workflow.execution.estimates import BatchingGain, CostSample, Rate, TimeLeft, batching_gain, learn_rate, time_left
+from cosmos_workflow.execution.notice import Notifier
 from cosmos_workflow.execution.patience import Patience
 from cosmos_workflow.execution.task_router import Pool, TaskRouter
 from cosmos_workflow.gpu_dispatch import events
@@ -57,8 +59,9 @@ class Operations:
         self.gpu_ids = None if gpu_ids is None else tuple(gpu_ids)
         self._new_pool = pool
         self._cancel_grace = cancel_grace
-        self.router = TaskRouter(self._make_pool, on_dispatch_event)
+        self.router = TaskRouter(self._make_pool, on_dispatch_event, workspace.settings.unload_after)
         self.patience = Patience()
+        self.notifier = Notifier(workspace.settings.notify)
         self.on_made: Callable[[ItemResult], object] = lambda _result: None
         self._lock = threading.Lock()
         self._running: dict[str, BatchRun] = {}
@@ -148,6 +151,11 @@ class Operations:
             else:
                 self.router.send(run.task_id, CancelItems(wanted & run.open))
 
+    def warm(self, engine: str) -> None:
+        """Load an engine ahead on every device that has none; nothing happens where it can't be used here."""
+        if availability_of(known_engine(engine)).available:
+            self.router.warm({"engine": engine})
+
     def free_devices(self) -> None:
         """Unload the engines: memory goes back as soon as what is running is done."""
         self.router.unload()
@@ -197,6 +205,7 @@ class Operations:
         """Stop the workers; what was running is interrupted, unless `graceful`."""
         self.patience.end()
         self.router.close(graceful)
+        self.notifier.close()
         self.store.close()
 
     def __enter__(self) -> Operations:

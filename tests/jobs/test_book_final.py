@@ -16,7 +16,7 @@ from cosmos_workflow.jobs.document.edit import set_values
 from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.executor import BookBound, JobEvent
 from cosmos_workflow.jobs.manager import JobManager
-from cosmos_workflow.yaml_places import Location
+from cosmos_workflow.yaml_places import JobFileError, Location
 
 Log = Callable[[], list[str]]
 
@@ -138,3 +138,22 @@ def test_a_job_that_is_no_book_has_none(manager: JobManager) -> None:
 
     assert manager.bind(stored.id) is None
     assert manager.book(stored.id) is None
+
+
+def test_a_book_to_read_along_takes_what_is_encoded_already(manager: JobManager, book: JobFile) -> None:
+    manager.orchestrator.run(book)
+    before = _encoded(manager, book)
+
+    edited = _edited(manager, book.id, set_values(manager.jobs.source(book.id), {("book", "format"): "epub"}))
+    final = manager.orchestrator.bind(edited)
+
+    assert final is not None
+    assert _encoded(manager, edited) == before
+    (file,) = final.files
+    assert file.path.name == "the-keeper-of-the-light.epub"
+    assert [chapter.title for chapter in file.chapters] == ["One", "Two", "Three"]
+    again = read_book(file.path)
+    assert (again.title, again.language, [one.title for one in again.chapters]) == (final.title, "en", ["One", "Two", "Three"])
+    assert "Words of two." in again.chapters[1].text
+    with pytest.raises(JobFileError, match="holds all chapters"):
+        manager.update(book.id, set_values(edited.source, {("book", "files"): "chapters"}))
