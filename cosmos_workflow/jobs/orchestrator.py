@@ -24,6 +24,7 @@ from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, all_needs
 from cosmos_workflow.jobs.executor import BookBound, JobEvent, JobWaiting, OnEvent, TaskEnded, TaskExecutor, TaskResult
 from cosmos_workflow.jobs.looks import Look
+from cosmos_workflow.jobs.notice import job_notice
 from cosmos_workflow.jobs.plan import CheckedJob, ExecutionPlan, plan_task, queue_items
 from cosmos_workflow.jobs.reports import JobReport, TaskReport
 from cosmos_workflow.jobs.state import JobReader
@@ -115,11 +116,14 @@ class TaskOrchestrator:
             plan = self._plan(look, job, mode, takes, tasks)  # which also finds what other jobs have made of it
             damaged = self.reader.put_aside_damaged(look)
             notify = on_event or (lambda _event: None)
+            started = time.time()
             with self._encoding(job, notify) as told:
                 executor = TaskExecutor(self.operations, self.reader, told, damaged, self._open_checker)
                 results = executor.run(self.plan(job, mode, takes, tasks) if damaged else plan, job.id, stop)
             if job.book:
                 self._bind(job, notify)
+            seconds = round(time.time() - started, 1)
+            self.operations.notifier.tell(lambda: job_notice(job, self.jobs.owner, results, seconds))
             return results
 
     def assemble(self, job: JobFile, key: str, bind: bool = True) -> TaskResult:
