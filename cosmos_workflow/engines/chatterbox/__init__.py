@@ -8,15 +8,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+from cosmos_workflow.engines.chatterbox.front_ends import check_front_end
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.recordings import check_speech, check_voice, seconds_of
 from cosmos_workflow.engines.chatterbox.variants import (
-    EXPECTED_TOKENS_PER_CHARACTER,
     MAX_TEXT,
     TOKENS_PER_SECOND,
     VARIANTS,
     Variant,
+    expected_tokens,
     find_variant,
+    longest_text,
 )
 from cosmos_workflow.engines.model_files.sets import ModelFiles, find_model_files, missing_sentence, remedy
 from cosmos_workflow.engines.params import ParamField, Params, param_fields
@@ -25,7 +27,7 @@ from cosmos_workflow.errors import InputError, about, shorten
 from cosmos_workflow.progress import Stage
 
 MIN_LETTERS = 2
-"""Of one letter alone it makes noise."""
+"""One letter alone may come out as noise: a job says it with its neighbours where it can."""
 STAGES = (
     Stage("load", 0.0, "Loading the model"),
     Stage("voice", 0.01, "Reading the voice"),
@@ -86,7 +88,12 @@ class ChatterboxSpec(EngineSpec):
 
     def language(self, params: Mapping[str, Any]) -> str:
         """The language of a text: only one variant speaks others than English."""
-        return str(params.get("language_id", "en")) if params.get("variant") == "multilingual" else "en"
+        variant = find_variant(str(params.get("variant", "")))
+        return str(params.get("language_id", "en")) if variant.multilingual else "en"
+
+    def longest_text(self, params: Mapping[str, Any]) -> int:
+        """Characters that are read at once: fewer where each is a syllable or a word."""
+        return longest_text(self.language(params))
 
     def check_params(self, params: Params) -> None:
         """Refuse a variant whose model files are missing; where none are here, `availability` says so."""
@@ -100,6 +107,8 @@ class ChatterboxSpec(EngineSpec):
         variant = find_variant(params.variant)
         _check_text(recipe.text, variant)
         super().check(recipe, later)
+        if variant.multilingual:
+            check_front_end(params.language_id, recipe.text, find_model_files(variant.model_files))
         _check_recordings(recipe.inputs, variant, later)
 
     def cost(self, recipe: Recipe) -> float:
@@ -107,7 +116,7 @@ class ChatterboxSpec(EngineSpec):
         speech = recipe.inputs.get("speech")
         if speech is not None and speech.is_file():
             return max(1.0, TOKENS_PER_SECOND * seconds_of(speech))
-        return max(1.0, EXPECTED_TOKENS_PER_CHARACTER * len(recipe.text))
+        return expected_tokens(recipe.text, self.language(vars(recipe.params)))
 
 
 @cache
@@ -140,7 +149,7 @@ def _check_text(text: str, variant: Variant) -> None:
         return
     if not text.strip():
         raise InputError("chatterbox: the prompt is empty; write some text.")
-    if sum(character.isalnum() for character in text) < MIN_LETTERS:
+    if not any(character.isalnum() for character in text):
         raise InputError(f"chatterbox: {shorten(text)} is too short to be spoken; write a word or more.")
 
 

@@ -21,7 +21,7 @@ from cosmos_workflow.engines.chatterbox.loader import Model, load_model
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.production import Production, is_out_of_memory
 from cosmos_workflow.engines.chatterbox.static import POSITIONS, row_bucket
-from cosmos_workflow.engines.chatterbox.variants import EXPECTED_TOKENS_PER_CHARACTER, Variant, find_variant
+from cosmos_workflow.engines.chatterbox.variants import Variant, expected_tokens, find_variant
 from cosmos_workflow.engines.model_files.sets import check_model_files, require_model_files
 from cosmos_workflow.errors import InputError, UnavailableError
 
@@ -118,7 +118,7 @@ class ChatterboxEngine(Engine):
         free = free_memory(self._device)
         if model.speech is None or free is None:
             return most
-        expected = max(EXPECTED_TOKENS_PER_CHARACTER * len(request.text) for request in requests)
+        expected = max(expected_tokens(request.text, SPEC.language(vars(request.params))) for request in requests)
         capped = min(expected, max(cast("ChatterboxParams", request.params).max_tokens for request in requests))
         positions = READ_POSITIONS + capped
         if model.speech.static:
@@ -152,12 +152,18 @@ def give_back_memory() -> None:
 def free_memory(device: torch.device) -> int | None:
     """Bytes free on a device (for CPU and MPS: in the machine's memory), or None where that can't be told."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        free, _ = torch.cuda.mem_get_info(device)
+        return usable_memory(free, torch.cuda.memory_reserved(device), torch.cuda.memory_allocated(device))
     meminfo = Path("/proc/meminfo")
     if not meminfo.exists():
         return None
     lines = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
     return int(lines["MemAvailable"].split()[0]) * 1024
+
+
+def usable_memory(free: int, reserved: int, allocated: int) -> int:
+    """Bytes that this process can have of a GPU: what nobody has, and what torch keeps in reserve and isn't using."""
+    return free + reserved - allocated
 
 
 def _say_loading(request: Request, context: Context) -> None:

@@ -20,10 +20,21 @@ class ChatterboxParams(Params):
         choices=tuple(VARIANTS),
     )
     language_id: str = param("en", label="Language", help="The language of the text.", choices=tuple(LANGUAGES))
+    alignment_check: bool = param(
+        False,
+        label="Old stop rule",
+        help="Watches how far the speech has come in the text and ends it there, as the package did at first; "
+        "it may cut speech short.",
+    )
     seed: int = param(0, label="Seed", help="The same seed, text and voice give the same sound.", ge=0, le=MAX_SEED)
     exaggeration: float = param(0.5, label="Exaggeration", help="How much feeling.", ge=0.25, le=2, step=0.05)
     cfg_weight: float = param(
-        0.5, label="CFG weight", help="How closely it keeps to the text; 0 is faster.", ge=0, le=1, step=0.05
+        0.5,
+        label="CFG weight",
+        help="How closely it keeps to the text; 0 is faster, and keeps a voice's accent out of another language.",
+        ge=0,
+        le=1,
+        step=0.05,
     )
     temperature: float = param(0.8, label="Temperature", help="How freely it chooses.", ge=0.05, le=5, step=0.05)
     min_p: float = param(

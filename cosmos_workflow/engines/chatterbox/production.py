@@ -13,6 +13,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor
 
 from cosmos_workflow.engines.base import Cancelled, Context, Dropped, ItemOutcome, Output, Request, failure
+from cosmos_workflow.engines.chatterbox.alignment import check_analyser
 from cosmos_workflow.engines.chatterbox.decoder import Step, decode
 from cosmos_workflow.engines.chatterbox.loader import Model
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
@@ -20,7 +21,7 @@ from cosmos_workflow.engines.chatterbox.randomness import Randomness
 from cosmos_workflow.engines.chatterbox.recordings import as_package_reads
 from cosmos_workflow.engines.chatterbox.sound import SAMPLE_RATE, Sound, SoundModel
 from cosmos_workflow.engines.chatterbox.speech_model import Line, SpeechModel
-from cosmos_workflow.engines.chatterbox.variants import EXPECTED_TOKENS_PER_CHARACTER, TOKENS_PER_SECOND
+from cosmos_workflow.engines.chatterbox.variants import TOKENS_PER_SECOND, expected_tokens
 from cosmos_workflow.engines.chatterbox.voices import Voice
 from cosmos_workflow.errors import InputError, WorkflowError
 
@@ -155,19 +156,23 @@ class Production:
     def _item(self, request: Request) -> _Item:
         params = cast("ChatterboxParams", request.params)
         voice = self._model.voices.find(request.inputs.get("voice"), norm_loudness=params.norm_loudness)
-        expected = min(EXPECTED_TOKENS_PER_CHARACTER * len(request.text), params.max_tokens)
-        return _Item(request, params, Randomness(params.seed, self._model.device), voice, max(1.0, expected))
+        language = params.language_id if self._model.variant.multilingual else "en"
+        expected = min(expected_tokens(request.text, language), params.max_tokens)
+        return _Item(request, params, Randomness(params.seed, self._model.device), voice, expected)
 
     def _line(self, item: _Item, speech: SpeechModel) -> Line:
         from chatterbox.models.t3.modules.cond_enc import T3Cond
 
         params, voice = item.params, item.voice
+        watched = self._model.variant.stop_rule and params.alignment_check
+        if watched:
+            check_analyser()
         exaggeration = 0.5 if speech.turbo else params.exaggeration
         conditioning = T3Cond(
             speaker_emb=voice.speech.speaker_emb,
             cond_prompt_speech_tokens=voice.speech.cond_prompt_speech_tokens,
             emotion_adv=cast("Any", exaggeration * torch.ones(1, 1, 1)),
-        ).to(device=self._model.device, dtype=speech.backbone.shape.dtype)
+        ).to(device=self._model.device, dtype=speech.backbone.dtype)
         return Line(
             id=item.request.id,
             text=self._tokenize(item),
@@ -176,6 +181,7 @@ class Production:
             params=params,
             cfg_weight=0.0 if speech.turbo else params.cfg_weight,
             generator=item.randomness.generator,
+            watched=watched,
         )
 
     def _tokenize(self, item: _Item) -> Tensor:
@@ -186,7 +192,7 @@ class Production:
             tokens = upstream.tokenizer(text, return_tensors="pt").input_ids[0]
         else:
             options = {}
-            if name == "multilingual":
+            if self._model.variant.multilingual:
                 upstream.tokenizer.check_language(item.params.language_id)
                 options["language_id"] = item.params.language_id
             tokens = upstream.tokenizer.text_to_tokens(text, **options)[0].long()
@@ -222,7 +228,9 @@ class Production:
             return failure(line.id, error)
         item.tokens = len(tokens)
         ending = [SILENCE_TOKEN] * 3 if speech.turbo else []
-        return Sound(line.id, torch.tensor([*tokens, *ending], device=self._model.device), item.voice.sound, item.randomness)
+        spoken = torch.tensor([*tokens, *ending], device=self._model.device)
+        drops_last = self._model.variant.drops_last and not line.watched
+        return Sound(line.id, spoken, item.voice.sound, item.randomness, drops_last=drops_last)
 
     def _write(self, item: _Item, wave: Tensor) -> Output:
         """Watermark and write a waveform; runs beside the models."""

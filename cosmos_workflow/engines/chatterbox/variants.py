@@ -8,13 +8,16 @@ from types import MappingProxyType
 
 from cosmos_workflow.engines.model_files.sets import ModelFiles
 
-MAX_TEXT = 300
-"""Characters; above about 300 the models garble (resemble-ai/chatterbox issues 424 and 60)."""
-
-EXPECTED_TOKENS_PER_CHARACTER = 1.75
-"""Speech tokens a character of text, as measured; for progress and time, never for a limit."""
-
 TOKENS_PER_SECOND = 25
+
+TOKENS_A_CHARACTER = 1.75
+"""Speech tokens a character of alphabetic text, as measured: about 14 characters a second."""
+
+CHARACTERS_A_SECOND: Mapping[str, float] = MappingProxyType({"zh": 4.5, "ja": 5.0, "ko": 5.5})
+"""How fast newsreaders say languages whose characters are syllables or words: 270, 300 and 330 a minute."""
+
+MAX_TEXT = 300
+"""Characters of alphabetic text; above about 300 the models garble (resemble-ai/chatterbox issues 424 and 60)."""
 
 LANGUAGES: Mapping[str, str] = MappingProxyType(
     {
@@ -82,6 +85,8 @@ class Variant:
 
     `ranges` are where a parameter's range is narrower than the widest, `defaults` where its default differs, `unused` the
     parameters that it takes no notice of.
+    `multilingual`: a text has a language; `stop_rule`: it may be watched for how far the speech has come in the text.
+    `drops_last`: the sound of the last token, 40 ms of noise, is cut off.
     `speaks`: it takes text (voice conversion takes a recording). `shortest_voice` and `used_voice`, the beginning of a voice
     from which everything is learned, in seconds (the package's ENC_COND_LEN and DEC_COND_LEN, the shorter of those in use).
     """
@@ -90,6 +95,9 @@ class Variant:
     model_files: ModelFiles
     cfm_steps: int
     speaks: bool = True
+    multilingual: bool = False
+    stop_rule: bool = False
+    drops_last: bool = False
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     defaults: Mapping[str, float] = field(default_factory=dict)
     unused: frozenset[str] = frozenset()
@@ -98,16 +106,18 @@ class Variant:
 
 
 _TURBO_ONLY = frozenset({"top_k", "norm_loudness"})
+_MULTILINGUAL_ONLY = frozenset({"language_id", "alignment_check"})
 _SAMPLING = frozenset({"exaggeration", "cfg_weight", "temperature", "min_p", "top_p", "repetition_penalty", "max_tokens"})
 
 _ALL = (
-    Variant("english", ENGLISH_FILES, cfm_steps=10, unused=_TURBO_ONLY | {"language_id"}),
+    Variant("english", ENGLISH_FILES, cfm_steps=10, unused=_TURBO_ONLY | _MULTILINGUAL_ONLY),
     Variant(
         "multilingual",
         MULTILINGUAL_FILES,
         cfm_steps=10,
-        ranges={"cfg_weight": (0.2, 1.0)},
-        defaults={"repetition_penalty": 2.0},
+        multilingual=True,
+        stop_rule=True,
+        drops_last=True,
         unused=_TURBO_ONLY,
     ),
     Variant(
@@ -116,7 +126,7 @@ _ALL = (
         cfm_steps=2,
         ranges={"temperature": (0.05, 2.0)},
         defaults={"top_p": 0.95},
-        unused=frozenset({"language_id", "exaggeration", "cfg_weight", "min_p"}),
+        unused=_MULTILINGUAL_ONLY | {"exaggeration", "cfg_weight", "min_p"},
         shortest_voice=5.05,
         used_voice=10.0,
     ),
@@ -126,7 +136,7 @@ _ALL = (
         cfm_steps=10,
         speaks=False,
         used_voice=10.0,
-        unused=_TURBO_ONLY | _SAMPLING | {"language_id"},
+        unused=_TURBO_ONLY | _SAMPLING | _MULTILINGUAL_ONLY,
     ),
 )
 
@@ -136,3 +146,19 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType({variant.name: variant for va
 def find_variant(name: str) -> Variant:
     """The variant of that name; English for an unknown one, which the params refuse anyway."""
     return VARIANTS.get(name, VARIANTS["english"])
+
+
+def tokens_a_character(language: str) -> float:
+    """Speech tokens that a character of a text in this language becomes, about."""
+    rate = CHARACTERS_A_SECOND.get(language)
+    return TOKENS_A_CHARACTER if rate is None else TOKENS_PER_SECOND / rate
+
+
+def expected_tokens(text: str, language: str) -> float:
+    """Speech tokens that a text becomes, about, at least one; for progress, memory and time."""
+    return max(1.0, tokens_a_character(language) * len(text))
+
+
+def longest_text(language: str) -> int:
+    """Characters that are read at once: as long in any language, 21 seconds, as `MAX_TEXT` is in English."""
+    return int(MAX_TEXT * TOKENS_A_CHARACTER / tokens_a_character(language))

@@ -74,12 +74,12 @@ VARIED: Mapping[str, Sequence[Mapping[str, Any]]] = {
     ),
     "multilingual": (
         {"language_id": "en"},
-        {"language_id": "fr", "cfg_weight": 0.3, "temperature": 0.6},
+        {"language_id": "fr", "cfg_weight": 0.3, "temperature": 0.6, "alignment_check": True},
         {"language_id": "de", "exaggeration": 0.9, "min_p": 0.1},
-        {"language_id": "ko", "repetition_penalty": 1.3},
+        {"language_id": "ko", "repetition_penalty": 2.0, "alignment_check": True},
         {"language_id": "sv", "top_p": 0.8, "temperature": 1.2},
-        {"language_id": "en", "cfg_weight": 1.0},
-        {"language_id": "it", "exaggeration": 1.5},
+        {"language_id": "en", "cfg_weight": 0.0},
+        {"language_id": "it", "exaggeration": 1.5, "alignment_check": True},
         {"language_id": "sw", "min_p": 0.0, "top_p": 0.9},
     ),
     "turbo": (

@@ -1,13 +1,15 @@
 """Chatterbox by the package's own serial way, one item at a time: what tests compare with, and benches measure against.
 
 Nothing of it is changed but what it needs to run at all: a cap on tokens, float32 loudness (numpy 2 makes it float64), and a
-multilingual tokenizer that doesn't fetch a word list while it is built.
+multilingual tokenizer that doesn't fetch a word list while it is built; and, where that was asked for, the multilingual stop
+rule is that of the package's newest state, which has no analyser and cuts off the last token's sound.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +18,7 @@ from unittest.mock import patch
 import torch
 
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
+from cosmos_workflow.engines.chatterbox.sound import SAMPLES_A_TOKEN
 from cosmos_workflow.engines.testing.chatterbox.sizes import sized
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ class SerialResult:
 
 @dataclass(slots=True)
 class _Seen:
+    cut: int = 0
     tokens: list[int] = field(default_factory=list)
     wave: Any = None
     t3_seconds: float = 0.0
@@ -63,7 +67,8 @@ class SerialModel:
     ) -> SerialResult:
         """Make one item after seeding torch's global generators, as a user of the package would."""
         self._max_tokens = params.max_tokens
-        self._seen = _Seen()
+        newest = self._variant.startswith("multilingual") and not params.alignment_check
+        self._seen = _Seen(cut=SAMPLES_A_TOKEN if newest and not _cuts_by_itself() else 0)
         # What an earlier call left behind would be used again: the package keeps the last voice.
         self._set_voice(self._built_in)
         torch.manual_seed(params.seed)
@@ -85,8 +90,9 @@ class SerialModel:
         if self._variant == "turbo":
             return self.upstream.generate(text, top_k=params.top_k, norm_loudness=params.norm_loudness, **shared)
         shared |= {"exaggeration": params.exaggeration, "cfg_weight": params.cfg_weight, "min_p": params.min_p}
-        if self._variant == "multilingual":
-            return self.upstream.generate(text, params.language_id, **shared)
+        if self._variant.startswith("multilingual"):
+            with _stop_rule(old=params.alignment_check):
+                return self.upstream.generate(text, params.language_id, **shared)
         return self.upstream.generate(text, **shared)
 
     def _voice(self) -> Any:
@@ -103,6 +109,7 @@ class SerialModel:
         mark = self.upstream.watermarker.apply_watermark
 
         def apply_watermark(wave: Any, sample_rate: int) -> Any:
+            wave = wave[: max(SAMPLES_A_TOKEN, len(wave) - self._seen.cut)]
             self._seen.wave = wave.copy()
             return mark(wave, sample_rate=sample_rate)
 
@@ -124,6 +131,34 @@ class SerialModel:
             return tokens
 
         return noted
+
+
+class _NoAnalyser:
+    """In the place of the package's analyser, as if there were none."""
+
+    def __init__(self, *_: Any, eos_idx: int, **__: Any) -> None:
+        self.eos_idx = eos_idx
+
+    def step(self, logits: Any, next_token: int | None = None) -> Any:
+        """The scores as they are."""
+        return logits
+
+
+@contextmanager
+def _stop_rule(*, old: bool) -> Iterator[None]:
+    from chatterbox.models.t3 import t3
+
+    if old or not hasattr(t3, "AlignmentStreamAnalyzer"):
+        yield
+        return
+    with patch.object(t3, "AlignmentStreamAnalyzer", _NoAnalyser):
+        yield
+
+
+def _cuts_by_itself() -> bool:
+    from chatterbox import mtl_tts
+
+    return hasattr(mtl_tts, "MULTILINGUAL_T3_MODELS")
 
 
 def _load(variant: str, folder: Path, device: str) -> Any:

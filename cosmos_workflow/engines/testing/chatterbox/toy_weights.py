@@ -19,6 +19,8 @@ HEADS = 16
 """The alignment analyser of the multilingual variant looks at layers up to 13 and heads up to 15."""
 
 TURBO_WIDTH = 32
+_MERGES = [("t", "h"), ("th", "e"), ("n", "o"), ("o", "k"), ("i", "n"), ("in", "g"), ("e", "r"), ("o", "r"), ("l", "l")]
+
 SPEECH_IDS = 6561
 END_OF_SPEECH = 6562
 
@@ -211,15 +213,16 @@ def _write_voice(folder: Path, prompt_tokens: int) -> None:
 
 
 def _write_tokenizer(path: Path, languages: list[str]) -> None:
-    """Letters as tokens, with the special ones where the model expects them: [STOP] is 0, [START] 255."""
+    """Letters as tokens, and merged ones as a real vocabulary has; [STOP] is 0 and [START] 255, as the model expects it."""
     from tokenizers import Tokenizer
     from tokenizers.models import BPE
 
     special = {"[STOP]": 0, "[UNK]": 1, "[SPACE]": 2, "[START]": 255}
     letters = [chr(code) for code in range(33, 127)] + list("äöüßéèñçøåабвгдежзиклмнопрстуфхцчшщыьэюяअआइউ가나다一二三")
     vocabulary = {**special, **{letter: 3 + index for index, letter in enumerate(letters)}}
+    vocabulary |= {"".join(pair): 180 + index for index, pair in enumerate(_MERGES)}
     vocabulary |= {language: 300 + index for index, language in enumerate(languages)}
-    tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=[], unk_token="[UNK]"))  # noqa: S106 - a token, no secret
+    tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=_MERGES, unk_token="[UNK]"))  # noqa: S106 - a token, no secret
     tokenizer.add_special_tokens([*special, *languages])
     tokenizer.save(str(path))
 
