@@ -8,10 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+from cosmos_workflow.engines.chatterbox.finetunes import require_finetune
 from cosmos_workflow.engines.chatterbox.front_ends import check_front_end
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.recordings import check_speech, check_voice, seconds_of
 from cosmos_workflow.engines.chatterbox.variants import (
+    LANGUAGE_PACKS,
     MAX_TEXT,
     TOKENS_PER_SECOND,
     VARIANTS,
@@ -40,11 +42,13 @@ STAGES = (
 
 
 class ChatterboxSpec(EngineSpec):
-    """Chatterbox in four variants; one batch holds one variant, everything else may differ from item to item."""
+    """Chatterbox in six variants; one batch holds one variant, everything else may differ from item to item."""
 
     name: ClassVar[str] = "chatterbox"
     title: ClassVar[str] = "Chatterbox"
-    summary: ClassVar[str] = "Speech with a voice of your own, truly batched; English, 23 languages, Turbo, voice conversion."
+    summary: ClassVar[str] = (
+        "Speech with a voice of your own, truly batched; English, 23 languages, Turbo, Nano, voice conversion."
+    )
     medium: ClassVar[Medium] = "audio"
     params: ClassVar[type[Params]] = ChatterboxParams
     implementation: ClassVar[str] = "cosmos_workflow.engines.chatterbox.engine:ChatterboxEngine"
@@ -64,20 +68,21 @@ class ChatterboxSpec(EngineSpec):
 
     @property
     def model_files(self) -> tuple[ModelFiles, ...]:
-        """The files its variants load, each set once."""
-        return tuple(dict.fromkeys(variant.model_files for variant in VARIANTS.values()))
+        """The files its variants load, each set once, and those of finetunes by its makers."""
+        return (*_VARIANT_FILES, *LANGUAGE_PACKS)
 
     def availability(self) -> Availability:
         """Available when the model files of at least one variant are on this machine."""
-        if any(find_model_files(model) for model in self.model_files):
+        if any(find_model_files(model) for model in _VARIANT_FILES):
             return Availability(True)
         return Availability(
             False, "The weights of Chatterbox aren't on this machine.", f"To get them, {remedy(self.model_files[0])}."
         )
 
     def fields(self, values: Mapping[str, Any]) -> tuple[ParamField, ...]:
-        """The parameters with the defaults and ranges of the variant that `values` name."""
-        return _fields_of(find_variant(str(values.get("variant", ""))).name)
+        """The parameters with the defaults and ranges of the variant that `values` name, or of the usual one here."""
+        usual = "english" if "variant" in values else _usual_variant(values)
+        return _fields_of(find_variant(str(values.get("variant", usual))).name, usual)
 
     def complete_params(self, values: Mapping[str, Any], where: str = "") -> dict[str, Any]:
         """Every parameter with its value; what isn't given has the variant's own default, as has a number of steps of 0."""
@@ -96,8 +101,11 @@ class ChatterboxSpec(EngineSpec):
         return longest_text(self.language(params))
 
     def check_params(self, params: Params) -> None:
-        """Refuse a variant whose model files are missing; where none are here, `availability` says so."""
-        variant = find_variant(cast("ChatterboxParams", params).variant)
+        """Refuse a variant whose model files are missing, and such a finetune; where none are here, `availability` says so."""
+        given = cast("ChatterboxParams", params)
+        variant = find_variant(given.variant)
+        if given.finetune and variant.t3:
+            require_finetune(given.finetune, variant)
         if find_model_files(variant.model_files) is None and self.availability().available:
             raise InputError(f"chatterbox: {missing_sentence(variant.model_files)}")
 
@@ -119,14 +127,29 @@ class ChatterboxSpec(EngineSpec):
         return expected_tokens(recipe.text, self.language(vars(recipe.params)))
 
 
+_VARIANT_FILES = tuple(dict.fromkeys(variant.model_files for variant in VARIANTS.values()))
+
+
+def _has_gpu() -> bool:
+    return Path("/dev/nvidiactl").exists()
+
+
+def _usual_variant(values: Mapping[str, Any]) -> str:
+    """What is spoken with where no variant is named: Nano without a GPU where its files are, unless a value is for another."""
+    nano = find_variant("nano")
+    if any(name in nano.unused or name == "finetune" for name in values) or _has_gpu():
+        return "english"
+    return nano.name if find_model_files(nano.model_files) else "english"
+
+
 @cache
-def _fields_of(name: str) -> tuple[ParamField, ...]:
+def _fields_of(name: str, usual: str) -> tuple[ParamField, ...]:
     variant = find_variant(name)
-    return tuple(_narrowed(field, variant) for field in param_fields(ChatterboxParams))
+    return tuple(_narrowed(field, variant, usual) for field in param_fields(ChatterboxParams))
 
 
-def _narrowed(field: ParamField, variant: Variant) -> ParamField:
-    default = {**variant.defaults, "cfm_steps": variant.cfm_steps}.get(field.name, field.default)
+def _narrowed(field: ParamField, variant: Variant, usual: str) -> ParamField:
+    default = {**variant.defaults, "cfm_steps": variant.cfm_steps, "variant": usual}.get(field.name, field.default)
     low, high = variant.ranges.get(field.name, (field.minimum, field.maximum))
     unused = f"The variant {variant.name} takes no notice of it." if field.name in variant.unused else ""
     return replace(field, default=default, minimum=low, maximum=high, unused=unused)
@@ -135,7 +158,7 @@ def _narrowed(field: ParamField, variant: Variant) -> ParamField:
 def _check_ranges(params: ChatterboxParams, where: str) -> None:
     """Raise InputError where a value is in the widest range, and out of the variant's."""
     variant = find_variant(params.variant)
-    for field in _fields_of(variant.name):
+    for field in _fields_of(variant.name, variant.name):
         low, high = field.minimum, field.maximum
         value = getattr(params, field.name)
         if low is not None and high is not None and not low <= value <= high:

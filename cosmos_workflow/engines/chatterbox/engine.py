@@ -17,6 +17,7 @@ import torch
 
 from cosmos_workflow.engines.base import Cancelled, Context, Device, Engine, ItemOutcome, Request, failure
 from cosmos_workflow.engines.chatterbox import SPEC
+from cosmos_workflow.engines.chatterbox.finetunes import check_finetune, require_finetune
 from cosmos_workflow.engines.chatterbox.loader import Model, load_model
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.production import Production, is_out_of_memory
@@ -44,7 +45,7 @@ class ChatterboxEngine(Engine):
     `load_model` is another loader in a test; the program never gives one.
     """
 
-    def __init__(self, load_model: Callable[[Variant, str, Path, torch.device], Model] = load_model) -> None:
+    def __init__(self, load_model: Callable[[Variant, str, Path, torch.device, Path | None], Model] = load_model) -> None:
         self._load_model = load_model
         self._device = torch.device("cpu")
         self._model: Model | None = None
@@ -103,13 +104,16 @@ class ChatterboxEngine(Engine):
         self._free()
 
     def _loaded(self, params: ChatterboxParams) -> Model:
-        model = self._model
-        if model is None or (model.variant.name, model.mode) != (params.variant, params.mode):
+        model, variant = self._model, find_variant(params.variant)
+        finetune = require_finetune(params.finetune, variant) if params.finetune and variant.t3 else None
+        wanted = (params.variant, params.mode, "" if finetune is None else finetune.name)
+        if model is None or (model.variant.name, model.mode, model.finetune) != wanted:
             self.close()
-            variant = find_variant(params.variant)
             folder = require_model_files(variant.model_files)
             check_model_files(variant.model_files, folder)
-            self._model = model = self._load_model(variant, params.mode, folder, self._device)
+            if finetune is not None:
+                check_finetune(params.finetune, finetune)
+            self._model = model = self._load_model(variant, params.mode, folder, self._device, finetune)
         return model
 
     def _fitting_lines(self, model: Model, requests: Sequence[Request]) -> int:

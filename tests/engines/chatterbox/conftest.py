@@ -14,6 +14,7 @@ import soundfile
 from cosmos_workflow.engines.base import Device, ItemOutcome, Request
 from cosmos_workflow.engines.chatterbox import SPEC
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
+from cosmos_workflow.engines.chatterbox.variants import find_variant
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
 
@@ -136,7 +137,7 @@ class Bench:
         return Case(text, voice, params)
 
     def folder_of(self, variant: str) -> Path:
-        return self.root / ("chatterbox-turbo" if variant == "turbo" else "chatterbox")
+        return self.root / find_variant(variant).model_files.folder_name
 
     def params(self, variant: str, case: Case) -> ChatterboxParams:
         return ChatterboxParams(**SPEC.complete_params({"variant": variant, **case.params}))

@@ -138,7 +138,6 @@ def test_a_text_that_becomes_no_speech_fails_alone_with_a_sentence(
     assert sum(isinstance(outcome, Output) for outcome in made.outcomes.values()) == 1
 
 
-@pytest.mark.slow  # it imports the package
 @pytest.mark.parametrize(
     ("tokens", "turbo", "speech"),
     [
@@ -150,7 +149,7 @@ def test_a_text_that_becomes_no_speech_fails_alone_with_a_sentence(
     ],
 )
 def test_only_ids_that_the_sound_model_knows_reach_it(tokens: list[int], turbo: bool, speech: list[int]) -> None:
-    from cosmos_workflow.engines.chatterbox.production import speech_tokens
+    from cosmos_workflow.engines.chatterbox.speech_tokens import speech_tokens
 
     assert speech_tokens(tokens, turbo=turbo) == speech
 
@@ -179,6 +178,28 @@ def test_speech_that_doesnt_end_by_itself_is_cut_and_says_so(bench: Any, tmp_pat
 def test_special_tokens_in_a_text_are_spoken_and_dont_break_it(bench: Any, tmp_path: Path) -> None:
     request = make_request(SPEC, tmp_path, "Say [STOP] and [START] now.", {"max_tokens": 25})
     assert isinstance(run_engine(bench.engine, [request], RecordingContext(SPEC))["qi_test"], Output)
+
+
+def test_a_slower_item_is_longer_and_a_trimmed_one_ends_with_its_speech(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cosmos_workflow.engines.chatterbox.sound import SoundModel
+
+    real = SoundModel.waveform
+
+    def quiet_at_its_end(*args: Any) -> Any:
+        wave = real(*args)
+        wave[len(wave) // 2 :] *= 1e-4
+        return wave
+
+    monkeypatch.setattr(SoundModel, "waveform", quiet_at_its_end)
+    own: dict[str, Any] = {"seed": 1, "max_tokens": 50, "temperature": 3.0}
+    ways = ({"trim_end": False}, {}, {"trim_end": False, "speed": 0.5})
+    cases = [bench.case("This one goes on for longer than that.", "", {**own, **way}) for way in ways]
+    made = bench.make(bench.requests("english", cases, tmp_path))
+    whole, trimmed, slow = (made.outcomes[f"qi_{index}"].metadata["seconds"] for index in range(3))
+    assert trimmed < 0.8 * whole
+    assert slow == pytest.approx(2 * whole, rel=0.1)
 
 
 def test_steps_of_the_sound_model_can_be_chosen(bench: Any, tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ def _check(text: str = "Hello there.", inputs: dict[str, Path] | None = None, la
     SPEC.check(recipe, later.split())
 
 
-def test_only_variant_mode_and_steps_keep_items_apart() -> None:
-    assert {field.name for field in SPEC.fields({}) if field.invariant} == {"variant", "mode", "cfm_steps"}
+def test_only_variant_finetune_mode_and_steps_keep_items_apart() -> None:
+    assert {field.name for field in SPEC.fields({}) if field.invariant} == {"variant", "finetune", "mode", "cfm_steps"}
 
 
 def test_a_variant_has_its_own_defaults() -> None:

@@ -19,6 +19,7 @@ import torch
 
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.sound import SAMPLES_A_TOKEN
+from cosmos_workflow.engines.chatterbox.variants import find_variant
 from cosmos_workflow.engines.testing.chatterbox.sizes import sized
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class SerialModel:
 
     def __init__(self, variant: str, upstream: Any, clock: Callable[[], float] = time.perf_counter) -> None:
         self._variant = variant
+        self._turbo = find_variant(variant).turbo
         self._clock = clock
         self._max_tokens = 1000
         self._seen = _Seen()
@@ -87,7 +89,7 @@ class SerialModel:
             "top_p": params.top_p,
             "repetition_penalty": params.repetition_penalty,
         }
-        if self._variant == "turbo":
+        if self._turbo:
             return self.upstream.generate(text, top_k=params.top_k, norm_loudness=params.norm_loudness, **shared)
         shared |= {"exaggeration": params.exaggeration, "cfg_weight": params.cfg_weight, "min_p": params.min_p}
         if self._variant.startswith("multilingual"):
@@ -115,11 +117,11 @@ class SerialModel:
 
         self.upstream.watermarker.apply_watermark = apply_watermark
         if self._variant != "voice-conversion":
-            name = "inference_turbo" if self._variant == "turbo" else "inference"
+            name = "inference_turbo" if self._turbo else "inference"
             setattr(self.upstream.t3, name, self._noted(getattr(self.upstream.t3, name)))
 
     def _noted(self, inference: Any) -> Any:
-        turbo = self._variant == "turbo"
+        turbo = self._turbo
 
         def noted(**arguments: Any) -> Any:
             # Turbo's loop makes one token before it counts.
@@ -161,20 +163,43 @@ def _cuts_by_itself() -> bool:
     return hasattr(mtl_tts, "MULTILINGUAL_T3_MODELS")
 
 
+@contextmanager
+def _of_another_name(variant: str, name: str, of: str) -> Iterator[None]:
+    """Have the package of version 0.1.7 read the speech model of a variant that it doesn't know where it would read `of`'s."""
+    from chatterbox import mtl_tts, tts_turbo
+    from chatterbox.models.t3.llama_configs import LLAMA_CONFIGS
+
+    from cosmos_workflow.engines.chatterbox.loader import know_nano
+
+    if variant == of:
+        yield
+        return
+    know_nano()
+    module, attribute = (tts_turbo, "load_file") if of == "turbo" else (mtl_tts, "load_safetensors")
+    read = getattr(module, attribute)
+    own = find_variant(variant).t3
+    small = {"GPT2_medium": LLAMA_CONFIGS["GPT2_small"]} if of == "turbo" else {}
+    renamed = patch.object(module, attribute, lambda path: read(path.with_name(own) if path.name == name else path))
+    with renamed, patch.dict(LLAMA_CONFIGS, small):
+        yield
+
+
 def _load(variant: str, folder: Path, device: str) -> Any:
-    if variant == "turbo":
+    if find_variant(variant).turbo:
         from chatterbox.tts_turbo import ChatterboxTurboTTS
 
-        turbo = cast("Any", ChatterboxTurboTTS.from_local(folder, device))
+        with _of_another_name(variant, "t3_turbo_v1.safetensors", "turbo"):
+            turbo = cast("Any", ChatterboxTurboTTS.from_local(folder, device))
         even = turbo.norm_loudness
         turbo.norm_loudness = lambda wave, rate: even(wave, rate).astype("float32")
         return turbo
-    if variant == "multilingual":
+    if find_variant(variant).multilingual:
         from chatterbox import mtl_tts
 
         from cosmos_workflow.engines.chatterbox.languages import LanguageTokenizer
 
-        with patch.object(mtl_tts, "MTLTokenizer", lambda path: LanguageTokenizer(Path(path).parent)):
+        tokenizer = patch.object(mtl_tts, "MTLTokenizer", lambda path: LanguageTokenizer(Path(path).parent))
+        with tokenizer, _of_another_name(variant, "t3_mtl23ls_v2.safetensors", "multilingual"):
             return mtl_tts.ChatterboxMultilingualTTS.from_local(folder, device)
     if variant == "voice-conversion":
         from chatterbox.vc import ChatterboxVC
