@@ -22,7 +22,7 @@ REST = 0.1
 """Seconds that stay behind the end of speech; they fade out."""
 
 GAP, BURST = 0.25, 0.12
-"""A sound of at most `BURST` seconds after at least `GAP` seconds of quiet, at the very end, is a click: a plosive at a word's end
+"""A sound of at most `BURST` seconds after at least `GAP` seconds of quiet, at the very end, is a click: a word's last plosive
 comes sooner."""
 
 
