@@ -21,6 +21,7 @@ from cosmos_workflow.store.records import LOCAL
 from cosmos_workflow.ui.access.guard import Guard, check_names, is_loopback
 from cosmos_workflow.ui.access.users import read_users
 from cosmos_workflow.ui.jobs.managers import JobManagers
+from cosmos_workflow.ui.speech_api.queue import SpeechQueues
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -33,6 +34,7 @@ def serve(
     port: int = 7860,
     auth: str | None = None,
     names: Sequence[str] = (),
+    speech_api: bool = False,
     gpu_ids: Sequence[int | None] | None = (None,),
     pool: Callable[..., Pool] = WorkerPool,
     operations: Operations | None = None,
@@ -41,8 +43,8 @@ def serve(
     """Serve the page until it is interrupted. Port 0 takes a free one; `on_ready` gets the address, and so does stdout.
 
     Any host but loopback needs `auth`, "user:password" lines or a file of such, and so do `names`, under which a proxy on this
-    machine serves it; what that says of its clients is believed. Raises UnavailableError where the port is taken, the workspace
-    is open in another page, or the host isn't protected.
+    machine serves it; what that says of its clients is believed. With `speech_api`, speech is served as OpenAI's API does.
+    Raises UnavailableError where the port is taken, the workspace is open in another page, or the host isn't protected.
     """
     users = read_users(auth)
     check_names(names)
@@ -62,7 +64,10 @@ def serve(
         stack.callback(sessions.close)
         managers = JobManagers(sessions.operations)
         stack.callback(managers.close)
-        app = make_app(sessions, users, host, managers, names)
+        speech = SpeechQueues(sessions.operations) if speech_api else None
+        if speech:
+            stack.callback(speech.close)
+        app = make_app(sessions, users, host, managers, names, speech)
         _run(app, listener, url, on_ready, behind_proxy=bool(names))
 
 
@@ -72,8 +77,9 @@ def make_app(
     host: str = "127.0.0.1",
     managers: JobManagers | None = None,
     names: Sequence[str] = (),
+    speech: SpeechQueues | None = None,
 ) -> FastAPI:
-    """The page with its media, behind the guard. Whoever gives `managers` closes them."""
+    """The page with its media, and the speech API where `speech` is given, behind the guard. Whoever gives them closes them."""
     workspace = sessions.operations.workspace
     # Before the page, which takes seconds to be imported and built: what ran goes on meanwhile.
     sessions.restore()
@@ -90,7 +96,7 @@ def make_app(
     from cosmos_workflow.ui.jobs import routes as job_routes
     from cosmos_workflow.ui.prompts.samples import add_samples
     from cosmos_workflow.ui.results import routes as result_routes
-    from cosmos_workflow.ui.results.shelf import folded_jobs
+    from cosmos_workflow.ui.results.shelf import Shelves
 
     for owner in users or [None]:
         add_samples(sessions.operations.store, owner)
@@ -99,8 +105,12 @@ def make_app(
     # Gradio looks whether a path lies among the uploads only where it believes to have been launched.
     demo.has_launched = True
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(result_routes.router(sessions.operations.store, lambda owner: folded_jobs(managers.of(owner))))
+    app.include_router(result_routes.router(sessions.operations.store, Shelves(managers.of).folded))
     app.include_router(job_routes.router(managers))
+    if speech:
+        from cosmos_workflow.ui.speech_api.routes import router
+
+        app.include_router(router(speech))
     app = gr.mount_gradio_app(
         app,
         demo,
@@ -118,7 +128,9 @@ def make_app(
     )
     app.state.pages = session_states.remember_less(app, demo)
     mount: Any = app.routes[-1]
-    mount.app = GradioBorder(mount.app, demo, Uploads(workspace.uploads, workspace.settings.max_upload_mb * 1_000_000))
+    quota = sessions.operations.store.inputs.quota
+    uploads = Uploads(workspace.uploads, workspace.settings.max_upload_mb * 1_000_000, quota)
+    mount.app = GradioBorder(mount.app, demo, uploads)
     app.add_middleware(Guard, users=users, host=host, names=names)
     return app
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -25,7 +26,7 @@ from cosmos_workflow.engines.chatterbox.variants import (
 from cosmos_workflow.engines.model_files.sets import ModelFiles, find_model_files, missing_sentence, remedy
 from cosmos_workflow.engines.params import ParamField, Params, param_fields
 from cosmos_workflow.engines.spec import Availability, EngineSpec, InputSpec, Medium, Recipe
-from cosmos_workflow.errors import InputError, about, shorten
+from cosmos_workflow.errors import InputError, about, install_chatterbox, shorten
 from cosmos_workflow.progress import Stage
 
 MIN_LETTERS = 2
@@ -72,7 +73,9 @@ class ChatterboxSpec(EngineSpec):
         return (*_VARIANT_FILES, *LANGUAGE_PACKS)
 
     def availability(self) -> Availability:
-        """Available when the model files of at least one variant are on this machine."""
+        """Available when the package is installed, and the model files of at least one variant are on this machine."""
+        if any(find_spec(name) is None for name in ("chatterbox", "torch")):
+            return Availability(False, "Chatterbox isn't installed.", f"Run {install_chatterbox()}.")
         if any(find_model_files(model) for model in _VARIANT_FILES):
             return Availability(True)
         return Availability(
@@ -101,17 +104,18 @@ class ChatterboxSpec(EngineSpec):
         return longest_text(self.language(params))
 
     def check_params(self, params: Params) -> None:
-        """Refuse a variant whose model files are missing, and such a finetune; where none are here, `availability` says so."""
-        given = cast("ChatterboxParams", params)
-        variant = find_variant(given.variant)
-        if given.finetune and variant.t3:
-            require_finetune(given.finetune, variant)
+        """Refuse what the variant doesn't take, and a variant or finetune whose model files are missing; where no variant's are
+        here, `availability` says so."""
+        chosen = cast("ChatterboxParams", params)
+        _check_ranges(chosen, self.name)
+        variant = find_variant(chosen.variant)
+        if chosen.finetune and variant.t3:
+            require_finetune(chosen.finetune, variant)
         if find_model_files(variant.model_files) is None and self.availability().available:
             raise InputError(f"chatterbox: {missing_sentence(variant.model_files)}")
 
     def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
         params = cast("ChatterboxParams", recipe.params)
-        _check_ranges(params, self.name)
         variant = find_variant(params.variant)
         _check_text(recipe.text, variant)
         super().check(recipe, later)

@@ -93,7 +93,7 @@ def test_a_text_that_would_come_out_as_noise_is_refused(text: str, sentence: str
         _check(text)
 
 
-@pytest.mark.parametrize("text", ["हाँ", "जी।", "네", "是", "A", "7", "Я"])
+@pytest.mark.parametrize("text", ["हाँ", "जी।", "네", "是", "A", "7", "Я", "I.", "「え。」", "V:"])
 def test_a_word_is_spoken_however_short_it_is(text: str) -> None:
     _check(text)
 
