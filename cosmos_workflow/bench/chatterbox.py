@@ -161,7 +161,7 @@ class _Bench:
 
     def _ours(self, batch: int, name: str) -> tuple[float, float, float]:
         """Seconds of T3, and of all, for a batch of ours, and the greatest memory in use meanwhile, in bytes."""
-        values = {"max_tokens": self._tokens, "mode": self._mode}
+        values = {"variant": "english", "max_tokens": self._tokens, "mode": self._mode}
         requests = [
             make_request(SPEC, self._folder / name, TEXTS[seed % len(TEXTS)], {"seed": seed, **values}, item_id=f"item-{seed}")
             for seed in range(batch)

@@ -42,6 +42,10 @@ STAGES = (
 )
 
 
+_LATER: Mapping[str, Any] = {"finetune": "", "alignment_check": False, "speed": 1.0, "trim_end": True}
+"""Params that weren't there at first, with the value that says nothing."""
+
+
 class ChatterboxSpec(EngineSpec):
     """Chatterbox in six variants; one batch holds one variant, everything else may differ from item to item."""
 
@@ -98,6 +102,11 @@ class ChatterboxSpec(EngineSpec):
         """The language of a text: only one variant speaks others than English."""
         variant = find_variant(str(params.get("variant", "")))
         return str(params.get("language_id", "en")) if variant.multilingual else "en"
+
+    def identity(self, text: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """As every engine's; a param that came later and says nothing doesn't count, so that what was made before is known."""
+        said, decisive = super().identity(text, params)
+        return said, {name: value for name, value in decisive.items() if name not in _LATER or value != _LATER[name]}
 
     def longest_text(self, params: Mapping[str, Any]) -> int:
         """Characters that are read at once: fewer where each is a syllable or a word."""

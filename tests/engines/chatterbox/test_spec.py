@@ -49,6 +49,15 @@ def test_a_variant_has_its_own_defaults() -> None:
     assert SPEC.complete_params({"variant": "turbo", "top_p": 0.5})["top_p"] == 0.5
 
 
+def test_what_was_made_before_a_param_was_there_is_still_known() -> None:
+    now = SPEC.complete_params({"variant": "english"})
+    later = ("finetune", "alignment_check", "speed", "trim_end")
+    then = {name: value for name, value in now.items() if name not in later}
+    assert SPEC.identity("Hello.", now) == SPEC.identity("Hello.", then)
+    for name, value in (("finetune", "mine"), ("speed", 1.2), ("trim_end", False)):
+        assert SPEC.identity("Hello.", {**now, name: value}) != SPEC.identity("Hello.", now)
+
+
 @pytest.mark.parametrize(("variant", "steps"), [("english", 10), ("multilingual", 10), ("turbo", 2), ("voice-conversion", 10)])
 def test_no_number_of_steps_zero_and_the_variants_own_share_a_batch(variant: str, steps: int) -> None:
     ways: list[dict[str, Any]] = [{}, {"cfm_steps": 0}, {"cfm_steps": steps}]
