@@ -61,21 +61,24 @@ def at_speed(wave: Wave, rate: int, speed: float) -> Wave:
 
 
 def _stretched(wave: Wave, rate: int, speed: float) -> Iterator[Wave]:
-    import av
+    from av import AudioFrame
+    from av.error import BlockingIOError as NothingYet
+    from av.error import EOFError as Ended
+    from av.filter import Graph
 
-    graph = av.filter.Graph()
+    graph = Graph()
     source: Any = graph.add_abuffer(sample_rate=rate, format="flt", layout="mono", time_base=Fraction(1, rate))
     tempo: Any = graph.add("atempo", f"{speed}")
     sink: Any = graph.add("abuffersink")
     source.link_to(tempo)
     tempo.link_to(sink)
     graph.configure()
-    frame = av.AudioFrame.from_ndarray(wave[None].astype("float32"), format="flt", layout="mono")
+    frame = AudioFrame.from_ndarray(wave[None].astype("float32"), format="flt", layout="mono")
     frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
     source.push(frame)
     source.push(None)
     while True:
         try:
             yield sink.pull().to_ndarray()[0]
-        except (av.BlockingIOError, av.EOFError):
+        except (NothingYet, Ended):
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
 from chatterbox.models.tokenizers import tokenizer as package
 from tokenizers import Tokenizer
@@ -35,7 +36,7 @@ class LanguageTokenizer(package.MTLTokenizer):
             text = self.preprocess_text(txt, language_id, lowercase, nfkd_normalize)
             if not is_readable(language_id, text) and not is_readable(language_id, prepare[language_id](text)):
                 raise unreadable(language_id)
-        return super().encode(txt, language_id, lowercase, nfkd_normalize)
+        return super().encode(txt, cast("str", language_id), lowercase, nfkd_normalize)
 
     def check_language(self, language_id: str) -> None:
         """Raise InputError for a language that these weights don't know."""

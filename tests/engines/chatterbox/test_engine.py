@@ -188,7 +188,7 @@ def test_a_slower_item_is_longer_and_a_trimmed_one_ends_with_its_speech(
     real = SoundModel.waveform
 
     def quiet_at_its_end(*args: Any) -> Any:
-        wave = real(*args)
+        wave = real(*args).clone()
         wave[len(wave) // 2 :] *= 1e-4
         return wave
 

@@ -77,7 +77,7 @@ def test_nano_has_twelve_layers_of_width_768() -> None:
     from cosmos_workflow.engines.chatterbox.loader import turbo_config
 
     with torch.device("meta"):
-        t3 = T3(turbo_config(nano=True))
+        t3: Any = T3(turbo_config(nano=True))
     assert (len(t3.tfmr.h), t3.dim, t3.tfmr.h[0].attn.num_heads) == (12, 768, 12)
 
 

@@ -74,7 +74,7 @@ def test_a_line_that_is_watched_keeps_its_own_steps(bench: Any, tmp_path: Path, 
     cases = bench.cases_of("multilingual")
     bench.make(bench.requests("multilingual", cases[:2], tmp_path), tokens_only=True)
     assert not shapes, "one of the two is watched"
-    bench.make(bench.requests("multilingual", [cases[0], cases[2]], tmp_path), tokens_only=True)
+    bench.make(bench.requests("multilingual", [cases[0], cases[2]], tmp_path / "unwatched"), tokens_only=True)
     assert shapes
 
 

@@ -19,6 +19,7 @@ import torch
 
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.sound import SAMPLES_A_TOKEN
+from cosmos_workflow.engines.chatterbox.speech_tokens import SPEECH_IDS
 from cosmos_workflow.engines.chatterbox.variants import find_variant
 from cosmos_workflow.engines.testing.chatterbox.sizes import sized
 
@@ -39,7 +40,7 @@ class SerialResult:
 
 @dataclass(slots=True)
 class _Seen:
-    cut: int = 0
+    drops_last: bool = False
     tokens: list[int] = field(default_factory=list)
     wave: Any = None
     t3_seconds: float = 0.0
@@ -70,7 +71,7 @@ class SerialModel:
         """Make one item after seeding torch's global generators, as a user of the package would."""
         self._max_tokens = params.max_tokens
         newest = self._variant.startswith("multilingual") and not params.alignment_check
-        self._seen = _Seen(cut=SAMPLES_A_TOKEN if newest and not _cuts_by_itself() else 0)
+        self._seen = _Seen(drops_last=newest and not _cuts_by_itself())
         # What an earlier call left behind would be used again: the package keeps the last voice.
         self._set_voice(self._built_in)
         torch.manual_seed(params.seed)
@@ -111,7 +112,9 @@ class SerialModel:
         mark = self.upstream.watermarker.apply_watermark
 
         def apply_watermark(wave: Any, sample_rate: int) -> Any:
-            wave = wave[: max(SAMPLES_A_TOKEN, len(wave) - self._seen.cut)]
+            if self._seen.drops_last:
+                spoken = sum(token < SPEECH_IDS for token in self._seen.tokens)
+                wave = wave[: max(1, spoken - 1) * SAMPLES_A_TOKEN]
             self._seen.wave = wave.copy()
             return mark(wave, sample_rate=sample_rate)
 
