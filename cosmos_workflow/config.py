@@ -25,6 +25,19 @@ SETTINGS_FILE = "settings.yaml"
 DATABASE_FILE = "workflow.sqlite3"
 
 
+class Notify(BaseModel):
+    """Who is told what has ended: a URL that takes a POST, with the secret by which it knows us.
+
+    `private` allows a name that means an address of one's own network.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(pattern=r"^https?://[^\s/]+(/\S*)?$")
+    secret: str = ""
+    private: bool = False
+
+
 class Settings(BaseModel):
     """What a person may set in `settings.yaml` of the workspace; every key has a default."""
 
@@ -42,6 +55,8 @@ class Settings(BaseModel):
     """At most this many items in a batch; without it, as many as the engine takes."""
     task_timeout: float | None = Field(default=None, gt=0)
     """Seconds after which an item that reports nothing is given up; without it, never."""
+    notify: Notify | None = None
+    """Who is told what has ended; without it, nobody."""
     unload_after: float | None = Field(default=600.0, gt=0)
     """Seconds without work after which the models leave the memory, until they are needed again; null for never."""
 

@@ -185,7 +185,7 @@ def _check_text(text: str, variant: Variant) -> None:
         return
     if not text.strip():
         raise InputError("chatterbox: the prompt is empty; write some text.")
-    if not any(character.isalnum() for character in text):
+    if not any(map(str.isalnum, text)):
         raise InputError(f"chatterbox: {shorten(text)} is too short to be spoken; write a word or more.")
 
 
