@@ -175,14 +175,15 @@ class Operations:
         return any(gpu is not None for gpu in (*(self.gpu_ids or ()), *(slot.gpu_id for slot in self.slots())))
 
     def machines(self) -> str:
-        """The machines of the cluster that work for us, with their devices; empty where only this one does."""
+        """The machines of the cluster that work for us, and what is waited for; empty where only this one does."""
         devices: dict[str, list[bool]] = {}
         for slot in self.slots():
             if slot.node and slot.state != "away":
                 devices.setdefault(slot.node, []).append(slot.gpu_id is not None)
         words = [f"{node}: {_count_devices(on_gpu)}" for node, on_gpu in sorted(devices.items())]
         more = [f"{len(words) - MACHINES_NAMED} more"] if len(words) > MACHINES_NAMED else []
-        return ", ".join(words[:MACHINES_NAMED] + more)
+        awaited = sorted({slot.awaits for slot in self.slots() if slot.awaits})
+        return ", ".join(words[:MACHINES_NAMED] + more + awaited)
 
     def rate(self, engine: str) -> Rate | None:
         """How fast an engine is here, learned from its finished runs; None before the first."""
