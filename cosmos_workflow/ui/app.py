@@ -17,6 +17,7 @@ from cosmos_workflow.ui.jobs.view import jobs_text
 from cosmos_workflow.ui.live import Refresher
 from cosmos_workflow.ui.page import Page, owner_of, toast
 from cosmos_workflow.ui.prompts.tab import PromptsTab
+from cosmos_workflow.ui.prompts.welcome import Welcome
 from cosmos_workflow.ui.queue import tab as queue
 from cosmos_workflow.ui.queue.others import OtherQueues
 from cosmos_workflow.ui.queue.start import StartAndPause
@@ -29,6 +30,7 @@ UPLOADS_KEPT = (600, 3600)
 
 A handler must not delete what it has read: gradio keeps a content in one place, and another page may be about to read it.
 """
+KEYS = '<button type="button" class="cw-keys" aria-label="Keys of this page" title="Keys of this page (?)">?</button>'
 STORAGE_KEY = "cosmos-workflow-queue"
 SECRET_FILE = "browser-secret"  # noqa: S105 - the name of a file
 
@@ -40,7 +42,7 @@ def build(sessions: Sessions, managers: JobManagers | None = None) -> gr.Blocks:
         page = Page(sessions)
         token = gr.BrowserState("", storage_key=STORAGE_KEY, secret=browser_secret(sessions.operations.workspace))
         with gr.Row(elem_id="cw-header"):
-            gr.HTML(f"<h1>{NAME}</h1>", apply_default_css=False, scale=1)
+            gr.HTML(f"<h1>{NAME} {KEYS}</h1>", apply_default_css=False, scale=1)
             components.counter(page, "queue-counter", lambda owner: jobs_text(jobs.of(owner).snapshot()))
             start = StartAndPause(page)
             enabled = gr.Checkbox(True, label="Live updates", elem_id="live-updates", container=False, scale=0, min_width=130)
@@ -51,7 +53,7 @@ def build(sessions: Sessions, managers: JobManagers | None = None) -> gr.Blocks:
             with gr.Tab("Prompts", id="prompts") as prompts_tab:
                 prompts = PromptsTab(page)
             with gr.Tab("Queue", id="queue") as queue_tab:
-                queue.build(page)
+                queue.build(page, lambda: Welcome(page, "welcome-queue"))
             with gr.Tab("Jobs", id="jobs") as jobs_tab:
                 pass
             with gr.Tab("Results", id="results") as results_tab:

@@ -91,7 +91,15 @@ class Page:
         session, operations = self.session(queue), self.operations
         snapshot, state = session.runner.snapshot(), state or PageState()
         return PageView(
-            snapshot, session.queue.plan, operations.rate, self.since, queue.owner, operations.gain, state, session.token
+            snapshot,
+            session.queue.plan,
+            session.queue.labels,
+            operations.rate,
+            self.since,
+            queue.owner,
+            operations.gain,
+            state,
+            session.token,
         )
 
     def follow(self, component: Any, key: Render, render: Render | None = None) -> None:

@@ -88,7 +88,9 @@ def make_app(
     from cosmos_workflow.ui.access.uploads import Uploads
     from cosmos_workflow.ui.app import build
     from cosmos_workflow.ui.jobs import routes as job_routes
+    from cosmos_workflow.ui.prompts import welcome
     from cosmos_workflow.ui.prompts.samples import add_samples
+    from cosmos_workflow.ui.queue import routes as queue_routes
     from cosmos_workflow.ui.results import routes as result_routes
     from cosmos_workflow.ui.results.books import jobs_with_books
 
@@ -101,6 +103,8 @@ def make_app(
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(result_routes.router(sessions.operations.store, lambda owner: jobs_with_books(managers.of(owner).books())))
     app.include_router(job_routes.router(managers))
+    app.include_router(welcome.router())
+    app.include_router(queue_routes.router(sessions))
     app = gr.mount_gradio_app(
         app,
         demo,

@@ -50,7 +50,7 @@ def css() -> str:
 
 def head() -> str:
     """What stands in the page's head: our script, and how wide a phone is."""
-    script = _joined("stream.js", "page.js", "panels.js", "jobs.js", "books.js")
+    script = _joined("stream.js", "page.js", "panels.js", "keys.js", "jobs.js", "books.js")
     return f'<meta name="color-scheme" content="light dark"><script>{script}</script>'
 
 

@@ -10,12 +10,14 @@ from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui.page import Page
 from cosmos_workflow.ui.prompts.configuration import Configuration
 from cosmos_workflow.ui.prompts.library import TABLE, Library
+from cosmos_workflow.ui.prompts.welcome import Welcome
 
 
 class PromptsTab:
     """Components and wiring; `load` gives values for `outputs`, which show what a run was made from."""
 
     def __init__(self, page: Page) -> None:
+        Welcome(page, "welcome")
         with gr.Row(elem_classes="cw-columns"):
             with gr.Column(scale=3, min_width=320):
                 self.editor = Library(page).editor
