@@ -106,6 +106,23 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def file_stamp(path: Path) -> tuple[int, ...]:
+    """Inode, size and times of a file, another where it changed (see `Digests`); empty for one that can't be seen."""
+    try:
+        state = path.stat()
+    except OSError:
+        return ()
+    return state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+
+
+def folder_stamp(path: Path) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The names in a folder with their stamps; empty for one that isn't there."""
+    try:
+        return tuple(sorted((file.name, file_stamp(file)) for file in path.iterdir()))
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+
+
 class Digests:
     """SHA-256 of files' contents, in hex; remembered until a file changes. Safe under many threads.
 

@@ -76,8 +76,8 @@ class YamlTree:
     problems: list[Problem] = field(default_factory=list)
     left_out: set[Location] = field(default_factory=set)
     """Locations of wrong values that were taken out of `value`: nobody is told that these are missing."""
-    files: list[Path] = field(default_factory=list)
-    """Files that it names and that are there."""
+    files: dict[Path, tuple[int, ...]] = field(default_factory=dict)
+    """Files that it names and that are there, each with its stamp before anybody read it."""
 
     def place(self, location: Location, *, of_key: bool = False) -> Place:
         """Where a value (or its key) stands; the nearest that is written in the file, where it isn't itself."""

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from cosmos_workflow.clips.looking import probe_clip
 from cosmos_workflow.clips.reading import read_frames, resample_frames
 from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.media import ClipWriter, probe_sound, read_sound, resample_sound, write_sound
+from cosmos_workflow.media import ClipWriter, probe_sound, read_sound, resample_sound, sound_peaks, write_sound
 
 if TYPE_CHECKING:
     from cosmos_workflow.media import Frame
@@ -285,3 +285,13 @@ def test_what_is_no_sound_is_told_when_it_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_text("no sound")
     with pytest.raises(InputError, match=r"a\.wav isn't a sound that can be read"):
         list(read_sound(tmp_path / "a.wav", 48_000))
+
+
+def test_the_peaks_of_a_sound_stand_where_it_is_loud(tmp_path: Path) -> None:
+    samples = np.zeros(30_000, dtype=np.int16)
+    samples[15_000:20_000] = 16_384
+    write_sound(tmp_path / "s.wav", [samples], 10_000, "wav")
+    assert sound_peaks(tmp_path / "s.wav", 6) == (3.0, [0, 0, 0, 0.5, 0, 0])
+    (tmp_path / "s.txt").write_text("no sound")
+    with pytest.raises(InputError, match=r"s\.txt isn't a sound"):
+        sound_peaks(tmp_path / "s.txt", 6)

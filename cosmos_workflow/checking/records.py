@@ -39,6 +39,13 @@ class Verdicts:
                 return None  # of another release: it is made again
         return found
 
+    def heard(self, folder: Path) -> Verdict | None:
+        """What a recogniser made of the sound in a folder last; None where none listened."""
+        for key, row in reversed(self._read(folder).items()):
+            if isinstance(row, dict) and row.get("hearing"):
+                return self.get(folder, key)
+        return None
+
     def put(self, folder: Path, key: str, verdict: Verdict) -> None:
         """Keep a verdict; raises UnavailableError where the disk is full."""
         with self._lock:

@@ -185,6 +185,11 @@ class EngineSpec:
             return dict(params)  # whoever checks the params says what is wrong with them
         return {**params, PRONUNCIATIONS: merged(words, own, self.takes_ipa)}
 
+    def variations(self, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Params that say the same a little differently, to be tried in turn where it didn't come out well; for an engine that
+        has no seed. Empty for one that would say it the same way again."""
+        return []
+
     def segments(self, text: str, params: Params) -> list[Segment]:
         """The text as it is spoken, in stretches with the pause behind each."""
         from cosmos_workflow.engines.speech_text.marks import split_pauses

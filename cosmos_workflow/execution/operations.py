@@ -59,6 +59,7 @@ class Operations:
         self._cancel_grace = cancel_grace
         self.router = TaskRouter(self._make_pool, on_dispatch_event)
         self.patience = Patience()
+        self.on_made: Callable[[ItemResult], object] = lambda _result: None
         self._lock = threading.Lock()
         self._running: dict[str, BatchRun] = {}
         self._rates: dict[str, Rate | None] = {}
@@ -102,7 +103,10 @@ class Operations:
             self._running.update(dict.fromkeys(run.open, run))
         try:
             run.task_id, route = self.router.submit(run.task(), {"engine": batch.engine})
-            yield from run.results(route)
+            for result in run.results(route):
+                if result.outcome == "succeeded":
+                    self.on_made(result)
+                yield result
         finally:
             if run.open:
                 self.router.cancel(run.task_id)

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cosmos_workflow.gpu_dispatch.worker import BaseWorker
+from .worker import BaseWorker
 
 
-def worker_name(worker_cls: type[BaseWorker] | str) -> str:
-    """``module:Class``, by which a worker process finds its class."""
+def worker_reference(worker_cls: type[BaseWorker] | str) -> str | bytes:
+    """``module:Class``, by which a worker process finds its class; or a class that it couldn't find itself, pickled."""
     if isinstance(worker_cls, str):
         module, colon, path = worker_cls.partition(":")
         if not (module and colon and path):
@@ -22,16 +22,31 @@ def worker_name(worker_cls: type[BaseWorker] | str) -> str:
     if not (isinstance(worker_cls, type) and issubclass(worker_cls, BaseWorker)):
         raise TypeError(f"worker_cls must be a subclass of BaseWorker, not {worker_cls!r}")
     if "<locals>" in worker_cls.__qualname__:
-        raise TypeError(
-            f"{worker_cls.__qualname__} is defined inside a function, where a worker process can't "
-            "find it; define it at the top of a module"
-        )
+        return _pickled(worker_cls, "inside a function", "define it at the top of a module")
     if worker_cls.__module__ == "__main__" and not _main_is_a_file():
-        raise TypeError(
-            f"{worker_cls.__qualname__} is defined in a notebook, a console or standard input, where a worker process can't find "
-            "it; put the class into a file, say workers.py, and import it from there"
+        return _pickled(
+            worker_cls,
+            "in a notebook, a console or standard input",
+            "put it into a file, say workers.py, and import that",
         )
     return f"{worker_cls.__module__}:{worker_cls.__qualname__}"
+
+
+def _pickled(worker_cls: type[BaseWorker], where: str, instead: str) -> bytes:
+    """The class itself, which is possible with cloudpickle alone."""
+    name = worker_cls.__qualname__
+    try:
+        import cloudpickle
+    except ImportError:
+        raise TypeError(
+            f"{name} is defined {where}, where a worker process can't find it; {instead}, or install cloudpickle"
+        ) from None
+    try:
+        return cloudpickle.dumps(worker_cls)
+    except Exception as error:
+        raise TypeError(
+            f"{name} is defined {where}, and cloudpickle can't send it to a worker process ({error}); {instead}"
+        ) from error
 
 
 def _main_is_a_file() -> bool:

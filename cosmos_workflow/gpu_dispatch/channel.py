@@ -21,7 +21,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from cosmos_workflow.gpu_dispatch import tensors
+from . import tensors
 
 _HEADER = struct.Struct("<4sBHQQ")  # mark, kind, number of buffers, task number, length of the pickle
 _MARK = b"\x93gd1"  # what doesn't begin with it was not written by us

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import faulthandler
 import fcntl
 import importlib
 import io
 import multiprocessing.process
 import multiprocessing.spawn
 import os
+import pickle
 import resource
 import select
 import signal
@@ -16,9 +18,9 @@ import sys
 import traceback
 from functools import reduce
 
-from cosmos_workflow.gpu_dispatch.channel import Channel, Frame, Kind
-from cosmos_workflow.gpu_dispatch.events import Raised
-from cosmos_workflow.gpu_dispatch.worker import BaseWorker, Boot, Link, TaskCancelledError
+from .channel import Channel, Frame, Kind
+from .events import Raised
+from .worker import BaseWorker, Boot, Link, TaskCancelledError
 
 
 def guarded_main(channel_fd: int, lifeline_fd: int, permits_fd: int) -> None:
@@ -46,6 +48,7 @@ def main(channel_fd: int, lifeline_fd: int, permits_fd: int, tell_pid: bool = Fa
     # Ctrl-C reaches the parent, which stops its workers in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with(lifeline_fd)
+    faulthandler.enable()  # where it was when it died natively goes into the error, with the rest of stderr
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # else a log shows a worker's lines at its end
     channel = Channel(socket.socket(fileno=channel_fd))
@@ -91,6 +94,7 @@ def _set_up_and_work(link: Link) -> bool:
         link.send(Kind.SETUP_FAILED, Raised.of(error))
         return False
     del setup
+    link.know_threads(0)
     link.send(Kind.READY)
     while (frame := link.take()).kind is not Kind.EXIT:
         if frame.kind is Kind.RUN or link.permitted(frame.seq):
@@ -111,10 +115,13 @@ def _construct(boot: Boot) -> BaseWorker:
         multiprocessing.spawn.prepare(boot.preparation)
     finally:
         del current._inheriting  # pyright: ignore[reportAttributeAccessIssue]
-    module, _, path = boot.worker.partition(":")
-    cls = reduce(getattr, path.split("."), importlib.import_module(module))
+    if isinstance(boot.worker, bytes):
+        cls = pickle.loads(boot.worker)  # noqa: S301 - from our own parent
+    else:
+        module, _, path = boot.worker.partition(":")
+        cls = reduce(getattr, path.split("."), importlib.import_module(module))
     if not (isinstance(cls, type) and issubclass(cls, BaseWorker)):
-        raise TypeError(f"{boot.worker} is not a subclass of BaseWorker")
+        raise TypeError(f"{boot.worker!r} is not a subclass of BaseWorker")
     return cls()
 
 

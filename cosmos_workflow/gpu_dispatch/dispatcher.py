@@ -1,23 +1,20 @@
-"""One run over a source of tasks: each is done on some device and reported once, by callback.
+"""A dispatcher: tasks from a source, each done on some device and reported once, by callback or one after another.
 
-Three threads, so that none waits for another's work: the source is read in one, the pool's loop
-runs in another, and the callbacks run in the caller's. A slow source delays no result, a slow
-callback no limit, and Ctrl-C strikes where nothing can be left half done.
+The callbacks run in the caller's thread, so that Ctrl-C strikes where nothing can be left half done.
 """
 
 from __future__ import annotations
 
-import atexit
+import difflib
+import inspect
 import logging
-import os
-import queue
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
-from typing import Any, Literal, Protocol, Self
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from typing import Any, Protocol, Self, Unpack
 
-from cosmos_workflow.gpu_dispatch.events import (
+from .events import (
     CleanupFailed,
     Event,
     Outcome,
@@ -28,15 +25,15 @@ from cosmos_workflow.gpu_dispatch.events import (
     TaskSuccess,
     TaskTimeout,
     WorkerDied,
+    WorkerReady,
 )
-from cosmos_workflow.gpu_dispatch.pool import PoolClosedError, WorkerPool
-from cosmos_workflow.gpu_dispatch.worker import BaseWorker
+from .options import WorkerOptions, open_pool
+from .ordering import Line
+from .pool import WorkerPool
+from .run import Run
+from .worker import BaseWorker
 
 _log = logging.getLogger(__name__)
-
-
-class AllSetupsFailedError(RuntimeError):
-    """No worker could be set up; the message holds what the last one said."""
 
 
 class Observer(Protocol):
@@ -50,18 +47,17 @@ class Observer(Protocol):
 class Dispatcher:
     """Runs the tasks of a source on one worker process a device.
 
-    worker_cls: a subclass of `BaseWorker`, or its name as ``"module:Class"``.
+    worker_cls: a subclass of `BaseWorker`, or its name as ``"module:Class"``. A class of a notebook, of ``python -c`` or of a
+        function needs cloudpickle installed.
     gpu_ids: the devices, each once; None is a CPU worker. See `default_gpu_ids`.
     queue_size: the source is never read further ahead of the outcomes than this. As a rule it is
         read far less ahead: two tasks a worker, a few more where they are quick.
-    suppress_worker_output: discard what the workers print.
-    max_retries: how often a task is run again whose worker died under it.
-    setup_retries: how often a setup is tried again that had gone well before, see `WorkerPool`.
-    setup_timeout, cleanup_timeout, cancel_grace: seconds until a worker is killed; None for no limit.
-    prefetch: small quick tasks that a worker may be sent at once.
-    env: added to the workers' environment.
     stop_on_sigterm: on SIGTERM a run in the main thread asks its tasks to stop, cleans up, and returns; else the program ends.
-    executor, address: "ray" for a cluster (see `ray.RayPool`, which then also says what `gpu_ids` means).
+    suppress_worker_output: discard what the workers print.
+    Further keyword arguments are those of `WorkerOptions`.
+
+    Each run has its own workers; within ``with Dispatcher(...) as dispatcher`` they stay, loaded, for the next one, if the run
+    before it ended by itself, with the same `base_seed`.
     """
 
     def __init__(
@@ -71,44 +67,25 @@ class Dispatcher:
         queue_size: int = 1024,
         suppress_worker_output: bool = False,
         *,
-        max_retries: int = 1,
-        setup_retries: int = 2,
-        setup_timeout: float | None = None,
-        cleanup_timeout: float | None = 10.0,
-        cancel_grace: float | None = 5.0,
-        prefetch: int = 16,
-        env: Mapping[str, str] | None = None,
         stop_on_sigterm: bool = False,
-        executor: Literal["local", "ray"] = "local",
-        address: str | None = None,
+        **options: Unpack[WorkerOptions],
     ) -> None:
         if queue_size < 1:
             raise ValueError(f"queue_size must be at least 1, not {queue_size}")
         self.worker_cls = worker_cls
-        if executor not in ("local", "ray"):
-            raise ValueError(f"executor must be 'local' or 'ray', not {executor!r}")
-        if address is not None and executor != "ray":
-            raise ValueError("an address is a Ray cluster's; it needs executor='ray'")
         self.gpu_ids = None if gpu_ids is None else list(gpu_ids)
-        self._executor, self._address = executor, address
         self.queue_size = queue_size
         self._stop_on_sigterm = stop_on_sigterm
-        self._patience = None if cancel_grace is None or cleanup_timeout is None else cancel_grace + cleanup_timeout
-        self._options: dict[str, Any] = {
-            "suppress_worker_output": suppress_worker_output,
-            "max_retries": max_retries,
-            "setup_retries": setup_retries,
-            "setup_timeout": setup_timeout,
-            "cleanup_timeout": cleanup_timeout,
-            "cancel_grace": cancel_grace,
-            "prefetch": prefetch,
-            "env": env,
-            "retire_failed_slots": True,
-        }
+        grace, cleanup = options.get("cancel_grace", 5.0), options.get("cleanup_timeout", 10.0)
+        self._patience = None if grace is None or cleanup is None else grace + cleanup
+        self._quiet = suppress_worker_output
+        self._options = options
         self._running = threading.Lock()
         self._terminated = False
+        self._keeps = False
+        self._kept: tuple[int, WorkerPool] | None = None
         self._pool: WorkerPool | None = None
-        self._run: _Run | None = None
+        self._run: Run | None = None
         self._new_pool(base_seed=0).shutdown()  # what can't work is refused here; starts nothing
 
     def run(
@@ -126,21 +103,25 @@ class Dispatcher:
         *,
         on_progress: Callable[[int, Any, int], object] | None = None,
         on_event: Callable[[Event], object] | None = None,
+        setup: Mapping[str, Any] | None = None,
         **setup_kwargs: Any,
     ) -> Any:
         """Do every task of `generator`; a task's id is its place in it, from 0 on.
 
         Exactly one of `on_success`, `on_error` and `on_timeout` is called for each task, in the
         calling thread. `on_event` gets every event, before the callback that is
-        meant for it. `on_exit` is called last, when no worker is left, however the run ended.
-        `total_tasks` is for whoever shows the progress. `setup_kwargs` go to `BaseWorker.setup`.
-        Returns nothing; a `RichDispatcher` its statistics.
+        meant for it. `on_exit` is called last, when no worker is left (unless they stay for the next run), however the run
+        ended. `total_tasks` is for whoever shows the progress. `setup`, or what is given by name instead, goes to
+        `BaseWorker.setup`. Returns nothing; a `RichDispatcher` its statistics.
+
+        Large arrays are sent from where they lie: one that is handed out must not be changed until its task has its outcome.
 
         Raises, after an orderly shutdown: what a callback raised (running tasks are cancelled);
         what `generator` raised (running tasks finish first); AllSetupsFailedError;
-        KeyboardInterrupt (running tasks are asked to stop; `cleanup` runs). ValueError at once for
-        setup arguments named ``seed`` or ``gpu_id``.
+        KeyboardInterrupt (running tasks are asked to stop; `cleanup` runs; at the second one all is killed). At once ValueError
+        for setup arguments named ``seed`` or ``gpu_id``, TypeError for a callback that there isn't.
         """
+        arguments = _setup_arguments(setup, setup_kwargs)
         calls: dict[type[Any], Callable[[Any], object]] = {}
         if on_success is not None:
             calls[TaskSuccess] = lambda e: on_success(e.task_id, e.data, e.worker_id)
@@ -159,7 +140,7 @@ class Dispatcher:
         with self._observer(total_tasks) as observer, self._sigterm():
             log = _log_trouble if on_event is None and observer is None else _ignore
             try:
-                with closing(self._stream(generator, base_seed, task_timeout, setup_kwargs)) as events:
+                with closing(self._stream(generator, base_seed, task_timeout, arguments)) as events:
                     for event in events:
                         if observer is not None:
                             observer.handle(event)
@@ -172,16 +153,31 @@ class Dispatcher:
         return None if observer is None else observer.result()
 
     def map(
-        self, generator: Iterable[Any], base_seed: int = 42, task_timeout: float | None = None, **setup_kwargs: Any
+        self,
+        generator: Iterable[Any],
+        base_seed: int = 42,
+        task_timeout: float | None = None,
+        *,
+        ordered: bool = False,
+        setup: Mapping[str, Any] | None = None,
+        **setup_kwargs: Any,
     ) -> Iterator[Outcome]:
-        """The tasks' outcomes as they come: `TaskSuccess`, `TaskError` or `TaskTimeout`.
+        """The tasks' outcomes: `TaskSuccess`, `TaskError` or `TaskTimeout`; ``unwrap()`` gives the result, or raises.
 
-        Leaving the loop early cancels what is running. Raises as `run` does.
+        They come as they are ready or, if `ordered`, in the order of the tasks; then at most `queue_size` wait for a slow one.
+        Leaving the loop early cancels what is running. Arguments and errors are those of `run`.
         """
-        with closing(self._stream(generator, base_seed, task_timeout, setup_kwargs)) as events:
+        return self._map(generator, base_seed, task_timeout, _setup_arguments(setup, setup_kwargs), Line(ordered))
+
+    def _map(
+        self, source: Iterable[Any], base_seed: int, timeout: float | None, setup: Mapping[str, Any], line: Line
+    ) -> Iterator[Outcome]:
+        with closing(self._stream(source, base_seed, timeout, setup)) as events:
             for event in events:
                 if isinstance(event, Outcome):
-                    yield event
+                    yield from line.take(event.task_id, event)  # pyright: ignore[reportArgumentType] - a run's ids are numbers
+                    if self._run is not None:
+                        self._run.waiting = len(line)
 
     def cancel(self, task_id: int) -> None:
         """Cancel one task of the run in progress, as `WorkerPool.cancel` does; from any thread."""
@@ -198,14 +194,16 @@ class Dispatcher:
             pool.close(graceful, timeout)
 
     def __enter__(self) -> Self:
+        self._keeps = True
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         """No worker is left afterwards, even of a `map` that was left half read."""
-        current = self._run
-        self.shutdown(graceful=False)
-        if current is not None:
+        self._keeps = False
+        if (current := self._run) is not None:
+            self.shutdown(graceful=False)
             current.wait()
+        self._let_go(graceful=kind is None)
 
     @contextmanager
     def _sigterm(self) -> Iterator[None]:
@@ -230,11 +228,14 @@ class Dispatcher:
         return nullcontext(None)
 
     def _new_pool(self, base_seed: int) -> WorkerPool:
-        if self._executor == "ray":
-            from cosmos_workflow.gpu_dispatch.ray import RayPool
+        return open_pool(self.worker_cls, self.gpu_ids, base_seed, self._quiet, self._options)
 
-            return RayPool(self.worker_cls, self.gpu_ids, address=self._address, base_seed=base_seed, **self._options)
-        return WorkerPool(self.worker_cls, self.gpu_ids or (), base_seed=base_seed, **self._options)
+    def _let_go(self, graceful: bool = True) -> None:
+        """End the workers that were kept."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            for event in kept[1].shutdown(graceful):
+                _log_trouble(event)
 
     def _stream(
         self, source: Iterable[Any], base_seed: int, timeout: float | None, setup: Mapping[str, Any]
@@ -243,155 +244,36 @@ class Dispatcher:
         if not self._running.acquire(blocking=False):
             raise RuntimeError("this dispatcher is running already; make a second one")
         try:
-            self._pool = pool = self._new_pool(base_seed)
+            if self._kept is not None and self._kept[0] != base_seed:
+                self._let_go()
+            self._pool = pool = self._new_pool(base_seed) if self._kept is None else self._kept[1]
+            self._kept = None
             try:
                 pool.warm(setup)
-                self._run = _Run(pool, source, self.queue_size, timeout, setup, lambda: self._terminated)
+                for slot in pool.slots():
+                    if slot.state == "idle" and slot.pid is not None:
+                        yield WorkerReady(slot.worker_id, slot.gpu_id, slot.pid, slot.node)
+                self._run = Run(pool, source, self.queue_size, timeout, setup, lambda: self._terminated, self._keeps)
                 yield from self._run.events(self._patience)
             finally:
-                pool.shutdown(graceful=False)
+                if self._run is not None and self._run.kept:
+                    self._kept = base_seed, pool
+                else:
+                    pool.shutdown(graceful=False)
         finally:
             self._pool = self._run = None
             self._running.release()
 
 
-class _Run:
-    """One source led through one pool."""
-
-    def __init__(
-        self,
-        pool: WorkerPool,
-        source: Iterable[Any],
-        queue_size: int,
-        timeout: float | None,
-        setup: Mapping[str, Any],
-        terminated: Callable[[], bool],
-    ) -> None:
-        self._terminated = terminated
-        self._pool = pool
-        self._source = source
-        self._queue_size = queue_size
-        self._timeout = timeout
-        self._setup = setup
-        self._events: queue.SimpleQueue[list[Event] | None] = queue.SimpleQueue()
-        self._loop_thread = threading.Thread(target=self._loop, name="gpu-dispatch-loop", daemon=True)
-        self._changed = threading.Condition()
-        self._allowed = min(queue_size, pool.capacity())
-        self._read = 0
-        self._reported = 0
-        self._stopped = False
-        self._exhausted = False
-        self._ended = False
-        self._pid = os.getpid()
-        self._patience: float | None = None
-        self._error: BaseException | None = None
-
-    def events(self, patience: float | None) -> Iterator[Event]:
-        """Run it. An early end leaves at most `patience` seconds to the running tasks."""
-        self._patience = patience
-        # Registered now, so that it comes before the end of what the pool uses (Ray).
-        atexit.register(self._end_with_the_program)
-        self._loop_thread.start()
-        threading.Thread(target=self._feed, name="gpu-dispatch-source", daemon=True).start()
-        try:
-            yield from self._until_closed()
-        except KeyboardInterrupt:
-            self._stop()
-            yield from self._until_closed()
-            raise
-        finally:
-            self._stop()
-            for _ in self._until_closed():
-                pass
-            atexit.unregister(self._end_with_the_program)
-        self._error = self._error or self._pool.error
-        if self._error is not None:
-            raise self._error
-
-    def wait(self) -> None:
-        """Until the pool is closed, which needs nobody to read the events."""
-        self._loop_thread.join()
-
-    def _until_closed(self) -> Iterator[Event]:
-        """What happens until the pool is closed; closes it when all is done."""
-        while not self._ended and os.getpid() == self._pid:
-            batch = self._events.get()
-            if batch is None:
-                self._ended = True
-                return
-            for event in batch:
-                self._reported += isinstance(event, Outcome)
-                yield event
-            self._next_step()
-
-    def wake(self) -> None:
-        """Have `terminated` looked at."""
-        self._events.put([])
-
-    def _next_step(self) -> None:
-        if self._terminated() and not self._stopped:
-            self._stop()
-        broken = self._pool.broken
-        if broken is not None and self._error is None:
-            self._error = AllSetupsFailedError(f"All workers failed during setup; the last one said:\n{broken}")
-        with self._changed:
-            self._allowed = self._reported + min(self._queue_size, self._pool.capacity())
-            done = self._exhausted and self._reported >= self._read
-            self._changed.notify()
-        if done or broken is not None:
-            self._pool.close(timeout=None)
-
-    def _stop(self) -> None:
-        with self._changed:
-            self._stopped = True
-            self._changed.notify()
-        with suppress(PoolClosedError):  # in a process that was forked off
-            self._pool.cancel_all()
-            self._pool.close(timeout=self._patience)
-
-    def _end_with_the_program(self) -> None:
-        """A program may end while somebody still holds our events; later no thread of ours would run any more."""
-        if os.getpid() == self._pid:
-            self._stop()
-            self._loop_thread.join()
-
-    def _loop(self) -> None:
-        try:
-            while True:
-                if batch := self._pool.events():
-                    self._events.put(batch)
-        except PoolClosedError:
-            pass
-        except BaseException as error:
-            self._error = error
-        finally:
-            self._events.put(None)
-
-    def _feed(self) -> None:
-        try:
-            for data in self._source_items():
-                self._pool.submit(data, task_id=self._read, setup=self._setup, timeout=self._timeout)
-                self._read += 1
-        except PoolClosedError:
-            pass  # the run was ended early; this task was never taken on
-        except BaseException as error:
-            self._error = error
-        finally:
-            self._exhausted = True
-            self._events.put([])
-
-    def _source_items(self) -> Iterator[Any]:
-        """The source, read only as far as it is allowed to be."""
-        items = iter(self._source)
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._read < self._allowed or self._stopped)
-                if self._stopped:
-                    return
-            try:
-                yield next(items)
-            except StopIteration:
-                return
+def _setup_arguments(setup: Mapping[str, Any] | None, by_name: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What goes to `BaseWorker.setup`."""
+    known = [name for name in inspect.signature(Dispatcher.run).parameters if name.startswith("on_")]
+    for name in by_name:
+        if setup is not None or name.startswith("on_"):
+            near = difflib.get_close_matches(name, known, 1)
+            meant = f"; did you mean {near[0]!r}?" if near else "; arguments of setup go into setup={...}"
+            raise TypeError(f"unexpected argument {name!r}{meant}")
+    return by_name if setup is None else setup
 
 
 def _ignore(event: Event) -> None:

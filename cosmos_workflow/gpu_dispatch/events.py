@@ -47,6 +47,10 @@ class TaskSuccess:
     worker_id: int
     node: str = ""
 
+    def unwrap(self) -> Any:
+        """`data`; the other outcomes raise instead."""
+        return self.data
+
 
 @dataclass(frozen=True, slots=True)
 class Raised:
@@ -74,7 +78,8 @@ class TaskError:
     """The task ended without a result. `worker_id` is None if it never reached a worker.
 
     Where the worker's code raised, `error` is the traceback, `reason` the exception's own words and `exception` the name of its
-    class; otherwise `error` is all that is known.
+    class. Where the worker died, `reason` says how, and `error` has before that what it last wrote to its stderr. Otherwise
+    `error` is all that is known.
     """
 
     task_id: TaskId
@@ -88,8 +93,35 @@ class TaskError:
     @property
     def data(self) -> NoReturn:
         """There is none; raises AttributeError saying why the task failed."""
-        why = f"{self.exception}: {self.reason}" if self.exception else self.reason or self.error
-        raise AttributeError(f"task {self.task_id!r} failed, so it has no data ({why}); look whether an outcome is a TaskSuccess")
+        raise AttributeError(
+            f"task {self.task_id!r} failed, so it has no data ({self.why}); look whether an outcome is a TaskSuccess"
+        )
+
+    @property
+    def why(self) -> str:
+        """The reason in a sentence, without the way there."""
+        return f"{self.exception}: {self.reason}" if self.exception else self.reason or self.error
+
+    def unwrap(self) -> NoReturn:
+        """Raises TaskFailedError; for a task that was cancelled concurrent.futures.CancelledError."""
+        if self.kind == "cancelled":
+            from concurrent.futures import CancelledError
+
+            raise CancelledError(f"task {self.task_id!r}: {self.error}")
+        raise TaskFailedError(self)
+
+
+class TaskFailedError(RuntimeError):
+    """A task has no result; `outcome` says all that is known, and its `error` is a note of this exception."""
+
+    def __init__(self, outcome: TaskError) -> None:
+        super().__init__(f"task {outcome.task_id!r} failed: {outcome.why}")
+        self.outcome = outcome
+        if outcome.why != outcome.error:
+            self.add_note(outcome.error)
+
+    def __reduce__(self) -> tuple[type[TaskFailedError], tuple[TaskError]]:
+        return TaskFailedError, (self.outcome,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +138,10 @@ class TaskTimeout:
         """There is none; raises AttributeError."""
         limit = f"took longer than {self.timeout:g} s"
         raise AttributeError(f"task {self.task_id!r} {limit}, so it has no data; look whether an outcome is a TaskSuccess")
+
+    def unwrap(self) -> NoReturn:
+        """Raises TimeoutError."""
+        raise TimeoutError(f"task {self.task_id!r} took longer than {self.timeout:g} s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +174,12 @@ class WorkerStarted:
 
 @dataclass(frozen=True, slots=True)
 class WorkerReady:
-    """`setup` returned."""
+    """`setup` returned; or a run begins, and the worker is there from the run before it."""
 
     worker_id: int
     gpu_id: int | None
     pid: int
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +194,15 @@ class WorkerExited:
 @dataclass(frozen=True, slots=True)
 class WorkerDied:
     """A process ended that was not asked to, or was killed by the pool. `exitcode` is negative for
-    a signal, None if the process could not be reaped. All it had sent was delivered before this."""
+    a signal, None if it isn't known. All it had sent was delivered before this; `stderr` is the end of what it wrote there."""
 
     worker_id: int
     gpu_id: int | None
     pid: int
     exitcode: int | None
     reason: str
+    node: str = ""
+    stderr: str = ""
 
 
 Outcome: TypeAlias = TaskSuccess | TaskError | TaskTimeout

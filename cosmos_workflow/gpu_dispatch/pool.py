@@ -16,15 +16,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Self
 
-from cosmos_workflow.gpu_dispatch.arguments import check_caller, check_limit, check_setup, number_workers, worker_name
-from cosmos_workflow.gpu_dispatch.channel import NOTHING, Payload, dumps
-from cosmos_workflow.gpu_dispatch.devices import require_gpus, worker_environ
-from cosmos_workflow.gpu_dispatch.events import Event, SlotStatus, TaskId
-from cosmos_workflow.gpu_dispatch.process import Process, WorkerProcess
-from cosmos_workflow.gpu_dispatch.scheduler import Scheduler
-from cosmos_workflow.gpu_dispatch.slots import Rules, Slot
-from cosmos_workflow.gpu_dispatch.tasks import ANY, Pin
-from cosmos_workflow.gpu_dispatch.worker import BaseWorker
+from .arguments import check_caller, check_limit, check_setup, number_workers, worker_reference
+from .channel import NOTHING, Payload, dumps
+from .devices import require_gpus, worker_environ
+from .events import Event, SlotStatus, TaskId
+from .process import Process, WorkerProcess
+from .reuse import HandedOut
+from .scheduler import Scheduler
+from .slots import Rules, Slot
+from .tasks import ANY, Pin
+from .worker import BaseWorker
 
 _LONGEST_WAIT = 3600.0  # seconds; the system knows no wait of a month
 
@@ -86,9 +87,10 @@ class WorkerPool:
         for name, limit in (("setup", setup_timeout), ("cleanup", cleanup_timeout)):
             check_limit(f"{name}_timeout", limit)
         check_limit("cancel_grace", cancel_grace)
+        worker = worker_reference(worker_cls)
         rules = Rules(
-            worker=worker_name(worker_cls),
-            with_main=not isinstance(worker_cls, str),
+            worker=worker,
+            with_main=not (isinstance(worker_cls, str) or isinstance(worker, bytes)),
             base_seed=base_seed,
             setup_timeout=setup_timeout,
             cleanup_timeout=cleanup_timeout,
@@ -102,6 +104,7 @@ class WorkerPool:
         )
         self._scheduler = Scheduler(rules, self._launch, prefetch)
         self._scheduler.slots += self._first_slots(gpu_ids)
+        self._handed_out = HandedOut()
         self._closed = False
         self.error: Exception | None = None
         self._pid = os.getpid()
@@ -154,7 +157,8 @@ class WorkerPool:
         loads it for nobody yet, else to a slot without a process; else an idle worker with another
         setup leaves, or one that loads another for nobody is ended, and a new one comes.
         `timeout` counts from the task's start, in seconds. Data that can't be pickled is reported
-        as an event, like every other failure; arrays in it must not be changed until the outcome.
+        as an event, like every other failure; arrays in it must not be changed until the outcome, and a RuntimeWarning
+        says so where that is noticed.
         """
         check_setup(setup)
         check_limit("a timeout", timeout)
@@ -170,9 +174,13 @@ class WorkerPool:
             error = f"the task can't be pickled\n{traceback.format_exc()}"
         with self._lock:
             self._require_open("takes no more tasks")
-            task_id = self._scheduler.submit(task_id, payload, error, setup or {}, timeout, gpu_id)
-            self._stir()
-        return task_id
+            large = self._handed_out.look(payload.buffers) if payload.buffers else {}
+            task = self._scheduler.submit(task_id, payload, error, setup or {}, timeout, gpu_id)
+            if large:
+                self._handed_out.keep(large, task)
+            if self._turn.locked() or not self._scheduler.hand_at_once(task):
+                self._stir()
+        return task.id
 
     def cancel(self, task_id: TaskId) -> None:
         """Drop a task that waits; ask the worker that runs it to stop, and kill it after
@@ -243,6 +251,14 @@ class WorkerPool:
         and tells of it, until it raises PoolClosedError. May be called again, to be less patient."""
         with self._changing():
             self._scheduler.close(graceful, timeout)
+
+    def wake(self) -> None:
+        """Have `events`, if it waits, return now."""
+        with self._lock:
+            self._require_ours()
+            if not self._closed:
+                with suppress(BlockingIOError):  # there are enough wake-ups already
+                    os.write(self._wake_w, b"\0")
 
     def shutdown(self, graceful: bool = True, timeout: float | None = 30.0) -> list[Event]:
         """End everything and return what happened meanwhile.

@@ -8,15 +8,15 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from multiprocessing import spawn
+from multiprocessing.process import ORIGINAL_DIR  # pyright: ignore[reportAttributeAccessIssue]
 from pathlib import Path
 from typing import Any, Protocol
 
-from cosmos_workflow.gpu_dispatch.channel import Channel, Frame, Kind, Payload
+from .channel import Channel, Frame, Kind, Payload
+from .stderr import Stderr
 
-_ROOT = str(Path(__file__).resolve().parents[2])
 _CHILD = f"{__package__}.child"
 
 
@@ -39,6 +39,7 @@ class Process(Protocol):
     """A worker's process as a pool needs it, on this machine (`WorkerProcess`) or on another.
 
     `pid` is 0 until it is known; `Kind.STARTED` is heard then. `lost`: its machine is gone, and `reason` says how that showed.
+    `stderr`: once it has ended, the last lines that it wrote there.
     """
 
     @property
@@ -51,6 +52,8 @@ class Process(Protocol):
     def lost(self) -> bool: ...
     @property
     def reason(self) -> str: ...
+    @property
+    def stderr(self) -> str: ...
     def kill(self) -> None: ...
     def reap(self) -> int | None: ...
     def flush(self) -> bool:
@@ -72,30 +75,35 @@ class WorkerProcess:
     The environment is in place before its first import. `sentinel` becomes readable when the
     process has ended, whoever else holds its pipes; the process stays unreaped until `reap`, so
     that its id can't have been given to another one when it is signalled. `guarded`: the worker is a child of that process,
-    see `child.guarded_main`.
+    see `child.guarded_main`. `path`: where it looks for modules, by default where we do.
     """
 
     lost = False
     reason = ""
 
-    def __init__(self, name: str, env: Mapping[str, str], quiet: bool, guarded: bool = False) -> None:
+    def __init__(
+        self, name: str, env: Mapping[str, str], quiet: bool, guarded: bool = False, path: Sequence[str] | None = None
+    ) -> None:
         ours, theirs = socket.socketpair()
         lifeline, held = os.pipe()
         # A worker takes a task's number out of this pipe before it runs it; whoever of us two takes it has the task.
         self._permits, self._permitted = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._unsent = bytearray()
+        self._collected = False
         # Held open by nothing but this object and so, at the latest, as long as our process lives.
         self._lifeline = os.fdopen(held, "wb", buffering=0)
-        output = subprocess.DEVNULL if quiet else None
+        self._stderr = Stderr(quiet)
         start = "guarded_main" if guarded else "main"
         fds = theirs.fileno(), lifeline, self._permits
-        code = f"import sys; sys.path.insert(0, {_ROOT!r}); from {_CHILD} import {start}; {start}{fds}"
+        # In our own order, so that nothing comes before the standard library that doesn't here; and this package is the same one.
+        path = search_path() if path is None else path
+        code = f"import sys; sys.path[:] = {list(path)!r}; from {_CHILD} import {start}; {start}{fds}"
         try:
             self._popen = subprocess.Popen(
-                [sys.executable, "-c", code, name],
+                [sys.executable, *interpreter_flags(), "-c", code, name],
                 stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
+                stdout=subprocess.DEVNULL if quiet else None,
+                stderr=self._stderr.theirs,
                 env=dict(env),
                 pass_fds=fds,
                 start_new_session=True,
@@ -103,6 +111,7 @@ class WorkerProcess:
         except BaseException:
             ours.close()
             self._lifeline.close()
+            self._stderr.close()
             os.close(self._permits)
             os.close(self._permitted)
             raise
@@ -113,7 +122,13 @@ class WorkerProcess:
         self.channel = Channel(ours)
         self.sentinel, self._ended = os.pipe()
         _here.add(self)
+        self._stderr.start()
         threading.Thread(target=self._watch, name=name, daemon=True).start()
+
+    @property
+    def stderr(self) -> str:
+        """See `Process`."""
+        return self._stderr.tail
 
     def kill(self) -> None:
         """SIGKILL to the process and to its descendants, but for those that started a session or a
@@ -122,10 +137,12 @@ class WorkerProcess:
             os.killpg(self.pid, signal.SIGKILL)
 
     def reap(self) -> int | None:
-        """The exit code, negative for a signal; None if it still runs (a call stuck in the kernel)
-        or someone else collected it. What it left behind in its group is killed; all is closed."""
+        """The exit code, negative for a signal; None if it still runs (a call stuck in the kernel) or nobody knows, because
+        someone else collected it. What it left behind in its group is killed; all is closed."""
         self.kill()
-        exitcode = self._popen.poll()
+        exitcode = None if self._collected else self._popen.poll()
+        if self._collected:
+            self._popen.returncode, self.reason = 0, "the process ended; how is not known, since SIGCHLD is ignored here"
         _here.discard(self)
         self.channel.close()
         self._lifeline.close()
@@ -155,8 +172,11 @@ class WorkerProcess:
 
     def _watch(self) -> None:
         # Not a pidfd: containers forbid it often enough. WNOWAIT leaves the process to be reaped.
-        with suppress(ChildProcessError):
+        try:
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        except ChildProcessError:
+            self._collected = True
+        self._stderr.end()
         ended, self._ended = self._ended, -1
         with suppress(BrokenPipeError):  # given up and reaped already
             os.write(ended, b"\0")  # a process that was forked off may hold the pipe too, and then there is no end of it
@@ -166,6 +186,7 @@ class WorkerProcess:
         """In a process that was forked off: the worker is the parent's alone, whose end it must notice."""
         self._lifeline.close()
         self.channel.close()
+        self._stderr.close()
         for fd in (self.sentinel, self._permits, self._permitted):
             os.close(fd)
         if self._ended >= 0:
@@ -185,17 +206,41 @@ def _let_all_go() -> None:
 os.register_at_fork(after_in_child=_let_all_go)
 
 
+def interpreter_flags() -> list[str]:
+    """What this interpreter was started with (-O, -W, -X and the like), as spawn passes it on, and every -X."""
+    known = {"dev", "faulthandler", "tracemalloc", "importtime", "frozen_modules", "showrefcount", "utf8"}
+    others = [f"-X{name}" if value is True else f"-X{name}={value}" for name, value in sys._xoptions.items() if name not in known]
+    return [*subprocess._args_from_interpreter_flags(), *others]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def search_path() -> list[str]:
+    """Where this process looks for modules, as another one can do it."""
+    try:
+        return [str(Path(path).absolute()) for path in sys.path]
+    except FileNotFoundError:  # the working folder was deleted
+        return [path for path in sys.path if Path(path).is_absolute()]
+
+
 def preparation(with_main: bool, same_machine: bool) -> dict[str, Any]:
     """What multiprocessing's spawn would tell a process; with the main module where the worker's class lives there."""
     data: dict[str, Any] = {"sys_argv": sys.argv}
     if same_machine:
-        here = str(Path.cwd())
-        data |= {"sys_path": [path or here for path in sys.path], "dir": here}
+        data["sys_path"] = search_path()
+        with suppress(FileNotFoundError):  # it was deleted
+            data["dir"] = str(Path.cwd())
     if with_main:
-        found = spawn.get_preparation_data("")
-        keys = ("init_main_from_name", "init_main_from_path")
-        data.update({key: found[key] for key in keys if key in found})
+        data |= _main_module()
     return data
+
+
+def _main_module() -> dict[str, str]:
+    """As in spawn's `get_preparation_data`, which fails in a folder that was deleted."""
+    main = sys.modules["__main__"]
+    if getattr(main, "__spec__", None) is not None:
+        return {"init_main_from_name": main.__spec__.name}  # pyright: ignore[reportOptionalMemberAccess]
+    if (file := getattr(main, "__file__", None)) is None:
+        return {}
+    return {"init_main_from_path": os.path.normpath(Path(ORIGINAL_DIR or "") / file)}
 
 
 def describe_exit(exitcode: int | None) -> str:

@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cosmos_workflow.gpu_dispatch.channel import NOTHING, Payload
-from cosmos_workflow.gpu_dispatch.events import Event, Outcome, TaskError, TaskId
-from cosmos_workflow.gpu_dispatch.process import Process
-from cosmos_workflow.gpu_dispatch.slots import Rules, Slot
-from cosmos_workflow.gpu_dispatch.tasks import ANY, Backlog, Pin, Task
+from .channel import NOTHING, Payload
+from .events import Event, Outcome, TaskError, TaskId
+from .process import Process
+from .slots import Rules, Slot
+from .tasks import ANY, Backlog, Pin, Task
 
 _AHEAD = 0.005  # seconds of work that may be sent ahead to a worker: what a slower task would wait
 _SLOW = 0.01  # seconds after which what was sent behind a task goes to a worker that is idle
@@ -48,7 +48,7 @@ class Scheduler:
 
     def submit(
         self, task_id: TaskId, payload: Payload, error: str | None, setup: Mapping[str, Any], timeout: float | None, pin: Pin
-    ) -> TaskId:
+    ) -> Task:
         """Take a task on; `error` says why it couldn't be pickled."""
         seq = next(self._numbers)
         task_id = seq if task_id is None else task_id
@@ -62,7 +62,19 @@ class Scheduler:
             self.fail_unservable()
         else:
             self.settle(task, TaskError(task_id, error, None, "unpicklable"))
-        return task_id
+        return task
+
+    def hand_at_once(self, task: Task) -> bool:
+        """Whether a worker that idles has been sent `task`, nothing else waiting. Not while the loop waits on the sockets."""
+        idle = [slot for slot in self.slots if slot.state == "idle"]
+        fitting = [slot for slot in idle if slot.free and slot.setup == task.setup and slot.accepts(task)]
+        if not fitting or self.closing or self._backlog.heads()[:1] != [task]:
+            return False
+        slot = min(fitting, key=lambda slot: slot.idle_since)
+        self._backlog.pop(task)
+        slot.hand(task)
+        slot.flush()
+        return True
 
     def cancel(self, task_id: TaskId) -> None:
         """Drop a task that waits, ask the worker of one that runs; nothing for one that is over."""

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from cosmos_workflow.gpu_dispatch.channel import Frame, Kind, Payload, dumps
-from cosmos_workflow.gpu_dispatch.events import (
+from .channel import Frame, Kind, Payload, dumps
+from .events import (
     CleanupFailed,
     Event,
     Outcome,
@@ -31,9 +31,9 @@ from cosmos_workflow.gpu_dispatch.events import (
     WorkerReady,
     WorkerStarted,
 )
-from cosmos_workflow.gpu_dispatch.process import Process, describe_exit, preparation
-from cosmos_workflow.gpu_dispatch.tasks import ANY, Kill, KillKind, Task, outcome_of_death, outcome_of_frame
-from cosmos_workflow.gpu_dispatch.worker import Boot
+from .process import Process, describe_exit, preparation
+from .tasks import ANY, Kill, KillKind, Task, outcome_of_death, outcome_of_frame
+from .worker import Boot
 
 _KILL_PATIENCE = 5.0  # seconds until a killed process counts as stuck in the kernel
 _EOF_PATIENCE = 1.0  # seconds between the end of a worker's channel and that of its process
@@ -60,7 +60,7 @@ _TRANSITIONS: Final[Mapping[SlotState, frozenset[SlotState]]] = {
 class Rules:
     """How a pool treats its workers; times in seconds, None for no limit. `here`: they run on this machine."""
 
-    worker: str
+    worker: str | bytes
     with_main: bool
     base_seed: int
     setup_timeout: float | None
@@ -370,6 +370,7 @@ class Slot:
         kill, tasks = worker.kill, list(worker.tasks)
         during = kill.during if kill else self.state
         reason = kill.reason if kill else process.reason or describe_exit(exitcode)
+        error = f"{process.stderr}\n{reason}" if process.stderr else reason
         self.worker, self.leaving = None, False
         self._enter("broken" if self.broken else "away" if process.lost else "empty")
         unneeded = kill is not None and kill.kind in ("shutdown", "unneeded") and not tasks
@@ -377,18 +378,20 @@ class Slot:
             self._owner.emit(WorkerExited(self.worker_id, self.gpu_id, process.pid))
         else:
             if during == "retiring" and not worker.closed:
-                self._owner.emit(CleanupFailed(self.gpu_id, reason, self.worker_id))
-            self._owner.emit(WorkerDied(self.worker_id, self.gpu_id, process.pid, exitcode, reason))
+                self._owner.emit(CleanupFailed(self.gpu_id, error, self.worker_id))
+            died = WorkerDied(self.worker_id, self.gpu_id, process.pid, exitcode, reason, self.node, process.stderr)
+            self._owner.emit(died)
         if self.state == "away" and self.reserved is not None:
             task, self.reserved = self.reserved, None
             self._owner.give_back(task)
         elif during == "starting" and not unneeded and self.state != "away":
             too_long = kill is not None and kill.kind == "setup"
-            self._setup_failed(worker.setup, Raised(reason, reason, TimeoutError.__name__ if too_long else ""))
+            self._setup_failed(worker.setup, Raised(error, reason, TimeoutError.__name__ if too_long else ""))
         for task in reversed(tasks[1:]):
             self._owner.give_back(task)
         if tasks:
-            outcome = outcome_of_death(tasks[0], kill, reason, self._owner.rules.max_retries, self.worker_id, self.node)
+            died_of = Raised(error, reason)
+            outcome = outcome_of_death(tasks[0], kill, died_of, self._owner.rules.max_retries, self.worker_id, self.node)
             if outcome is None:
                 self._owner.give_back(tasks[0])
             else:
@@ -423,7 +426,7 @@ class Slot:
             return
         worker = self._present()
         self._set_up, self._failures = worker.setup, 0
-        self._owner.emit(WorkerReady(self.worker_id, self.gpu_id, worker.process.pid))
+        self._owner.emit(WorkerReady(self.worker_id, self.gpu_id, worker.process.pid, self.node))
         self._enter("idle")
         self._on_idle()
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from cosmos_workflow.gpu_dispatch.channel import Frame, Kind, Payload
-from cosmos_workflow.gpu_dispatch.events import Outcome, Raised, SlotState, TaskError, TaskId, TaskSuccess, TaskTimeout
+from .channel import Frame, Kind, Payload
+from .events import Outcome, Raised, SlotState, TaskError, TaskId, TaskSuccess, TaskTimeout
 
 ANY: Final = "any"
 """As `gpu_id` of a task: whichever worker comes first."""
@@ -103,7 +103,9 @@ def outcome_of_frame(task: Task, frame: Frame, worker_id: int, node: str) -> Out
     return TaskError(task.id, said, worker_id, kind, node)
 
 
-def outcome_of_death(task: Task, kill: Kill | None, reason: str, max_retries: int, worker_id: int, node: str) -> Outcome | None:
+def outcome_of_death(
+    task: Task, kill: Kill | None, died_of: Raised, max_retries: int, worker_id: int, node: str
+) -> Outcome | None:
     """What the end of its worker means for the task that ran; None: it is to be run again."""
     if task.cancelled:
         return TaskError(task.id, "the task was cancelled", worker_id, "cancelled", node)
@@ -114,4 +116,6 @@ def outcome_of_death(task: Task, kill: Kill | None, reason: str, max_retries: in
     if kill is not None and kill.kind != "channel":
         return None  # killed because of the task before it, whose result came in time
     task.deaths += 1
-    return None if task.deaths <= max_retries else TaskError(task.id, reason, worker_id, "died", node)
+    if task.deaths <= max_retries:
+        return None
+    return TaskError(task.id, died_of.error, worker_id, "died", node, died_of.reason)

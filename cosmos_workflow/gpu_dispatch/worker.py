@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import deque
 from typing import Any, ClassVar, NamedTuple
+from weakref import WeakKeyDictionary
 
-from cosmos_workflow.gpu_dispatch import files
-from cosmos_workflow.gpu_dispatch.channel import Channel, Frame, Kind, dumps
+from . import files
+from .channel import Channel, Frame, Kind, dumps
 
 
 class TaskCancelledError(Exception):
@@ -37,7 +39,8 @@ class BaseWorker:
     def report(self, progress: Any) -> None:
         """Send any picklable object to the parent, from any thread, while a task is running.
 
-        Raises what pickling it raises. Does nothing outside a pool.
+        Raises what pickling it raises. Does nothing outside a pool, nor in a thread that was started in an earlier task and
+        outlived it (one of a pool of threads serves whatever task there is).
         """
         if self._link is not None:
             self._link.report(progress)
@@ -54,9 +57,10 @@ class BaseWorker:
 
 class Boot(NamedTuple):
     """All that a worker process is told before it is set up. `preparation` is what multiprocessing's spawn
-    would tell it: paths, arguments and, if the worker's class lives there, the main module."""
+    would tell it: paths, arguments and, if the worker's class lives there, the main module. `worker` is ``module:Class``, or the
+    class itself in a pickle."""
 
-    worker: str
+    worker: str | bytes
     gpu_id: int | None
     seed: int
     preparation: dict[str, Any]
@@ -75,6 +79,7 @@ class Link:
         self._messages: dict[int, list[Frame]] = {}
         self._cancelled: set[int] = set()
         self._running = 0
+        self._threads: WeakKeyDictionary[threading.Thread, int] = WeakKeyDictionary()
 
     def take(self) -> Frame:
         """The next frame that isn't about a task in hand; EOFError once the parent is gone."""
@@ -101,6 +106,8 @@ class Link:
 
     def end(self) -> None:
         """No task is running; what came for tasks that are over is forgotten."""
+        if threading.active_count() > 1:
+            self.know_threads(self._running)
         self._running = 0
         if self._messages or self._cancelled:
             with self._reading:
@@ -108,16 +115,24 @@ class Link:
                 self._cancelled &= waiting
                 self._messages = {seq: messages for seq, messages in self._messages.items() if seq in waiting}
 
-    def send(self, kind: Kind, obj: Any = None) -> None:
-        """Send about the running task; raises what pickling `obj` raises, before anything is sent."""
-        seq, payload = self._running, dumps(files.with_files(obj) if files.output_folders else obj)
+    def send(self, kind: Kind, obj: Any = None, seq: int | None = None) -> None:
+        """Send about a task, the running one if not said; raises what pickling `obj` raises, before anything is sent."""
+        seq = self._running if seq is None else seq
+        payload = dumps(files.with_files(obj) if files.output_folders else obj)
         with self._sending:
             self._channel.put(kind, seq, payload)
             self._channel.flush(wait=True)
 
+    def know_threads(self, seq: int) -> None:
+        """The threads that weren't there before are those of task `seq`; 0: of the worker."""
+        for thread in threading.enumerate():
+            if not _serves_all(thread):
+                self._threads.setdefault(thread, seq)
+
     def report(self, progress: Any) -> None:
-        if self._running:
-            self.send(Kind.PROGRESS, progress)
+        running = self._running
+        if running and self._threads.get(threading.current_thread(), 0) in (0, running):
+            self.send(Kind.PROGRESS, progress, running)
 
     def cancelled(self) -> bool:
         with self._reading:
@@ -140,3 +155,10 @@ class Link:
                 self._frames.append(frame)
         if self._channel.eof and wait and not self._frames:
             raise EOFError("the parent closed the channel")
+
+
+def _serves_all(thread: threading.Thread) -> bool:
+    """A thread that no task owns, though it may have been started in one: the main one, one of native code or of a pool."""
+    pools = getattr(sys.modules.get("concurrent.futures.thread"), "_threads_queues", ())
+    native = isinstance(thread, threading._DummyThread)  # pyright: ignore[reportAttributeAccessIssue]
+    return thread is threading.main_thread() or native or thread in pools or type(thread).__module__ == "multiprocessing.dummy"

@@ -17,7 +17,7 @@ from cosmos_workflow.execution.runner import RunnerSnapshot
 from cosmos_workflow.ids import digest
 from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, JobWaiting, OnEvent, TaskResult
-from cosmos_workflow.jobs.state import tried_to_the_end
+from cosmos_workflow.jobs.reports import tried_to_the_end
 from cosmos_workflow.jobs.takes import Mode
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ STATE = ".run-mode.json"
 class BackgroundState:
     """`on` is the switch; `asks` that it was on when the program ended, and waits for a person's word.
 
-    `running` is the id of the job that runs ("" for none), `waiting` those that were asked for, `snapshot` the runner's.
+    `running` is the id of the job that runs ("" for none), `waiting` those that were asked for, `snapshot` the runner's. `again`
+    says that everything of the job that runs is made again, whatever there is of it.
     `message` says what happened last that a person should know.
     """
 
@@ -42,6 +43,7 @@ class BackgroundState:
     waiting: tuple[str, ...]
     message: str
     snapshot: RunnerSnapshot | None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class JobBackground:
         self._asks = False
         self._running = ""
         self._by_hand = False
+        self._again = False
         self._message = ""
         self._snapshot: RunnerSnapshot | None = None
         self._stop = threading.Event()
@@ -129,7 +132,7 @@ class JobBackground:
         with self._changed:
             waiting = tuple(dict.fromkeys(wish.job_id for wish in self._asked))
             snapshot = self._snapshot if self._running else None
-            return BackgroundState(self._on, self._asks, self._running, waiting, self._message, snapshot)
+            return BackgroundState(self._on, self._asks, self._running, waiting, self._message, snapshot, self._again)
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until it has nothing to do; False where `timeout` seconds passed first."""
@@ -184,13 +187,14 @@ class JobBackground:
     def _next(self) -> tuple[JobFile, _Wish] | None:
         """The job to run now; None, and the thread ends, where there is none."""
         with self._changed:
-            self._running, self._snapshot = "", None
+            self._running, self._snapshot, self._again = "", None, False
             self._stop.clear()
             while self._asked and not self._closing:
                 wish = self._asked.pop(0)
                 stored = self._orchestrator.jobs.find(wish.job_id)
                 if stored and stored.job:
                     self._running, self._by_hand = wish.job_id, True
+                    self._again = wish.mode == "all" and not wish.takes
                     return stored.job, wish
                 self._message = stored.problem if stored else f"The job {wish.job_id} was deleted."
         try:

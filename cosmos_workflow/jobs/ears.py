@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class HeardBack:
     """How a task sounds as it is used: word error rates over its pieces, the numbers (from 1) of those to listen to, and how
-    many weren't heard."""
+    many weren't heard. `unchanging` is the engine where it would only say these the same way again; empty otherwise."""
 
     model: str
     pieces: int
@@ -30,13 +30,15 @@ class HeardBack:
     worst: float
     listen: tuple[int, ...]
     unheard: int = 0
+    unchanging: str = ""
 
     @property
     def sentence(self) -> str:
         """The same in words."""
         words = f"Heard back by Whisper {self.model}: word error rate {self.median:.1%} in the median, {self.worst:.1%} at worst"
         listen = f"; {count_pieces(self.listen)} to listen to: {', '.join(map(str, self.listen[:12]))}" if self.listen else ""
-        return f"{words}{listen}."
+        again = f"; {self.unchanging} says a text the same way each time, so none was made again" if self.unchanging else ""
+        return f"{words}{listen}{again}."
 
 
 def heard_back(reader: JobReader, report: TaskReport) -> HeardBack | None:
@@ -49,7 +51,9 @@ def heard_back(reader: JobReader, report: TaskReport) -> HeardBack | None:
     if not rates:
         return None
     listen = tuple(place + 1 for place in report.listen)
-    return HeardBack(task.check.model, len(rates), statistics.median(rates), max(rates), listen, len(report.unheard))
+    alone = task.check.retries and all(len(report.pieces[place].takes) == 1 for place in report.listen)
+    unchanging = task.engine if listen and alone else ""
+    return HeardBack(task.check.model, len(rates), statistics.median(rates), max(rates), listen, len(report.unheard), unchanging)
 
 
 class Ears:

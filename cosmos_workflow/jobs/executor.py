@@ -17,7 +17,7 @@ from cosmos_workflow.execution.runner import QueueRunner, RunnerSnapshot, Runner
 from cosmos_workflow.jobs.document.tasks import TaskConfig, slug
 from cosmos_workflow.jobs.ears import Ears, HeardBack, heard_back
 from cosmos_workflow.jobs.plan import ExecutionPlan, TaskPlan, plan_task, queue_items
-from cosmos_workflow.jobs.speech.assembly import assemble, restore_subtitles
+from cosmos_workflow.jobs.speech.assembly import assemble, refresh_subtitles
 from cosmos_workflow.jobs.state import JobReader, TaskReport, TaskStatus
 from cosmos_workflow.jobs.takes import TakeRef
 from cosmos_workflow.queueing.items import ItemStatus, QueueItem
@@ -141,15 +141,17 @@ class TaskExecutor:
             run = _Run(self, self._operations, self._reader, self._notify, plan, job_id, stop or threading.Event(), checker)
             return run.results()
 
-    def finish(self, task: TaskConfig, made: int = 0, failed: str = "") -> TaskResult:
-        """Put a task together where it is whole and its final isn't up to date, and say where it is."""
+    def finish(self, task: TaskConfig, made: int = 0, failed: str = "", note: str = "") -> TaskResult:
+        """Put a task together where it is whole and its final isn't up to date, `note` with a new one, and say where it is."""
         report = self._reader.read_task(task, self._reader.look(task.job_id))
         if task.joined and not report.missing:
             try:
                 if report.current and report.final:
-                    restore_subtitles(report.final, self._reader.jobs.disk)
+                    pieces = self._reader.to_join(task, report.pieces, report.chosen)
+                    refresh_subtitles(report.final, pieces, task.subtitles, self._reader.jobs.disk)
+                    report = self._reader.read_task(task, self._reader.look(task.job_id))
                     return self.result(report, made, failed)
-                self.put_together(report)
+                self.put_together(report, note)
             except WorkflowError as error:
                 failed = str(error)
             report = self._reader.read_task(task, self._reader.look(task.job_id))
@@ -159,12 +161,13 @@ class TaskExecutor:
         """Add to what was found damaged, by take."""
         self._damaged |= damaged
 
-    def put_together(self, report: TaskReport) -> None:
-        """A new final from the pieces that are used now. Raises WorkflowError."""
+    def put_together(self, report: TaskReport, note: str = "") -> None:
+        """A new final from the pieces that are used now, with a note for its listeners. Raises WorkflowError."""
         task = report.task
         pieces = self._reader.to_join(task, report.pieces, report.chosen)
         folder = self._reader.jobs.task_folder(task.id)
-        assemble(pieces, task.audio, folder, f"{slug(task.job_name)}-{task.key}", self._reader.jobs.disk)
+        name = f"{slug(task.job_name)}-{task.key}"
+        assemble(pieces, task.audio, folder, name, self._reader.jobs.disk, task.subtitles, note)
 
     def result(self, report: TaskReport, made: int = 0, failed: str = "") -> TaskResult:
         """A report as the end of a run."""
@@ -361,7 +364,8 @@ class _Run:
 
     def _end(self, plan: TaskPlan, reason: str = "") -> None:
         reason = reason or self._ears.problems.get(plan.task.id, "")
-        result = self._executor.finish(plan.task, self._made.get(plan.task.id, 0), reason)
+        made = self._made.get(plan.task.id, 0)
+        result = self._executor.finish(plan.task, made, reason, _mixed(plan, made))
         self._results[plan.task.id] = result
         self._notify(TaskEnded(result))
 
@@ -376,3 +380,10 @@ class _Run:
         self._items |= new
         self._queue.extend(list(new.values()))
         return bool(new)
+
+
+def _mixed(plan: TaskPlan, made: int) -> str:
+    """What a listener should know of a final that has takes of this run and of earlier ones, where all were to be made again."""
+    if plan.mode != "all" or plan.only or made >= len(plan.wanted):
+        return ""
+    return f"Mixed: {made} of {len(plan.wanted)} takes were made again, the others are from before."

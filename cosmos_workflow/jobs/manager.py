@@ -20,12 +20,14 @@ from cosmos_workflow.config import assets_dir
 from cosmos_workflow.engines.registry import told
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, list_choices, shorten
 from cosmos_workflow.execution.estimates import TimeLeft
+from cosmos_workflow.jobs.again import counted_again
 from cosmos_workflow.jobs.background import BackgroundState, JobBackground
 from cosmos_workflow.jobs.books.final import BookFinal
 from cosmos_workflow.jobs.books.voices import Reader
 from cosmos_workflow.jobs.books.writing import add_book
 from cosmos_workflow.jobs.document.edit import set_values
 from cosmos_workflow.jobs.document.tasks import JobFile
+from cosmos_workflow.jobs.editing import edit_piece
 from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, TakeMade, TaskResult
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.plan import CheckedJob
@@ -128,8 +130,8 @@ class JobManager:
     """One owner's jobs, and all that is done with them. Nothing wrong is ever saved; what is saved is whole.
 
     Files: `ids list find get job create read update duplicate delete enable order move upload`; what isn't saved:
-    `draft keep_draft drop_draft`; before it is run: `problems check`. Work: `run_now make_again choose assemble stop`, and
-    run mode: `switch restore join close`. Where everything is: `snapshot report takes choices finals`.
+    `draft keep_draft drop_draft`; before it is run: `problems check`. Work: `run_now make_again choose edit_piece assemble
+    stop`, and run mode: `switch restore join close`. Where everything is: `snapshot report takes choices finals`.
 
     A job is named by its id, a task by its key ("" is the job as a whole), a piece by its place from 0. Every method may be
     called from any thread, and none waits for a job to end but `join` and `close`. Nobody has to tell that something changed:
@@ -193,9 +195,8 @@ class JobManager:
             raise InputError(
                 "The file was changed meanwhile by somebody else; copy your text, load the file again, and put it in."
             )
-        self.jobs.check(text, job_id)
-        self.jobs.write(job_id, text)
-        return self.jobs.get(job_id)
+        self.jobs.get(job_id)
+        return self.jobs.save(job_id, text)
 
     def duplicate(self, job_id: str) -> StoredJob:
         """A copy with a name of its own; what the first one has made of it isn't made again."""
@@ -338,11 +339,6 @@ class JobManager:
         """Put a job's book together anew from the chapters that are there; None for a job that is no book."""
         return self.orchestrator.bind(self.job(job_id))
 
-    def books(self) -> builtins.list[tuple[str, BookFinal]]:
-        """The books that were put together, each with its job's id, the newest first."""
-        found = [(job_id, book) for job_id in self.jobs.ids() if (book := self.book(job_id))]
-        return sorted(found, key=lambda entry: entry[1].created_at, reverse=True)
-
     @_changes
     def add_book(
         self, book: Book, reader: Reader, numbers: Collection[int] = (), source: str = "", dialogue: Reader | None = None
@@ -366,6 +362,19 @@ class JobManager:
             self.orchestrator.assemble(job, key)
             return self.orchestrator.report_task(job, key)
         return report
+
+    @_changes
+    def edit_piece(self, job_id: str, key: str, piece: int, text: str) -> None:
+        """Have another text said in a piece, in the job's file or the text file that it names, and make what is missing then.
+
+        Raises InputError where the job has unsaved changes or the piece isn't found in its text; JobFileError, and nothing was
+        changed, where the job would be wrong.
+        """
+        if self.jobs.draft(job_id) is not None:
+            raise InputError("The job has unsaved changes; save or discard them first.")
+        job = self.job(job_id)
+        if edit_piece(self.jobs, job, self.orchestrator.task(job, key), piece, text):
+            self.background.run_now(job_id, "resume", [key])
 
     @_changes
     def switch(self, on: bool) -> None:
@@ -402,12 +411,12 @@ class JobManager:
         """Where a job is; raises InputError for one that is wrong or isn't there."""
         return self.orchestrator.report(self.job(job_id))
 
-    def takes(self, report: TaskReport, first: int = 0, most: int | None = None) -> builtins.list[PieceTakes]:
-        """The takes of the pieces of a task, of `most` pieces from the place `first`."""
+    def takes(self, report: TaskReport, places: Sequence[int]) -> builtins.list[PieceTakes]:
+        """The takes of the pieces of a task at these places."""
         task, reader = report.task, self.orchestrator.reader
         known, choices = reader.look(task.job_id), self.choices(task.id)
         found: builtins.list[PieceTakes] = []
-        for piece in reader.seek_elsewhere(report.pieces[first : None if most is None else first + most], known):
+        for piece in reader.seek_elsewhere(tuple(report.pieces[place] for place in places), known):
             runs = known.heard(piece)
             verdicts = reader.verdicts(task, runs) if task.joined and runs else [None] * len(runs)
             by_hand = bool(choices.get(piece.digest, Choice()).run_id)
@@ -431,6 +440,14 @@ class JobManager:
     def _look(self, last: JobsSnapshot | None) -> JobsSnapshot:
         state = self.background.state()
         entries = tuple(self.list())
+        if state.again and (snapshot := state.snapshot):
+            entries = tuple(
+                replace(entry, report=counted_again(entry.report, snapshot))
+                if entry.report and entry.stored.id == state.running
+                else entry
+                for entry in entries
+            )
+        self.orchestrator.reader.keep_only({entry.stored.id for entry in entries})
         reports = [report for entry in entries if entry.report for report in entry.report.tasks]
         left = {report.task.id: task_left for report in reports if (task_left := self.orchestrator.left_of(report))}
         if state.running and state.snapshot and state.snapshot.left:
@@ -452,11 +469,10 @@ class JobManager:
             return JobEntry(replace(stored, problem=f"It can't be told where this job is ({told(error)})."), None)
 
     def _add(self, job_id: str, text: str) -> StoredJob:
-        self.jobs.check(text, job_id)
         before = self.jobs.ids()
-        self.jobs.write(job_id, text)
+        stored = self.jobs.save(job_id, text)
         self.jobs.set_order([*before, job_id])
-        return self.jobs.get(job_id)
+        return stored
 
     def _from_template(self, template: str) -> str:
         found = TEMPLATES.get(template)

@@ -22,8 +22,11 @@ from cosmos_workflow.gpu_dispatch.devices import default_gpu_ids
 from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, all_needs
 from cosmos_workflow.jobs.executor import BookBound, JobEvent, JobWaiting, OnEvent, TaskEnded, TaskExecutor, TaskResult
+from cosmos_workflow.jobs.looks import Look
 from cosmos_workflow.jobs.plan import CheckedJob, ExecutionPlan, plan_task, queue_items
-from cosmos_workflow.jobs.state import JobReader, JobReport, Look, TaskReport, TaskStatus
+from cosmos_workflow.jobs.reports import JobReport, TaskReport
+from cosmos_workflow.jobs.state import JobReader
+from cosmos_workflow.jobs.status import TaskStatus
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.jobs.takes import Choice, Mode, PieceState
 from cosmos_workflow.queueing.batches import explain_groups, plan_batches
@@ -167,9 +170,10 @@ class TaskOrchestrator:
         return see
 
     def make_again(self, job: JobFile, key: str, piece: int, on_event: OnEvent | None = None) -> list[TaskResult]:
-        """Make one more take of a piece (counted from 0): with a seed of its own, where the engine has seeds.
+        """Make one more take of a piece (counted from 0): with a seed of its own, where the engine has seeds, or else as it says
+        the same a little differently.
 
-        Which take is used then is picked as always, unless a person chose; without seeds, the newest one is used.
+        Which take is used then is picked as always, unless a person chose; where the engine has no other way, the newest is used.
         """
         return self.run(job, "all", on_event, takes=[self.want_again(job, key, piece)])
 
@@ -180,11 +184,13 @@ class TaskOrchestrator:
         if state.later:
             raise InputError(f"{task.title} {self._report(task).waits}; run the job first.")
         choice = self.jobs.choices(task.id).get(state.digest, Choice())
-        if state.takes[0].seed is None:
-            self.jobs.set_choice(task.id, state.digest, replace(choice, run_id=""))
-            return state.digest
         self.jobs.set_choice(task.id, state.digest, replace(choice, extra=len(state.takes) + 1 - task.candidates.count))
-        return self._piece(task, piece).takes[-1].digest
+        takes = self._piece(task, piece).takes
+        if len(takes) > len(state.takes):
+            return takes[-1].digest
+        # It can only say it the same way again.
+        self.jobs.set_choice(task.id, state.digest, replace(choice, run_id=""))
+        return state.digest
 
     def choose(self, job: JobFile, key: str, piece: int, run_id: str = "") -> TaskReport:
         """Use this take of a piece (counted from 0), or with an empty id the best one again; `assemble` makes it heard."""

@@ -105,15 +105,14 @@ def pieces_of(
             return digest(parts)
 
         own = identify(voice.params)
-        spare: list[Take] = []
-        if "seed" not in voice.params:
-            takes = [Take(own, voice.params, None)]
+        count = task.candidates.count + choices.get(own, Choice()).extra
+        most = max(count, task.candidates.count + (task.check.retries if task.check else 0))
+        if "seed" in voice.params:
+            params = [{**voice.params, "seed": seed} for seed in take_seeds(voice.params, own, most)]
         else:
-            count = task.candidates.count + choices.get(own, Choice()).extra
-            most = task.candidates.count + (task.check.retries if task.check else 0)
-            params = [{**voice.params, "seed": seed} for seed in take_seeds(voice.params, own, max(count, most))]
-            takes = [Take(identify(values), values, values["seed"]) for values in params]
-            takes, spare = takes[:count], takes[count:]
+            params = [voice.params, *spec.variations(voice.params)][:most]
+        takes = [Take(identify(values), values, values.get("seed")) for values in params]
+        takes, spare = takes[:count], takes[count:]
         pieces.append(PieceState(index, chunk, own, tuple(takes), inputs, later, tuple(spare)))
     return with_runs(pieces, known)
 

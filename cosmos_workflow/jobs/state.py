@@ -1,105 +1,55 @@
-"""What a task has and lacks, derived from its runs and its finals each time somebody asks: it can't disagree with them."""
+"""What a task has and lacks, derived from its runs and its finals each time somebody asks: it can't disagree with them.
+
+A report is kept for as long as everything that it was derived from is the same; see `JobReader._moment`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
+from typing import Any
 
 from cosmos_workflow.checking.records import Verdicts
 from cosmos_workflow.checking.verdict import Verdict
-from cosmos_workflow.engines.registry import known_engine
 from cosmos_workflow.errors import list_choices, shorten
+from cosmos_workflow.files import folder_stamp
 from cosmos_workflow.jobs.document.tasks import JobFile, Source, TaskConfig, all_needs
+from cosmos_workflow.jobs.looks import BarePieces, Look, RunsOfJobs, played_file
 from cosmos_workflow.jobs.plan import pieces_of
-from cosmos_workflow.jobs.speech.assembly import Final, Piece, final_state, finals
+from cosmos_workflow.jobs.reports import JobReport, TaskReport
+from cosmos_workflow.jobs.speech.assembly import Piece, final_state, finals
 from cosmos_workflow.jobs.speech.hearing import Hearings, best
-from cosmos_workflow.jobs.status import TaskStatus, ears_message, job_status, share_made, status_label, task_message, task_status
+from cosmos_workflow.jobs.status import TaskStatus, ears_message, job_status, share_made, task_message, task_status
 from cosmos_workflow.jobs.store import JobStore
-from cosmos_workflow.jobs.takes import Choice, KnownRuns, PieceState, TakeRef, judged, prompt_id, with_one_more, with_runs
+from cosmos_workflow.jobs.takes import Choice, KnownRuns, PieceState, judged, with_one_more, with_runs
 from cosmos_workflow.queueing.items import ItemStatus, QueueItem
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class TaskReport:
-    """A task at one moment. `chosen` are the runs that are used, by piece, None where there is none yet.
-
-    `progress` is the share of its pieces that can be heard, with what is running counted by its own progress, in [0, 1]; it
-    is 1 only for a completed task. `final` is the newest one, `current` whether it is what its pieces would give now.
-    `listen` are the places of the pieces that a person should listen to, since none of their takes is good enough, `unheard` of
-    those that nobody has listened to yet, where the task is checked. `waits` says which earlier tasks have yet to make its
-    inputs, or that they failed; empty where all of them are there.
-    """
-
-    task: TaskConfig
-    status: TaskStatus
-    progress: float
-    message: str
-    pieces: tuple[PieceState, ...]
-    chosen: tuple[RunRecord | None, ...]
-    finals: tuple[Final, ...] = ()
-    current: bool = False
-    started_at: float | None = None
-    waits: str = ""
-    listen: tuple[int, ...] = ()
-    unheard: tuple[int, ...] = ()
-
-    @property
-    def final(self) -> Final | None:
-        """The newest final."""
-        return self.finals[-1] if self.finals else None
-
-    @property
-    def label(self) -> str:
-        """The status as people read it: "Running 12 %"."""
-        return status_label(self.status, self.progress)
-
-    @property
-    def missing(self) -> list[PieceState]:
-        """The pieces that can't be heard yet."""
-        return [piece for piece, run in zip(self.pieces, self.chosen, strict=True) if run is None]
-
-
-@dataclass(frozen=True, slots=True)
-class JobReport:
-    """A job at one moment, from its enabled tasks."""
-
-    job: JobFile
-    status: TaskStatus
-    progress: float
-    tasks: tuple[TaskReport, ...]
-
-    @property
-    def label(self) -> str:
-        """The status as people read it."""
-        return status_label(self.status, self.progress)
-
-
-@dataclass(slots=True)
-class Look(KnownRuns):
-    """The runs of a job at one moment, and what was read of its tasks then: what one task needs of another is read once.
-
-    `sought` are the takes that were looked for in other jobs.
-    """
-
-    reports: dict[str, TaskReport] = field(default_factory=dict)
-    sought: set[str] = field(default_factory=set)
-
-
 class JobReader:
-    """Reads what a job has: its runs from the store, its finals and choices from its folder."""
+    """Reads what a job has: its runs from the store, its finals and choices from its folder. Any thread may call it."""
 
     def __init__(self, store: Store, jobs: JobStore) -> None:
         self.store = store
         self.jobs = jobs
         self.hearings = Hearings(store, Verdicts(jobs.disk))
+        self._runs = RunsOfJobs(store.runs, jobs.owner, self._file_of)
+        self._bare: dict[str, BarePieces] = {}
+        self._reports: dict[str, tuple[BarePieces, tuple[Any, ...], TaskReport]] = {}
 
     def look(self, job_id: str) -> Look:
         """Every run of a job as it is now, by what it made."""
-        runs = self.store.runs.list(self.jobs.owner, source=TakeRef.all_of(job_id), limit=None)
-        return Look.of(runs, lambda run: self.output_of(run) is not None)
+        look = Look(job_id=job_id)
+        self._runs.of(job_id, look)
+        return look
+
+    def keep_only(self, job_ids: Collection[str]) -> None:
+        """Forget what is kept of every other job."""
+        self._runs.keep_only(job_ids)
+        for kept in (self._bare, self._reports):
+            for task_id in [task_id for task_id in list(kept) if task_id.partition("/")[0] not in job_ids]:
+                kept.pop(task_id, None)
 
     def runs_of(self, item: QueueItem) -> list[RunRecord]:
         """The succeeded run of an item that was made; empty where it is gone again."""
@@ -120,17 +70,11 @@ class JobReader:
 
     def pieces(self, task: TaskConfig, known: Look) -> tuple[PieceState, ...]:
         """The pieces of a task with what there is of them."""
-        for need in all_needs([task], known.reports):
-            self.read_task(need, known)
-
-        def result_of(source: Source) -> Path | None:
-            return self.result_files(known.reports[source.task.id]).get(source.output)
-
-        choices = self.jobs.choices(task.id)
-        pieces = pieces_of(task, known, choices, self.store.digests.of, result_of)
-        pieces = self.seek_elsewhere(pieces, known)
+        bare = self._bare_of(task, known)
+        pieces = self.seek_elsewhere(with_runs(bare.pieces, known), known)
         if task.check is None:
             return pieces
+        choices = self.jobs.choices(task.id)
         while True:
             pieces = judged(pieces, lambda run: self.hearings.heard(task, run))
             more = with_one_more(pieces, task.check.max_wer, choices)
@@ -138,15 +82,47 @@ class JobReader:
                 return pieces
             pieces = self.seek_elsewhere(with_runs(more, known), known)
 
+    def _bare_of(self, task: TaskConfig, known: Look) -> BarePieces:
+        """The pieces of a task without their runs, as they were found last where nothing about them changed."""
+        if task.id not in known.bare:
+            known.bare[task.id] = self._find_bare(task, known)
+        return known.bare[task.id]
+
+    def _find_bare(self, task: TaskConfig, known: Look) -> BarePieces:
+        for need in all_needs([task], known.reports):
+            self.read_task(need, known)
+
+        def result_of(source: Source) -> Path | None:
+            return self.result_files(known.reports[source.task.id]).get(source.output)
+
+        stamp = folder_stamp(self.jobs.task_folder(task.id))
+        inputs: list[tuple[str, str, str, str]] = []
+        for speaker in dict.fromkeys(chunk.speaker for chunk in task.chunks):
+            voice = task.voices[speaker]
+            made = {name: str(path) for name, source in voice.sources.items() if (path := result_of(source))}
+            inputs += [
+                (speaker, name, path, self.store.digests.of(Path(path))) for name, path in {**voice.inputs, **made}.items()
+            ]
+        kept = self._bare.get(task.id)
+        if kept and kept.task is task and (kept.stamp, kept.inputs) == (stamp, tuple(inputs)):
+            return kept
+        pieces = pieces_of(task, KnownRuns(), self.jobs.choices(task.id), self.store.digests.of, result_of)
+        takes = tuple(take.digest for piece in pieces for take in (*piece.takes, *piece.spare))
+        self._bare[task.id] = bare = BarePieces(task, stamp, tuple(inputs), pieces, takes)
+        return bare
+
     def seek_elsewhere(self, pieces: tuple[PieceState, ...], known: Look) -> tuple[PieceState, ...]:
         """The pieces with what the owner's other jobs have made of them, where this one hasn't."""
-        lacking = {take.digest for piece in pieces for take in piece.takes if not take.made} - known.sought
-        if not lacking:
-            return pieces
-        known.sought |= lacking
-        runs = self.store.runs.made_of([prompt_id(take) for take in lacking], self.jobs.owner)
-        known.add(run for run in runs if TakeRef.is_one(run.source) and self.output_of(run))
-        return with_runs(pieces, known)
+        lacking = [take.digest for piece in pieces for take in piece.takes if not take.made]
+        return with_runs(pieces, known) if self._seek(lacking, known) else pieces
+
+    def _seek(self, takes: Collection[str], known: Look) -> bool:
+        """Look for takes in the owner's other jobs, where that wasn't done yet; whether any of them was new."""
+        new = [take for take in takes if take not in known.sought]
+        known.sought |= set(new)
+        if new:
+            known.add(self._runs.made_elsewhere(known.job_id, new))
+        return bool(new)
 
     def result_files(self, report: TaskReport) -> dict[str, Path]:
         """The files of a completed task's result by their keys, "" being the one that is played; empty for any other task."""
@@ -163,17 +139,18 @@ class JobReader:
 
     def output_of(self, run: RunRecord) -> Path | None:
         """The file of a run that is played; None where somebody deleted it."""
-        # A run that was asked for less (a plan alone) has another first output.
-        name = run.outputs.get(known_engine(run.engine).output) or next(iter(run.outputs.values()), "")
-        if not name or ".." in PurePath(name).parts:
-            return None
-        # Asked for every piece at every look: the store's own, thorough way is for what is handed out.
-        path = self.store.runs.folder(run.id) / name
-        return path if path.is_file() else None
+        path = self._file_of(run)
+        return path if path is not None and path.is_file() else None
+
+    def _file_of(self, run: RunRecord) -> Path | None:
+        # The store's own, thorough way is for what is handed out.
+        return played_file(run, self.store.runs.folder(run.id))
 
     def read_job(self, job: JobFile, live: bool = False) -> JobReport:
         """Where a job and each of its tasks is; `live` says that this program is working on it."""
         known = self.look(job.id)
+        # One question to the store for all tasks; those that need others are asked for on their own.
+        self._seek([take for task in job.tasks if not task.needs for take in self._lacking(task, known)], known)
         reports = tuple(self.read_task(task, known, live) for task in job.tasks)
         counted = [report for report in reports if report.task.enabled] or list(reports)
         progress = sum(report.progress for report in counted) / len(counted)
@@ -182,9 +159,30 @@ class JobReader:
 
     def read_task(self, task: TaskConfig, known: Look, live: bool = False) -> TaskReport:
         """Where a task is."""
-        report = self._read_task(task, known, live)
+        bare = self._bare_of(task, known)
+        self._seek(self._lacking(task, known), known)
+        moment = self._moment(bare, known, live)
+        kept = self._reports.get(task.id)
+        if kept and kept[0] is bare and kept[1] == moment:
+            report = kept[2]
+        else:
+            report = self._read_task(task, known, live)
+            self._reports[task.id] = bare, moment, report
         known.reports[task.id] = report
         return report
+
+    def _lacking(self, task: TaskConfig, known: Look) -> list[str]:
+        return [take for take in self._bare_of(task, known).takes if take not in known.made]
+
+    def _moment(self, bare: BarePieces, known: Look, live: bool) -> tuple[Any, ...]:
+        """Everything beside its pieces that the report of a task is derived from: what is equal gives an equal report."""
+        task = bare.task
+        made = [known.made.get(take) for take in bare.takes]
+        last = [known.last.get(take) for take in bare.takes]
+        running = any(run is not None and run.status is ItemStatus.RUNNING for run in last)
+        heard = [self.hearings.stamp(run) for runs in made for run in runs or ()] if task.check else []
+        needs = [known.reports[need.id] for need in all_needs([task])]
+        return made, last, live, running and (live or self.jobs.is_held(task.job_id)), heard, needs
 
     def _read_task(self, task: TaskConfig, known: Look, live: bool) -> TaskReport:
         pieces = self.pieces(task, known)
@@ -297,8 +295,3 @@ class JobReader:
 
 def _aside(note: str) -> str:
     return f"; {note[0].lower()}{note[1:].rstrip('.')}" if note else ""
-
-
-def tried_to_the_end(report: TaskReport) -> bool:
-    """Whether nothing about a task is left to try: it is completed, or what it lacks has failed."""
-    return report.status in (TaskStatus.COMPLETED, TaskStatus.FAILED)

@@ -8,13 +8,12 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError, shorten
-from cosmos_workflow.files import Disk, file_errors, folder_name, inside, path_digest, readable
+from cosmos_workflow.files import Disk, file_errors, file_stamp, folder_name, inside, path_digest, readable
 from cosmos_workflow.jobs.document.loading import load_job, parse_job
 from cosmos_workflow.jobs.document.tasks import JobFile, is_slug, slug
 from cosmos_workflow.jobs.takes import Choice
@@ -64,7 +63,7 @@ class JobStore:
         self.disk = disk or Disk()
         self.folder = workspace.jobs if owner == LOCAL else workspace.jobs / f"_{folder_name(owner).removeprefix('_')}"
         self.pronunciations = Pronunciations(workspace, self.disk)
-        self._read: dict[Path, tuple[tuple[Any, ...], StoredJob]] = {}
+        self._read: dict[Path, tuple[tuple[tuple[int, ...], ...], StoredJob]] = {}
         with file_errors(f"The folder {self.folder}"):
             self.folder.mkdir(parents=True, exist_ok=True)
 
@@ -83,15 +82,14 @@ class JobStore:
         path = self._path_of(job_id)
         if path is None:
             return None
-        known = self._read.get(path)
-        own = self.pronunciations.path(self.owner)
-        if known is not None and known[0] == _state(path, known[1].job, own):
+        known, stamps = self._read.get(path), (file_stamp(path), self._own_stamp())
+        if known is not None and known[1].job is not None and known[0] == stamps and _unchanged(known[1].job):
             return known[1]
         try:
             stored = StoredJob(job_id, path, self._load(path, job_id))
         except InputError as error:
             stored = StoredJob(job_id, path, None, str(error))
-        self._read[path] = (_state(path, stored.job, own), stored)
+        self._read[path] = stamps, stored
         return stored
 
     def get(self, job_id: str) -> StoredJob:
@@ -133,11 +131,18 @@ class JobStore:
                 return readable(path.relative_to(root).as_posix())
         return readable(path)
 
-    def write(self, job_id: str, text: str) -> Path:
-        """Put a text into a job's file, made where it is missing; checked by whoever calls."""
+    def save(self, job_id: str, text: str) -> StoredJob:
+        """Put a text into a job's file, made where it is missing; JobFileError where it is wrong, and nothing changes then.
+
+        The text is read once, however long the job: the next `find` has it.
+        """
+        own = self._own_stamp()
+        job = self.check(text, job_id)
         path = self._path_of(job_id) or self.folder / f"{job_id}.yaml"
         self.disk.write(path, text.encode())
-        return path
+        stored = StoredJob(job_id, path, job)
+        self._read[path] = (file_stamp(path), own), stored
+        return stored
 
     def new_id(self, name: str) -> str:
         """An id that is free, from a name."""
@@ -245,6 +250,9 @@ class JobStore:
         lock.release()
         return False
 
+    def _own_stamp(self) -> tuple[int, ...]:
+        return file_stamp(self.pronunciations.path(self.owner))
+
     def _load(self, path: Path, job_id: str) -> JobFile:
         own = self.pronunciations.of(self.owner)
         return load_job(path, job_id=job_id, root=self.folder, shown=self.shown, pronunciations=own)
@@ -282,19 +290,6 @@ def _by_name(path: Path) -> tuple[str, str]:
     return path.stem.lower(), path.name
 
 
-def _state(path: Path, job: JobFile | None, own: Path) -> tuple[Any, ...]:
-    """What changes when a job file, a file that it names, or its owner's own list changes. One that is wrong is read anew."""
-    if job is None:
-        return (object(),)
-    seen: list[tuple[str, int, int]] = []
-    try:
-        seen.append((str(own), own.stat().st_mtime_ns, own.stat().st_size))
-    except OSError:
-        seen.append((str(own), 0, 0))
-    for file in (path, *job.files):
-        try:
-            state = file.stat()
-        except OSError:
-            return (object(),)
-        seen.append((str(file), state.st_mtime_ns, state.st_size))
-    return tuple(seen)
+def _unchanged(job: JobFile) -> bool:
+    """Whether every file that a job names is as it was when it was read."""
+    return all(file_stamp(path) == stamp for path, stamp in job.files.items())

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.jobs.speech.chunks import Chunk
@@ -130,17 +130,6 @@ class KnownRuns:
     made: dict[str, list[RunRecord]] = field(default_factory=dict)
     last: dict[str, RunRecord] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, runs: Iterable[RunRecord], is_there: Callable[[RunRecord], bool]) -> Self:
-        """From runs, newest first."""
-        known = cls()
-        for run in runs:
-            take = TakeRef.parse(run.source).take
-            known.last.setdefault(take, run)
-            if run.status is ItemStatus.SUCCEEDED and is_there(run):
-                known.made.setdefault(take, []).append(run)
-        return known
-
     def add(self, runs: Iterable[RunRecord]) -> None:
         """Take up what other jobs made: the first run of a take without one here, so that a later one changes nothing."""
         for run in runs:
@@ -152,13 +141,21 @@ class KnownRuns:
 
 
 def with_runs(pieces: Iterable[PieceState], known: KnownRuns) -> tuple[PieceState, ...]:
-    """The pieces with the runs of their takes."""
-    return tuple(replace(piece, takes=tuple(_known(take, known) for take in piece.takes)) for piece in pieces)
+    """The pieces with the runs of their takes; one whose takes are as they were is the same object."""
+    found: list[PieceState] = []
+    for piece in pieces:
+        takes = tuple([_known(take, known) for take in piece.takes])
+        same = all(new is old for new, old in zip(takes, piece.takes, strict=True))
+        found.append(piece if same else replace(piece, takes=takes))
+    return tuple(found)
 
 
 def _known(take: Take, known: KnownRuns) -> Take:
-    made = known.made.get(take.digest)
-    return replace(take, made=made[0] if made else None, last=known.last.get(take.digest), verdict=None)
+    found = known.made.get(take.digest)
+    made, last = found[0] if found else None, known.last.get(take.digest)
+    if take.made is made and take.last is last and take.verdict is None:
+        return take
+    return Take(take.digest, take.params, take.seed, made, last)
 
 
 def judged(pieces: Iterable[PieceState], verdict_of: Callable[[RunRecord], Verdict | None]) -> tuple[PieceState, ...]:

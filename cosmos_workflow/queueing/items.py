@@ -69,7 +69,7 @@ class QueueItem:
 
     `attempts` counts the times it was interrupted, `retry_of` names the item it repeats, `position` orders the queue,
     `source` says where it comes from when that isn't the page (a task of a job), `cost` is what drives its time, in its
-    engine's unit.
+    engine's unit, `check` the recogniser by which its speech is heard back ("" for none).
     """
 
     prompt_id: str
@@ -88,6 +88,7 @@ class QueueItem:
     position: int = 0
     source: str = ""
     cost: float = 1.0
+    check: str = ""
 
     def to(self, status: ItemStatus, error: str = "") -> QueueItem:
         """The item in another status; raises TransitionError where the table doesn't allow it."""

@@ -79,8 +79,12 @@ class Queue:
         params: Mapping[str, Any],
         weights: Mapping[str, float] | None = None,
         source: str = "",
+        check: str = "",
     ) -> list[QueueItem]:
-        """Add each prompt with this configuration, all or none; raises InputError saying which prompt can't be made, and why."""
+        """Add each prompt with this configuration, all or none; raises InputError saying which prompt can't be made, and why.
+
+        `check` names the recogniser by which what is said is heard back.
+        """
         if not prompts:
             raise InputError("No prompt is selected; select at least one.")
         now = Configuration.of(engine, params, weights)
@@ -89,7 +93,7 @@ class Queue:
             self._begin_round()
             start = self._next_position()
             added = [
-                now.item(prompt, cost, source, position)
+                replace(now.item(prompt, cost, source, position), check=check)
                 for position, (prompt, cost) in enumerate(zip(prompts, costs, strict=True), start)
             ]
             self._write(added)

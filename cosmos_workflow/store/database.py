@@ -35,6 +35,8 @@ class Database:
         self._name = str(workspace.database) if not url else url.partition("://")[0]
         self._root = workspace.root
         self._writing = threading.RLock()
+        self._watching = threading.Lock()
+        self._watch: Any = None
         self._is_sqlite = self._url.startswith("sqlite")
         pool: dict[str, Any] = {"pool_size": 8, "max_overflow": -1} if self._is_sqlite else {"pool_pre_ping": True}
         self.engine = create_engine(self._url, json_serializer=_to_json, json_deserializer=_from_json, **pool)
@@ -51,7 +53,20 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
+        with self._watching:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
         self.engine.dispose()
+
+    def version(self) -> int | None:
+        """A number that is another one once anything was committed, by whatever process; None where the database can't tell."""
+        if not self._is_sqlite:
+            return None
+        with self._errors(), self._watching:
+            if self._watch is None:  # one that commits nothing itself, since a connection doesn't count its own commits
+                self._watch = self.engine.raw_connection()
+            return int(self._watch.cursor().execute("PRAGMA data_version").fetchone()[0])
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

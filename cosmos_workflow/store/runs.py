@@ -236,6 +236,30 @@ class Runs:
         with self._database.read() as connection:
             return [run_of(row) for row in connection.execute(query).mappings()]
 
+    def marks(self, source: str, owner: str | None = LOCAL) -> list[tuple[Any, ...]]:
+        """The ids of the runs that `list` would give, newest first, each with what of it may still change.
+
+        A run whose mark is as before is as before: `some` gives those that aren't.
+        """
+        chosen = [runs.c[name] for name in ("id", "status", "started_at", "finished_at", "progress", "stage", "message")]
+        query = select(*chosen).where(_matching(owner, source=source)).order_by(runs.c.started_at.desc(), runs.c.seq.desc())
+        with self._database.read() as connection:
+            return [tuple(row) for row in connection.execute(query)]
+
+    def some(self, ids: Collection[str], owner: str | None = LOCAL) -> list[RunRecord]:
+        """The runs of these ids, in no order; those that are gone are left out."""
+        found: list[RunRecord] = []
+        wanted = list(ids)
+        for start in range(0, len(wanted), _AT_ONCE):
+            query = select(runs).where(runs.c.id.in_(wanted[start : start + _AT_ONCE]), *_of(owner))
+            with self._database.read() as connection:
+                found += [run_of(row) for row in connection.execute(query).mappings()]
+        return found
+
+    def version(self) -> int | None:
+        """A number that is another one once anything in the store changed; None where that can't be told."""
+        return self._database.version()
+
     def made_of(self, prompt_ids: Collection[str], owner: str | None = LOCAL) -> list[RunRecord]:
         """The runs of these prompts that succeeded, oldest first."""
         found: list[RunRecord] = []

@@ -19,11 +19,12 @@ from cosmos_workflow.store.recovery import Recovery
 from cosmos_workflow.store.repair import Repair, rescue_database
 from cosmos_workflow.store.run_files import RunFiles
 from cosmos_workflow.store.runs import Runs
+from cosmos_workflow.store.waveforms import Waveforms
 
 
 class Store:
-    """What a workspace keeps: `prompts`, their `inputs`, the `queues`, the `runs` with their folders, the `pronunciations` and
-    the `presets`; `recovery`, `repair`.
+    """What a workspace keeps: `prompts`, their `inputs`, the `queues`, the `runs` with their folders and `waveforms`, the
+    `pronunciations` and the `presets`; `recovery`, `repair`.
 
     `Store(workspace, url=None, disk=None)`: `url` is any SQLAlchemy URL, by default the workspace's SQLite file. Safe under
     many threads, and under many processes with a store each. What can't be written raises UnavailableError of one sentence,
@@ -43,6 +44,7 @@ class Store:
         self.queues = Queues(self.database, self.process)
         files = RunFiles(workspace, disk, self.digests)
         self.runs = Runs(workspace, self.database, disk, self.process, self.queues, files)
+        self.waveforms = Waveforms(self.runs, disk)
         self.recovery = Recovery(workspace, self.database, disk, self.process, self.queues, self.runs, files)
         self.repair = Repair(workspace, disk, self.runs, files)
         self.recovery.forget_unused()

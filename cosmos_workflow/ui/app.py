@@ -22,6 +22,7 @@ from cosmos_workflow.ui.queue import tab as queue
 from cosmos_workflow.ui.queue.others import OtherQueues
 from cosmos_workflow.ui.queue.start import StartAndPause
 from cosmos_workflow.ui.queue.view import state_text
+from cosmos_workflow.ui.results.shelf import shelf_of
 from cosmos_workflow.ui.results.tab import Results
 
 NAME = "Cosmos Workflow"
@@ -61,7 +62,9 @@ def build(sessions: Sessions, managers: JobManagers | None = None) -> gr.Blocks:
                     page,
                     [tabs, *prompts.outputs],
                     lambda run, owner: [gr.Tabs(selected="prompts"), *prompts.load(run, owner)],
-                    lambda owner: jobs.of(owner).books(),
+                    prompts.after_load,
+                    lambda owner: shelf_of(jobs.of(owner)),
+                    lambda: jobs.heard.heard,
                 )
         with jobs_tab:
             JobsTab(page, jobs, jobs_tab, [prompts_tab, queue_tab, results_tab])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from cosmos_workflow.engines.registry import known_engine
@@ -12,6 +12,9 @@ from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui.page_view import Window
 from cosmos_workflow.ui.text import clock, engine_title, precise_seconds, shorten_text
+
+if TYPE_CHECKING:
+    from cosmos_workflow.jobs.speech.assembly import Final
 
 VIDEO_FILES = (".mp4", ".webm")
 
@@ -75,13 +78,13 @@ def file_chips(inputs: Mapping[str, str], names: Mapping[str, str]) -> str:
     return f'<span class="cw-line-of-files">{chips}</span>' if chips else ""
 
 
-def run_card(run: RunRecord, foot: str = "") -> Row:
-    """A run with its player; `foot` is HTML below it, and the traceback of a run that failed where there is none."""
+def run_card(run: RunRecord, foot: str = "", picture: str = "") -> Row:
+    """A run with its player, `picture` above it; `foot` is HTML below it, else the traceback of a run that failed."""
     title = escape(shorten_text(run.prompt_text, 140) or run.engine)
     took = f" · {precise_seconds(run.seconds)}" if run.seconds is not None else ""
     words = sub(f"{engine_title(run.engine)} · {clock(run.finished_at or run.queued_at)}{took}")
     head = card_head(title, status_chip(run.status))
-    html = f"{head}{words}{error_line(run.error)}{player(run)}{_previews(run)}{foot or traceback(run)}"
+    html = f"{head}{words}{error_line(run.error)}{picture}{player(run)}{_previews(run)}{foot or traceback(run)}"
     return {"id": run.id, "html": html}
 
 
@@ -90,17 +93,17 @@ def card_head(title: str, chip: str = "") -> str:
     return f'<div class="cw-card-head"><span class="cw-title">{title}</span>{chip}</div>'
 
 
-def player(run: RunRecord) -> str:
-    """The player of a run's main output; empty where there is none."""
+def player(run: RunRecord, preload: str = "metadata") -> str:
+    """The player of a run's main output; empty where there is none. With `preload` "none" nothing is read before it plays."""
     key, kind = main_output(run)
     if not key:
         return ""
     source = escape(media_url(run.id, key))
     label = escape(f"{'Sound' if kind == 'audio' else 'Clip'} of {shorten_text(run.prompt_text or run.id, 60)}")
     if kind == "audio":
-        return f'<audio controls preload="metadata" id="player-{escape(run.id)}" aria-label="{label}" src="{source}"></audio>'
+        return f'<audio controls preload="{preload}" id="player-{escape(run.id)}" aria-label="{label}" src="{source}"></audio>'
     return (
-        f'<video controls preload="metadata" playsinline muted loop id="player-{escape(run.id)}" '
+        f'<video controls preload="{preload}" playsinline muted loop id="player-{escape(run.id)}" '
         f'aria-label="{label}" src="{source}"></video>'
     )
 
@@ -131,6 +134,11 @@ def main_output(run: RunRecord) -> tuple[str, str]:
 def media_url(run_id: str, key: str, download: bool = False) -> str:
     """Where an output is served."""
     return f"media/{quote(run_id)}/{quote(key)}{'?download=1' if download else ''}"
+
+
+def final_url(task_id: str, final: Final, kind: str) -> str:
+    """Where a final is served; a job of the same name that is made later has others."""
+    return f"job-files/{quote(task_id)}/{final.number}/{kind}?made={final.created_at:.3f}"
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:

@@ -92,7 +92,7 @@ def make_app(
     from cosmos_workflow.ui.prompts.samples import add_samples
     from cosmos_workflow.ui.queue import routes as queue_routes
     from cosmos_workflow.ui.results import routes as result_routes
-    from cosmos_workflow.ui.results.books import jobs_with_books
+    from cosmos_workflow.ui.results.shelf import folded_jobs
 
     for owner in users or [None]:
         add_samples(sessions.operations.store, owner)
@@ -101,7 +101,7 @@ def make_app(
     # Gradio looks whether a path lies among the uploads only where it believes to have been launched.
     demo.has_launched = True
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(result_routes.router(sessions.operations.store, lambda owner: jobs_with_books(managers.of(owner).books())))
+    app.include_router(result_routes.router(sessions.operations.store, lambda owner: folded_jobs(managers.of(owner))))
     app.include_router(job_routes.router(managers))
     app.include_router(welcome.router())
     app.include_router(queue_routes.router(sessions))

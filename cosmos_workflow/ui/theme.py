@@ -45,12 +45,12 @@ def theme() -> Base:
 
 def css() -> str:
     """The page's own rules."""
-    return _joined("page.css", "panels.css", "jobs.css", "books.css")
+    return _joined("page.css", "panels.css", "jobs.css", "heard.css", "books.css")
 
 
 def head() -> str:
     """What stands in the page's head: our script, and how wide a phone is."""
-    script = _joined("stream.js", "page.js", "panels.js", "keys.js", "jobs.js", "books.js")
+    script = _joined("stream.js", "page.js", "cards.js", "panels.js", "keys.js", "jobs.js", "heard.js", "along.js", "books.js")
     return f'<meta name="color-scheme" content="light dark"><script>{script}</script>'
 
 

@@ -157,6 +157,7 @@ SPOKEN = ("With the voice it came with.", "With the voice of Anna.", "With the v
 ENDLESS = "This one never ends."
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_two_variants_and_three_voices_are_grouped_and_the_rest_of_a_cancel_is_what_it_is_alone(
     toy_weights: Path,

@@ -16,7 +16,7 @@ from cosmos_workflow.queueing import Prompt
 from cosmos_workflow.store.store import Store
 from tests.engines.cosmos_transfer.support import write_clip
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 
 def test_two_weights_are_one_batch_two_seeds_are_two_and_the_controls_are_beside_the_result(

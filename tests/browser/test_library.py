@@ -238,17 +238,16 @@ def test_a_result_is_made_again_reused_downloaded_and_deleted(serve: Callable[..
         page.get_by_text("Download all that succeeded").click()
     with zipfile.ZipFile(download.value.path()) as archive:
         assert archive.namelist() == ["01-welcome-to-cosmos-workflow-everything-you-hear-w.wav"]
-    card.get_by_text("Run again").click()
+    card.get_by_text("Queue again").click()
     expect(page.locator("#queue-counter")).to_have_text("1 queued")
     open_tab(page, "Prompts")
     page.locator("#clear-config").click()
     expect(page.get_by_label("number input for Rate").first).to_have_value("175")
     open_tab(page, "Results")
-    card.get_by_text("Reuse").click()
+    card.get_by_text("Reuse as the one prompt").click()
     expect(page.get_by_label("number input for Rate").first).to_have_value("240")
-    expect(page.locator("#prompt-text textarea")).to_have_value(
-        "Welcome to Cosmos Workflow. Everything you hear was made on your own machine."
-    )
+    expect(page.locator("#prompts-table .cw-count")).to_have_text("1 selected")
+    expect(page.get_by_label("Select Welcome", exact=True)).to_be_checked()
     open_tab(page, "Results")
     page.locator("#result-status input").click()
     page.get_by_role("option", name="failed").click()

@@ -29,7 +29,7 @@ def visit_page(url: str, number: int) -> list[str]:
     return wrong if answers[-1]["done"] == {"succeeded": 3} else [*wrong, f"{number} ended with {answers[-1]}"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_twenty_clients_at_once_never_meet(serve: Callable[..., Server]) -> None:
     server = serve()
     with ThreadPoolExecutor(VISITORS) as pool:

@@ -122,13 +122,13 @@ SUBJECTS: dict[str, Callable[[str, Path], Subject]] = {
 }
 TOYS = {"chatterbox": "toy-chatterbox", "cosmos-transfer": "toy-cosmos-transfer"}
 """Engines whose model files are too large for a test, and what stands for them: their own class on small ones."""
-SLOW = ("explainer", "kokoro", *TOYS.values())
+MARKS = {"kokoro": pytest.mark.real} | dict.fromkeys(("explainer", *TOYS.values()), pytest.mark.slow)
 WARNINGS = [pytest.mark.filterwarnings(warning) for warning in reversed((*THIRD_PARTY_WARNINGS, UPSTREAM))]
 
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(name, marks=[*WARNINGS, pytest.mark.slow] if name in SLOW else []) for name in SUBJECTS],
+    params=[pytest.param(name, marks=[*WARNINGS, MARKS[name]] if name in MARKS else []) for name in SUBJECTS],
 )
 def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Subject]:
     """A loaded engine, one after another."""

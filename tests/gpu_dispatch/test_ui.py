@@ -20,7 +20,7 @@ from cosmos_workflow.gpu_dispatch import (
     WorkerStarted,
 )
 from cosmos_workflow.gpu_dispatch.ui import DispatchView, RichDispatcher
-from cosmos_workflow.gpu_dispatch.ui.view import clock
+from cosmos_workflow.gpu_dispatch.ui.board import clock
 
 
 def terminal(width: int = 100) -> Console:
@@ -37,8 +37,8 @@ def text(console: Console) -> str:
     return file.getvalue()
 
 
-def picture(view: DispatchView) -> str:
-    console = Console(width=100)
+def picture(view: DispatchView, width: int = 100, height: int = 29) -> str:
+    console = Console(width=width, height=height)
     with console.capture() as capture:
         console.print(view.render())
     return capture.get()
@@ -64,9 +64,11 @@ def test_the_panel_counts_each_outcome_and_the_table_each_worker():
     assert "Progress: 847/1000 (820 ok, 15 failed, 12 timed out)" in shown
     assert "ETA:" in shown
     assert "no memory" in shown
-    rows = [[cell.strip() for cell in line.split("│")[1:6]] for line in shown.splitlines()]
-    assert ["0", "processing", "900", "820", "27"] in rows
-    assert ["1", "error", "", "0", "0"] in rows
+    assert "━ 85 %" in shown.replace("  ", "")
+    assert "tasks/s" in shown
+    rows = [[cell.strip() for cell in line.split("│")[1:7]] for line in shown.splitlines()]
+    assert ["0", "processing", "900", "820", "15", "12"] in rows
+    assert ["1", "error", "", "0", "0", "0"] in rows
 
 
 @pytest.mark.parametrize(
@@ -199,3 +201,68 @@ def test_an_impossible_rate_is_refused():
 @pytest.mark.parametrize(("seconds", "shown"), [(7.2, "0:07"), (754, "12:34"), (3723, "1:02:03"), (59.6, "1:00")])
 def test_durations_are_shown_as_a_clock(seconds: float, shown: str):
     assert clock(seconds) == shown
+    assert clock(-7203) == "0:00", "the clock of the machine was set back"
+
+
+def test_busy_workers_come_first_and_the_rest_is_counted_where_there_is_no_room():
+    view = DispatchView(show_ui=False)
+    for worker in range(64):
+        view.handle(WorkerStarted(worker, None, 1))
+        view.handle(WorkerReady(worker, None, 1))
+    view.handle(TaskStarted(5, 60))
+    lines = picture(view, height=29).splitlines()
+    rows = [line for line in lines if "CPU" in line]
+    assert len(rows) == 18
+    assert "CPU 60" in rows[0]
+    assert lines[-1].strip() == "and 46 more"
+
+
+def test_forty_columns_show_what_counts():
+    view = DispatchView(1000, show_ui=False)
+    for worker in (0, 1):
+        view.handle(WorkerStarted(worker, None, 1))
+        view.handle(WorkerReady(worker, None, 1))
+    view.handle(TaskStarted("item 900", 0))
+    view.handle(TaskError("x", "it failed", 1))
+    shown = picture(view, width=40)
+    assert all(len(line) <= 40 for line in shown.splitlines())
+    row = next(line for line in shown.splitlines() if "item 900" in line)
+    assert row.split()[:6] == ["CPU", "0", "busy", "item", "900", "0"]
+
+
+def test_what_would_move_the_cursor_or_turn_the_writing_is_not_shown():
+    console = log()
+    nasty = "\x1b[2J\x1b[31mred\x07\x1b]0;title\x07 \u202eback\x9b5A\rover"
+    with DispatchView(2, console=console, label=lambda task: f"item {task}{nasty}") as view:
+        view.handle(WorkerStarted(0, None, 1, nasty))
+        view.handle(TaskStarted("x", 0))
+        shown = picture(view, width=160)
+        view.handle(TaskError("x", nasty, 0))
+    assert "item xred back5Aover" in shown
+    for told in (shown, picture(view), text(console)):
+        assert not set("\x1b\x07\u202e\x9b\r") & set(told)
+
+
+def test_two_views_on_one_terminal_stand_one_above_the_other():
+    console = terminal()
+    with DispatchView(10, console=console, refresh_rate=1e-3) as first, DispatchView(20, console=console) as second:
+        first.handle(TaskSuccess(1, None, 0))
+        second.handle(TaskSuccess(1, None, 0))
+    shown = text(console)
+    assert "Progress: 1/20 (1 ok" in shown
+    assert "Progress: 1/10 (1 ok" in shown.rsplit("Progress: 1/20 (1 ok", 1)[1], "the one that ended first is above"
+    assert shown.count("\x1b[?25l") == 1, "the cursor is hidden by one of them"
+
+
+def test_a_clock_that_is_set_back_changes_no_duration(monkeypatch: pytest.MonkeyPatch):
+    view = DispatchView(10, show_ui=False)
+    view.handle(WorkerStarted(0, None, 1))
+    view.handle(TaskStarted(0, 0))
+    monkeypatch.setattr(time, "time", lambda: view.stats.start_time - 7205)
+    shown = picture(view)
+    view.handle(TaskSuccess(0, None, 0))
+    view.stats.finish()
+    for told in (shown, picture(view)):
+        assert "Elapsed: 0:0" in told
+        assert "-" not in told.replace("node-b", "")
+    assert view.result()["gpu_status"][0]["last_duration"] >= 0

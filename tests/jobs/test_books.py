@@ -43,7 +43,7 @@ def test_the_same_book_goes_on_and_another_is_another(jobs: JobStore, tmp_path: 
     book, reads = read_book(simple_epub(tmp_path / "tale.epub")), reader("espeak")
     first = add_book(jobs, book, reads, (), "tale.epub")
     (jobs.folder / first.id / "_book/01-chapter-1.txt").write_text("Edited.\n")
-    jobs.write(first.id, set_values(jobs.source(first.id), {("params", "rate"): 200}))
+    jobs.save(first.id, set_values(jobs.source(first.id), {("params", "rate"): 200}))
 
     again = add_book(jobs, book, reads, (), "tale.epub")
     other = add_book(jobs, book, reads, [1], "tale.epub")

@@ -116,6 +116,13 @@ def test_what_is_never_good_enough_is_told_and_completed(checked: JobManager, to
     assert checked.choose(job.id, "1", 1, used.id).listen == ()
 
 
+def test_an_engine_that_can_only_say_it_the_same_way_again_isnt_asked_to(checked: JobManager, hummer: Humming) -> None:
+    _, result = run(checked, "engine: espeak\ncheck: true\ntext: She hums.\n")
+    assert (result.status, result.made) == (TaskStatus.COMPLETED, 1)
+    assert "1 piece to listen to: 1; espeak says a text the same way each time, so none was made again." in result.note
+    assert len(hummer.asked) == 1
+
+
 def test_what_comes_after_the_last_word_is_cut_where_the_job_says_so(checked: JobManager) -> None:
     text = JOB.replace("Five mute six seven.", "Five hums six seven.").replace("retries: 2", "retries: 2, trim: true")
     job, result = run(checked, text + "audio: {pause: {paragraph: 0}}\n")
@@ -162,6 +169,27 @@ def test_subtitles_stand_where_the_words_were_heard(checked: JobManager) -> None
     last = cues.strip().split("\n\n")[-1].splitlines()[1].split(" --> ")[1]
     minutes, seconds = last.split(":")[1:]
     assert int(minutes) * 60 + float(seconds.replace(",", ".")) == pytest.approx(result.seconds / 2, abs=0.1)
+
+
+def test_a_final_from_before_gets_its_words_when_they_are_heard_and_what_is_asked_for(checked: JobManager) -> None:
+    words = " ".join(f"word{number}" for number in range(20))
+    plain = f"engine: tone\nchunking: {{max: 200, target: 200}}\ntext: {words}.\n"
+    job, before = run(checked, plain)
+    by_letters = before.files["subtitles"].read_text()
+    edited = checked.update(job.id, f"check: true\nsubtitles: {{format: both, by: word}}\n{plain}").job
+    assert edited is not None
+    (after,) = checked.orchestrator.run(edited)
+    assert after.files["audio"] == before.files["audio"]
+    assert after.files["subtitles"].read_text().count("-->") == after.files["vtt"].read_text().count("-->") == 20
+    assert before.files["subtitles"].read_text() != by_letters
+    # The tone is heard for half of its time.
+    assert after.seconds is not None
+    assert f"{after.seconds / 2:06.3f}" in after.files["vtt"].read_text().splitlines()[-2]
+    alone = checked.update(job.id, f"check: true\nsubtitles: {{format: vtt}}\n{plain}").job
+    assert alone is not None
+    (last,) = checked.orchestrator.run(alone)
+    assert [path.suffix for path in last.files.values()] == [".wav", ".vtt"]
+    assert not after.files["subtitles"].exists()
 
 
 def test_without_a_recogniser_nothing_begins_and_it_is_said_why(

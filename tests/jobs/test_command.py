@@ -163,7 +163,7 @@ def test_an_interrupted_run_ends_with_130(tmp_path: Path) -> None:
     assert "Traceback" not in err
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_book_killed_three_times_is_whole(tmp_path: Path) -> None:
     workspace = tmp_path / "ws"
     jobs = Workspace.open(workspace).jobs

@@ -272,6 +272,28 @@ def test_switching_off_stops_after_the_batch(
     assert not background.state().on
 
 
+def test_what_is_made_again_is_counted_and_a_final_of_a_run_that_was_stopped_says_that_it_is_mixed(
+    manager: JobManager, tone: Log, tmp_path: Path
+) -> None:
+    text = "".join(f"      gate {number}\n\n" for number in range(9))
+    manager.create("gates", f"engine: tone\ntasks:\n  - name: all\n    text: |\n{text}")
+    (tmp_path / "gate").touch()
+    manager.run_now("gates")
+    assert manager.join(DEADLINE)
+    (tmp_path / "gate").unlink()
+    manager.run_now("gates", "all")
+    wait_for(lambda: (shot := manager.background.state().snapshot) and shot.queue.running, "a batch runs")
+    manager.look_again()
+    task = manager.snapshot().task("gates/all")
+    assert task is not None
+    assert (task.label, task.message) == ("Running 0 %", "0 of 9 made again")
+    manager.stop("gates")
+    (tmp_path / "gate").touch()
+    assert manager.join(DEADLINE)
+    assert len(tone()) == 13
+    assert manager.finals("gates/all")[-1].note == "Mixed: 4 of 9 takes were made again, the others are from before."
+
+
 def test_a_stopped_job_isnt_begun_again_by_run_mode(
     manager: JobManager, background: JobBackground, tone: Log, tmp_path: Path
 ) -> None:

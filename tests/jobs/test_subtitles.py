@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosmos_workflow.jobs.speech.subtitles import LINE, LINES, LONGEST, readable, subrip
+from cosmos_workflow.jobs.speech.subtitles import LINE, LINES, LONGEST, cues_of, readable, webvtt
+from cosmos_workflow.jobs.speech.subtitles import subrip as written
 
 LONG = (
     "It was the best of seasons to be out at sea, or so the harbour master said, and nobody who had watched him count the boats "
@@ -19,7 +20,12 @@ LONG = (
 CUE = re.compile(r"(\d+)\n(\d\d):(\d\d):(\d\d),(\d{3}) --> (\d\d):(\d\d):(\d\d),(\d{3})\n((?:.+\n)+)")
 
 
-def cues_of(text: str) -> list[tuple[float, float, list[str]]]:
+def subrip(spans: list[tuple[str, float, float]]) -> str:
+    """SubRip with the usual lines."""
+    return written(cues_of(spans))
+
+
+def read(text: str) -> list[tuple[float, float, list[str]]]:
     found = []
     for number, match in enumerate(CUE.finditer(text), 1):
         assert int(match[1]) == number
@@ -43,7 +49,7 @@ def cues_of(text: str) -> list[tuple[float, float, list[str]]]:
     ],
 )
 def test_a_long_piece_is_shared_out(text: str, seconds: float) -> None:
-    cues = cues_of(subrip([(text, 10.0, 10.0 + seconds)]))
+    cues = read(subrip([(text, 10.0, 10.0 + seconds)]))
     assert len(cues) > 2
     for begun, ended, lines in cues:
         assert len(lines) <= LINES
@@ -56,7 +62,7 @@ def test_a_long_piece_is_shared_out(text: str, seconds: float) -> None:
 
 
 def test_a_cue_ends_with_its_sentence_where_it_can() -> None:
-    lines = [" ".join(lines) for _, _, lines in cues_of(subrip([(f"{LONG[:150]}. Short end. {LONG[:60]}", 0.0, 15.0)]))]
+    lines = [" ".join(lines) for _, _, lines in read(subrip([(f"{LONG[:150]}. Short end. {LONG[:60]}", 0.0, 15.0)]))]
     assert any(line.startswith("Short end.") for line in lines)
 
 
@@ -70,6 +76,32 @@ def test_ssml_and_blank_lines_are_never_shown() -> None:
 @given(st.lists(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=60), min_size=1, max_size=60))
 def test_no_word_is_lost(words: list[str]) -> None:
     text = readable(" ".join(words))
-    cues = cues_of(subrip([(text, 0.0, 30.0)])) if text else []
+    cues = read(subrip([(text, 0.0, 30.0)])) if text else []
     said = "".join("".join(lines) for _, _, lines in cues)
     assert re.sub(r"\s", "", said) == re.sub(r"\s", "", text)
+
+
+HEARD = [("Good", 0.2, 0.5), ("morning", 0.5, 1.0), ("Tom", 2.0, 2.4), ("goes", 3.0, 3.4), ("home", 3.4, 3.9)]
+
+
+def test_each_word_is_a_cue_where_that_is_asked_for() -> None:
+    cues = cues_of([("\u201cGood morning,\u201d Tom never goes home.", 10.0, 15.0)], [HEARD], by="word")
+    assert [text for text, _, _ in cues] == ["\u201cGood", "morning,\u201d", "Tom", "never", "goes", "home."]
+    assert [start for _, start, _ in cues] == pytest.approx([10.2, 10.5, 12.0, 12.5, 13.0, 13.4], abs=0.11)
+    assert cues[-1][2] == pytest.approx(13.9)
+    # Nobody heard "never": it is between its neighbours. Without any time, the letters share the piece.
+    assert cues[2][2] <= cues[3][1] < cues[3][2] <= cues[4][1]
+    assert [start for _, start, _ in cues_of([("One two.", 0.0, 8.0)], by="word")] == [0.0, 4.0]
+
+
+@pytest.mark.parametrize("line", [12, 30, 80])
+def test_no_line_is_longer_than_asked_for(line: int) -> None:
+    cues = cues_of([(LONG, 0.0, 24.0)], line=line)
+    assert max(len(row) for text, _, _ in cues for row in text.splitlines()) <= line
+    assert " ".join(" ".join(text.splitlines()) for text, _, _ in cues) == LONG
+
+
+def test_a_browser_reads_the_same_cues_escaped() -> None:
+    assert webvtt(cues_of([("R&D <3.", 0.0, 1.5), ("Bye.", 3661.0, 3662.0)])) == (
+        "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nR&amp;D &lt;3.\n\n01:01:01.000 --> 01:01:02.000\nBye.\n"
+    )

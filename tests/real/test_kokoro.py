@@ -176,7 +176,7 @@ def test_a_cancel_stops_the_model_half_way(engine: KokoroEngine, tmp_path: Path)
     assert make(engine, tmp_path / "next", {"qi_next": ("Good morning.", spoken())})
 
 
-@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_memory_is_flat_over_300_items(engine: KokoroEngine, tmp_path: Path) -> None:
     process = psutil.Process()
     texts = ["Yes.", "Good night.", "It is ten past nine.", "One, two, three, four, five, six."]

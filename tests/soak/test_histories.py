@@ -255,7 +255,7 @@ def explore(examples: int, *, derandomize: bool) -> None:
     sys.stdout.write(f"\n{examples} histories: {dict(Histories.totals)}\n")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_twenty_histories() -> None:
     explore(20, derandomize=True)

@@ -56,7 +56,7 @@ def test_a_nearer_list_wins_and_an_engine_takes_what_it_can() -> None:
 def test_jobs_are_spoken_by_it_from_its_next_change_on(own: Pronunciations, workspace: Workspace, tmp_path: Path) -> None:
     jobs = JobStore(workspace)
     text = "engine: espeak\npronunciations: {Ida: eye da}\ntext: Ida sent a GIF.\n"
-    jobs.write("story", text)
+    jobs.save("story", text)
     elsewhere = tmp_path / "elsewhere.yaml"
     elsewhere.write_text(text)
 

@@ -19,7 +19,7 @@ from cosmos_workflow.ui.page_view import PAGE_SIZE, PageView, Window
 from cosmos_workflow.ui.prompts.markup import prompts_table
 from cosmos_workflow.ui.queue.markup import batch_preview, group_chip, item_details, queue_progress
 from cosmos_workflow.ui.queue.table import queue_table
-from cosmos_workflow.ui.results.markup import gallery, run_details
+from cosmos_workflow.ui.results.markup import result_card, run_details
 
 NASTY = st.text(min_size=1).map(lambda text: f"{text}<script>\"'&</td><img src=x onerror=alert(1)>{text}")
 PLAYER = {"controls", "preload", "playsinline", "muted", "loop", "src"}
@@ -76,7 +76,7 @@ def test_nothing_typed_becomes_html(text: str) -> None:
         item_details(replace(item, error=text), now),
         prompts_table([Prompt(text, {"video": f"/x/{text}"}, name=text)], {}, Window.at(0, 1), filtered=False)["rows"][0]["html"],
         markup.run_card(failed)["html"],
-        gallery([made], Window.at(0, 1), filtered=False)["rows"][0]["html"],
+        result_card(made)["html"],
         run_details(failed),
         markup.note(text),
         markup.bar(text, 0.5, text),

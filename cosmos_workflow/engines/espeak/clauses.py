@@ -22,6 +22,10 @@ _WORD = re.compile(r"\S+")
 _TAG = re.compile(r"<[^>]*>")
 _ENDS = frozenset(".!?;:,…\u3002\uff01\uff1f\uff1b\uff1a\uff0c\u3001\u0964\u061f\u060c\u061b\u2014")
 """What ends a clause, also in Chinese, Japanese, Hindi and Arabic."""
+_WIDE_ENDS = "".join(sorted(letter for letter in _ENDS if unicodedata.east_asian_width(letter) in ("W", "F")))
+_CLAUSE_END = re.compile(rf"[{_WIDE_ENDS}]|[{re.escape(''.join(sorted(_ENDS)))}](?=\s|\Z)|\n(?=\n)")
+_MAY_BE_CUT = re.compile(rf"\S{{{WORD_LETTERS + 1}}}|[\xa6\xa9\xae\xb0]|[^\x00-\u02ff]")
+"""A word that is too long, or what may be a picture or may stick to a letter."""
 _JOINERS = frozenset("\u200d\ufe0f\ufe0e\u20e3")
 _SKIN_TONES = range(0x1F3FB, 0x1F400)
 _EXTENDS = frozenset({"Mn", "Mc", "Me"})
@@ -71,13 +75,9 @@ def first_missed(text: str, words: list[tuple[int, int]], ssml: bool = False) ->
 def _clauses(text: str) -> Iterator[str]:
     """The text cut behind each sign that ends a clause, and at blank lines; joined they are the text."""
     start = 0
-    for index, letter in enumerate(text):
-        following = text[index + 1 : index + 2]
-        wide = unicodedata.east_asian_width(letter) in ("W", "F")
-        ends = letter in _ENDS and (wide or not following or following.isspace())
-        if ends or (letter == "\n" and following == "\n"):
-            yield text[start : index + 1]
-            start = index + 1
+    for end in _CLAUSE_END.finditer(text):
+        yield text[start : end.end()]
+        start = end.end()
     yield text[start:]
 
 
@@ -94,6 +94,8 @@ def _with_comma(line: str) -> str:
 
 
 def _fit_line(text: str) -> str:
+    if not _MAY_BE_CUT.search(text) and cost(text) <= CLAUSE_COST:
+        return text
     pieces: list[str] = []
     spent, end = 0, 0
     for found in _WORD.finditer(text):
@@ -111,6 +113,8 @@ def _fit_line(text: str) -> str:
 
 def _fit_word(word: str) -> list[str]:
     """A word in pieces that the library can hold; whatever a person sees as one sign stays whole."""
+    if word.isalpha() and len(word) <= WORD_LETTERS:
+        return [word]
     signs = list(_signs(word))
     pieces, count = [""], 0
     for before, sign in zip(["", *signs], signs, strict=False):

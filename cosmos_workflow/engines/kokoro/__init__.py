@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 
 from cosmos_workflow.engines.espeak.voices import library_path
 from cosmos_workflow.engines.kokoro.model_files import KOKORO, find_kokoro
-from cosmos_workflow.engines.kokoro.params import BY_VOICE, KokoroParams
+from cosmos_workflow.engines.kokoro.params import BY_VOICE, FASTEST, SLOWEST, KokoroParams
 from cosmos_workflow.engines.kokoro.voices import LANGUAGES, UNSPOKEN, language_of, parse_mix
 from cosmos_workflow.engines.model_files.sets import ModelFiles, remedy
 from cosmos_workflow.engines.params import Params
@@ -19,6 +19,9 @@ from cosmos_workflow.progress import Stage
 MAX_TEXT = 400
 """Characters: of ordinary text about as many phoneme tokens. The model reads 510 at once, and hurries from about 400 on. What
 takes more, such as a text of digits, is spoken in parts that are joined."""
+
+_STEPS = (3, 6, 9, 12, 15)
+"""Percent by which another take is slower or faster."""
 
 
 class KokoroSpec(EngineSpec):
@@ -59,6 +62,12 @@ class KokoroSpec(EngineSpec):
         """The language that was chosen, else the voice's."""
         chosen = str(params.get("language", BY_VOICE))
         return language_of(str(params.get("voice", "af_heart"))) if chosen == BY_VOICE else chosen
+
+    def variations(self, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """A little slower, then a little faster, and so on: the model has no seed, and at another speed it reads anew."""
+        own = float(params["speed"])
+        speeds = [round(own * (1 + sign * step / 100), 3) for step in _STEPS for sign in (-1, 1)]
+        return [{**params, "speed": speed} for speed in speeds if SLOWEST <= speed <= FASTEST]
 
     def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
         """As every engine; also refuses a language whose phonemes can't be had, and text without anything to say."""

@@ -14,6 +14,9 @@ BY_VOICE = "by voice"
 """The language that the voice speaks."""
 
 
+SLOWEST, FASTEST = 0.5, 2.0
+
+
 class KokoroParams(Params):
     """Nothing must be equal in a batch."""
 
@@ -28,7 +31,7 @@ class KokoroParams(Params):
     language: str = param(
         BY_VOICE, label="Language", help="The language of the text, where it isn't the voice's.", choices=(BY_VOICE, *LANGUAGES)
     )
-    speed: float = param(1.0, label="Speed", help="1 is the voice's own.", ge=0.5, le=2, step=0.05)
+    speed: float = param(1.0, label="Speed", help="1 is the voice's own.", ge=SLOWEST, le=FASTEST, step=0.05)
     sample_rate: Literal["native", "48000"] = param(
         "native", label="Sample rate", help="native is 24,000 Hz, as it is made; 48000 suits video."
     )

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 import ray
 
-from cosmos_workflow.gpu_dispatch import files
-from cosmos_workflow.gpu_dispatch.channel import Frame, Kind, Payload
-from cosmos_workflow.gpu_dispatch.devices import worker_environ
-from cosmos_workflow.gpu_dispatch.process import WorkerProcess
+from .. import files
+from ..channel import Frame, Kind, Payload
+from ..devices import worker_environ
+from ..process import WorkerProcess, search_path
 
 WireFrame = tuple[int, int, Any, Sequence[Any]]
 """A frame on its way through Ray: kind, task number, pickle, buffers."""
@@ -43,20 +43,22 @@ class Place(NamedTuple):
 
 class Received(NamedTuple):
     """What a worker said. `eof`: its channel is closed, `junk`: because of what it wrote there; `ended`: its process is gone,
-    with this exit code."""
+    with this exit code, or if nobody knows that, for this reason."""
 
     frames: list[WireFrame]
     eof: bool
     junk: bool
     ended: bool
     exitcode: int | None
+    reason: str = ""
+    stderr: str = ""
 
 
 class Agent:
     """See the module. It becomes an actor where it is asked for, with the resources of its slot."""
 
     def __init__(self, paths: Sequence[str]) -> None:
-        self._path = os.pathsep.join(path for path in paths if Path(path).is_dir())
+        self._paths = [path for path in paths if Path(path).is_dir()]
         self._run = self._killed = 0
         self._child: WorkerProcess | None = None
         self._lock = threading.Lock()
@@ -82,7 +84,7 @@ class Agent:
         """Start worker number `run`, unless it was killed already."""
         environ = worker_environ(0 if on_gpu else None)
         environ.pop("OMP_NUM_THREADS", None)  # Ray sets it to 1 for an actor; a worker has the machine as it has it locally
-        path = os.pathsep.join(part for part in (self._path, environ.get("PYTHONPATH", "")) if part)
+        path = os.pathsep.join([*self._paths, *filter(None, [environ.get("PYTHONPATH")])])
         environ |= {
             "PYTHONPATH": path,
             files.CACHE_VARIABLE: str(self._folder / "cache"),
@@ -91,7 +93,8 @@ class Agent:
         }
         with self._lock:
             if run > self._killed:
-                self._child, self._run = WorkerProcess(name, environ, quiet, guarded=True), run
+                where = [*self._paths, *search_path()]
+                self._child, self._run = WorkerProcess(name, environ, quiet, guarded=True, path=where), run
 
     @ray.method(concurrency_group="send")
     def send(self, run: int, frames: Sequence[WireFrame]) -> None:
@@ -128,7 +131,7 @@ class Agent:
             exitcode = child.reap()
             self._child = None
         shutil.rmtree(self._work, ignore_errors=True)
-        return Received(frames, True, child.channel.junk, True, exitcode)
+        return Received(frames, True, child.channel.junk, True, exitcode, child.reason, child.stderr)
 
     @ray.method(concurrency_group="kill")
     def kill(self, run: int) -> None:

@@ -14,9 +14,9 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cosmos_workflow.gpu_dispatch.ray.agent import GROUPS, Agent, Place
-from cosmos_workflow.gpu_dispatch.ray.cluster import ClusterError
-from cosmos_workflow.gpu_dispatch.slots import Slot
+from ..slots import Slot
+from .agent import GROUPS, Agent, Place
+from .cluster import ClusterError
 
 _POLL_SECONDS = 0.5  # seconds between two looks at the cluster
 _MAX_FAILURES = 3

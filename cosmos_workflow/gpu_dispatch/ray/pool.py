@@ -6,18 +6,18 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cosmos_workflow.gpu_dispatch.channel import Payload, dumps
-from cosmos_workflow.gpu_dispatch.events import Event, SetupFailed
-from cosmos_workflow.gpu_dispatch.files import Digests, Outbound, UsesFiles
-from cosmos_workflow.gpu_dispatch.pool import PoolClosedError, WorkerPool
-from cosmos_workflow.gpu_dispatch.process import Process
-from cosmos_workflow.gpu_dispatch.ray import cluster
-from cosmos_workflow.gpu_dispatch.slots import Slot
-from cosmos_workflow.gpu_dispatch.tasks import ANY, Pin
-from cosmos_workflow.gpu_dispatch.worker import BaseWorker
+from ..channel import Payload, dumps
+from ..events import Event, SetupFailed
+from ..files import Digests, Outbound, UsesFiles
+from ..pool import PoolClosedError, WorkerPool
+from ..process import Process
+from ..slots import Slot
+from ..tasks import ANY, Pin
+from ..worker import BaseWorker
+from . import cluster
 
 if TYPE_CHECKING:
-    from cosmos_workflow.gpu_dispatch.ray.membership import Member, Membership
+    from .membership import Member, Membership
 
 
 class RayPool(WorkerPool):
@@ -60,7 +60,7 @@ class RayPool(WorkerPool):
             slots = self._scheduler.slots
             cluster.join(self._address, sum(slot.gpu_id is None for slot in slots))
             try:
-                from cosmos_workflow.gpu_dispatch.ray.membership import Membership
+                from .membership import Membership
 
                 self._membership = Membership(self, None if self._follows else list(slots))
             except BaseException:
@@ -135,7 +135,7 @@ class RayPool(WorkerPool):
         return slots
 
     def _launch(self, slot: Slot) -> Process:
-        from cosmos_workflow.gpu_dispatch.ray.process import Launch, RemoteProcess
+        from .process import Launch, RemoteProcess
 
         rules = self._scheduler.rules
         launch = Launch(f"gpu-dispatch-worker-{slot.worker_id}", slot.gpu_id is not None, rules.env, rules.quiet)

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, Protocol
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from cosmos_workflow.gpu_dispatch.channel import NOTHING, Frame, Kind, Payload, dumps
-from cosmos_workflow.gpu_dispatch.ray.agent import Received, WireFrame, out_of_band
+from ..channel import NOTHING, Frame, Kind, Payload, dumps
+from .agent import Received, WireFrame, out_of_band
 
 _BATCH = 256  # frames in one call
 _BATCH_BYTES = 8 << 20
@@ -131,7 +131,7 @@ class RemoteProcess:
     def __init__(self, member: Member, launch: Launch) -> None:
         self.pid = 0
         self.lost = False
-        self.reason = ""
+        self.reason = self.stderr = ""
         self.channel = RemoteChannel()
         self._member, self._actor = member, member.actor
         self._run = next(_runs)
@@ -197,12 +197,12 @@ class RemoteProcess:
             ended = False
             while not ended:
                 received: Received = ray.get(self._actor.receive.remote(self._run))
-                ended, self._exitcode = received.ended, received.exitcode
+                ended, self._exitcode, self.stderr = received.ended, received.exitcode, received.stderr
                 frames = [_frame(frame) for frame in received.frames]
                 if frames and frames[0].kind is Kind.STARTED:
                     self.pid = frames[0].load()
                 self.channel.deliver(frames, received.eof, received.junk)
-            self._end()
+            self._end(received.reason)
         except RayActorError as error:
             self._lose(_reason(error))
         except Exception as error:

@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.console import Console
 
-from cosmos_workflow.gpu_dispatch.dispatcher import Dispatcher
-from cosmos_workflow.gpu_dispatch.ui.view import DispatchView
-from cosmos_workflow.gpu_dispatch.worker import BaseWorker
+from ..dispatcher import Dispatcher
+from ..worker import BaseWorker
+from .view import DispatchView
 
 
 class RichDispatcher(Dispatcher):

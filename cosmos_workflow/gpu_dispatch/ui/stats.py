@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-from cosmos_workflow.gpu_dispatch.events import (
+from ..events import (
     Event,
     SetupFailed,
     TaskError,
@@ -25,12 +25,13 @@ Status: TypeAlias = Literal["initializing", "processing", "idle", "finished", "e
 
 @dataclass(slots=True)
 class WorkerStats:
-    """One worker's line. `started` and `took` in seconds, the first since the epoch."""
+    """One worker's line. `started` is since the epoch, `since` by the monotonic clock, which nobody sets; `took` in seconds."""
 
     gpu_id: int | None
     status: Status = "initializing"
     current: TaskId | None = None
     started: float | None = None
+    since: float | None = None
     took: float | None = None
     completed: int = 0
     failed: int = 0
@@ -45,7 +46,9 @@ class Stats:
 
     expected: int | None = None
     start_time: float = field(default_factory=time.time)
+    began: float = field(default_factory=time.monotonic)
     first_task: float | None = None
+    ended: float | None = None
     end_time: float | None = None
     completed: int = 0
     failed: int = 0
@@ -82,22 +85,32 @@ class Stats:
 
     def finish(self) -> None:
         """The dispatch is over; the clock stands."""
-        self.end_time = time.time()
+        self.end_time, self.ended = time.time(), time.monotonic()
         for worker in self.workers.values():
             worker.status = "error" if worker.unusable else "finished"
-            worker.current = worker.started = None
+            worker.current = worker.started = worker.since = None
+
+    def copy(self) -> Stats:
+        """As they are now."""
+        return replace(self, workers={worker_id: replace(worker) for worker_id, worker in self.workers.items()})
 
     @property
     def elapsed(self) -> float:
-        return (self.end_time or time.time()) - self.start_time
+        """Seconds, by a clock that nobody sets."""
+        return (self.ended or time.monotonic()) - self.began
+
+    @property
+    def rate(self) -> float | None:
+        """Tasks a second since the first one started; None if that can't be told."""
+        if not self.total or self.first_task is None:
+            return None
+        return self.total / max(1e-6, (self.ended or time.monotonic()) - self.first_task)
 
     @property
     def remaining(self) -> float | None:
         """Seconds to go at the rate since the first task started; None if that can't be told."""
-        if not self.expected or not self.total or self.first_task is None:
-            return None
-        rate = ((self.end_time or time.time()) - self.first_task) / self.total
-        return max(0, self.expected - self.total) * rate
+        rate = self.rate
+        return None if not self.expected or rate is None else max(0, self.expected - self.total) / rate
 
     def as_dict(self) -> dict[str, Any]:
         """The statistics that `RichDispatcher.run` returns."""
@@ -127,19 +140,20 @@ class Stats:
         }
 
     def _on_started(self, event: TaskStarted) -> None:
-        now = time.time()
+        now = time.monotonic()
         self.first_task = self.first_task or now
         worker = self.workers.setdefault(event.worker_id, WorkerStats(None))
-        worker.status, worker.current, worker.started = "processing", event.task_id, now
+        worker.status, worker.current, worker.started = "processing", event.task_id, time.time()
+        worker.since = now
 
     def _on_outcome(self, event: TaskSuccess | TaskError | TaskTimeout, count: str) -> None:
         worker = None if event.worker_id is None else self.workers.get(event.worker_id)
         if worker is None:
             return
         setattr(worker, count, getattr(worker, count) + 1)
-        if worker.started is not None:
-            worker.took = time.time() - worker.started
-        worker.current = worker.started = None
+        if worker.since is not None:
+            worker.took = time.monotonic() - worker.since
+        worker.current = worker.started = worker.since = None
         if worker.status == "processing":
             worker.status = "idle"
 
@@ -149,6 +163,8 @@ class Stats:
         match event:
             case WorkerStarted():
                 worker.status, worker.unusable, worker.node = "initializing", False, event.node
+            case WorkerReady():
+                worker.status, worker.unusable, worker.node = "idle", False, event.node or worker.node
             case SetupFailed():
                 worker.status, worker.unusable = "error", True
                 self.setup_failures += 1

@@ -4,34 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Self
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.panel import Panel
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
-from cosmos_workflow.gpu_dispatch.devices import Gpu, discover_gpus
-from cosmos_workflow.gpu_dispatch.events import (
-    Event,
-    SetupFailed,
-    TaskError,
-    TaskId,
-    TaskSuccess,
-    TaskTimeout,
-    WorkerDied,
-)
-from cosmos_workflow.gpu_dispatch.ui.stats import Stats, Status, WorkerStats, last_line
+from ..devices import Gpu, discover_gpus
+from ..events import Event, SetupFailed, TaskError, TaskId, TaskSuccess, TaskTimeout, WorkerDied
+from . import screen
+from .board import Board, plain, progress_line, time_line
+from .stats import Stats, last_line
 
-_STYLES: dict[Status, str] = {
-    "initializing": "blue",
-    "processing": "yellow",
-    "idle": "green",
-    "finished": "bold green",
-    "error": "bold red",
-}
 _LOG_EVERY = 5.0  # seconds between two progress lines in a log
 _NVML_EVERY = 2.0  # seconds between two looks at the GPUs
 
@@ -39,9 +23,9 @@ _NVML_EVERY = 2.0  # seconds between two looks at the GPUs
 class DispatchView:
     """Shows what `handle` is given; a context manager.
 
-    In a terminal a panel and a table are drawn in place, `refresh_rate` times a second, and the
-    last state stays on the screen. Elsewhere failures are printed as they come and a progress line
-    every few seconds. With ``show_ui=False`` nothing is printed, and `stats` is kept all the same.
+    In a terminal a panel and a table are drawn in place, `refresh_rate` times a second, and the last state stays on the screen;
+    several views on one terminal stand one above the other. Elsewhere failures are printed as they come and a progress line every
+    few seconds. With ``show_ui=False`` nothing is printed, and `stats` is kept all the same.
 
     total: how many tasks there will be, for the share and the time left.
     label: the text shown for a task's id.
@@ -66,25 +50,19 @@ class DispatchView:
         self._logged = time.monotonic()
         self._gpus: list[Gpu] = []
         self._asked = float("-inf")
-        self._live: Live | None = None
-        if show_ui and self._console.is_terminal:
-            self._live = Live(
-                console=self._console,
-                get_renderable=self.render,
-                refresh_per_second=refresh_rate,
-                transient=False,
-            )
+        self._drawing = show_ui and self._console.is_terminal
+        self._refresh_rate = refresh_rate
 
     def __enter__(self) -> Self:
-        if self._live is not None:
-            self._live.start(refresh=True)
+        if self._drawing:
+            screen.show(self.render, self._console, self._refresh_rate)
         return self
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self.stats.finish()
-        if self._live is not None:
-            self._live.stop()
+        if self._drawing:
+            screen.leave(self.render, self._console)
         elif self._logging:
             self._log_progress()
 
@@ -99,58 +77,19 @@ class DispatchView:
         """The statistics, see `Stats.as_dict`."""
         return self.stats.as_dict()
 
-    def render(self) -> Group:
+    def render(self) -> Board:
         """What is shown now."""
-        with self._lock:
-            return Group(self._panel(), self._table())
+        return self._board()
 
-    def table(self) -> Table:
+    def table(self) -> Board:
         """The devices alone, for who shows the progress in a way of their own."""
+        return self._board(table_only=True)
+
+    def _board(self, table_only: bool = False) -> Board:
         with self._lock:
-            return self._table()
-
-    def progress_line(self) -> str:
-        """``Progress: 847/1000 (820 ok, 15 failed, 12 timed out)``"""
-        stats = self.stats
-        of = "" if stats.expected is None else f"/{stats.expected}"
-        counts = f"{stats.completed} ok, {stats.failed} failed, {stats.timeout} timed out"
-        return f"Progress: {stats.total}{of} ({counts})"
-
-    def _time_line(self) -> str:
-        remaining = self.stats.remaining if self.stats.end_time is None else None
-        line = f"Elapsed: {clock(self.stats.elapsed)}"
-        return line if remaining is None else f"{line}  ETA: {clock(remaining)}"
-
-    def _panel(self) -> Panel:
-        lines = [Text(self.progress_line()), Text(self._time_line())]
-        if self.stats.last_error:
-            text = f"Last error: {self.stats.last_error}"
-            lines.append(Text(text, style="red", no_wrap=True, overflow="ellipsis"))
-        return Panel(Group(*lines), title="Overall")
-
-    def _table(self) -> Table:
-        here = any(worker.gpu_id is not None and not worker.node for worker in self.stats.workers.values())
-        gpus = self._load_of_gpus() if here else {}
-        nodes = any(worker.node for worker in self.stats.workers.values())
-        names = ["GPU", *(["Machine"] if nodes else []), "Status", "Current", "Completed", "Failed", "Time"]
-        names += ["Memory", "Load"] if gpus else []
-        table = Table(*names, expand=True)
-        for worker_id, worker in sorted(self.stats.workers.items()):
-            table.add_row(*self._row(worker_id, worker, nodes), *_load_cells(gpus, worker.gpu_id if not worker.node else None))
-        return table
-
-    def _row(self, worker_id: int, worker: WorkerStats, nodes: bool) -> Sequence[Any]:
-        now = time.time()
-        took = worker.took if worker.started is None else now - worker.started
-        return (
-            f"CPU {worker_id}" if worker.gpu_id is None else str(worker.gpu_id),
-            *((worker.node,) if nodes else ()),
-            Text(worker.status, style=_STYLES[worker.status]),
-            Text("" if worker.current is None else self._label(worker.current)),
-            str(worker.completed),
-            str(worker.failed + worker.timeout),
-            "" if took is None else f"{took:.1f} s",
-        )
+            stats = self.stats.copy()
+            here = any(worker.gpu_id is not None and not worker.node for worker in stats.workers.values())
+            return Board(stats, self._load_of_gpus() if here else {}, self._label, table_only)
 
     def _load_of_gpus(self) -> dict[int, Gpu]:
         if time.monotonic() - self._asked >= _NVML_EVERY:
@@ -174,26 +113,7 @@ class DispatchView:
 
     def _log_progress(self) -> None:
         self._logged = time.monotonic()
-        self._print(f"{self.progress_line()}  {self._time_line()}")
+        self._print(f"{progress_line(self.stats)}  {time_line(self.stats)}")
 
     def _print(self, line: str) -> None:
-        self._console.print(Text(line), soft_wrap=True)
-
-
-def _load_cells(gpus: dict[int, Gpu], gpu_id: int | None) -> tuple[str, ...]:
-    if not gpus:
-        return ()
-    gpu = None if gpu_id is None else gpus.get(gpu_id)
-    if gpu is None:
-        return "", ""
-    memory = ""
-    if gpu.memory_used is not None and gpu.memory_total is not None:
-        memory = f"{gpu.memory_used / 2**30:.1f}/{gpu.memory_total / 2**30:.0f} GiB"
-    return memory, "" if gpu.utilisation is None else f"{gpu.utilisation} %"
-
-
-def clock(seconds: float) -> str:
-    """``0:07``, ``12:34``, ``1:02:03``."""
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+        self._console.print(Text(plain(line)), soft_wrap=True)

@@ -116,18 +116,17 @@ def add_book(
     job_id = jobs.new_id(book.title)
     made = write_job(book, job_id, reader, numbers, source, out, dialogue)
     folder = jobs.job_folder(job_id) / FOLDER
+    before = jobs.ids()
     try:
         jobs.disk.make_folder(folder)
         for file, content in made.files.items():
             jobs.disk.write(jobs.folder / file, content)
-        jobs.check(made.text, job_id)
+        stored = jobs.save(job_id, made.text)
     except BaseException:
         jobs.disk.remove_folder(jobs.job_folder(job_id))
         raise
-    before = jobs.ids()
-    jobs.write(job_id, made.text)
     jobs.set_order([*before, job_id])
-    return jobs.get(job_id)
+    return stored
 
 
 def _metadata(book: Book, job_id: str, reader: Reader) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.engines.spec import InputSpec
 from cosmos_workflow.errors import InputError, did_you_mean, list_choices, shorten
-from cosmos_workflow.files import inside
+from cosmos_workflow.files import file_stamp, inside
 from cosmos_workflow.jobs.document.schema import Level
 from cosmos_workflow.jobs.document.tasks import Source, TaskConfig, slug
 from cosmos_workflow.yaml_places import Location, Place, Problem, YamlTree
@@ -137,7 +137,7 @@ class Cascade:
         if not path.is_file():
             self.note(location, f"there is no file {shorten(value)} in {self.tree.shown(path.parent)}; check the name.")
             return None
-        self.tree.files.append(path)
+        self.tree.files.setdefault(path, file_stamp(path))
         return path
 
     def note(self, location: Location, message: str, *, of_key: bool = False) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.scalarstring import ScalarString
 
 from cosmos_workflow.yaml_places import Location, read_yaml
 
@@ -45,7 +46,10 @@ def _set(document: Any, location: Location, value: Any) -> None:
         # Before the tasks, where people look for it; behind them it would read like part of the last one.
         holder.insert(list(holder).index("tasks"), location[-1], value)
     else:
-        holder[location[-1]] = value
+        before = holder[location[-1]] if isinstance(holder, list) or location[-1] in holder else None
+        # A text of several lines stays one.
+        written = type(before)(value) if isinstance(before, ScalarString) and isinstance(value, str) else value
+        holder[location[-1]] = written
 
 
 def _present(value: Any, location: Location) -> Any:

@@ -25,6 +25,7 @@ from cosmos_workflow.jobs.document.schema import (
     Check,
     Chunking,
     JobSection,
+    Subtitles,
     TaskSection,
     keys_at,
     section_words,
@@ -90,7 +91,7 @@ def parse_job(
         book = _read_book(base, job)
     if tree.problems:
         raise JobFileError(list(dict.fromkeys(tree.problems)))
-    return JobFile(own_id, name, bool(job and job.enabled), tuple(tasks), text, origin, tuple(dict.fromkeys(tree.files)), book)
+    return JobFile(own_id, name, bool(job and job.enabled), tuple(tasks), text, origin, tree.files, book)
 
 
 def _validate(tree: YamlTree) -> JobSection | None:
@@ -214,6 +215,7 @@ def _resolve(cascade: Cascade, job_id: str, job_name: str, number: int) -> TaskC
         chunks=tuple(chunks),
         candidates=candidates,
         audio=cascade.merged("audio", Audio),
+        subtitles=cascade.merged("subtitles", Subtitles),
         joined=spec.medium == "audio",
         check=_read_check(cascade, spec),
         language=cascade.merged("chunking", Chunking).language or "",

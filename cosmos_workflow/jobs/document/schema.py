@@ -12,6 +12,7 @@ from cosmos_workflow.checking.models import DEFAULT, MODELS
 from cosmos_workflow.errors import list_choices
 from cosmos_workflow.jobs.speech.chunks import MAX, MIN, TARGET, Limits
 from cosmos_workflow.jobs.speech.paragraphs import Paragraphs
+from cosmos_workflow.jobs.speech.subtitles import LINE
 
 MAX_CANDIDATES = 20
 MAX_RETRIES = 10
@@ -71,6 +72,14 @@ class Audio(Section):
     format: Literal["wav", "flac", "mp3"] = _field("wav, flac or mp3", "wav")
 
 
+class Subtitles(Section):
+    """What is written beside a final: SubRip, WebVTT or both, a cue for a sentence or a word, and columns of a line at most."""
+
+    format: Literal["srt", "vtt", "both"] = _field("srt, vtt or both", "srt")
+    by: Literal["sentence", "word"] = _field("sentence or word", "sentence")
+    line: int = _field("a whole number from 10 to 200", LINE, ge=10, le=200)
+
+
 class Candidates(Section):
     """How many takes are made of each piece, and which one is used: the one with the fewest faults, or the first."""
 
@@ -122,6 +131,7 @@ class Level(Section):
         "true, or a section with model, max_wer, retries and trim"
     )
     audio: Audio = _field("a section with pause, normalize and format", Audio())
+    subtitles: Subtitles = _field("a section with format, by and line", Subtitles())
 
 
 class TaskSection(Level):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cosmos_workflow.jobs.document.schema import Audio, BookSection, Candidates, Check
+from cosmos_workflow.jobs.document.schema import Audio, BookSection, Candidates, Check, Subtitles
 from cosmos_workflow.jobs.speech.chunks import Chunk
 
 MAX_ID = 100
@@ -57,6 +57,7 @@ class TaskConfig:
     chunks: tuple[Chunk, ...]
     candidates: Candidates = field(default_factory=Candidates)
     audio: Audio = field(default_factory=Audio)
+    subtitles: Subtitles = field(default_factory=Subtitles)
     joined: bool = True
     check: Check | None = None
     language: str = ""
@@ -91,7 +92,8 @@ class BookInfo:
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """A checked job file. `source` is its text, `path` where it lies (None for one that isn't saved), `files` what it names.
+    """A checked job file. `source` is its text, `path` where it lies (None for one that isn't saved), `files` what it names, each
+    with the stamp that it had before it was read (see `file_stamp`).
 
     `book` is None for a job that is no book.
     """
@@ -102,7 +104,7 @@ class JobFile:
     tasks: tuple[TaskConfig, ...]
     source: str
     path: Path | None = None
-    files: tuple[Path, ...] = ()
+    files: Mapping[Path, tuple[int, ...]] = field(default_factory=dict)
     book: BookInfo | None = None
 
     def task(self, key: str) -> TaskConfig | None:

@@ -9,8 +9,8 @@ import json
 import math
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,11 @@ from cosmos_workflow.checking.verdict import TimedWord
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.files import Disk
 from cosmos_workflow.ids import digest
-from cosmos_workflow.jobs.document.schema import Audio
+from cosmos_workflow.jobs.document.schema import Audio, Subtitles
 from cosmos_workflow.jobs.speech.chunks import Break
 from cosmos_workflow.jobs.speech.loudness import Leveling, Pieces, level, untouched
 from cosmos_workflow.jobs.speech.sound import common_shape, write
-from cosmos_workflow.jobs.speech.subtitles import subrip
+from cosmos_workflow.jobs.speech.subtitles import cues_of, subrip, webvtt
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +47,32 @@ class Piece:
 class Final:
     """A task's finished sound. `state` tells which pieces and settings it was made of; `starts` when each piece begins.
 
-    `note` is empty, or says in a sentence what a listener should know (it is quieter than asked for).
+    `written` says which subtitles lie beside it; `note` is empty, or says in a sentence what a listener should know (it is
+    quieter than asked for). `timed` says whether the times of words in it were measured.
     """
 
     number: int
     path: Path
-    subtitles: Path
+    written: Subtitles
     seconds: float
     state: str
     starts: tuple[float, ...]
     runs: tuple[str, ...]
     note: str
     created_at: float
+    timed: bool = False
+
+    @property
+    def subtitles(self) -> Path:
+        """Its subtitles; those in SubRip, where there are two."""
+        return self.path.with_suffix(f".{_suffixes(self.written)[0]}")
 
     @property
     def files(self) -> dict[str, Path]:
-        """Its sound, and its subtitles unless somebody deleted them, by their keys."""
+        """Its sound, and its subtitles unless somebody deleted them, by their keys: "vtt" is the second of two."""
         files = {"audio": self.path, "subtitles": self.subtitles}
+        if self.written.format == "both":
+            files["vtt"] = self.path.with_suffix(".vtt")
         return {key: path for key, path in files.items() if path.is_file()}
 
 
@@ -90,8 +99,16 @@ def pauses_of(pieces: Sequence[Piece], audio: Audio) -> list[float]:
     return [silence if piece.pause is None else piece.pause for piece, silence in zip(pieces, usual, strict=True)]
 
 
-def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, disk: Disk | None = None) -> Final:
-    """Put the pieces together as the next final of `folder`, named after `name`.
+def assemble(
+    pieces: Sequence[Piece],
+    audio: Audio,
+    folder: Path,
+    name: str,
+    disk: Disk | None = None,
+    subtitles: Subtitles | None = None,
+    note: str = "",
+) -> Final:
+    """Put the pieces together as the next final of `folder`, named after `name`; `note` is what a listener should know of them.
 
     Raises InputError where a piece can't be read, UnavailableError where the disk is full; nothing half done stays then.
     """
@@ -111,20 +128,21 @@ def assemble(pieces: Sequence[Piece], audio: Audio, folder: Path, name: str, dis
         frames = write(temporary, sounds.sound(leveling, spans), shape, audio.format)
     starts = [start / shape.rate for start, _ in spans]
     stops = [end / shape.rate for _, end in spans]
-    spoken = list(zip((piece.text for piece in pieces), starts, stops, strict=True))
-    disk.write(folder / f"{stem}.srt", subrip(spoken, [piece.words for piece in pieces]).encode())
     final = Final(
         number=number,
         path=folder / f"{stem}.{audio.format}",
-        subtitles=folder / f"{stem}.srt",
+        written=subtitles or Subtitles(),
         seconds=round(frames / shape.rate, 4),
         state=final_state(pieces, audio),
         starts=tuple(round(start, 6) for start in starts),
         runs=tuple(piece.run_id for piece in pieces),
-        note=leveling.note,
+        note=" ".join(part for part in (note, leveling.note) if part),
         created_at=time.time(),
+        timed=any(piece.words for piece in pieces),
     )
-    disk.write(folder / f"{stem}.json", _describe(final, pieces, stops, audio, leveling).encode())
+    content = _describe(final, pieces, stops, audio, leveling)
+    _write_subtitles(final, content, disk)
+    disk.write(folder / f"{stem}.json", _json(content))
     return final
 
 
@@ -133,17 +151,42 @@ def finals(folder: Path) -> list[Final]:
     return sorted((final for final in _numbered(folder) if final.path.is_file()), key=lambda final: final.number)
 
 
-def restore_subtitles(final: Final, disk: Disk | None = None) -> None:
-    """Write the subtitles of a final again where somebody deleted them; its description says what is heard when."""
-    if final.subtitles.is_file():
+def refresh_subtitles(final: Final, pieces: Sequence[Piece], subtitles: Subtitles, disk: Disk | None = None) -> None:
+    """Write the subtitles of a final again where somebody deleted them, where words of its pieces were heard since, or where
+    others are asked for now; its description says what is heard when."""
+    disk, place = disk or Disk(), final.path.with_suffix(".json")
+    content = _content(place)
+    told = content["pieces"]
+    words = [[list(word) for word in piece.words] or row.get("words", []) for piece, row in zip(pieces, told, strict=True)]
+    asked = subtitles.model_dump(mode="json")
+    written = final.written.model_dump(mode="json")
+    if words == [row.get("words", []) for row in told] and asked == written:
+        if not all(final.path.with_suffix(f".{suffix}").is_file() for suffix in _suffixes(subtitles)):
+            _write_subtitles(final, content, disk)
         return
-    told = _content(final.path.with_suffix(".json"))["pieces"]
+    content["subtitles"] = asked
+    content["pieces"] = [{**row, **({"words": heard} if heard else {})} for row, heard in zip(told, words, strict=True)]
+    _write_subtitles(replace(final, written=subtitles), content, disk)
+    disk.write(place, _json(content))
+    for suffix in set(_suffixes(final.written)) - set(_suffixes(subtitles)):
+        final.path.with_suffix(f".{suffix}").unlink(missing_ok=True)
+
+
+def _suffixes(subtitles: Subtitles) -> tuple[str, ...]:
+    return ("srt", "vtt") if subtitles.format == "both" else (subtitles.format,)
+
+
+def _write_subtitles(final: Final, content: Mapping[str, Any], disk: Disk) -> None:
+    told = content["pieces"]
     begun = [float(piece["start"]) for piece in told]
     # A final of an earlier release doesn't say when a piece ends.
     ends = [float(piece.get("end", until)) for piece, until in zip(told, [*begun[1:], final.seconds], strict=True)]
     spoken = zip((str(piece["text"]) for piece in told), begun, ends, strict=True)
     words = [[(str(word), float(first), float(last)) for word, first, last in piece.get("words", ())] for piece in told]
-    (disk or Disk()).write(final.subtitles, subrip(spoken, words).encode())
+    cues = cues_of(spoken, words, final.written.by, final.written.line)
+    for suffix in _suffixes(final.written):
+        text = subrip(cues) if suffix == "srt" else webvtt(cues)
+        disk.write(final.path.with_suffix(f".{suffix}"), text.encode())
 
 
 def _numbered(folder: Path) -> list[Final]:
@@ -158,13 +201,14 @@ def _read(path: Path) -> Final | None:
         return Final(
             number=int(content["number"]),
             path=path.with_name(str(content["file"])),
-            subtitles=path.with_suffix(".srt"),
+            written=Subtitles.model_validate(content.get("subtitles", {})),
             seconds=float(content["seconds"]),
             state=str(content["state"]),
             starts=tuple(piece["start"] for piece in content["pieces"]),
             runs=tuple(piece["run"] for piece in content["pieces"]),
             note=str(content["note"]),
             created_at=float(content["created_at"]),
+            timed=any(piece.get("words") for piece in content["pieces"]),
         )
     except OSError as error:
         raise WorkflowError(f"{path.parent.name}/{path.name} can't be read: {error.strerror}.") from error
@@ -176,8 +220,12 @@ def _content(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _describe(final: Final, pieces: Sequence[Piece], ends: Sequence[float], audio: Audio, leveling: Leveling) -> str:
-    content: dict[str, Any] = {
+def _json(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False, indent=1).encode()
+
+
+def _describe(final: Final, pieces: Sequence[Piece], ends: Sequence[float], audio: Audio, leveling: Leveling) -> dict[str, Any]:
+    return {
         "number": final.number,
         "file": final.path.name,
         "seconds": final.seconds,
@@ -186,6 +234,7 @@ def _describe(final: Final, pieces: Sequence[Piece], ends: Sequence[float], audi
         "note": final.note,
         "peaks_limited": leveling.ceiling is not None,
         "audio": audio.model_dump(mode="json"),
+        "subtitles": final.written.model_dump(mode="json"),
         "pieces": [
             {
                 "run": piece.run_id,
@@ -200,4 +249,3 @@ def _describe(final: Final, pieces: Sequence[Piece], ends: Sequence[float], audi
             for piece, start, end, gain in zip(pieces, final.starts, ends, leveling.gains, strict=True)
         ],
     }
-    return json.dumps(content, ensure_ascii=False, indent=1)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from cosmos_workflow.checking.records import Verdicts, verdict_key
+from cosmos_workflow.checking.records import FILE, Verdicts, verdict_key
 from cosmos_workflow.checking.verdict import Fault, Verdict, without_tail
 from cosmos_workflow.checking.worker import CheckTask
 from cosmos_workflow.engines.registry import known_engine
+from cosmos_workflow.files import file_stamp
 from cosmos_workflow.jobs.document.tasks import TaskConfig
 from cosmos_workflow.jobs.speech.subtitles import readable
 from cosmos_workflow.store.records import RunRecord
@@ -43,25 +44,23 @@ class Hearings:
         found = self._kept(task, run) if task.check and task.check.trim else None
         return without_tail(found)[1] if found else None
 
+    def stamp(self, run: RunRecord) -> tuple[int, ...]:
+        """Another value once something was heard of a run's takes, by whatever program."""
+        return file_stamp(self._store.runs.folder(run.id) / FILE)
+
     def keep(self, task: TaskConfig, run: RunRecord, verdict: Verdict) -> None:
         """Remember what was heard."""
         self._verdicts.put(*self._place(task, run), verdict)
 
     def question(self, task: TaskConfig, run: RunRecord, path: Path) -> CheckTask:
-        """A take as a recogniser is asked about it: its words as they are written, and as they were spoken."""
-        written, spoken = readable(run.prompt_text), readable(str(run.metadata.get("spoken", "")))
-        said = (written, spoken) if spoken and spoken != written else (written,)
-        language = task.language or known_engine(run.engine).language(run.params)
-        return CheckTask(path, run.prompt_text, said, language, task.check.model if task.check else "")
+        """A take as a recogniser is asked about it."""
+        return question_about(run, path, task.check.model if task.check else "", task.language)
 
     def _kept(self, task: TaskConfig, run: RunRecord) -> Verdict | None:
         return self._verdicts.get(*self._place(task, run)) if task.check else None
 
     def _place(self, task: TaskConfig, run: RunRecord) -> tuple[Path, str]:
-        """The folder and the key under which what was heard of a take is kept."""
-        asked = self.question(task, run, Path())
-        key = verdict_key(_sound_of(run), asked.text, asked.said, asked.language, asked.model)
-        return self._store.runs.folder(run.id), key
+        return place_of(self._store, run, self.question(task, run, Path()))
 
     def _by_sound(self, run: RunRecord, path: Path) -> Verdict:
         from cosmos_workflow.checking.judge import judge_sound
@@ -72,6 +71,19 @@ class Hearings:
             found = judge_sound(path, run.prompt_text)
             self._verdicts.put(folder, key, found)
         return found
+
+
+def question_about(run: RunRecord, path: Path, model: str, language: str = "") -> CheckTask:
+    """A run's sound as a recogniser is asked about it: its words as they are written, and as they were spoken; by default in the
+    language of its params."""
+    written, spoken = readable(run.prompt_text), readable(str(run.metadata.get("spoken", "")))
+    said = (written, spoken) if spoken and spoken != written else (written,)
+    return CheckTask(path, run.prompt_text, said, language or known_engine(run.engine).language(run.params), model)
+
+
+def place_of(store: Store, run: RunRecord, asked: CheckTask) -> tuple[Path, str]:
+    """The folder and the key under which the answer to a question about a run is kept."""
+    return store.runs.folder(run.id), verdict_key(_sound_of(run), asked.text, asked.said, asked.language, asked.model)
 
 
 def best(verdicts: Sequence[Verdict], most: float | None = None) -> int:

@@ -1,12 +1,14 @@
-"""Subtitles of spoken pieces: SubRip cues that a person can read while listening."""
+"""Subtitles of spoken pieces, SubRip and WebVTT: cues that a person can read while listening."""
 
 from __future__ import annotations
 
 import html
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import Literal
 
 from cosmos_workflow.checking.verdict import TimedWord
 from cosmos_workflow.engines.speech_text.marks import without_marks
@@ -28,18 +30,36 @@ _PART = re.compile(r"\S+\s*")
 _ENDING = re.compile(r"[.!?\u2026\u3002\uff01\uff1f][\"'\u201d\u2019\u00bb)\]]*\s*$")
 
 
-def subrip(spans: Iterable[tuple[str, float, float]], words: Sequence[Sequence[TimedWord]] = ()) -> str:
-    """SubRip text from pieces as (text, start, end) in seconds.
+By = Literal["sentence", "word"]
+Cue = tuple[str, float, float]
+"""What is shown, and from which second to which."""
 
-    A piece that is too long for one cue is shared out over several: each stands from its first word to its last where `words`
-    has their times, piece by piece, counted from the piece's start; else it has the time that its share of the letters takes.
+
+def cues_of(spans: Iterable[Cue], words: Sequence[Sequence[TimedWord]] = (), by: By = "sentence", line: int = LINE) -> list[Cue]:
+    """Cues of pieces, which are given as (text, start, end) in seconds, with lines of at most `line` columns.
+
+    By sentence, a piece that is too long for one cue is shared out over several; by word, each word is one. A word stands where
+    it was heard, where `words` has its time, piece by piece, counted from the piece's start; what wasn't heard has the time
+    between its neighbours that its share of the letters takes.
     """
     timed = list(spans)
     heard = words or [()] * len(timed)
-    cues = [cue for (text, start, end), known in zip(timed, heard, strict=True) for cue in _cues(text, start, end, known)]
+    return [
+        cue for (text, start, end), known in zip(timed, heard, strict=True) for cue in _cues(text, start, end, known, by, line)
+    ]
+
+
+def subrip(cues: Iterable[Cue]) -> str:
+    """Cues as SubRip."""
     return "\n".join(
-        f"{number}\n{_clock(start)} --> {_clock(end)}\n{text}\n" for number, (text, start, end) in enumerate(cues, 1)
+        f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{text}\n" for number, (text, start, end) in enumerate(cues, 1)
     )
+
+
+def webvtt(cues: Iterable[Cue]) -> str:
+    """Cues as WebVTT, which browsers show."""
+    blocks = (f"{_clock(start, '.')} --> {_clock(end, '.')}\n{html.escape(text, quote=False)}\n" for text, start, end in cues)
+    return "\n".join(["WEBVTT\n", *blocks])
 
 
 def readable(text: str) -> str:
@@ -50,44 +70,65 @@ def readable(text: str) -> str:
     return " ".join(plain.split())
 
 
-def _cues(text: str, start: float, end: float, words: Sequence[TimedWord]) -> Iterator[tuple[str, float, float]]:
+def _cues(text: str, start: float, end: float, words: Sequence[TimedWord], by: By, line: int) -> Iterator[Cue]:
+    import numpy as np
+
     said = readable(text)
     if not said:
         return
-    seconds = (end - start) / _width(said)
-    most = min(LINES * LINE, max(1, int(LONGEST / seconds))) if seconds > 0 else LINES * LINE
-    begun, place, shown = start, 0, start
-    measured = _placed(said, words)
-    for part in _shares(said, most):
-        until = begun + seconds * _width(part)
-        inside = [(first, last) for at, first, last in measured if place <= at < place + len(part)]
-        first, last = (start + inside[0][0], start + inside[-1][1]) if inside else (begun, until)
-        # Cues follow one another, whatever was heard.
-        first = max(shown, min(first, end))
-        last = max(first + _SHORTEST, min(last, end))
-        yield "\n".join(_lines(part.strip())), first, min(last, first + LONGEST)
-        begun, place, shown = until, place + len(part), min(last, first + LONGEST)
+    columns = list(itertools.accumulate(map(_columns, said), initial=0))
+    seconds = (end - start) / columns[-1]
+    most = min(LINES * line, max(1, int(LONGEST / seconds))) if seconds > 0 else LINES * line
+    places, times = _heard_at(said, words, end - start)
+    place, shown = 0, start
+    for part in _words(said, line) if by == "word" else _shares(said, most, line):
+        # Where words were heard, the silence behind them belongs to none.
+        last_letter = place + len(part.rstrip() if words else part)
+        at = [columns[index] for index in (place, last_letter)]
+        begun, ended = np.interp(at, [columns[index] for index in places], times)
+        first = max(shown, min(start + float(begun), end))
+        last = min(max(first + _SHORTEST, min(start + float(ended), end)), first + LONGEST)
+        yield "\n".join(_lines(part.strip(), line)), first, last
+        place, shown = place + len(part), last
 
 
-def _placed(said: str, words: Sequence[TimedWord]) -> list[tuple[int, float, float]]:
+def _heard_at(said: str, words: Sequence[TimedWord], seconds: float) -> tuple[list[int], list[float]]:
+    """Places in what is said, and when they are heard: both ends, and those of each word with the marks around it."""
+    places, times = [0], [0.0]
+    for place, word, first, last in _placed(said, words):
+        left, right = place, place + len(word)
+        while left > places[-1] and not said[left - 1].isspace() and not said[left - 1].isalnum():
+            left -= 1
+        while right < len(said) and not said[right].isspace() and not said[right].isalnum():
+            right += 1
+        begun = min(max(first, times[-1]), seconds)
+        places += [left, right]
+        times += [begun, min(max(last, begun), seconds)]
+    if places[-1] < len(said):
+        places.append(len(said))
+        times.append(seconds)
+    return places, times
+
+
+def _placed(said: str, words: Sequence[TimedWord]) -> list[tuple[int, str, float, float]]:
     """Words with their place in what is said; one that isn't found there, in this order, is left out."""
-    found: list[tuple[int, float, float]] = []
+    found: list[tuple[int, str, float, float]] = []
     at = 0
     for word, first, last in words:
         place = said.find(word, at)
         if place >= 0:
-            found.append((place, first, last))
+            found.append((place, word, first, last))
             at = place + len(word)
     return found
 
 
-def _shares(text: str, most: int) -> Iterator[str]:
+def _shares(text: str, most: int, line: int) -> Iterator[str]:
     """The text in parts of at most `most` columns, nearly equal, which end with a sentence where that leaves no scrap."""
     width = _width(text)
     most = min(most, width // -(-width // most) + _UNEVEN)
     share = ""
-    for word in _words(text, min(most, LINE)):
-        fits = _width(share + word.rstrip()) <= most and len(_lines(share + word)) <= LINES
+    for word in _words(text, min(most, line)):
+        fits = _width(share + word.rstrip()) <= most and len(_lines(share + word, line)) <= LINES
         if share and (not fits or (_ENDING.search(share) and _width(share) >= most / 2)):
             yield share
             share = ""
@@ -95,10 +136,10 @@ def _shares(text: str, most: int) -> Iterator[str]:
     yield share
 
 
-def _lines(text: str) -> list[str]:
+def _lines(text: str, most: int) -> list[str]:
     lines = [""]
-    for word in _words(text, LINE):
-        if lines[-1] and _width(lines[-1] + word.rstrip()) > LINE:
+    for word in _words(text, most):
+        if lines[-1] and _width(lines[-1] + word.rstrip()) > most:
             lines.append("")
         lines[-1] += word
     return [line.strip() for line in lines]
@@ -126,7 +167,7 @@ def _columns(letter: str) -> int:
     return 2 if unicodedata.east_asian_width(letter) in ("W", "F") else 1
 
 
-def _clock(seconds: float) -> str:
+def _clock(seconds: float, point: str) -> str:
     milliseconds = round(seconds * 1000)
     minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d},{rest % 1000:03d}"
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}{point}{rest % 1000:03d}"

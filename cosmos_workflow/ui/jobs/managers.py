@@ -7,18 +7,21 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.jobs.heard_items import HeardItems
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.store import JobStore
 
 
 class JobManagers:
-    """Managers by owner; every method may be called from any thread."""
+    """Managers by owner; every method may be called from any thread. `heard` has what queues make heard back."""
 
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
         self._lock = threading.Lock()
         self._managers: dict[str, JobManager] = {}
+        self.heard = HeardItems(operations.store)
+        operations.on_made = self.heard.take
 
     def of(self, owner: str) -> JobManager:
         """An owner's manager."""
@@ -35,6 +38,7 @@ class JobManagers:
 
     def close(self) -> None:
         """Stop what runs after its batch; run mode that is on now is on again at the next start."""
+        self.heard.close()
         with self._lock:
             managers = list(self._managers.values())
         if managers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -10,15 +11,18 @@ from urllib.parse import quote
 from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.jobs.manager import JobEntry, JobsSnapshot
 from cosmos_workflow.jobs.plan import CheckedJob
+from cosmos_workflow.jobs.reports import TaskReport
 from cosmos_workflow.jobs.speech.assembly import Final
-from cosmos_workflow.jobs.state import TaskReport, TaskStatus, status_label
+from cosmos_workflow.jobs.status import TaskStatus, status_label
 from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.store.waveforms import Waveform
 from cosmos_workflow.ui import markup
+from cosmos_workflow.ui.heard import fault_list, marked_text, score_text, transcript
 from cosmos_workflow.ui.jobs import view
-from cosmos_workflow.ui.jobs.heard import fault_words, marked_text, transcript
 from cosmos_workflow.ui.markup import Row
 from cosmos_workflow.ui.page_view import Window
 from cosmos_workflow.ui.text import clock, count, engine_title, precise_seconds, shorten_text
+from cosmos_workflow.ui.waveform import waveform
 
 TONES: Mapping[TaskStatus, str] = {
     TaskStatus.NEW: "queued",
@@ -28,6 +32,17 @@ TONES: Mapping[TaskStatus, str] = {
     TaskStatus.FAILED: "failed",
 }
 SHOWN_BATCHES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A take as its card shows it: what is known of it, and how it looks; None for what isn't sound."""
+
+    run: RunRecord
+    verdict: Verdict | None
+    waveform: Waveform | None
+
+
 EMPTY = "There is no job yet. Make one from a template, or upload a YAML file."
 
 
@@ -147,12 +162,12 @@ def finals(report: TaskReport) -> dict[str, Any]:
 
 
 def _final(report: TaskReport, final: Final, newest: bool) -> Row:
-    source = escape(final_url(report.task.id, final, "sound"))
+    source = escape(markup.final_url(report.task.id, final, "sound"))
     label = escape(f"Final {final.number} of {shorten_text(report.task.title, 60)}")
     note = f'<p class="cw-sub">{escape(final.note)}</p>' if final.note else ""
     word = "Final" if newest else "Earlier final"
     facts = f"{clock(final.created_at)} · {precise_seconds(final.seconds)} · {count(len(final.runs), 'piece')}"
-    subtitles = escape(final_url(report.task.id, final, "subtitles"))
+    subtitles = escape(markup.final_url(report.task.id, final, "subtitles"))
     beside = (
         f'<a class="cw-download" href="{subtitles}&download=1" download>{escape(final.subtitles.name)}</a>'
         if "subtitles" in final.files
@@ -167,7 +182,7 @@ def _final(report: TaskReport, final: Final, newest: bool) -> Row:
     return {"id": str(final.number), "html": html}
 
 
-def piece_card(report: TaskReport, index: int, takes: Sequence[tuple[RunRecord, Verdict | None]], by_hand: bool) -> Row:
+def piece_card(report: TaskReport, index: int, takes: Sequence[Heard], by_hand: bool) -> Row:
     """A piece with its text, the take that is used, and the others with their scores."""
     piece, used = report.pieces[index], report.chosen[index]
     chunk = piece.chunk
@@ -176,16 +191,18 @@ def piece_card(report: TaskReport, index: int, takes: Sequence[tuple[RunRecord, 
     head = markup.card_head(escape(name), f'<span class="cw-chip cw-{tone}">{word}</span>')
     error = "" if used else markup.error_line(piece.error)
     several = len(takes) > 1
-    heard = "".join(_take(run, score, bool(used and run.id == used.id), several) for run, score in takes)
-    actions = '<button type="button" data-action="again" title="Make one more take">Make again</button>'
-    if by_hand:
-        actions += '<button type="button" data-action="auto" title="Let the scores decide again">Use the best</button>'
+    heard = "".join(_take(take, bool(used and take.run.id == used.id), several) for take in takes)
+    actions = ""
     if used and index in report.listen:
         title = "It is good as it is: don't ask for an ear again"
         actions += f'<button type="button" data-action="use" data-value="{escape(used.id)}" title="{title}">Accept</button>'
-    verdict = next((verdict for run, verdict in takes if used and run.id == used.id), None)
+    actions += '<button type="button" data-action="again" title="Make one more take">Make again</button>'
+    if by_hand:
+        actions += '<button type="button" data-action="auto" title="Let the scores decide again">Use the best</button>'
+    actions += f'<button type="button" data-edit="{escape(chunk.text)}" title="Change what is said">Edit the text</button>'
+    verdict = next((take.verdict for take in takes if used and take.run.id == used.id), None)
     html = (
-        f'{head}<p class="cw-piece-text">{marked_text(chunk.text, verdict)}</p>{transcript(verdict)}{error}'
+        f"{head}{marked_text(chunk.text, verdict, f'Text of piece {index + 1}')}{transcript(verdict)}{error}"
         f'<div class="cw-takes">{heard}</div>'
         f'<div class="cw-actions">{actions}</div>'
     )
@@ -203,13 +220,13 @@ def _piece_state(report: TaskReport, index: int) -> tuple[str, str]:
     return ("failed", "failed") if piece.failed else ("missing", "queued")
 
 
-def _take(run: RunRecord, score: Verdict | None, used: bool, several: bool) -> str:
+def _take(take: Heard, used: bool, several: bool) -> str:
+    run, verdict = take.run, take.verdict
     words = []
     if several and "seed" in run.params:
         words.append(f"seed {run.params['seed']}")
-    if score is not None:
-        words.append(f"score {score.value:.2f}")
-        words += fault_words(score)
+    if verdict is not None:
+        words.append(score_text(verdict))
     button = ""
     if several:
         button = (
@@ -219,14 +236,13 @@ def _take(run: RunRecord, score: Verdict | None, used: bool, several: bool) -> s
         )
     note = markup.sub(" · ".join(words)) if words else ""
     kind = "cw-take cw-used" if used else "cw-take"
-    return f'<div class="{kind}">{markup.player(run)}<div class="cw-take-words">{note}{button}</div></div>'
+    faults = verdict.faults if verdict else ()
+    return (
+        f'<div class="{kind}">{waveform(take.waveform, faults)}{markup.player(run)}{fault_list(faults)}'
+        f'<div class="cw-take-words">{note}{button}</div></div>'
+    )
 
 
 def job_url(job_id: str) -> str:
     """Where a job's file is served."""
     return f"job-files/{quote(job_id)}"
-
-
-def final_url(task_id: str, final: Final, kind: str) -> str:
-    """Where a final is served; a job of the same name that is made later has others."""
-    return f"job-files/{quote(task_id)}/{final.number}/{kind}?made={final.created_at:.3f}"

@@ -20,12 +20,13 @@ class JobsTabState:
     """What one open page looks at in this tab.
 
     `is_open` tells whether the tab is, `bases` has the texts of the files as they were sent to the page, by job, and
-    `switched` counts the clicks on the switch of run mode.
+    `switched` counts the clicks on the switch of run mode. `listening` is whether only pieces to listen to are shown.
     """
 
     is_open: bool = False
     job_id: str = ""
     task_id: str = ""
+    listening: bool = False
     bases: dict[str, str] = field(default_factory=dict)
     switched: int = 0
 

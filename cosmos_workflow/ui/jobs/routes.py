@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from fastapi import APIRouter, HTTPException, Request
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, JSONResponse
 
 from cosmos_workflow.errors import InputError
+from cosmos_workflow.jobs.speech.along import read_along
+from cosmos_workflow.jobs.speech.assembly import Final
 from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.media import reader_of, send
 
@@ -24,15 +26,28 @@ def router(managers: JobManagers) -> APIRouter:
             raise HTTPException(404, "There is no such job.")
         return send(stored.path, stored.path.name, True, fixed=False)
 
-    @routes.api_route("/job-files/{job_id}/{key}/{number}/{kind}", methods=["GET", "HEAD"])
-    def final(
-        job_id: str, key: str, number: int, kind: Literal["sound", "subtitles"], request: Request, download: bool = False
-    ) -> FileResponse:
+    def find(job_id: str, key: str, number: int, request: Request) -> Final | None:
         try:
             made = managers.of(reader_of(request)).finals(f"{job_id}/{key}")
         except InputError as error:
             raise HTTPException(404, "There is no such task.") from error
-        found = next((one for one in made if one.number == number), None)
+        return next((one for one in made if one.number == number), None)
+
+    @routes.get("/job-files/{job_id}/{key}/{number}/words")
+    def words(job_id: str, key: str, number: int, request: Request) -> JSONResponse:
+        found = find(job_id, key, number, request)
+        if found is None:
+            raise HTTPException(404, "There is no such final.")
+        try:
+            return JSONResponse(read_along(found), headers={"Cache-Control": "private, no-cache"})
+        except InputError as error:
+            raise HTTPException(404, str(error)) from error
+
+    @routes.api_route("/job-files/{job_id}/{key}/{number}/{kind}", methods=["GET", "HEAD"])
+    def final(
+        job_id: str, key: str, number: int, kind: Literal["sound", "subtitles"], request: Request, download: bool = False
+    ) -> FileResponse:
+        found = find(job_id, key, number, request)
         path = (found.path if kind == "sound" else found.subtitles) if found else None
         if path is None or not path.is_file():
             raise HTTPException(404, "There is no such file.")

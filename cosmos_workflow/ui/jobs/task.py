@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import gradio as gr
 
+from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.state import TaskReport
+from cosmos_workflow.jobs.takes import PieceState
+from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import components
 from cosmos_workflow.ui.components import Pager
 from cosmos_workflow.ui.jobs import markup as jobs_markup
 from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.jobs.part import JobsPart, JobsTabState
+from cosmos_workflow.ui.markup import main_output
 from cosmos_workflow.ui.page import Page, toast
 from cosmos_workflow.ui.page_view import PageState, PageView
 
@@ -32,8 +36,12 @@ class JobTask(JobsPart):
         with gr.Column(visible=False, elem_id="task-panel") as self.group:
             self.heading = gr.HTML(elem_id="task-heading", apply_default_css=False)
             self.finals = components.cards("task-finals")
-            gr.HTML("<h2>Pieces</h2>", apply_default_css=False)
-            self.pieces = components.cards(PIECES, ("again", "use", "auto"))
+            with gr.Row(elem_id="pieces-head"):
+                gr.HTML("<h2>Pieces</h2>", apply_default_css=False)
+                self.listening = gr.Checkbox(
+                    False, label="To listen to", elem_id="to-listen-to", container=False, scale=0, min_width=150
+                )
+            self.pieces = components.cards(PIECES, ("again", "use", "auto", "edit"))
             self.pager = Pager(page, PIECES, SHOWN_AT_ONCE)
             with gr.Row(elem_classes="cw-buttons"):
                 close = gr.Button("Close task", size="sm", elem_id="close-task")
@@ -41,18 +49,29 @@ class JobTask(JobsPart):
             (self.pieces.again, self.make_again),
             (self.pieces.use, self.use),
             (self.pieces.auto, self.use_best),
+            (self.pieces.edit, self.edit),
             (close.click, self.leave),
         ):
             page.on(event, handler, [page.state], None, refresh=True)
+        page.on(self.listening.input, self.listen, [self.listening, page.state], None, refresh=True)
+        page.follow(self.listening, self._listening_key, lambda now: self._listening(*self._listening_key(now)))
         page.show(self.group, lambda now: self._report(now) is not None)
         page.follow(self.heading, self._of_report(jobs_markup.task_heading, ""))
         page.follow(self.finals, self._of_report(_finals_key, ()), self._of_report(jobs_markup.finals, {"rows": []}))
         page.follow(self.pieces, self._pieces_key, self._pieces)
-        self.pager.follow(self._of_report(lambda report: len(report.pieces), 0))
+        self.pager.follow(lambda now: len(self._places(now)))
 
     def open(self, state: PageState, task_id: str) -> None:
         """Show a task from its first piece on; an empty id hides the panel."""
-        state.of(JobsTabState).task_id = task_id
+        looked_at = state.of(JobsTabState)
+        if looked_at.task_id != task_id:
+            looked_at.listening = False
+        looked_at.task_id = task_id
+        self.pager.turn(state, 0)
+
+    def listen(self, only: bool, state: PageState) -> None:
+        """Show only the pieces that a person should listen to, or all."""
+        state.of(JobsTabState).listening = only
         self.pager.turn(state, 0)
 
     def make_again(self, state: PageState, event: gr.EventData, request: gr.Request) -> None:
@@ -68,6 +87,12 @@ class JobTask(JobsPart):
     def use_best(self, state: PageState, event: gr.EventData, request: gr.Request) -> None:
         """Let the scores decide about a piece again."""
         self._choose(state, event, request, "")
+
+    def edit(self, state: PageState, event: gr.EventData, request: gr.Request) -> None:
+        """Have another text said in a piece."""
+        job_id, key, piece = self._piece(state, event)
+        self.manager(request).edit_piece(job_id, key, piece, components.clicked(event)[1])
+        toast(f"Piece {piece + 1} has another text, and is made.")
 
     def leave(self, state: PageState) -> None:
         """Hide the panel."""
@@ -100,31 +125,54 @@ class JobTask(JobsPart):
 
         return of
 
-    def _pieces_key(self, now: PageView) -> tuple[Any, ...]:
+    def _places(self, now: PageView) -> Sequence[int]:
+        """The places of the pieces that are looked at, on whatever page."""
         report = self._report(now)
         if report is None:
             return ()
-        window = self.pager.window(now.state, len(report.pieces))
-        shown = zip(report.pieces[window.rows], report.chosen[window.rows], strict=True)
+        return report.listen if now.state.of(JobsTabState).listening else range(len(report.pieces))
+
+    def _listening_key(self, now: PageView) -> tuple[bool, bool, int]:
+        report, on = self._report(now), now.state.of(JobsTabState).listening
+        return on, on or bool(report and report.task.check), len(report.listen) if report else 0
+
+    @staticmethod
+    def _listening(on: bool, shown: bool, number: int) -> Any:
+        return gr.Checkbox(on, label=f"To listen to ({number:,})", visible=shown)
+
+    def _pieces_key(self, now: PageView) -> tuple[Any, ...]:
+        report, places = self._report(now), self._places(now)
+        if report is None:
+            return ()
+        window = self.pager.window(now.state, len(places))
+        shown = tuple(places[window.rows])
+        pieces = tuple(_shown_of(report.pieces[place], report.chosen[place]) for place in shown)
         choices = tuple(self.managers.of(now.owner).choices(report.task.id).items())
         heard = report.listen, report.unheard
-        return report.task.id, window, tuple(_shown_of(piece, run and run.id) for piece, run in shown), choices, heard
+        return report.task.id, window, shown, pieces, choices, heard
 
     def _pieces(self, now: PageView) -> dict[str, Any]:
-        report = self._report(now)
+        report, places = self._report(now), self._places(now)
         if report is None:
             return {"rows": []}
-        window = self.pager.window(now.state, len(report.pieces))
-        takes = self.managers.of(now.owner).takes(report, window.first, SHOWN_AT_ONCE)
-        rows = [jobs_markup.piece_card(report, place, of.runs, of.by_hand) for place, of in enumerate(takes, window.first)]
-        return {"rows": rows, "empty": "", "page": window.text}
+        window = self.pager.window(now.state, len(places))
+        shown = places[window.rows]
+        found = zip(shown, self.managers.of(now.owner).takes(report, shown), strict=True)
+        rows = [
+            jobs_markup.piece_card(report, place, [self._heard(*take) for take in of.runs], of.by_hand) for place, of in found
+        ]
+        return {"rows": rows, "empty": "No piece needs to be listened to.", "page": window.text, "subject": report.task.id}
+
+    def _heard(self, run: RunRecord, verdict: Verdict | None) -> jobs_markup.Heard:
+        key, medium = main_output(run)
+        return jobs_markup.Heard(run, verdict, self.page.store.waveforms.of(run, key) if medium == "audio" else None)
 
 
 def _finals_key(report: TaskReport) -> tuple[Any, ...]:
     return report.task.id, tuple(final.created_at for final in report.finals)
 
 
-def _shown_of(piece: Any, run_id: str | None) -> tuple[Any, ...]:
+def _shown_of(piece: PieceState, run: RunRecord | None) -> tuple[Any, ...]:
     """What of a piece is shown: not how far a running take is, which would draw its players anew each second."""
     takes = tuple((take.made and take.made.id, take.running, take.failed) for take in piece.takes)
-    return piece.digest, piece.chunk.text, takes, run_id
+    return piece.digest, piece.chunk.text, takes, run and run.id

@@ -101,7 +101,7 @@ def inputs_text(report: TaskReport) -> str:
 def task_note(report: TaskReport) -> str:
     """What a person should know of a task beside its status: while it runs, not what is still missing."""
     if report.status in (TaskStatus.NEW, TaskStatus.COMPLETED):
-        return report.waits
+        return report.waits or (f"{count(len(report.listen), 'piece')} to listen to" if report.listen else "")
     return report.message.partition("; missing")[0] if report.status is TaskStatus.RUNNING else report.message
 
 

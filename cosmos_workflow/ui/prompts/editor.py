@@ -60,10 +60,6 @@ class PromptEditor:
         prompt = self._page.store.prompts.get(components.clicked_id(event), owner_of(request))
         return self._shown("Edit prompt", prompt, self._names(owner_of(request)))
 
-    def open_text(self, text: str, inputs: dict[str, str], owner: str) -> list[Any]:
-        """A new prompt that begins with this text and these files."""
-        return self._shown("New prompt", Prompt(text, inputs, id=""), self._names(owner))
-
     def save(self, prompt_id: str, name: str, text: str, attached: dict[str, str], request: gr.Request) -> Any:
         """Save the prompt; returns the hidden form. What is selected stays as it is."""
         owner = owner_of(request)

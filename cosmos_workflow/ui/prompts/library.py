@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.ui import components
 from cosmos_workflow.ui.components import Pager, Question
@@ -52,6 +53,8 @@ class Library:
         self.editor = PromptEditor(page)
         self.table = components.table(TABLE)
         self.pager = Pager(page, TABLE, drawn=self.table)
+        self.selection = gr.JSON([], visible=False)
+        self.chosen = [self.selection, self.search, self.kind]
         self._wire()
 
     def show(self, state: PageState, search: str, kind: str, request: gr.Request) -> dict[str, Any]:
@@ -103,10 +106,28 @@ class Library:
         """The ids of everything that matches, on all pages."""
         return [prompt.id for prompt in matching_prompts(self._store, owner_of(request), search, kind)]
 
+    def choose(self, wanted: Prompt, owner: str) -> list[Any]:
+        """Values for `chosen` with the library's prompt of this text and these inputs, added where it isn't there any more, and
+        with nothing looked for that would hide it."""
+        known = self._store.prompts.list(owner)
+        found = next((one for one in known if (one.text, dict(one.inputs)) == (wanted.text, dict(wanted.inputs))), None)
+        try:
+            prompt = found or self._store.prompts.save([wanted], owner)[0]
+        except InputError as error:
+            names = ", ".join(shorten(Path(path).name) for path in wanted.inputs.values())
+            raise InputError(f"{names} of its prompt isn't among your files (any more); add it to a prompt first.") from error
+        return [[prompt.id], "", "all"]
+
+    def show_chosen(self, event: Any) -> None:
+        """After an event that wrote into `chosen`: show the first page, with this prompt selected and no other."""
+        page = self._page
+        page.on(event.success, self.show_first, [page.state, self.search, self.kind], [self.table])
+        page.on(event.success, None, [self.selection], None, js=components.select_in(TABLE))
+
     def _wire(self) -> None:
         page, editor, question = self._page, self.editor, self.question
         filters, shown = [page.state, self.search, self.kind], [self.table]
-        chosen, selection = components.selected_in(TABLE), gr.JSON([], visible=False)
+        chosen, selection = components.selected_in(TABLE), self.selection
         page.on_load(self.show, filters, shown)
         page.on(self.search.change, self.show_first, filters, shown, trigger_mode="always_last")
         page.on(self.kind.change, self.show_first, filters, shown)

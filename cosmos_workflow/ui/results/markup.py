@@ -7,25 +7,44 @@ from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
+from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.store.waveforms import Waveform
 from cosmos_workflow.ui import markup
+from cosmos_workflow.ui.heard import fault_list, score_text
+from cosmos_workflow.ui.markup import Row, sub
 from cosmos_workflow.ui.page_view import Window
 from cosmos_workflow.ui.results.view import run_facts
+from cosmos_workflow.ui.waveform import waveform
 
 ACTIONS = (
     ("open", "Details", "Everything known of this result"),
-    ("again", "Run again", "Queue it again with the same parameters"),
-    ("reuse", "Reuse", "Load its prompt and parameters into the form"),
+    ("reuse", "Reuse as the one prompt", "Select its prompt, and no other, and put its parameters into the form"),
+    ("again", "Queue again", "Queue it at once, with the same parameters"),
 )
 """Buttons of a card: event, words, and what they do."""
 
 
+def result_card(run: RunRecord, shape: Waveform | None = None, verdict: Verdict | None = None) -> Row:
+    """A result with its player; a sound with its picture, and with its score and its faults where it was heard back."""
+    faults = verdict.faults if verdict else ()
+    heard = f"{sub(score_text(verdict))}{fault_list(faults)}" if verdict else ""
+    return markup.run_card(run, f"{heard}{_actions(run)}", waveform(shape, faults))
+
+
 def gallery(
-    runs: Sequence[RunRecord], window: Window, *, filtered: bool, engine: str = "", text: str = "", job: str = ""
+    rows: Sequence[Row],
+    runs: Sequence[RunRecord],
+    window: Window,
+    *,
+    filtered: bool,
+    engine: str = "",
+    text: str = "",
+    job: str = "",
 ) -> dict[str, Any]:
-    """The results of `window`, found by `engine`, `text` and `job`."""
+    """The cards of `runs`, the results of `window`, found by `engine`, `text` and `job`."""
     return {
-        "rows": [markup.run_card(run, _actions(run)) for run in runs],
+        "rows": rows,
         "empty": "No result matches." if filtered else "Nothing was made yet. Queue some prompts and press Start.",
         "page": window.text,
         "download": _download_all(engine, text, job) if any(run.outputs for run in runs) else "",

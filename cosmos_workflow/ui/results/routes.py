@@ -12,13 +12,13 @@ from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.store.store import Store
 from cosmos_workflow.ui.media import reader_of, send
 from cosmos_workflow.ui.results.archive import archive
-from cosmos_workflow.ui.results.books import shown_runs
+from cosmos_workflow.ui.results.shelf import shown_runs
 
 
 def router(store: Store, folded: Callable[[str], Sequence[str]] = lambda _owner: ()) -> APIRouter:
     """GET and HEAD of media/<run>/<output>, which `?download=1` names for saving; GET of media.zip, all that matches.
 
-    `folded` gives the jobs of an owner whose pieces are shown below their books, and not among the rest.
+    `folded` gives the jobs of an owner whose pieces are shown below what they made, and not among the rest.
     """
     routes = APIRouter()
 

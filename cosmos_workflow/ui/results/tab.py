@@ -3,56 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
+from cosmos_workflow.checking.records import Verdicts
 from cosmos_workflow.engines.registry import engine_names, find_engine, require_available
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.queueing.items import ItemStatus, Prompt
+from cosmos_workflow.files import Disk
+from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.queueing.queue import Queue
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import components
 from cosmos_workflow.ui.components import Pager, Question
+from cosmos_workflow.ui.markup import Row, main_output
 from cosmos_workflow.ui.page import Page, owner_of, toast
 from cosmos_workflow.ui.page_view import PageState, PageView
-from cosmos_workflow.ui.results.books import BOOKS, Books, jobs_with_books, shelf, shown_runs
-from cosmos_workflow.ui.results.markup import gallery, run_details
+from cosmos_workflow.ui.results.filter import ENDED, ResultFilter
+from cosmos_workflow.ui.results.finals import Finals
+from cosmos_workflow.ui.results.markup import gallery, result_card, run_details
+from cosmos_workflow.ui.results.shelf import Shelf, shown_runs
 from cosmos_workflow.ui.text import count, engine_title, shorten_text
 
 GALLERY = "results-gallery"
 SHOWN_AT_ONCE = 24
 """Results on a page; each has a player."""
-ENDED = tuple(status for status in ItemStatus if status.is_terminal)
-
-
-@dataclass(slots=True)
-class ResultFilter:
-    """Which results an open page shows; empty means any. `job` is the one whose pieces are shown, and nothing else."""
-
-    engine: str = ""
-    status: str = ""
-    text: str = ""
-    job: str = ""
-
-    def query(self) -> dict[str, Any]:
-        """As the store takes it."""
-        status = [ItemStatus(self.status)] if self.status else ENDED
-        return {"engine": self.engine or None, "status": status, "text": self.text}
 
 
 class Results:
-    """Books with their chapters, and the gallery with its filters.
+    """What jobs have made, and the gallery of the rest, with its filters.
 
-    `load` gives values for `forms`, which show what a run was made from; `books` an owner's books, each with its job's id.
+    `load` gives values for `forms`, which show what a run was made from, and `loaded` is told of the event that does; `shelf`
+    is what the jobs of an owner have made, `heard` how many results were heard back.
     """
 
-    def __init__(self, page: Page, forms: Sequence[Any], load: Callable[[RunRecord, str], list[Any]], books: Books) -> None:
+    def __init__(
+        self,
+        page: Page,
+        forms: Sequence[Any],
+        load: Callable[[RunRecord, str], list[Any]],
+        loaded: Callable[[Any], None],
+        shelf: Shelf,
+        heard: Callable[[], int],
+    ) -> None:
         self._page = page
         self._load = load
-        self._books = books
-        self.books = components.cards(BOOKS, ("pieces",))
+        self._heard = heard
+        self._verdicts = Verdicts(Disk())
         engines = [("Any engine", ""), *((engine_title(name), name) for name in engine_names())]
         statuses = [("Any status", ""), *((str(status), str(status)) for status in ENDED)]
         with gr.Row(elem_classes="cw-toolbar"):
@@ -65,6 +63,7 @@ class Results:
                 )
                 for label, choices in (("Engine", engines), ("Status", statuses))
             )
+        self.finals = Finals(page, shelf)
         (clear,) = components.row_buttons(("Delete all that match", "delete-runs"))
         self.question = Question(page, "delete-run", "Delete")
         with gr.Column(visible=False, elem_classes=list(components.PANEL)) as panel:
@@ -76,15 +75,14 @@ class Results:
 
         shown, question = [self.gallery, self.pager.row], self.question
         page.on_load(self.show, [page.state], shown)
-        page.on(self.books.pieces, self.show_pieces, [page.state], [self.books, *shown])
-        page.follow(self.books, self._books_key, lambda now: self._shelf(now.owner, now.state))
+        page.on(self.finals.cards.pieces, self.show_pieces, [page.state], [self.finals.cards, *shown])
         for event in (text.change, engine.change, status.change):
-            page.on(event, self.choose, [page.state, text, engine, status], shown, trigger_mode="always_last")
+            page.on(event, self.choose, [page.state, text, engine, status], shown, refresh=True, trigger_mode="always_last")
         self.pager.wire(self.show, [page.state], shown)
         page.on(self.gallery.open, self.open_run, None, [panel, details])
         page.on(close.click, lambda: gr.Column(visible=False), None, [panel])
         page.on(self.gallery.again, self.run_again, [page.queue], None, refresh=True)
-        page.on(self.gallery.reuse, self.reuse, None, forms)
+        loaded(page.on(self.gallery.reuse, self.reuse, None, forms))
         page.on(self.gallery.remove, self.ask_delete, None, question.outputs)
         page.on(clear.click, self.ask_delete_all, [page.state], question.outputs)
         page.on(question.yes.click, self.confirm_delete, [question.subject, page.state], [question.group, panel, *shown])
@@ -99,14 +97,15 @@ class Results:
         chosen = state.of(ResultFilter)
         chosen.engine, chosen.status, chosen.text = engine, status, text.strip()
         self.pager.turn(state, 0)
+        self.finals.pager.turn(state, 0)
         return self.show(state, request)
 
     def show_pieces(self, state: PageState, event: gr.EventData, request: gr.Request) -> list[Any]:
-        """Show the pieces of a book, or everything again."""
+        """Show the pieces of a job, or everything again."""
         chosen, job_id = state.of(ResultFilter), components.clicked_id(event)
         chosen.job = "" if chosen.job == job_id else job_id
         self.pager.turn(state, 0)
-        return [self._shelf(owner_of(request), state), *self.show(state, request)]
+        return [self.finals.value(owner_of(request), state), *self.show(state, request)]
 
     def open_run(self, event: gr.EventData, request: gr.Request) -> list[Any]:
         """Show everything known of a run."""
@@ -120,7 +119,7 @@ class Results:
         toast("Queued again, with the same parameters.")
 
     def reuse(self, event: gr.EventData, request: gr.Request) -> list[Any]:
-        """Load a run's prompt and parameters into the forms of the prompts tab."""
+        """Load a run's prompt, as the one that is selected, and its parameters into the prompts tab."""
         run = self._run(event, request)
         find_engine(run.engine)  # the form of an engine that is gone is gone, too
         return self._load(run, owner_of(request))
@@ -154,22 +153,24 @@ class Results:
         window = self.pager.window(state, self._page.store.runs.count(owner, **query))
         runs = self._page.store.runs.list(owner, **query, limit=SHOWN_AT_ONCE, offset=window.first)
         filtered = chosen != ResultFilter() or bool(query["without"])
-        value = gallery(runs, window, filtered=filtered, engine=chosen.engine, text=chosen.text, job=chosen.job)
+        rows = [self._card(run) for run in runs]
+        value = gallery(rows, runs, window, filtered=filtered, engine=chosen.engine, text=chosen.text, job=chosen.job)
         return [value, gr.Row(visible=not window.is_all)]
+
+    def _card(self, run: RunRecord) -> Row:
+        store = self._page.store
+        key, medium = main_output(run)
+        if medium != "audio":
+            return result_card(run)
+        return result_card(run, store.waveforms.of(run, key), self._verdicts.heard(store.runs.folder(run.id)))
 
     def _query(self, owner: str, state: PageState) -> dict[str, Any]:
         chosen = state.of(ResultFilter)
-        return {**chosen.query(), **shown_runs(jobs_with_books(self._books(owner)), chosen.job)}
-
-    def _shelf(self, owner: str, state: PageState) -> dict[str, Any]:
-        return shelf(self._books(owner), state.of(ResultFilter).job)
-
-    def _books_key(self, now: PageView) -> tuple[Any, ...]:
-        return tuple((job_id, book.created_at) for job_id, book in self._books(now.owner)), now.state.of(ResultFilter).job
+        return {**chosen.query(), **shown_runs(self.finals.folded(owner), chosen.job)}
 
     def _key(self, now: PageView) -> tuple[Any, ...]:
         done = tuple(sorted(now.snapshot.queue.done.items()))
-        return self._books_key(now), done, replace(now.state.of(ResultFilter)), now.state.pages.get(GALLERY)
+        return self.finals.folded_key(now), done, self._heard(), replace(now.state.of(ResultFilter)), now.state.pages.get(GALLERY)
 
 
 def prompt_of(run: RunRecord) -> Prompt:

@@ -2,16 +2,7 @@
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("button[data-seek]");
   const player = button?.closest(".cw-book-file")?.querySelector("audio");
-  if (!player) return;
-  const go = () => {
-    player.currentTime = Number(button.dataset.seek) + 0.001;
-    player.play().catch(() => {}); // one that was removed meanwhile
-  };
-  if (player.readyState > 0) go();
-  else {
-    player.addEventListener("loadedmetadata", go, { once: true });
-    player.load();
-  }
+  if (player) window.cosmos.playFrom(player, Number(button.dataset.seek));
 });
 
 // The chapter that sounds is marked.

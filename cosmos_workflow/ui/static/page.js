@@ -305,30 +305,6 @@ window.cosmos = (() => {
     for (const turns of element.querySelectorAll(".cw-pager")) turns.hidden = !value.page;
   }
 
-  function cards(element, props, trigger, watch, events) {
-    element.innerHTML = '<div class="cw-cards"></div><p class="cw-empty" hidden></p><p class="cw-foot"><span class="cw-all"></span><span class="cw-page"></span></p>';
-    const part = (name) => element.querySelector(name);
-    let first = true;
-    const make = () => {
-      const card = document.createElement("article");
-      card.className = "cw-card";
-      card.write = (entry) => {
-        card.innerHTML = entry.html;
-      };
-      return card;
-    };
-    element.addEventListener("click", (event) => {
-      const button = event.target.closest("button[data-action]");
-      if (button && events.includes(button.dataset.action)) trigger(button.dataset.action, { id: button.closest("article").dataset.id, value: button.dataset.value || "" });
-    });
-    follow(props, watch, (value) => {
-      reconcile(part(".cw-cards"), value.rows, make, first);
-      first = false;
-      foot(element, value);
-      part(".cw-all").innerHTML = value.download || "";
-    });
-  }
-
   // Bars, and the words of the rows that run: small enough to come every second.
   function progress(element, props, watch) {
     follow(props, watch, (value) => {
@@ -364,5 +340,5 @@ window.cosmos = (() => {
     if (document.visibilityState === "visible") document.querySelector("#wake-up")?.click();
   });
 
-  return { follow, table, cards, progress, counter, selected, select, openTab };
+  return { follow, reconcile, foot, table, progress, counter, selected, select, openTab };
 })();

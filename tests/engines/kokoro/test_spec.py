@@ -180,3 +180,9 @@ def test_the_app_never_loads_the_runtime_or_the_speech_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.strip() == "[]"
+
+
+def test_another_take_is_a_little_slower_or_faster_and_never_beyond_what_a_voice_can() -> None:
+    speeds = [params["speed"] for params in SPEC.variations({"voice": "af_heart", "speed": 1.0})]
+    assert speeds == [0.97, 1.03, 0.94, 1.06, 0.91, 1.09, 0.88, 1.12, 0.85, 1.15]
+    assert [params["speed"] for params in SPEC.variations({"voice": "af_heart", "speed": 2.0})] == [1.94, 1.88, 1.82, 1.76, 1.7]

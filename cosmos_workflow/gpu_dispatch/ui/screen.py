@@ -1,0 +1,57 @@
+"""One live display a terminal, however many views are open on it: they stand one above the other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import IO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+
+_lock = threading.Lock()
+_screens: dict[int, Screen] = {}
+
+
+class Screen:
+    """What is drawn in place on one terminal, by the first view's console and as often as that one wants."""
+
+    def __init__(self, console: Console, refresh_rate: float) -> None:
+        self._views: list[Callable[[], RenderableType]] = []
+        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=refresh_rate, transient=False)
+
+    def _render(self) -> Group:
+        return Group(*(view() for view in self._views))
+
+
+def show(view: Callable[[], RenderableType], console: Console, refresh_rate: float) -> None:
+    """Draw `view` from now on, below those that are drawn there already."""
+    with _lock:
+        screen = _screens.get(_terminal(console))
+        if screen is None:
+            screen = _screens[_terminal(console)] = Screen(console, refresh_rate)
+            screen._views.append(view)
+            screen._live.start(refresh=True)
+        else:
+            screen._views.append(view)
+
+
+def leave(view: Callable[[], RenderableType], console: Console) -> None:
+    """The view is at its end; what it shows now stays."""
+    with _lock:
+        screen = _screens[_terminal(console)]
+        if screen._views == [view]:
+            del _screens[_terminal(console)]
+            screen._live.stop()
+        else:
+            screen._views.remove(view)
+            screen._live.console.print(view())  # above the others
+
+
+def _terminal(console: Console) -> int:
+    """The same for every console that writes to the same place."""
+    file: IO[str] = console.file
+    try:
+        return file.fileno()
+    except (OSError, ValueError, AttributeError):
+        return -id(file)

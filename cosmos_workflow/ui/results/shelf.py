@@ -1,0 +1,75 @@
+"""What jobs have made, each as one thing: which jobs stand on the shelf above the loose results, and in what order. No HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cosmos_workflow.jobs.books.final import BookFinal
+from cosmos_workflow.jobs.manager import JobManager
+from cosmos_workflow.jobs.state import JobReport, TaskReport
+from cosmos_workflow.jobs.takes import TakeRef
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """A job of which something can be heard or seen: its report, and its book, if it is one and was bound."""
+
+    report: JobReport
+    book: BookFinal | None
+
+    @property
+    def job_id(self) -> str:
+        """The job's id."""
+        return self.report.job.id
+
+    @property
+    def made(self) -> list[TaskReport]:
+        """Its tasks of which there is a result: a final, or for one that isn't joined, its run."""
+        return [task for task in self.report.tasks if (task.final if task.task.joined else task.chosen[0])]
+
+    @property
+    def created_at(self) -> float:
+        """When the newest of it was made."""
+        moments = [self.book.created_at] if self.book else []
+        moments += [task.final.created_at for task in self.report.tasks if task.final]
+        moments += [run.finished_at for task in self.report.tasks for run in task.chosen if run and run.finished_at]
+        return max(moments, default=0.0)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What its card depends on."""
+        tasks = tuple((task.task.id, task.label, task.message, len(task.finals), task.current) for task in self.report.tasks)
+        return self.job_id, self.report.job.name, self.report.label, self.book and self.book.created_at, self.created_at, tasks
+
+    def matches(self, text: str, engine: str) -> bool:
+        """Whether it is what somebody looks for."""
+        job = self.report.job
+        titles = [job.name, self.book.title if self.book else "", *(task.title for task in job.tasks)]
+        found = any(text.lower() in title.lower() for title in titles)
+        return found and (not engine or any(task.engine == engine for task in job.tasks))
+
+
+Shelf = Callable[[str], Sequence[Shelved]]
+"""The shelf of an owner."""
+
+
+def shelf_of(manager: JobManager) -> list[Shelved]:
+    """What the jobs of an owner have made, the newest first."""
+    reports = [entry.report for entry in manager.snapshot().entries if entry.report]
+    begun = [report for report in reports if any(any(task.chosen) for task in report.tasks)]
+    shelved = [Shelved(report, manager.book(report.job.id) if report.job.book else None) for report in begun]
+    return sorted(shelved, key=lambda one: one.created_at, reverse=True)
+
+
+def folded_jobs(manager: JobManager) -> list[str]:
+    """The jobs whose pieces aren't among the loose results, since the jobs stand on the shelf."""
+    return [one.job_id for one in shelf_of(manager)]
+
+
+def shown_runs(folded: Sequence[str], job: str = "") -> dict[str, Any]:
+    """Which runs are shown, as the store takes it: the pieces of one job, or all but those of the jobs on the shelf."""
+    if job:
+        return {"source": TakeRef.all_of(job), "without": ()}
+    return {"source": None, "without": [TakeRef.all_of(job_id).removesuffix("*") for job_id in folded]}
