@@ -7,6 +7,7 @@ import secrets
 import gradio as gr
 
 from cosmos_workflow.config import Workspace
+from cosmos_workflow.execution.background_queue import BackgroundQueues
 from cosmos_workflow.execution.sessions import Sessions
 from cosmos_workflow.files import file_errors
 from cosmos_workflow.queueing.queue import Queue
@@ -36,11 +37,11 @@ STORAGE_KEY = "cosmos-workflow-queue"
 SECRET_FILE = "browser-secret"  # noqa: S105 - the name of a file
 
 
-def build(sessions: Sessions, managers: JobManagers | None = None) -> gr.Blocks:
+def build(sessions: Sessions, managers: JobManagers | None = None, background: BackgroundQueues | None = None) -> gr.Blocks:
     """The page over these sessions and jobs; the caller serves it."""
     jobs = managers or JobManagers(sessions.operations)
     with gr.Blocks(title=NAME, analytics_enabled=False, fill_width=True, delete_cache=UPLOADS_KEPT) as demo:
-        page = Page(sessions)
+        page = Page(sessions, background)
         token = gr.BrowserState("", storage_key=STORAGE_KEY, secret=browser_secret(sessions.operations.workspace))
         with gr.Row(elem_id="cw-header"):
             gr.HTML(f"<h1>{NAME} {KEYS}</h1>", apply_default_css=False, scale=1)

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from cosmos_workflow.config import Workspace
+from cosmos_workflow.config import Hours, Workspace
 from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.execution.background_queue import BackgroundQueues
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.sessions import Sessions
 from cosmos_workflow.execution.task_router import Pool
@@ -62,7 +63,11 @@ def serve(
         stack.callback(sessions.close)
         managers = JobManagers(sessions.operations)
         stack.callback(managers.close)
-        app = make_app(sessions, users, host, managers, names)
+        hours = Hours.parse(workspace.settings.background_hours)
+        background = BackgroundQueues(sessions, hours, managers.are_busy)
+        app = make_app(sessions, users, host, managers, names, background)
+        background.start()
+        stack.callback(background.close)
         _run(app, listener, url, on_ready, behind_proxy=bool(names))
 
 
@@ -72,6 +77,7 @@ def make_app(
     host: str = "127.0.0.1",
     managers: JobManagers | None = None,
     names: Sequence[str] = (),
+    background: BackgroundQueues | None = None,
 ) -> FastAPI:
     """The page with its media, behind the guard. Whoever gives `managers` closes them."""
     workspace = sessions.operations.workspace
@@ -96,7 +102,7 @@ def make_app(
 
     for owner in users or [None]:
         add_samples(sessions.operations.store, owner)
-    demo = build(sessions, managers)
+    demo = build(sessions, managers, background)
     demo.queue(default_concurrency_limit=None)
     # Gradio looks whether a path lies among the uploads only where it believes to have been launched.
     demo.has_launched = True

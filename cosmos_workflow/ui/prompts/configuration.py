@@ -29,6 +29,8 @@ from cosmos_workflow.ui.text import count
 FIRST_CHOICES = ("kokoro", "espeak")
 """The engine that the page opens with: the first of these that can run here."""
 NATURAL = KOKORO.name
+WHENS = [("in its turn", "normal"), ("next", "next"), ("in the background", "background")]
+"""When what is added is made: label and name."""
 MOST_SPOKEN = 5
 """Prompts that are shown as they are spoken."""
 
@@ -52,6 +54,16 @@ class Configuration:
         self.model_files = ModelFilesPanel(page, first)
         with gr.Row(elem_classes=["cw-buttons", "cw-stick", "cw-add"]):
             self.add_button = gr.Button("Add to Queue", variant="primary", size="sm", elem_id="add-to-queue", **_usable(first))
+            when = gr.Dropdown(
+                WHENS,
+                value=WHENS[0][1],
+                show_label=False,
+                label="When",
+                container=False,
+                filterable=False,
+                min_width=120,
+                elem_id="add-when",
+            )
             clear = gr.Button("Clear Config", size="sm", elem_id="clear-config")
             say = gr.Button("How it is spoken", size="sm", elem_id="show-spoken", visible=known_engine(first).speaks)
         spoken = gr.HTML(apply_default_css=False, elem_id="spoken-as")
@@ -103,7 +115,7 @@ class Configuration:
         page.on(
             self.add_button.click,
             self._add,
-            [selection, page.queue, self.engine, sweep, *self.forms.components],
+            [selection, page.queue, self.engine, sweep, when, *self.forms.components],
             None,
             js=components.selected_in(table),
             trigger_mode="multiple",
@@ -119,9 +131,11 @@ class Configuration:
         """Values for `outputs` that show this configuration."""
         return [engine, *_about(engine), *self.forms.show(engine), *self.forms.fill(engine, params, weights)]
 
-    def add(self, ids: list[str], queue: Queue, engine: str, *values: Any, sweep: str = "") -> None:
+    def add(self, ids: list[str], queue: Queue, engine: str, *values: Any, sweep: str = "", when: str = WHENS[0][1]) -> None:
         """Queue the selected prompts with the configuration as it is, once for each combination of a sweep; all or none."""
-        session = self._page.session(queue)
+        background = when == "background"
+        own = self._page.session(queue)
+        session = self._page.background.of(queue.owner) if background else own
         require_available(engine)
         prompts = chosen_prompts(self._page.store, ids, queue.owner)
         params, weights = self.forms.read(engine, values)
@@ -129,10 +143,13 @@ class Configuration:
         combinations = parse_sweep(sweep, find_engine(engine).fields(params))
         complete = [find_engine(engine).complete_params({**spoken, **some}) for some in combinations]
         added = [item for one in complete for item in session.queue.add_to_queue(prompts, engine, one, weights)]
-        toast(f"Added {count(len(added), 'item')} to the queue.")
+        if when == "next":
+            session.queue.place([item.id for item in added], 1)
+        where = "the background queue; it runs when nothing else waits" if background else "the queue"
+        toast(f"Added {count(len(added), 'item')} to {where}.")
 
-    def _add(self, ids: list[str], queue: Queue, engine: str, sweep: str | None, *values: Any) -> None:
-        self.add(ids, queue, engine, *values, sweep=sweep or "")  # None where the section was never opened
+    def _add(self, ids: list[str], queue: Queue, engine: str, sweep: str | None, when: str, *values: Any) -> None:
+        self.add(ids, queue, engine, *values, sweep=sweep or "", when=when)  # None where the section was never opened
 
     def _count(self, ids: list[str], engine: str, sweep: str | None, *values: Any) -> str:
         """How many items a sweep makes, or what is wrong with it."""
