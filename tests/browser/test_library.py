@@ -187,7 +187,7 @@ def test_rows_are_found_moved_edited_copied_saved_and_removed(server: Server, vi
     rows.nth(1).locator("input").uncheck()
     page.locator("#move-top").click()
     expect(rows.nth(0)).to_contain_text("Sleep well.")
-    page.locator("#item-place input").fill("3")
+    page.locator("#item-place").locator("input, textarea").fill("3")
     page.locator("#move-to-place").click()
     expect(rows.nth(2)).to_contain_text("Sleep well.")
     rows.nth(0).locator(".cw-grip").drag_to(rows.nth(3), target_position={"x": 10, "y": 40})

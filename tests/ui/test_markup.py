@@ -77,7 +77,7 @@ def test_nothing_typed_becomes_html(text: str) -> None:
         prompts_table([Prompt(text, {"video": f"/x/{text}"}, name=text)], {}, Window.at(0, 1), filtered=False)["rows"][0]["html"],
         markup.run_card(failed)["html"],
         result_card(made)["html"],
-        run_details(failed),
+        run_details(failed, {}),
         markup.note(text),
         markup.bar(text, 0.5, text),
     ):

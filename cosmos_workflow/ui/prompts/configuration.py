@@ -133,16 +133,15 @@ class Configuration:
 
     def add(self, ids: list[str], queue: Queue, engine: str, *values: Any, sweep: str = "", when: str = WHENS[0][1]) -> None:
         """Queue the selected prompts with the configuration as it is, once for each combination of a sweep; all or none."""
-        background = when == "background"
         own = self._page.session(queue)
-        session = self._page.background.of(queue.owner) if background else own
         require_available(engine)
         prompts = chosen_prompts(self._page.store, ids, queue.owner)
         params, weights = self.forms.read(engine, values)
         spoken = self._page.spoken_params(engine, params, queue.owner)
-        combinations = parse_sweep(sweep, find_engine(engine).fields(params))
-        complete = [find_engine(engine).complete_params({**spoken, **some}) for some in combinations]
-        added = [item for one in complete for item in session.queue.add_to_queue(prompts, engine, one, weights)]
+        variants = parse_sweep(sweep, find_engine(engine).fields(params))
+        background = when == "background"
+        session = self._page.background.of(queue.owner) if background else own
+        added = session.queue.add_to_queue(prompts, engine, spoken, weights, variants=variants)
         if when == "next":
             session.queue.place([item.id for item in added], 1)
         where = "the background queue; it runs when nothing else waits" if background else "the queue"

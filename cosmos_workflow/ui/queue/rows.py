@@ -27,14 +27,15 @@ class QueueTabState:
 
 
 def matching_items(items: Sequence[QueueItem], looked_at: QueueTabState, names: Mapping[str, str]) -> Sequence[QueueItem]:
-    """The items that a page looks at: each word of the search is in the text, the prompt's name, the engine's or the id."""
+    """The items that a page looks at: each word of the search is in the text, the prompt's name or the engine's, or is the id."""
     if not looked_at.filtered:
         return items
     words = looked_at.search.casefold().split()
 
     def matches(item: QueueItem) -> bool:
-        text = f"{item.prompt_text} {names.get(item.prompt_id, '')} {engine_title(item.engine)} {item.id}".casefold()
-        return (not looked_at.status or item.status == looked_at.status) and all(word in text for word in words)
+        text = f"{item.prompt_text} {names.get(item.prompt_id, '')} {engine_title(item.engine)}".casefold()
+        found = all(word in text or word == item.id for word in words)
+        return found and (not looked_at.status or item.status == looked_at.status)
 
     return [item for item in items if matches(item)]
 

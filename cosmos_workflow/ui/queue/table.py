@@ -42,8 +42,8 @@ class QueueTable:
         self._page = page
         with gr.Row(elem_classes=["cw-buttons", "cw-stick", "cw-of-rows"]):
             named = {elem_id: gr.Button(words, size="sm", elem_id=elem_id) for words, elem_id in BUTTONS}
-            place = gr.Number(
-                None, label="Place", placeholder="Place", precision=0, container=False, min_width=76, elem_id="item-place"
+            place = gr.Textbox(
+                label="Place", placeholder="Place", max_lines=1, container=False, min_width=76, elem_id="item-place"
             )
             there = gr.Button("To place", size="sm", elem_id="move-to-place")
         with gr.Row(elem_classes=["cw-toolbar", "cw-of-queue-rows"]):
@@ -113,13 +113,13 @@ class QueueTable:
         own = self._page.session(queue).queue
         own.place(_some(ids), len(own))
 
-    def move_to(self, ids: list[str], queue: Queue, place: float | None) -> None:
+    def move_to(self, ids: list[str], queue: Queue, place: str | None) -> None:
         """Move the selected items to a place among what waits."""
         own = self._page.session(queue).queue
         waiting = own.snapshot().waiting
-        if place is None or not 1 <= place <= waiting:
+        if not (place or "").strip().isdecimal() or not 1 <= int(place or 0) <= waiting:
             raise InputError(f"Place: write a number from 1 to {waiting:,}; {count(waiting, 'item')} wait.")
-        own.place(_some(ids), int(place))
+        own.place(_some(ids), int(place or 0))
 
     def drop(self, queue: Queue, event: gr.EventData) -> None:
         """Put items before or after the row on which they were dropped."""

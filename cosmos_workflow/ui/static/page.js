@@ -220,8 +220,12 @@ window.cosmos = (() => {
         thead.innerHTML = head;
         thead.written = head;
       }
+      const held = document.activeElement?.closest?.("tbody tr");
+      const at = held && element.contains(held) ? stops(held).indexOf(document.activeElement) : -1;
       reconcile(part("tbody"), value.rows, makeRow(id, orders), first);
       first = false;
+      // A row that was moved lost the focus on its way.
+      if (at >= 0 && held.isConnected && !held.contains(document.activeElement)) enter(held, at);
       part("table").classList.toggle("cw-numbered", value.first != null);
       part("tbody").style.counterReset = `row ${value.first ?? 0}`;
       part(".cw-scroll").hidden = value.rows.length === 0;

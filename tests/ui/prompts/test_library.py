@@ -36,6 +36,21 @@ def test_add_queues_the_selected_prompts_in_the_order_of_the_library(page: Page,
     assert [item.prompt_text for item in session.queue.snapshot().items] == ["one", "three"]
 
 
+def test_a_sweep_adds_an_item_for_each_combination_next_or_in_the_background(page: Page, session: Session) -> None:
+    page.store.prompts.save([Prompt(text, id=f"ps_{text}") for text in ("one", "two")])
+    form = Configuration(page, "prompts-table")
+    form.add(["ps_one"], session.queue, "espeak", *values_of(form))
+    form.add(["ps_two"], session.queue, "espeak", *values_of(form), sweep="rate: 90, 100..101", when="next")
+    made = [(item.prompt_text, item.params["rate"]) for item in session.queue.snapshot().items]
+    assert made == [("two", 90), ("two", 100), ("two", 101), ("one", 175)]
+    form.add(["ps_one"], session.queue, "espeak", *values_of(form), when="background")
+    assert len(session.queue) == 4
+    assert len(page.background.of("local").queue) == 1
+    with pytest.raises(InputError, match="rate: 9999"):
+        form.add(["ps_one"], session.queue, "espeak", *values_of(form), sweep="rate: 90, 9999")
+    assert len(session.queue) == 4
+
+
 def test_add_changes_nothing_when_something_is_wrong(page: Page, session: Session) -> None:
     page.store.prompts.save([Prompt("text", id="ps_1"), Prompt("no clip", id="ps_2")])
     form = Configuration(page, "prompts-table")
