@@ -80,21 +80,23 @@ class Queue:
         weights: Mapping[str, float] | None = None,
         source: str = "",
         check: str = "",
+        variants: Sequence[Mapping[str, Any]] = ({},),
     ) -> list[QueueItem]:
         """Add each prompt with this configuration, all or none; raises InputError saying which prompt can't be made, and why.
 
-        `check` names the recogniser by which what is said is heard back.
+        `check` names the recogniser by which what is said is heard back. Of several `variants`, params that a sweep gives
+        another value, each is a configuration of its own.
         """
         if not prompts:
             raise InputError("No prompt is selected; select at least one.")
-        now = Configuration.of(engine, params, weights)
-        costs = _checked_costs(now, prompts)
+        made = [Configuration.of(engine, {**params, **variant}, weights) for variant in variants]
+        costs = [(now, cost, prompt) for now in made for cost, prompt in zip(_checked_costs(now, prompts), prompts, strict=True)]
         with self._lock:
             self._begin_round()
             start = self._next_position()
             added = [
                 replace(now.item(prompt, cost, source, position), check=check)
-                for position, (prompt, cost) in enumerate(zip(prompts, costs, strict=True), start)
+                for position, (now, cost, prompt) in enumerate(costs, start)
             ]
             self._write(added)
             return added
