@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +22,7 @@ from cosmos_workflow.files import file_errors, inside, readable
 
 HOME_VARIABLE = "COSMOS_WORKFLOW_HOME"
 SETTINGS_FILE = "settings.yaml"
+DATABASE_FILE = "workflow.sqlite3"
 
 
 _CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
@@ -57,12 +61,16 @@ class Settings(BaseModel):
     """Seconds between two live updates of the page while nothing runs."""
     max_upload_mb: int = Field(default=2048, ge=1, le=1_000_000)
     """The largest file that may be uploaded, in units of 1,000,000 bytes."""
+    max_user_mb: int = Field(default=20_000, ge=1, le=1_000_000_000)
+    """What a user's input files and recent uploads may take together, in the same unit."""
     batch_size: int | None = Field(default=None, ge=1, le=1024)
     """At most this many items in a batch; without it, as many as the engine takes."""
     task_timeout: float | None = Field(default=None, gt=0)
     """Seconds after which an item that reports nothing is given up; without it, never."""
     background_hours: str = Field(default="", pattern=rf"^({_CLOCK}-{_CLOCK})?$")
     """When background queues may run, such as 22:00-07:00 in local time; without it, at any time."""
+    unload_after: float | None = Field(default=600.0, gt=0)
+    """Seconds without work after which the models leave the memory, until they are needed again; null for never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +79,15 @@ class Workspace:
 
     root: Path
     settings: Settings = field(default_factory=Settings)
+    scratch: Path | None = None
+    """Where locks and a copy of the database are, for a workspace that can only be read."""
 
     @staticmethod
-    def open(root: Path | str | None = None) -> Workspace:
+    def open(root: Path | str | None = None, *, reads: bool = False) -> Workspace:
         """The workspace at `root`, made where it is missing: by default `$COSMOS_WORKFLOW_HOME`, else the user's data folder.
 
-        Raises UnavailableError where the folder can't be used, InputError where its settings are wrong.
+        Raises UnavailableError where the folder can't be used, InputError where its settings are wrong. With `reads`, one that is
+        there and can't be written is opened all the same: what is read then is a copy of its database.
         """
         try:
             folder = Path(root or os.environ.get(HOME_VARIABLE) or _default_root()).expanduser().absolute()
@@ -84,20 +95,25 @@ class Workspace:
             raise InputError(f"The workspace {root}: {error} Give the folder's whole path.") from error
         if readable(folder) != str(folder):
             raise InputError(f"The workspace {readable(folder)} has a name, or lies below one, that isn't UTF-8; choose another.")
-        with file_errors(f"The workspace {folder}"):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            folder = folder.resolve()
-            for name in ("runs", "inputs", "jobs", "locks"):
-                (folder / name).mkdir(exist_ok=True)
-            probe = folder / "locks" / f".probe-{os.getpid()}-{time.monotonic_ns()}"
-            probe.write_bytes(b"x")
-            probe.unlink()
+        try:
+            with file_errors(f"The workspace {folder}"):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                folder = folder.resolve()
+                for name in ("runs", "inputs", "jobs", "locks"):
+                    (folder / name).mkdir(exist_ok=True)
+                probe = folder / "locks" / f".probe-{os.getpid()}-{time.monotonic_ns()}"
+                probe.write_bytes(b"x")
+                probe.unlink()
+        except UnavailableError:
+            if not reads or not (folder / "jobs").is_dir():
+                raise
+            return Workspace(folder, read_settings(folder / SETTINGS_FILE), _scratch(folder))
         return Workspace(folder, read_settings(folder / SETTINGS_FILE))
 
     @property
     def database(self) -> Path:
         """The SQLite file."""
-        return self.root / "workflow.sqlite3"
+        return (self.scratch or self.root) / DATABASE_FILE
 
     @property
     def database_url(self) -> str:
@@ -122,7 +138,7 @@ class Workspace:
     @property
     def locks(self) -> Path:
         """Lock files, one a device and one a living process."""
-        return self.root / "locks"
+        return (self.scratch or self.root) / "locks"
 
     @property
     def uploads(self) -> Path:
@@ -224,6 +240,18 @@ def assets_dir() -> Path:
     """The samples: in the package where it was installed from a wheel, else in the repository."""
     packaged = Path(__file__).parent / "_assets"
     return packaged if packaged.is_dir() else Path(__file__).parent.parent / "assets"
+
+
+def _scratch(folder: Path) -> Path:
+    """A temporary folder with a copy of a workspace's database, gone at the end of the program."""
+    scratch = Path(tempfile.mkdtemp(prefix="cosmos-workflow-"))
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    (scratch / "locks").mkdir()
+    with file_errors(f"The workspace {folder}"):
+        for part in folder.glob(f"{DATABASE_FILE}*"):  # what isn't in the database yet is in its log
+            if not part.name.endswith("-shm"):
+                shutil.copyfile(part, scratch / part.name)
+    return scratch
 
 
 def _default_root() -> str:

@@ -77,6 +77,13 @@ def install(package: str, extra: str = "") -> str:
     return f"`pip install {shlex.quote(f'{package}[{extra}]') if extra else package}`"
 
 
+def install_chatterbox() -> str:
+    """How to install Chatterbox: its package pins versions with published holes, which uv lifts here and pip can't."""
+    if _STARTED_BY_UV:
+        return "`uv sync`"
+    return f"{install('cosmos-workflow', 'chatterbox')}, then {install('--no-deps chatterbox-tts==0.1.7')}"
+
+
 def list_choices(choices: Sequence[str], most: int = 12) -> str:
     """Choices joined for a sentence, cut after `most`."""
     shown = ", ".join(choices[:most])

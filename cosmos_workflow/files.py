@@ -93,6 +93,11 @@ class Disk:
                 with suppress(FileNotFoundError):  # somebody else takes it away too
                     shutil.rmtree(path)
 
+    def remove_file(self, path: Path) -> None:
+        """A file, if it is there."""
+        with self._change(path):
+            path.unlink(missing_ok=True)
+
     @contextmanager
     def _change(self, path: Path) -> Iterator[None]:
         with file_errors(f"{path.parent.name}/{path.name}"):

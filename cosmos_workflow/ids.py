@@ -17,6 +17,12 @@ def new_id(prefix: str, length: int = 12) -> str:
     return f"{prefix}_{secrets.token_bytes(length).translate(_LETTERS).decode()}"
 
 
+def new_ids(prefix: str, count: int, length: int = 12) -> list[str]:
+    """So many of them at once."""
+    letters = secrets.token_bytes(length * count).translate(_LETTERS).decode()
+    return [f"{prefix}_{letters[start : start + length]}" for start in range(0, len(letters), length)]
+
+
 def new_token() -> str:
     """A fresh queue token: who knows it sees the queue, so it has 120 random bits."""
     return new_id("qt", 24)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Frame = NDArray[np.uint8]
     Samples = NDArray[np.int16]
+    Wave = NDArray[np.float32]
 
 SoundFormat = Literal["wav", "flac"]
 
@@ -148,6 +149,23 @@ def resample_sound(blocks: Iterable[Samples], source_rate: int, target_rate: int
             yield made.to_ndarray()[0]
     for made in resampler.resample(None):
         yield made.to_ndarray()[0]
+
+
+def resampled(samples: Wave, source_rate: int, target_rate: int) -> Wave:
+    """A whole sound at another rate: floats of shape (frames, channels), full scale 1, frames as many as its seconds need."""
+    import av
+    import numpy as np
+
+    if source_rate == target_rate or not len(samples):
+        return samples
+    channels = samples.shape[1]
+    layout = {1: "mono", 2: "stereo"}.get(channels, f"{channels}c")
+    resampler = av.AudioResampler(format="fltp", layout=layout, rate=target_rate)
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T, np.float32), format="fltp", layout=layout)
+    frame.sample_rate = source_rate
+    made = np.concatenate([part.to_ndarray() for given in (frame, None) for part in resampler.resample(given)], axis=1).T
+    frames = -(-len(samples) * target_rate // source_rate)
+    return np.pad(made[:frames], ((0, max(0, frames - len(made))), (0, 0)))
 
 
 def read_sound(path: Path, sample_rate: int, most_seconds: float | None = None) -> Iterator[Samples]:

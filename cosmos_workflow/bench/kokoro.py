@@ -118,9 +118,9 @@ def _round(folder: Path, workers: int, voice: str, texts: Sequence[str]) -> tupl
         started = time.perf_counter()
         _make(operations, [TEN_WORDS], params, 1)
         warm = time.perf_counter() - started
-        cpu, started = _cpu_seconds(), time.perf_counter()
+        cpu, started = cpu_seconds(), time.perf_counter()
         made = _make(operations, texts, params, workers)
-        seconds, spent = time.perf_counter() - started, _cpu_seconds() - cpu
+        seconds, spent = time.perf_counter() - started, cpu_seconds() - cpu
     return made / seconds, made / spent, cold, warm
 
 
@@ -148,7 +148,7 @@ def _make(operations: Operations, texts: Sequence[str], params: dict[str, Any], 
     return sum(made)
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
     """CPU seconds of this process, its children, and theirs, as far as /proc tells."""
     if not Path("/proc/self/stat").exists():
         return time.process_time()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 from cosmos_workflow.engines.base import Device, Output
 from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.jobs.speech.sentences import split_sentences
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,7 +60,7 @@ def spoilt_text(planted: Planted, text: str, number: int = 0, other: str = "") -
         found = long[number % len(long)]
         return text[: found.start()] + text[found.end() :]
     if planted == "doubled sentence":
-        first = re.split(r"(?<=[.!?])\s+", text)[0]
+        first = split_sentences(text)[0].strip()
         return f"{first} {text}"
     return other if planted in ("wrong language", "another text") else text
 
@@ -75,7 +76,7 @@ def spoilt_sound(planted: Planted, sound: Sound, rate: int, number: int = 0) -> 
     if planted == "cut end":
         share = 0.6 + 0.025 * (number % 10)
         # To the loudest place nearby: in the middle of a word.
-        start, reach = round(share * len(sound)), round(0.1 * rate)
+        start, reach = round(share * len(sound)), round(0.4 * rate)
         return sound[: start + int(np.argmax(np.abs(sound[start : start + reach])))]
     return sound
 

@@ -6,13 +6,13 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from cosmos_workflow.config import Workspace
+from cosmos_workflow.config import Settings, Workspace
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.queueing.batches import group_queue_by_batch_key
@@ -38,7 +38,7 @@ class QueueFigure:
 def bench_queue(items: int = 100_000, rounds: int = 5) -> list[QueueFigure]:
     """Times each step `rounds` times, adding once: all of it on a workspace of its own, where every change is durable."""
     with tempfile.TemporaryDirectory(prefix="cosmos-bench-") as folder:
-        workspace = Workspace.open(Path(folder))
+        workspace = replace(Workspace.open(Path(folder)), settings=Settings(batch_size=BATCH_SIZE))
         with Operations(workspace) as operations:
             session = Sessions(operations).open()
             adding = _seconds(lambda: _fill(session, items))

@@ -18,6 +18,8 @@ _FULL = 0.7
 """Share of letters that differ from which a replaced word is another word, and counts fully."""
 _REPEATED = 0.8
 """Share of added words that have to come, in pairs, in the text for them to be a repetition."""
+_TOLD_TWICE = 0.5
+"""The same for what is heard alone after the end, where less can be meant."""
 _BESIDE = 2
 """Words on each side of a difference that may be part of another way to write the same."""
 
@@ -61,6 +63,17 @@ def compare(said: str, words: Sequence[HeardWord], language: str, model: str = "
         character_error_rate=_character_errors(said, transcript, language),
         aligned=tuple(aligned),
     )
+
+
+def repetition(said: str, before: Sequence[HeardWord], words: Sequence[HeardWord], language: str) -> Difference | None:
+    """Words heard after the text, where they are the text's own, or what was heard of it; None where they are others."""
+    heard = list(_tokens_of(words, language))
+    first = [word.token for word in _tokens_of(before, language)]
+    if len(heard) < 2 or not any(_comes_in(heard, reference, _TOLD_TWICE) for reference in (tokens(said, language), first)):
+        return None
+    joint = " " if divides_words(language) else ""
+    again = joint.join(word.token.word for word in heard)
+    return Difference("repeated", "", again, len(said), len(said), heard[0].start, heard[-1].end, float(len(heard)))
 
 
 def _tokens_of(words: Sequence[HeardWord], language: str) -> Iterator[_Heard]:
@@ -174,7 +187,7 @@ def _difference(
     ours = [token for token, _ in group if token]
     theirs = [word for _, word in group if word]
     kind: Kind = "replaced" if ours and theirs else "missing" if ours else "added"
-    if kind == "added" and _comes_in(theirs, reference):
+    if kind == "added" and (_comes_in(theirs, reference) or _comes_twice(theirs, heard)):
         kind = "repeated"
     border = reference[at - 1].last if at > 0 else 0
     before = heard[there - len(theirs) - 1].end if there > len(theirs) else 0.0
@@ -191,13 +204,19 @@ def _difference(
     )
 
 
-def _comes_in(words: Sequence[_Heard], reference: Sequence[Token]) -> bool:
+def _comes_in(words: Sequence[_Heard], reference: Sequence[Token], share: float = _REPEATED) -> bool:
     """Whether words that are too many are words of the text, in its order."""
     one, other = [word.token.word for word in words], [token.word for token in reference]
     if len(one) == 1:
         return one[0] in other
     pairs = set(itertools.pairwise(other))
-    return sum(pair in pairs for pair in itertools.pairwise(one)) >= _REPEATED * (len(one) - 1)
+    return sum(pair in pairs for pair in itertools.pairwise(one)) >= share * (len(one) - 1)
+
+
+def _comes_twice(words: Sequence[_Heard], heard: Sequence[_Heard]) -> bool:
+    """Whether words that are too many were also heard elsewhere, several in a row: a text that is misheard the same way twice."""
+    others = [word.token for word in heard if word not in words]
+    return len(words) > 2 and _comes_in(words, others, _TOLD_TWICE)
 
 
 def _pairs(part: Sequence[Token], heard: Sequence[_Heard], language: str) -> list[tuple[Token | None, _Heard | None, float]]:

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cosmos_workflow.checking.comparison import compare
+from cosmos_workflow.checking.comparison import compare, repetition
+from cosmos_workflow.checking.evidence import confirmed, fitness
 from cosmos_workflow.checking.recogniser import RATE, Recogniser, Transcript
 from cosmos_workflow.checking.sound import read_mono, sound_faults
 from cosmos_workflow.checking.verdict import Difference, Fault, Hearing, Verdict
 from cosmos_workflow.checking.words import divides_words, letters
 from cosmos_workflow.errors import shorten
+from cosmos_workflow.media import resampled
 
 if TYPE_CHECKING:
     from cosmos_workflow.checking.recogniser import Sound
 
 ANOTHER = 0.6
-"""Word error rate above which a sound says another text, or says it in another language."""
+"""Word error rate above which a sound says another text, where it can't be held against its text."""
+UNFIT = -4.0
+"""Mean logarithm of the likelihood of a text's words below which a sound says another text."""
 SMALL = 0.05
 """Word error rate up to which the quick way of listening is good enough."""
-_UNLIKELY, _IMPOSSIBLE = 0.05, 0.02
-"""How likely the expected language is at most where another one is spoken; accents are heard as 0.04 and more."""
+_UNLIKELY, _IMPOSSIBLE = 0.08, 0.02
+"""How likely the expected language is at most where another one is spoken; accents are heard as 0.1 and more."""
+_STRANGE = -2.0
+"""Mean as above from which a language that is unlikely is another one."""
+_TAIL = 0.5
+"""Seconds after the last word from which they are listened to alone: recognisers leave out what is said twice."""
 _MISSING, _ADDED = 4, 5
 """Letters from which words that are missing, or too many, are a fault and not a recogniser's slip over a small word."""
 
@@ -35,43 +44,36 @@ def judge_sound(path: Path, text: str, letters_per_second: float | None = None) 
 def judge(path: Path, text: str, said: Sequence[str], language: str, recogniser: Recogniser) -> Verdict:
     """What is wrong with a sound of `text`, of which `said` are the words without marks: as written, and as they are spoken.
 
-    What is more than a slip counts only where the recogniser hears it both ways, the quick one and the thorough one. Raises
-    InputError where the file isn't a sound, or the recogniser doesn't know the language.
+    The recogniser writes down what it hears, and where that differs is asked how well the sound fits the text: what does is its
+    own slip. Raises InputError where the file isn't a sound, or the recogniser doesn't know the language.
     """
     sound, rate = read_mono(path)
-    samples = resampled(sound, rate)
+    samples = resampled(sound[:, None], rate, RATE)[:, 0]
     heard = recogniser.hear(samples, language)
     hearing = _nearest(said, heard, language, recogniser.name)
-    if (
-        _foreign(heard, hearing)
-        or hearing.word_error_rate > SMALL
-        or any(_name(difference, hearing) for difference in hearing.differences)
-    ):
-        heard = recogniser.hear(samples, language, thorough=True)
-        again = _nearest(said, heard, language, recogniser.name)
-        hearing = min(hearing, again, key=lambda one: one.word_error_rate)
+    fits = recogniser.fit(samples, language, hearing.said)
+    if fits:
+        hearing, fit = confirmed(hearing, fits), fitness(fits, hearing.said)
+    else:
+        heard, hearing = _again(samples, said, language, recogniser, heard, hearing)
+        fit = UNFIT - 1 if hearing.word_error_rate > ANOTHER else 0.0
     last_word = max((end for _, _, _, end in hearing.aligned), default=None)
     faults = {fault.name: fault for fault in sound_faults(sound, rate, text, last_word=last_word)}
     seconds = round(len(sound) / rate, 3)
-    if _foreign(heard, hearing):
+    if "after the end" in faults and last_word is not None and seconds - last_word > _TAIL:
+        hearing = _with_tail(hearing, samples, last_word, language, recogniser)
+    if _foreign(heard, hearing, fit):
         message = f"It is spoken in {heard.language}, not in {language}."
         faults["wrong language"] = Fault("wrong language", 1.0, message, 0.0, seconds)
+    elif fit < UNFIT and hearing.said:
+        message = f"It says something else: {shorten(hearing.transcript, 80)}."
+        faults["another text"] = Fault("another text", 1.0, message, 0.0, seconds)
     else:
-        faults |= {fault.name: fault for fault in _word_faults(hearing, seconds)}
+        named = {fault.name: fault for fault in _word_faults(hearing)}
+        if "repeated words" in named:
+            faults.pop("after the end", None)
+        faults |= named
     return Verdict(tuple(faults.values()), hearing, seconds)
-
-
-def resampled(sound: Sound, rate: int) -> Sound:
-    """The sound as a recogniser hears it."""
-    if rate == RATE:
-        return sound
-    from math import gcd
-
-    import numpy as np
-    from scipy.signal import resample_poly
-
-    common = gcd(rate, RATE)
-    return np.asarray(resample_poly(sound, RATE // common, rate // common), dtype=np.float32)
 
 
 def _nearest(said: Sequence[str], heard: Transcript, language: str, model: str) -> Hearing:
@@ -79,12 +81,37 @@ def _nearest(said: Sequence[str], heard: Transcript, language: str, model: str) 
     return min((compare(one, heard.words, language, model) for one in said), key=lambda one: one.word_error_rate)
 
 
-def _foreign(heard: Transcript, hearing: Hearing) -> bool:
-    """Whether another language is spoken: surely, or where words are wrong, probably."""
-    return heard.expected < (_UNLIKELY if hearing.word_error_rate > SMALL else _IMPOSSIBLE)
+def _again(
+    samples: Sound, said: Sequence[str], language: str, recogniser: Recogniser, heard: Transcript, hearing: Hearing
+) -> tuple[Transcript, Hearing]:
+    """What the thorough way hears, where that is nearer: for a sound that can't be held against its text."""
+    slips = hearing.word_error_rate <= SMALL and not any(_name(difference, hearing) for difference in hearing.differences)
+    if slips and not _foreign(heard, hearing, 0.0):
+        return heard, hearing
+    again = recogniser.hear(samples, language, thorough=True)
+    return again, min(hearing, _nearest(said, again, language, recogniser.name), key=lambda one: one.word_error_rate)
 
 
-def _word_faults(hearing: Hearing, seconds: float) -> Iterator[Fault]:
+def _with_tail(hearing: Hearing, samples: Sound, last_word: float, language: str, recogniser: Recogniser) -> Hearing:
+    """The comparison with what is said after the last word, where that is the text again."""
+    if any(difference.start >= last_word - 0.05 and difference.heard for difference in hearing.differences):
+        return hearing
+    tail = recogniser.hear(samples[round(last_word * RATE) :], language)
+    words = [replace(word, start=word.start + last_word, end=word.end + last_word) for word in tail.words]
+    found = repetition(hearing.said, hearing.words, words, language)
+    if found is None:
+        return hearing
+    rate = hearing.word_error_rate + found.weight / max(1, len(hearing.aligned))
+    return replace(hearing, differences=(*hearing.differences, found), word_error_rate=round(rate, 4))
+
+
+def _foreign(heard: Transcript, hearing: Hearing, fit: float) -> bool:
+    """Whether another language is spoken: surely, or where the words don't fit, probably."""
+    strange = fit < _STRANGE or (fit == 0.0 and hearing.word_error_rate > ANOTHER)
+    return heard.expected < (_UNLIKELY if strange else _IMPOSSIBLE)
+
+
+def _word_faults(hearing: Hearing) -> Iterator[Fault]:
     by_name: dict[str, list[Difference]] = {}
     for difference in hearing.differences:
         if name := _name(difference, hearing):
@@ -96,9 +123,6 @@ def _word_faults(hearing: Hearing, seconds: float) -> Iterator[Fault]:
             name, min(1.0, 0.25 + weight / 10), f"{name.capitalize()}: {words}.", differences[0].start, differences[0].end
         )
         yield fault
-    if hearing.word_error_rate > ANOTHER and hearing.words:
-        message = f"It says something else: {shorten(hearing.transcript, 80)}."
-        yield Fault("another text", 1.0, message, 0.0, seconds)
 
 
 def _name(difference: Difference, hearing: Hearing) -> str:

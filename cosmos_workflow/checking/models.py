@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from cosmos_workflow.engines.model_files.sets import ModelFiles, find_model_files, missing_sentence
-from cosmos_workflow.errors import InputError, UnavailableError, list_choices, shorten
+from cosmos_workflow.errors import InputError, UnavailableError, install, list_choices, shorten
 
 DEFAULT = "base"
 NEEDED = ("faster_whisper", "rapidfuzz")
@@ -53,8 +53,7 @@ def require_recogniser(name: str) -> None:
     model = find_model(name)
     if not all(find_spec(package) for package in NEEDED):
         raise UnavailableError(
-            "Hearing speech back needs faster-whisper; install it with `uv sync --extra check`, or `pip install "
-            "'cosmos-workflow[check]'`."
+            f"Hearing speech back needs faster-whisper; install it with {install('cosmos-workflow', 'check')}."
         )
     if find_model_files(model) is None:
         raise UnavailableError(missing_sentence(model))

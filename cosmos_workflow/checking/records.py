@@ -13,7 +13,7 @@ from cosmos_workflow.files import Disk
 from cosmos_workflow.ids import digest
 
 FILE = "check.json"
-_FORMAT = 1
+_FORMAT = 2
 
 
 def verdict_key(sound: str, text: str, said: Sequence[str] = (), language: str = "", model: str = "") -> str:

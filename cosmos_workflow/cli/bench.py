@@ -87,6 +87,19 @@ def bench_kokoro(
     show_figures(figures, kokoro.table(figures), as_json)
 
 
+@bench_app.command("check")
+def bench_check(
+    tuning: Annotated[bool, typer.Option("--tuning", help="Take the sentences that the verdicts were tuned on.")] = False,
+    characters: Annotated[int, typer.Option(help="Characters of the job that is made with and without.", min=200)] = 3000,
+    as_json: JsonOption = False,
+) -> None:
+    """Speech heard back: clean pieces and planted faults, word times, and what it adds to a Kokoro job."""
+    from cosmos_workflow.bench import check
+
+    figures = check.bench_check("tuning" if tuning else "held out", characters)
+    show_figures(figures, check.table(figures), as_json)
+
+
 @bench_app.command("espeak")
 def bench_espeak(
     rounds: Annotated[int, typer.Option(help="Rounds; the median counts.", min=1)] = 3,

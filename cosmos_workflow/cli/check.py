@@ -7,15 +7,16 @@ from typing import Annotated
 
 import typer
 
-from cosmos_workflow.cli.options import JsonOption, WorkspaceOption, open_workspace
+from cosmos_workflow.cli.options import JsonOption, SetOption, WorkspaceOption, open_workspace
 
 
 def check(
-    files: Annotated[list[Path], typer.Argument(help="Job files.")],
+    files: Annotated[list[Path], typer.Argument(help="Job files; - is standard input.")],
     workspace: WorkspaceOption = None,
+    sets: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Validate job files and print their tasks, the batches, why these are apart, and the time. Starts nothing."""
-    from cosmos_workflow.cli.run_jobs import check_jobs
+    from cosmos_workflow.cli.check_jobs import check_jobs
 
-    check_jobs(files, open_workspace(workspace), as_json=as_json)
+    check_jobs(files, open_workspace(workspace, reads=True), as_json=as_json, sets=sets or ())

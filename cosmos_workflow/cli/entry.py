@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -13,10 +13,12 @@ from cosmos_workflow.cli.bench import bench_app
 from cosmos_workflow.cli.book import book
 from cosmos_workflow.cli.check import check
 from cosmos_workflow.cli.check_audio import check_audio
+from cosmos_workflow.cli.doctor import doctor
 from cosmos_workflow.cli.engines import engines
 from cosmos_workflow.cli.jobs import jobs
 from cosmos_workflow.cli.options import ExitCode
 from cosmos_workflow.cli.output import outlast, refusal
+from cosmos_workflow.cli.prune import prune
 from cosmos_workflow.cli.repair import repair
 from cosmos_workflow.cli.run import run
 from cosmos_workflow.cli.runs import runs
@@ -40,11 +42,10 @@ app = typer.Typer(
     name="cosmos-workflow",
     help="Queue generative work on your own machine. Without a verb, opens the page: the options of `ui` do for that.",
     no_args_is_help=False,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (ui, run, book, check, jobs, engines, runs, repair):
+for verb in (ui, run, book, check, jobs, engines, runs, doctor, repair, prune):
     app.command()(verb)
 app.command("check-audio")(check_audio)
 app.add_typer(weights_app, name="weights")
@@ -67,16 +68,41 @@ def main() -> None:
         sys.stderr.write("Interrupted; what was finished is kept, and the next run goes on from there.\n")
         sys.exit(ExitCode.INTERRUPTED)
     except InputError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(ExitCode.WRONG_INPUT)
+        _refuse(error, ExitCode.WRONG_INPUT)
     except WorkflowError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(ExitCode.FAILED)
+        _refuse(error, ExitCode.FAILED)
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
-        sys.stderr.write(f"{error.format_message()}\n")  # pyright: ignore[reportAttributeAccessIssue]
-        sys.exit(ExitCode.WRONG_INPUT)
+        _refuse(InputError(error.format_message()), ExitCode.WRONG_INPUT)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _refuse(error: WorkflowError, code: ExitCode) -> NoReturn:
+    """End with the error as a sentence on stderr, and with --json as problems on stdout too."""
+    sys.stderr.write(f"{error}\n")
+    if "--json" in sys.argv:
+        from cosmos_workflow.cli.terminal import print_json
+
+        print_json({"problems": problem_rows(error)})
+    sys.exit(code)
+
+
+def problem_rows(error: WorkflowError) -> list[dict[str, Any]]:
+    """What is wrong, a row for each problem: `message` without place and key, which are empty or null where there is none."""
+    found = getattr(error, "problems", None)
+    if found is None:
+        return [{"file": "", "line": None, "column": None, "key": error.key, "place": error.place, "message": error.cause}]
+    return [
+        {
+            "file": problem.file,
+            "line": problem.place.line,
+            "column": problem.place.column,
+            "key": problem.key,
+            "place": "",
+            "message": problem.message,
+        }
+        for problem in found
+    ]
 
 
 @app.callback(invoke_without_command=True)

@@ -13,7 +13,7 @@ def jobs(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None
     """List the jobs of the workspace with their status."""
     from cosmos_workflow.cli.run_jobs import list_elsewhere, list_jobs
 
-    opened = open_workspace(workspace)
+    opened = open_workspace(workspace, reads=True)
     show(list_jobs(opened), as_json, "Jobs", f"There is no job in {opened.jobs} yet; put a YAML file there.")
     if elsewhere := list_elsewhere(opened):
         told = f"Run from files elsewhere, so not listed: {list_choices(elsewhere)}. `check FILE` says where such a job is."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.errors import InputError, UnavailableError
 
 if TYPE_CHECKING:
     from cosmos_workflow.config import Workspace
@@ -46,6 +46,9 @@ WorkspaceOption = Annotated[
     typer.Option("--workspace", help="Folder for everything; by default $COSMOS_WORKFLOW_HOME, or your data folder."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="Set a key of the jobs, e.g. params.rate=150; may be given more than once.")
+]
 GpusOption = Annotated[str | None, typer.Option("--gpus", help="GPUs to use, e.g. 0,1; by default all of them.")]
 WorkersOption = Annotated[int | None, typer.Option("--workers", help="Worker processes on a machine without a GPU.", min=1)]
 ExecutorOption = Annotated[Executor, typer.Option(help="local: worker processes of this machine; ray: a Ray cluster.")]
@@ -63,11 +66,17 @@ NameOption = Annotated[
 ]
 
 
-def open_workspace(workspace: Path | None) -> Workspace:
-    """The workspace of a verb; imported here, since `--help` needs none."""
+def open_workspace(workspace: Path | None, *, reads: bool = False) -> Workspace:
+    """The workspace of a verb; imported here, since `--help` needs none. One that only `reads` takes what can't be written, too.
+
+    Raises InputError where it can't be used: nothing was started.
+    """
     from cosmos_workflow.config import Workspace
 
-    return Workspace.open(workspace)
+    try:
+        return Workspace.open(workspace, reads=reads)
+    except UnavailableError as error:
+        raise InputError(str(error), key="--workspace") from error
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from cosmos_workflow.cli.options import (
     GpusOption,
     JsonOption,
     Mode,
+    SetOption,
     WorkersOption,
     WorkspaceOption,
     open_workspace,
@@ -23,7 +24,7 @@ from cosmos_workflow.cli.options import (
 
 
 def run(
-    files: Annotated[list[Path], typer.Argument(help="Job files.")],
+    files: Annotated[list[Path], typer.Argument(help="Job files; - is standard input.")],
     workspace: WorkspaceOption = None,
     gpus: GpusOption = None,
     workers: WorkersOption = None,
@@ -32,11 +33,16 @@ def run(
     mode: Annotated[Mode, typer.Option(help="resume: what has no result yet; failed: what failed; all: everything again.")] = (
         Mode.RESUME
     ),
+    sets: SetOption = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Put copies of what is made into this folder, named after job and task.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make the tasks of job files. Exit code 0: all succeeded; 1: something failed; 2: the input is wrong."""
     with pool_options(executor, address, gpus, workers) as where:
         from cosmos_workflow.cli.run_jobs import run_jobs
 
-        succeeded = run_jobs(files, open_workspace(workspace), mode=mode.value, as_json=as_json, **where)
+        opened = open_workspace(workspace)
+        succeeded = run_jobs(files, opened, mode=mode.value, as_json=as_json, sets=sets or (), out=out, **where)
     raise typer.Exit(ExitCode.SUCCEEDED if succeeded else ExitCode.FAILED)

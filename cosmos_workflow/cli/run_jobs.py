@@ -1,32 +1,31 @@
-"""The verbs run, check and jobs of the command line; each is also a function that a program may call."""
+"""The verbs run and jobs of the command line; each is also a function that a program may call."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cosmos_workflow.cli.check_jobs import name_idle
+from cosmos_workflow.cli.job_input import load_jobs
 from cosmos_workflow.cli.terminal import print_json
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.registry import availability_of, find_engine, require_available
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.task_router import Pool
-from cosmos_workflow.gpu_dispatch.devices import default_gpu_ids
+from cosmos_workflow.files import Disk
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
 from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
-from cosmos_workflow.jobs.document.tasks import JobFile, is_slug
+from cosmos_workflow.jobs.document.tasks import JobFile, is_slug, slug
 from cosmos_workflow.jobs.executor import OnEvent, TaskEnded, TaskResult
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-from cosmos_workflow.jobs.plan import CheckedJob, TaskPlan
 from cosmos_workflow.jobs.state import TaskStatus
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.jobs.takes import Mode
-from cosmos_workflow.yaml_places import JobFileError, Problem
 
 if TYPE_CHECKING:
     from cosmos_workflow.cli.jobs_view import RunView
@@ -40,18 +39,23 @@ def run_jobs(
     mode: Mode = "resume",
     as_json: bool = False,
     pool: Callable[..., Pool] = WorkerPool,
+    sets: Sequence[str] = (),
+    out: Path | None = None,
 ) -> bool:
     """Run job files one after another, and show how it goes; whether every enabled task is completed.
 
-    Raises InputError with what is wrong in any of the files, before anything starts.
+    `sets` changes keys of the jobs, `out` is a folder for copies of what they give. Raises InputError with what is wrong in any
+    of the files, before anything starts.
     """
-    jobs = load_jobs(files, workspace)
-    _name_idle(jobs)
+    jobs = load_jobs(files, workspace, sets)
+    name_idle(jobs)
     with (
         _view(as_json) as view,
         Operations(workspace, gpu_ids=gpu_ids, pool=pool, on_dispatch_event=view.watch if view else None) as operations,
     ):
         results = run_job_files(jobs, operations, mode, view.see if view else None)
+    if out is not None:
+        results = [[_copied(job, result, out) for result in ended] for job, ended in zip(jobs, results, strict=True)]
     told = [_result_row(job, result) for job, ended in zip(jobs, results, strict=True) for result in ended]
     told += [_book_row(job, book) for job in jobs if job.book and (book := BookBinder(JobStore(workspace)).find(job.id))]
     if as_json:
@@ -87,34 +91,17 @@ def _require_an_engine(jobs: Sequence[JobFile], orchestrator: TaskOrchestrator, 
         require_available(next(iter(engines)))
 
 
-def load_jobs(files: Sequence[Path], workspace: Workspace) -> list[JobFile]:
-    """The checked jobs in these files; raises JobFileError with the problems of all of them."""
-    store = JobStore(workspace)
-    jobs: list[JobFile] = []
-    problems: list[Problem] = []
-    for path in dict.fromkeys(path.absolute() for path in files):
-        try:
-            jobs.append(store.load(_as_given(path)))
-        except JobFileError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise JobFileError(problems)
-    return jobs
-
-
-def check_jobs(files: Sequence[Path], workspace: Workspace, *, as_json: bool = False) -> None:
-    """Print tasks, batches and time of job files; raises InputError with what is wrong. Starts nothing."""
-    jobs = load_jobs(files, workspace)
-    _name_idle(jobs)
-    with Operations(workspace, gpu_ids=default_gpu_ids()) as operations:
-        orchestrator = TaskOrchestrator(operations, JobStore(workspace))
-        checked = [orchestrator.check(job) for job in jobs]
-    if as_json:
-        print_json([_checked_row(entry) for entry in checked])
-        return
-    from cosmos_workflow.cli.jobs_view import print_checked
-
-    print_checked(checked)
+def _copied(job: JobFile, result: TaskResult, out: Path) -> TaskResult:
+    """The result with copies of its files in a folder, named after job and task; UnavailableError where it can't be written."""
+    _, _, task = result.task_id.partition("/")
+    disk = Disk()
+    disk.make_folder(out.absolute())
+    copies: dict[str, Path] = {}
+    for key, path in result.files.items():
+        name = f"{slug(job.name)}-{task or 'job'}" + (f"-{key.replace('/', '-')}" if len(result.files) > 1 else "")
+        copies[key] = out / f"{name}{path.suffix}"
+        disk.copy(path, copies[key].absolute())
+    return replace(result, files=copies)
 
 
 def list_jobs(workspace: Workspace) -> list[dict[str, Any]]:
@@ -126,7 +113,8 @@ def list_jobs(workspace: Workspace) -> list[dict[str, Any]]:
             "job": entry.stored.id,
             "name": entry.stored.name,
             "enabled": entry.stored.enabled,
-            "status": entry.report.label if entry.report else "wrong",
+            "status": status_word(entry.report.status) if entry.report else "wrong",
+            "progress": round(entry.report.progress, 3) if entry.report else 0.0,
             "tasks": len(entry.report.tasks) if entry.report else 0,
             "file": str(entry.stored.path),
             "message": entry.stored.problem
@@ -136,23 +124,10 @@ def list_jobs(workspace: Workspace) -> list[dict[str, Any]]:
     ]
 
 
-def _name_idle(jobs: Sequence[JobFile]) -> None:
-    """Say on stderr which jobs do nothing, and why."""
-    for job in jobs:
-        if not any(task.enabled for task in job.tasks):
-            sys.stderr.write(f"{job.name}: every task is switched off (enabled: false), so nothing is made.\n")
-
-
 def list_elsewhere(workspace: Workspace) -> list[str]:
     """The jobs that were run from files outside the workspace: `jobs` can't list them, as nobody knows where these are now."""
     store = JobStore(workspace)
     return sorted({path.name for path in store.folder.iterdir() if path.is_dir() and is_slug(path.name)} - set(store.ids()))
-
-
-def _as_given(path: Path) -> Path:
-    """A path as people write it, for messages: relative where it lies below the present folder."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _view(as_json: bool) -> AbstractContextManager[RunView | None]:
@@ -163,12 +138,17 @@ def _view(as_json: bool) -> AbstractContextManager[RunView | None]:
     return RunView()
 
 
+def status_word(status: TaskStatus) -> str:
+    """The status of a task or a job as a program reads it: new, running, partial, completed or failed."""
+    return str(status).lower()
+
+
 def _result_row(job: JobFile, result: TaskResult) -> dict[str, Any]:
     return {
         "job": job.name,
         "task": result.task_id,
         "title": result.title,
-        "status": result.label,
+        "status": status_word(result.status),
         "made": result.made,
         "pieces": result.pieces,
         "missing": list(result.missing),
@@ -188,29 +168,4 @@ def _book_row(job: JobFile, book: BookFinal) -> dict[str, Any]:
         "chapters": [chapter.title for file in book.files for chapter in file.chapters],
         "seconds": book.seconds,
         "note": book.note,
-    }
-
-
-def _checked_row(checked: CheckedJob) -> dict[str, Any]:
-    return {
-        "job": checked.job.name,
-        "file": str(checked.job.path),
-        "tasks": [_task_row(plan) for plan in checked.plan.tasks],
-        "batches": [{"items": len(batch), "engine": batch.engine, "apart": reason} for batch, reason in checked.batches],
-        "time": checked.time,
-    }
-
-
-def _task_row(plan: TaskPlan) -> dict[str, Any]:
-    return {
-        "task": plan.task.id,
-        "title": plan.task.title,
-        "engine": plan.task.engine,
-        "state": plan.state,
-        "pieces": len(plan.pieces),
-        "to make": len(plan.wanted),
-        "characters": sum(len(piece.chunk.text) for piece in plan.pieces),
-        "work": plan.work,
-        "unit": find_engine(plan.task.engine).cost_unit,
-        "after": [need.key for need in plan.task.needs],
     }

@@ -28,7 +28,7 @@ def runs(
     if status is not None and status not in list(ItemStatus):
         raise InputError(f"--status: {status!r} isn't a status; use {', '.join(ItemStatus)}.")
     wanted: RunFilter = {"engine": engine, "status": ItemStatus(status) if status else None, "text": text}
-    with Store(open_workspace(workspace)) as store:
+    with Store(open_workspace(workspace, reads=True)) as store:
         total = store.runs.count(None, **wanted)
         if engine and not total:
             find_engine(engine)  # refuses a name that nothing has

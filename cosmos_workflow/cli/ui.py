@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from cosmos_workflow.cli.options import (
     AddressOption,
     AuthOption,
@@ -28,6 +32,7 @@ def ui(
     executor: ExecutorOption = Executor.LOCAL,
     address: AddressOption = None,
     name: NameOption = None,
+    api: Annotated[bool, typer.Option("--api", help="Also serve speech as OpenAI's API does, below /v1.")] = False,
 ) -> None:
     """Open the page in a browser of your own: prompts, queue, jobs, results."""
     from cosmos_workflow.ui.access.users import take_auth
@@ -37,4 +42,4 @@ def ui(
     with pool_options(executor, address, gpus, workers) as where:
         from cosmos_workflow.ui.server import serve
 
-        serve(opened, host=host, port=port, auth=auth, names=name or (), **where)
+        serve(opened, host=host, port=port, auth=auth, names=name or (), speech_api=api, **where)

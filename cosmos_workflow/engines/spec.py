@@ -150,8 +150,8 @@ class EngineSpec:
             check_pauses(text)
         except InputError as error:
             raise InputError(f"{self.name}: {error}") from error
-        words = [] if self.takes_ipa else ipa_words(parse_list(getattr(params, "pronunciations", "")))
-        if words:
+        given = "" if self.takes_ipa else getattr(params, "pronunciations", "")
+        if given and (words := ipa_words(parse_list(given))):
             raise InputError(f"{self.name}: pronunciations: it takes no IPA; write how {shorten(words[0])} sounds in letters.")
 
     def language(self, params: Mapping[str, Any]) -> str:
@@ -170,6 +170,8 @@ class EngineSpec:
 
         said = vars(params)  # what a model holds: asked for each item of a long queue
         normalized, pronunciations = bool(said.get("normalize_text")), str(said.get("pronunciations", ""))
+        if not normalized and not pronunciations and "](/" not in text:
+            return text
         return as_spoken(text, self.language(said), normalized, pronunciations, self.takes_ipa)
 
     def with_pronunciations(self, params: Mapping[str, Any], words: str) -> dict[str, Any]:
@@ -204,6 +206,8 @@ class EngineSpec:
         return self.spoken(text, self.known_params(params)), {name: value for name, value in params.items() if name not in led}
 
     def _check_inputs(self, inputs: Mapping[str, Path], later: Collection[str]) -> None:
+        if not inputs and not self.inputs:
+            return
         label = f"{self.name}: "
         unknown = set(inputs) - {spec.name for spec in self.inputs}
         for spec in self.inputs:

@@ -221,8 +221,8 @@ class BatchRun:
                 yield self._end(dropped.id, Ending.CANCELLED)
 
     def _note_progress(self, tracker: ProgressTracker) -> None:
-        """Other processes on this workspace read the progress from the store; they don't need every step."""
-        if tracker.last_updated - self._noted.get(tracker.job_id, 0.0) >= PROGRESS_SECONDS:
+        """Other processes on this workspace read the progress from the store; and need not every step."""
+        if tracker.last_updated - self._noted.setdefault(tracker.job_id, tracker.last_updated) >= PROGRESS_SECONDS:
             self._noted[tracker.job_id] = tracker.last_updated
             run_id = self._runs[tracker.job_id]
             with _unimportant():
@@ -261,10 +261,11 @@ class BatchRun:
         device = "CPU" if slot is None or slot.gpu_id is None else f"GPU {slot.gpu_id}"
         if slot is not None and slot.node:
             device += f" on {slot.node}"
-        for item_id in self._open_in_order():
-            with _unimportant():
-                self._store.runs.start(self._runs[item_id], device=device, worker=str(worker), load_seconds=load_seconds)
-        self._notify(BatchStarted(tuple(self._open_in_order()), device, load_seconds))
+        begun = tuple(self._open_in_order())
+        with _unimportant():
+            run_ids = [self._runs[item_id] for item_id in begun]
+            self._store.runs.start(run_ids, device=device, worker=str(worker), load_seconds=load_seconds)
+        self._notify(BatchStarted(begun, device, load_seconds))
 
     def _publish(self, output: Output, seconds: float) -> ItemResult:
         metadata = {**output.metadata, "work_seconds": round(seconds, 3)}

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.messages import CancelItems
+from cosmos_workflow.engines.registry import availability_of, known_engine
 from cosmos_workflow.execution.batch_run import BatchRun, ItemResult, OperationEvent
 from cosmos_workflow.execution.estimates import BatchingGain, CostSample, Rate, TimeLeft, batching_gain, learn_rate, time_left
 from cosmos_workflow.execution.patience import Patience
@@ -57,7 +58,7 @@ class Operations:
         self.gpu_ids = None if gpu_ids is None else tuple(gpu_ids)
         self._new_pool = pool
         self._cancel_grace = cancel_grace
-        self.router = TaskRouter(self._make_pool, on_dispatch_event)
+        self.router = TaskRouter(self._make_pool, on_dispatch_event, workspace.settings.unload_after)
         self.patience = Patience()
         self.on_made: Callable[[ItemResult], object] = lambda _result: None
         self._lock = threading.Lock()
@@ -147,6 +148,11 @@ class Operations:
                 self.router.cancel(run.task_id)
             else:
                 self.router.send(run.task_id, CancelItems(wanted & run.open))
+
+    def warm(self, engine: str) -> None:
+        """Load an engine ahead on every device that has none; nothing happens where it can't be used here."""
+        if availability_of(known_engine(engine)).available:
+            self.router.warm({"engine": engine})
 
     def free_devices(self) -> None:
         """Unload the engines: memory goes back as soon as what is running is done."""

@@ -170,6 +170,11 @@ class QueueRunner:
         left = self._operations.time_for(queue.work, made)
         return RunnerSnapshot(version, state, reason, queue, progress, batches, left, started, self._operations.machines())
 
+    @property
+    def held(self) -> str:
+        """Why it stopped itself; empty where it didn't."""
+        return self._reason if self._state is RunnerState.HELD else ""
+
     def subscribe(self, listener: Callable[[], object]) -> Callable[[], None]:
         """Call `listener` at every change, in any thread; it must not block (see `Changes`). Returns what ends that."""
         return self.changes.subscribe(listener)
@@ -248,7 +253,8 @@ class QueueRunner:
     def _settle(self, result: ItemResult) -> None:
         if result.hold:
             self._hold(result.hold)
-        self._write(lambda: self.queue.settle(result.item))
+        # The record of its run was closed together with its place in the journal.
+        self._write(lambda: self.queue.settle(result.item, journalled=result.item.status.is_terminal))
         with self._lock:
             self._progress.pop(result.item_id, None)
             if result.ending is Ending.SUCCEEDED:

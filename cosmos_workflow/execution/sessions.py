@@ -11,6 +11,9 @@ from cosmos_workflow.execution.runner import QueueRunner
 from cosmos_workflow.queueing.items import check_again
 from cosmos_workflow.queueing.queue import Queue
 
+LONG = 1000
+"""Items of a queue that takes a while to be read: its engine is loaded meanwhile."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -61,11 +64,17 @@ class Sessions:
 
     def restore(self) -> list[Session]:
         """Open every queue that still holds items; those that were running go on where the `startup` setting says "resume"."""
-        sessions = [self.open(token, owner) for token, owner in self.operations.store.queues.list_open()]
-        if self.operations.workspace.settings.startup == "resume":
-            for session in sessions:
-                if self.operations.store.queues.state_of(session.token).get("state") in ("running", "pausing"):
-                    session.runner.start()
+        queues = self.operations.store.queues
+        known = queues.list_open()
+        went_on = [token for token, _ in known if queues.state_of(token).get("state") in ("running", "pausing")]
+        resumed = went_on if self.operations.workspace.settings.startup == "resume" else []
+        for token in resumed[:1]:
+            if engine := queues.first_engine(token, LONG):
+                self.operations.warm(engine)
+        sessions = [self.open(token, owner) for token, owner in known]
+        for session in sessions:
+            if session.token in resumed:
+                session.runner.start()
         return sessions
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from queue import SimpleQueue
@@ -23,6 +24,7 @@ class Pool(Protocol):
     def cancel(self, task_id: Any) -> None: ...
     def send(self, task_id: Any, message: Any) -> None: ...
     def events(self, timeout: float | None = None) -> list[Event]: ...
+    def warm(self, setup: Mapping[str, Any] | None = None) -> None: ...
     def unload(self) -> None: ...
     def slots(self) -> list[SlotStatus]: ...
     def shutdown(self, graceful: bool = True) -> list[Event]: ...
@@ -32,10 +34,16 @@ class TaskRouter:
     """Hands tasks to the pool from any thread; each caller reads the events of its own task.
 
     Tasks start in the order in which they were handed in: sessions that hand in one batch at a time take turns.
-    `on_event` sees every event, in the listener's thread.
+    `on_event` sees every event, in the listener's thread. Once no task was there for `unload_after` seconds, the workers go, and
+    their memory with them; None keeps them.
     """
 
-    def __init__(self, make_pool: Callable[[], Pool], on_event: Callable[[Event], None] | None = None) -> None:
+    def __init__(
+        self,
+        make_pool: Callable[[], Pool],
+        on_event: Callable[[Event], None] | None = None,
+        unload_after: float | None = None,
+    ) -> None:
         self._make_pool = make_pool
         self._pool: Pool | None = None
         self._lock = threading.Lock()
@@ -43,6 +51,8 @@ class TaskRouter:
         self._closing = False
         self._thread: threading.Thread | None = None
         self._on_event = on_event
+        self._unload_after = unload_after
+        self._idle_since: float | None = None
 
     def submit(self, data: Any, setup: Mapping[str, Any]) -> tuple[str, SimpleQueue[Event]]:
         """Hand in a task; its events arrive in the queue that is returned, the last of them its outcome."""
@@ -53,8 +63,15 @@ class TaskRouter:
                 raise UnavailableError("The program is shutting down; start it again.")
             pool = self._open()
             self._routes[task_id] = route
+            self._idle_since = None
             pool.submit(data, task_id=task_id, setup=setup)
         return task_id, route
+
+    def warm(self, setup: Mapping[str, Any]) -> None:
+        """Have the workers load what tasks with this setup will need."""
+        with self._lock:
+            if not self._closing:
+                self._open().warm(setup)
 
     def cancel(self, task_id: str) -> None:
         """Ask a task to stop; a worker that doesn't notice in time is replaced."""
@@ -101,8 +118,20 @@ class TaskRouter:
     def _listen(self, pool: Pool) -> None:
         with suppress(PoolClosedError):
             while True:
-                for event in pool.events(timeout=None):
+                for event in pool.events(timeout=self._idle_left()):
                     self._route(event)
+                self._unload_idle(pool)
+
+    def _idle_left(self) -> float | None:
+        """Seconds until idle workers go; None where none will."""
+        since = self._idle_since
+        return None if since is None or self._unload_after is None else max(0.0, since + self._unload_after - time.monotonic())
+
+    def _unload_idle(self, pool: Pool) -> None:
+        with self._lock:  # no task comes in between
+            if self._idle_left() == 0 and not self._closing:
+                pool.unload()
+                self._idle_since = None
 
     def _route(self, event: Event) -> None:
         if self._on_event is not None:
@@ -111,6 +140,8 @@ class TaskRouter:
         with self._lock:
             is_last = isinstance(event, Outcome)
             route = self._routes.pop(task_id, None) if is_last else self._routes.get(task_id)
+            if is_last and not self._routes:
+                self._idle_since = time.monotonic()
         if route is not None:
             route.put(event)
 

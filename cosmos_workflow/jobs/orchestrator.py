@@ -80,14 +80,14 @@ class TaskOrchestrator:
         batches = list(plan_batches(items, self.operations.batch_size))
         left = self.operations.time_left(items)
         if not items:
-            time = "nothing is left to make"
+            left, time = TimeLeft(0.0, 0.0), "nothing is left to make"
         elif left is None:
             time = "not known before the engine has made something here"
         else:
             time = str(left)
             if not all(item.cost for item in items):
                 time += "; what waits for other tasks isn't counted in"
-        return CheckedJob(job, plan, tuple(zip(batches, explain_groups(batches), strict=True)), time)
+        return CheckedJob(job, plan, tuple(zip(batches, explain_groups(batches), strict=True)), time, left)
 
     # --- running ---
 

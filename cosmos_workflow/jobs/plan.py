@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import InputError
@@ -17,6 +17,9 @@ from cosmos_workflow.ids import digest
 from cosmos_workflow.jobs.document.tasks import JobFile, Source, TaskConfig
 from cosmos_workflow.jobs.takes import Choice, KnownRuns, Mode, PieceState, Take, TakeRef, prompt_id, take_seeds, with_runs
 from cosmos_workflow.queueing.items import Batch, Configuration, Prompt, QueueItem
+
+if TYPE_CHECKING:
+    from cosmos_workflow.execution.estimates import TimeLeft
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +74,16 @@ class ExecutionPlan:
 
 @dataclass(frozen=True, slots=True)
 class CheckedJob:
-    """What a job file would do: its plan, the batches of what is to be made with why each is apart, and the time in words."""
+    """What a job file would do: its plan, the batches of what is to be made with why each is apart, and the time in words.
+
+    `left` is the same in seconds; None where it isn't known before the engine has made something.
+    """
 
     job: JobFile
     plan: ExecutionPlan
     batches: tuple[tuple[Batch, str], ...]
     time: str
+    left: TimeLeft | None
 
 
 def pieces_of(

@@ -290,6 +290,7 @@ class JobReader:
             pause=piece.chunk.pause,
             until=self.hearings.end_of(task, run),
             words=heard.hearing.timed() if heard and heard.hearing else (),
+            borders=piece.chunk.borders,
         )
 
 

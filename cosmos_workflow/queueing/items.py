@@ -148,7 +148,9 @@ class Configuration:
         self.spec.check(recipe)
         return self.spec.cost(recipe)
 
-    def item(self, prompt: Prompt, cost: float, source: str = "", position: int = 0) -> QueueItem:
+    def item(
+        self, prompt: Prompt, cost: float, source: str = "", position: int = 0, item_id: str = "", check: str = ""
+    ) -> QueueItem:
         """The prompt as a queue item. Items of one configuration share its params and weights, which nobody changes."""
         return QueueItem(
             prompt.id,
@@ -158,9 +160,11 @@ class Configuration:
             self.weights,
             dict(prompt.inputs),
             self.batch_key,
+            id=item_id or new_id("qi"),
             position=position,
             source=source,
             cost=cost,
+            check=check,
         )
 
 
@@ -176,17 +180,29 @@ def check_again(items: Iterable[QueueItem]) -> list[QueueItem]:
     """
     checked: list[QueueItem] = []
     known: dict[str, Configuration | None] = {}
+    last: QueueItem | None = None
+    now: Configuration | None = None
+    right = False
     for item in items:
-        same = repr((item.engine, item.params, item.weights))
-        if same not in known:
-            try:
-                known[same] = Configuration.of(item.engine, item.params, item.weights)
-            except Exception:
-                log.info("%s can't be made with the params it was kept with", item.id, exc_info=True)
-                known[same] = None
-        now = known[same]
-        checked.append(item if now is None else replace(item, params=now.params, weights=now.weights, batch_key=now.batch_key))
+        if last is None or (item.engine, item.params, item.weights) != (last.engine, last.params, last.weights):
+            same = repr((item.engine, item.params, item.weights))
+            if same not in known:
+                known[same] = _configuration_now(item)
+            last, now = item, known[same]
+            right = now is not None and (now.params, now.weights) == (item.params, item.weights)
+        if now is None or (right and now.batch_key == item.batch_key):
+            checked.append(item)
+        else:
+            checked.append(replace(item, params=now.params, weights=now.weights, batch_key=now.batch_key))
     return checked
+
+
+def _configuration_now(item: QueueItem) -> Configuration | None:
+    try:
+        return Configuration.of(item.engine, item.params, item.weights)
+    except Exception:
+        log.info("%s can't be made with the params it was kept with", item.id, exc_info=True)
+        return None
 
 
 @dataclass(frozen=True, slots=True)

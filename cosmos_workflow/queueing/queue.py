@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.errors import InputError, shorten
-from cosmos_workflow.ids import new_id, new_token
+from cosmos_workflow.ids import new_id, new_ids, new_token
 from cosmos_workflow.queueing.batches import Plan, batch_size, plan_groups, size_in_group
 from cosmos_workflow.queueing.changes import Changes
 from cosmos_workflow.queueing.items import RETRYABLE, Batch, Configuration, Group, ItemStatus, Prompt, QueueItem
@@ -94,9 +94,10 @@ class Queue:
         with self._lock:
             self._begin_round()
             start = self._next_position()
+            ids = new_ids("qi", len(costs))
             added = [
-                replace(now.item(prompt, cost, source, position), check=check)
-                for position, (now, cost, prompt) in enumerate(costs, start)
+                now.item(prompt, cost, source, position, item_id, check)
+                for position, ((now, cost, prompt), item_id) in enumerate(zip(costs, ids, strict=True), start)
             ]
             self._write(added)
             return added
@@ -228,14 +229,17 @@ class Queue:
                 self._rungs.pop(group, None)
             return batch
 
-    def settle(self, item: QueueItem) -> None:
-        """A running item is as `item` says from now on: at its end, or queued again (`QueueItem.after`)."""
+    def settle(self, item: QueueItem, *, journalled: bool = False) -> None:
+        """A running item is as `item` says from now on: at its end, or queued again (`QueueItem.after`).
+
+        `journalled` says that the journal has let it go already, as a run's end does together with its record.
+        """
         with self._lock:
             self._items[item.id].to(item.status)
             if not item.status.is_terminal:
                 self._write([item])
                 return
-            self._write(removed=[item.id])
+            self._write(removed=[item.id], journalled=journalled)
             self._finished[item.id] = item
             self._done[item.status] += 1
             if item.status is not ItemStatus.FAILED:
@@ -321,11 +325,13 @@ class Queue:
         self._passing.pop(item_id, None)
         return self._finished.pop(item_id)
 
-    def _write(self, changed: Sequence[QueueItem] = (), removed: Sequence[str] = ()) -> None:
+    def _write(self, changed: Sequence[QueueItem] = (), removed: Sequence[str] = (), *, journalled: bool = False) -> None:
         if not changed and not removed:
             return
-        if self._journal is not None:
-            self._journal.save(self.token, changed, removed)
+        if self._journal is not None and not journalled:
+            added = [item for item in changed if item.id not in self._items]
+            known = [item for item in changed if item.id in self._items] if len(added) < len(changed) else []
+            self._journal.save(self.token, added, known, removed)
         for item_id in removed:
             self._drop(self._items.pop(item_id, None))
         end = self._next_position()

@@ -14,8 +14,10 @@ from cosmos_workflow.queueing.work import Kind, Work
 class Journal(Protocol):
     """Where a queue writes each change before anybody sees it; an exception leaves the queue as it was."""
 
-    def save(self, token: str, changed: Sequence[QueueItem], removed: Sequence[str]) -> None:
-        """Write items that are new or changed, and take away those that left."""
+    def save(
+        self, token: str, added: Sequence[QueueItem], changed: Sequence[QueueItem] = (), removed: Sequence[str] = ()
+    ) -> None:
+        """Write items that are new and those that changed, and take away those that left."""
         ...
 
 

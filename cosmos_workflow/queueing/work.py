@@ -24,27 +24,30 @@ class Workload:
     """The work of a queue that changes."""
 
     def __init__(self, items: Iterable[QueueItem] = ()) -> None:
-        self._kinds: dict[Kind, Work] = {}
+        self._counts: dict[Kind, int] = {}
+        self._costs: dict[Kind, float] = {}
+        self._examples: dict[Kind, QueueItem] = {}
         for item in items:
             self.add(item)
 
     def add(self, item: QueueItem) -> None:
         """One more item."""
         kind = item.engine, item.batch_key
-        before = self._kinds.get(kind)
-        self._kinds[kind] = (
-            Work(before.items + 1, before.cost + item.cost, before.example) if before else Work(1, item.cost, item)
-        )
+        if kind in self._counts:
+            self._counts[kind] += 1
+            self._costs[kind] += item.cost
+        else:
+            self._counts[kind], self._costs[kind], self._examples[kind] = 1, item.cost, item
 
     def take(self, item: QueueItem) -> None:
         """An item that was added is none of it any more."""
         kind = item.engine, item.batch_key
-        before = self._kinds[kind]
-        if before.items == 1:
-            del self._kinds[kind]
+        if self._counts[kind] == 1:
+            del self._counts[kind], self._costs[kind], self._examples[kind]
         else:
-            self._kinds[kind] = Work(before.items - 1, before.cost - item.cost, before.example)
+            self._counts[kind] -= 1
+            self._costs[kind] -= item.cost
 
     def now(self) -> Mapping[Kind, Work]:
         """The work at this moment."""
-        return dict(self._kinds)
+        return {kind: Work(count, self._costs[kind], self._examples[kind]) for kind, count in self._counts.items()}

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import orjson
 from filelock import FileLock
-from sqlalchemy import Connection, create_engine, event, exc
+from sqlalchemy import Connection, Table, create_engine, event, exc, insert
 
 from cosmos_workflow.config import Workspace, assets_dir
 from cosmos_workflow.errors import InputError, UnavailableError, command
 from cosmos_workflow.files import file_errors
 from cosmos_workflow.store import moved, schema
 
-_LONG_NUMBER = re.compile(r"\d{19}")
+_PYTHONS_OWN = '": '
+"""What Python's own writer has behind a name, and orjson hasn't."""
 BUSY_SECONDS = 30
 """How long a write waits for another process's."""
 
@@ -39,7 +39,7 @@ class Database:
         self._watch: Any = None
         self._is_sqlite = self._url.startswith("sqlite")
         pool: dict[str, Any] = {"pool_size": 8, "max_overflow": -1} if self._is_sqlite else {"pool_pre_ping": True}
-        self.engine = create_engine(self._url, json_serializer=_to_json, json_deserializer=_from_json, **pool)
+        self.engine = create_engine(self._url, json_serializer=to_json, json_deserializer=_from_json, **pool)
         if self._is_sqlite:
             event.listen(self.engine, "connect", _set_up_connection)
             event.listen(self.engine, "begin", _begin)
@@ -85,6 +85,17 @@ class Database:
             with connection.begin():
                 yield connection
 
+    @staticmethod
+    def insert_many(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows of values as the driver takes them, JSON as text: a third of the time that `insert` takes for thousands."""
+        statement = insert(table).compile(dialect=connection.dialect, column_keys=list(columns))
+        if statement.positional:
+            order = [columns.index(name) for name in statement.positiontup or ()]
+            given: Any = rows if order == list(range(len(columns))) else [tuple(row[place] for place in order) for row in rows]
+        else:
+            given = [dict(zip(columns, row, strict=True)) for row in rows]
+        connection.exec_driver_sql(str(statement), given)
+
     def _prepare(self) -> None:
         with self._errors():
             if self._is_sqlite:
@@ -116,7 +127,8 @@ class Database:
             raise UnavailableError(f"The database {self._name} {reason}") from error
 
 
-def _to_json(value: Any) -> str:
+def to_json(value: Any) -> str:
+    """A value as the text that a column of JSON holds."""
     try:
         return orjson.dumps(value).decode()
     except TypeError:  # whole numbers of more than 64 bits, half characters
@@ -124,7 +136,7 @@ def _to_json(value: Any) -> str:
 
 
 def _from_json(text: str) -> Any:
-    if _LONG_NUMBER.search(text):  # which orjson takes for a fraction
+    if _PYTHONS_OWN in text:  # whole numbers of more than 64 bits may be in it, which orjson takes for fractions
         return json.loads(text)
     try:
         return orjson.loads(text)
@@ -139,6 +151,8 @@ def _set_up_connection(connection: Any, _record: Any) -> None:
     cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA synchronous=FULL")
+    # Of 32 MB: ten thousand items that are added at once aren't written out before they are committed.
+    cursor.execute("PRAGMA cache_size=-32000")
     # SQLite's own knows only A to Z, and a search is to find "Über" by "über".
     connection.create_function("lower", 1, lambda value: str(value).lower(), deterministic=True)
     cursor.close()
@@ -147,7 +161,9 @@ def _set_up_connection(connection: Any, _record: Any) -> None:
 def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     if options.get("writes"):
-        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options['durable'] else 'NORMAL'}")
+        if connection.info.get("durable") is not options["durable"]:
+            connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options['durable'] else 'NORMAL'}")
+            connection.info["durable"] = options["durable"]
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
         connection.exec_driver_sql("BEGIN")

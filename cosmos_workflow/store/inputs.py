@@ -15,6 +15,7 @@ from cosmos_workflow.engines.probing import look_at_clip, look_at_sound
 from cosmos_workflow.errors import InputError, list_choices, shorten
 from cosmos_workflow.files import Digests, Disk, file_errors, folder_name, inside
 from cosmos_workflow.store.database import Database
+from cosmos_workflow.store.quota import Quota
 from cosmos_workflow.store.records import LOCAL, InputFile
 from cosmos_workflow.store.schema import input_files
 
@@ -38,6 +39,7 @@ class Inputs:
     """The files that prompts name, each owner's apart."""
 
     def __init__(self, workspace: Workspace, database: Database, disk: Disk, digests: Digests) -> None:
+        self.quota = Quota(workspace, database, disk)
         self._workspace = workspace
         self._database = database
         self._disk = disk
@@ -47,7 +49,7 @@ class Inputs:
         """Keep a copy of an audio, video or text file; the same content twice is one file. Returns its path.
 
         `name` is what the file was called where it came from. Raises InputError for a file that is too large, empty, or
-        not what its name says.
+        not what its name says, or doesn't fit beside what the owner has.
         """
         name = PurePath((name or source.name).replace("\\", "/")).name
         with file_errors(f"The file {shorten(name)}"):
@@ -59,6 +61,8 @@ class Inputs:
             digest = self._digests.of(source)
         folder = self.folder(owner)
         target = folder / f"{digest}{found.extension}"
+        if self.quota.room(owner, size, target.name) < size:
+            raise self.quota.refusal(owner, name)
         self._disk.make_folder(folder)
         if not target.exists() or target.stat().st_size != size:
             self._disk.copy(source, target)
@@ -68,6 +72,8 @@ class Inputs:
             same = (input_files.c.owner == owner) & (input_files.c.file == target.name)
             connection.execute(delete(input_files).where(same))
             connection.execute(insert(input_files).values(**row))
+        if not target.exists():  # nothing used it until now, and it was taken away meanwhile
+            self._disk.copy(source, target)
         return target
 
     def list(self, owner: str = LOCAL) -> list[InputFile]:

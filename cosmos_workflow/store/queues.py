@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing.items import ItemStatus, QueueItem
-from cosmos_workflow.store.database import Database
+from cosmos_workflow.store.database import Database, to_json
 from cosmos_workflow.store.process import ProcessLock
 from cosmos_workflow.store.records import LOCAL, item_of, item_row
 from cosmos_workflow.store.schema import queue_items, queues
@@ -34,19 +34,46 @@ class Queues:
             elif known != owner:
                 raise InputError("This queue belongs to somebody else; start one of your own.")
 
-    def save(self, token: str, changed: Sequence[QueueItem], removed: Sequence[str]) -> None:
-        """Write items that are new or changed, and take away those that left; all or nothing, and durable.
+    def save(
+        self, token: str, added: Sequence[QueueItem], changed: Sequence[QueueItem] = (), removed: Sequence[str] = ()
+    ) -> None:
+        """Write items that are new and those that changed, and take away those that left; all or nothing, and durable.
 
         A token that nobody registered becomes the local user's.
         """
         with self._database.write() as connection:
-            self.write(connection, token, changed, removed)
+            if removed:
+                self.remove(connection, token, removed)
+            if changed:
+                self._change(connection, token, changed, self._process.id)
+            if added:
+                _know_queue(connection, token)
+                self._database.insert_many(
+                    connection, queue_items, _COLUMNS, [_values(token, item, self._process.id) for item in added]
+                )
 
     def load(self, token: str) -> list[QueueItem]:
-        """What the queue holds, in its order; empty for an unknown token."""
-        query = select(queue_items.c.item).where(queue_items.c.token == token).order_by(queue_items.c.position)
+        """What the queue holds, in its order; empty for an unknown token. Equal params of neighbours are one object."""
+        query = select(*_ITEM).where(queue_items.c.token == token).order_by(queue_items.c.position)
+        items: list[QueueItem] = []
+        params: Any = None
+        weights: Any = None
         with self._database.read() as connection:
-            return [item_of(values) for values in connection.execute(query).scalars()]
+            for item_id, position, status, values in connection.execute(query):
+                params = params if params == values["params"] else values["params"]
+                weights = weights if weights == values["weights"] else values["weights"]
+                values["params"], values["weights"] = params, weights
+                items.append(item_of(item_id, position, status, values))
+        return items
+
+    def first_engine(self, token: str, items: int) -> str:
+        """The engine of the first item of a queue that holds at least so many; empty for any other."""
+        own = queue_items.c.token == token
+        with self._database.read() as connection:
+            if (connection.execute(select(func.count()).where(own)).scalar() or 0) < items:
+                return ""
+            first = connection.execute(select(queue_items.c.item).where(own).order_by(queue_items.c.position).limit(1)).scalar()
+        return str(first["engine"]) if first else ""
 
     def owner_of(self, token: str) -> str | None:
         """Whose queue it is; None for an unknown token."""
@@ -78,52 +105,59 @@ class Queues:
             _know_queue(connection, token)
             connection.execute(update(queues).where(queues.c.token == token).values(state=dict(state)))
 
+    def remove(self, connection: Connection, token: str, item_ids: Sequence[str]) -> None:
+        """Take items away."""
+        connection.execute(delete(queue_items).where(_SAME), [{"of_token": token, "of_id": item_id} for item_id in item_ids])
+
     def put_back(self, connection: Connection, token: str, item: QueueItem) -> None:
         """Queue an item again that a dead process had: it is nobody's until a queue takes it."""
-        self.write(connection, token, [item], process="")
+        self._change(connection, token, [item], process="")
 
     def forget_empty(self, connection: Connection) -> None:
         """Forget the queues that hold nothing; only while no process has one open."""
         held = select(queue_items.c.token)
         connection.execute(delete(queues).where(queues.c.token.not_in(held)))
 
-    def write(
-        self,
-        connection: Connection,
-        token: str,
-        changed: Sequence[QueueItem],
-        removed: Sequence[str] = (),
-        process: str | None = None,
-    ) -> None:
-        """What `save` does; `process` is who works on the items, by default this one."""
-        if changed:
-            _know_queue(connection, token)
-        gone = [{"key": item_id} for item_id in {*removed, *(item.id for item in changed)}]
-        if gone:
-            same = (queue_items.c.token == token) & (queue_items.c.id == bindparam("key"))
-            connection.execute(delete(queue_items).where(same), gone)
-        if changed:
-            connection.execute(
-                insert(queue_items), [_row(token, item, self._process.id if process is None else process) for item in changed]
-            )
-
     def find(self, connection: Connection, token: str, item_id: str) -> tuple[QueueItem, str] | None:
         """An item that a queue holds, with the process that wrote it last."""
         known = (queue_items.c.token == token) & (queue_items.c.id == item_id)
-        row = connection.execute(select(queue_items.c.item, queue_items.c.process).where(known)).first()
-        return None if row is None else (item_of(row.item), row.process)
+        row = connection.execute(select(queue_items.c.process, *_ITEM).where(known)).first()
+        return None if row is None else (item_of(*row[1:]), row.process)
 
     def list_running(self, connection: Connection) -> list[tuple[str, QueueItem, str]]:
         """Token, item and process of everything that was claimed."""
-        running = select(queue_items).where(queue_items.c.status == str(ItemStatus.RUNNING))
-        rows = connection.execute(running.order_by(queue_items.c.token, queue_items.c.position)).mappings()
-        return [(row["token"], item_of(row["item"]), row["process"]) for row in rows]
+        running = select(queue_items.c.token, queue_items.c.process, *_ITEM).where(
+            queue_items.c.status == str(ItemStatus.RUNNING)
+        )
+        rows = connection.execute(running.order_by(queue_items.c.token, queue_items.c.position))
+        return [(token, item_of(*item), process) for token, process, *item in rows]
+
+    @staticmethod
+    def _change(connection: Connection, token: str, changed: Sequence[QueueItem], process: str) -> None:
+        rows = [
+            {
+                "of_token": token,
+                "of_id": item.id,
+                "position": item.position,
+                "status": str(item.status),
+                "process": process,
+                "item": item_row(item),
+            }
+            for item in changed
+        ]
+        connection.execute(update(queue_items).where(_SAME), rows)
 
 
-def _row(token: str, item: QueueItem, process: str) -> dict[str, Any]:
-    status = str(item.status)
-    values = item_row(item)
-    return {"token": token, "id": item.id, "position": item.position, "status": status, "process": process, "item": values}
+_ITEM = (queue_items.c.id, queue_items.c.position, queue_items.c.status, queue_items.c.item)
+_SAME = (queue_items.c.token == bindparam("of_token")) & (queue_items.c.id == bindparam("of_id"))
+
+
+_COLUMNS = ("token", "id", "position", "status", "process", "item")
+
+
+def _values(token: str, item: QueueItem, process: str) -> tuple[str | int, ...]:
+    """What is in `_COLUMNS`, the item as JSON."""
+    return token, item.id, item.position, str(item.status), process, to_json(item_row(item))
 
 
 def _know_queue(connection: Connection, token: str) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
-
-from sqlalchemy import RowMapping
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal
 
 from cosmos_workflow.ids import new_id
 from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
+
+if TYPE_CHECKING:
+    from sqlalchemy import RowMapping
 
 LOCAL = "local"
 """The owner of everything where nobody has to log in."""
@@ -156,15 +158,17 @@ def run_of(row: RowMapping) -> RunRecord:
     return RunRecord(**values)
 
 
+_KEPT = tuple(entry.name for entry in fields(QueueItem) if entry.name not in ("id", "position", "status"))
+_kept_of = attrgetter(*_KEPT)
+
+
 def item_row(item: QueueItem) -> dict[str, Any]:
-    """A queue item as plain JSON."""
-    values = {entry.name: getattr(item, entry.name) for entry in fields(QueueItem)}
-    for name in ("params", "weights", "inputs"):
-        values[name] = dict(values[name])
-    values["status"] = str(item.status)
-    return values
+    """A queue item as plain JSON, without what has columns of its own: id, position and status."""
+    values = dict(zip(_KEPT, _kept_of(item), strict=True))
+    return {**values, "params": dict(item.params), "weights": dict(item.weights), "inputs": dict(item.inputs)}
 
 
-def item_of(values: Mapping[str, Any]) -> QueueItem:
-    """A queue item from what `item_row` gave."""
-    return QueueItem(**{**values, "status": ItemStatus(values["status"])})
+def item_of(item_id: str, position: int, status: str, values: dict[str, Any]) -> QueueItem:
+    """A queue item from its columns and what `item_row` gave, which is used up; earlier versions kept the three in that, too."""
+    values["id"], values["position"], values["status"] = item_id, position, ItemStatus(status)
+    return QueueItem(**values)

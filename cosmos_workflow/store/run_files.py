@@ -10,6 +10,8 @@ from importlib import metadata as packages
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, WorkflowError, shorten
 from cosmos_workflow.files import Digests, Disk, inside, sha256_of
@@ -64,8 +66,7 @@ class RunFiles:
     def write(self, record: RunRecord, folder: Path) -> None:
         """Write `run.json` into a folder."""
         content = describe_run(record, {name: self._describe_input(path) for name, path in record.inputs.items()})
-        text = json.dumps(content, ensure_ascii=False, indent=2)
-        self._disk.write(folder / RUN_FILE, text.encode())
+        self._disk.write(folder / RUN_FILE, _readable_json(content))
 
     def read(self, folder: Path) -> RunRecord:
         """The record that a folder's `run.json` tells of; raises InputError saying what is wrong with it.
@@ -91,6 +92,13 @@ class RunFiles:
             size, sha256 = None, None
         shown = file.relative_to(self._root) if file.is_relative_to(self._root) else file
         return {"file": shown.as_posix(), "size": size, "sha256": sha256}
+
+
+def _readable_json(content: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(content, option=orjson.OPT_INDENT_2)
+    except TypeError:  # whole numbers of more than 64 bits
+        return json.dumps(content, ensure_ascii=False, indent=2).encode()
 
 
 def describe_run(record: RunRecord, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -128,12 +128,18 @@ class Runs:
         return begun
 
     def start(
-        self, run_id: str, *, device: str = "", worker: str = "", load_seconds: float = 0.0, started_at: float | None = None
+        self,
+        run_ids: Collection[str],
+        *,
+        device: str = "",
+        worker: str = "",
+        load_seconds: float = 0.0,
+        started_at: float | None = None,
     ) -> None:
-        """The engine is loaded and the work on a run begins: from here its seconds count. Cheap, and not durable."""
+        """The engine is loaded and the work on these runs begins: from here their seconds count. Cheap, and not durable."""
         when = time.time() if started_at is None else started_at
         values = {"device": device, "worker": worker, "load_seconds": load_seconds, "started_at": when}
-        alive = and_(runs.c.id == run_id, runs.c.status == RUNNING)
+        alive = and_(runs.c.id.in_(list(run_ids)), runs.c.status == RUNNING)
         with self._database.write(durable=False) as connection:
             connection.execute(update(runs).where(alive).values(**values))
 
@@ -174,7 +180,6 @@ class Runs:
         self._disk.rename(partial, final)
         try:
             with self._database.write() as connection:
-                _check_transition(_find(connection, run_id), ItemStatus.SUCCEEDED)
                 self.succeed(connection, done)
         except BaseException:
             final.rename(partial)
@@ -308,9 +313,11 @@ class Runs:
         return [(run_of(row), row["process"]) for row in connection.execute(query).mappings()]
 
     def succeed(self, connection: Connection, done: RunRecord) -> None:
-        """Write a run that was published, and let its item leave the queue."""
-        connection.execute(update(runs).where(runs.c.id == done.id).values(run_row(done)))
-        self._queues.write(connection, done.token, [], [done.item_id])
+        """Write a run that was published, and let its item leave the queue; raises TransitionError where it has ended already."""
+        alive = and_(runs.c.id == done.id, runs.c.status == RUNNING)
+        if not connection.execute(update(runs).where(alive).values(run_row(done))).rowcount:
+            raise TransitionError(f"{done.id} can't go from its end to {done.status}")
+        self._queues.remove(connection, done.token, [done.item_id])
 
     def end(
         self,
@@ -324,7 +331,7 @@ class Runs:
         interrupted: bool = False,
     ) -> RunRecord:
         """Close a run that failed or was cancelled, and let its item leave the queue."""
-        self._queues.write(connection, record.token, [], [record.item_id])
+        self._queues.remove(connection, record.token, [record.item_id])
         changes = {"status": status, "interrupted": interrupted, "error": error, "traceback": traceback}
         return _change(connection, record, **changes, finished_at=when)
 

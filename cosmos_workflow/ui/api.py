@@ -16,6 +16,7 @@ from cosmos_workflow.engines.registry import require_available
 from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.execution.runner import RunnerSnapshot
 from cosmos_workflow.execution.sessions import Session
+from cosmos_workflow.ids import new_ids
 from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.store import Store
@@ -207,12 +208,14 @@ def read_prompts(given: Any, store: Store, owner: str) -> list[Prompt]:
         raise InputError(f'prompts: {shorten(given)} isn\'t right; give a list of texts, such as ["Good morning."].')
     if len(given) > MAX_AT_ONCE:
         raise InputError(f"prompts: {len(given):,} at once are too many; give at most {MAX_AT_ONCE:,}.")
-    return [_read_prompt(entry, store, owner, f"prompts, number {number}") for number, entry in enumerate(given, 1)]
+    numbered = enumerate(zip(given, new_ids("ps", len(given)), strict=True), 1)
+    return [_read_prompt(entry, new, store, owner, number) for number, (entry, new) in numbered]
 
 
-def _read_prompt(entry: Any, store: Store, owner: str, where: str) -> Prompt:
+def _read_prompt(entry: Any, new_id: str, store: Store, owner: str, number: int) -> Prompt:
     if isinstance(entry, str):
-        return store.prompts.get(entry, owner) if entry.startswith("ps_") else Prompt(entry)
+        return store.prompts.get(entry, owner) if entry.startswith("ps_") else Prompt(entry, id=new_id)
+    where = f"prompts, number {number}"
     if not isinstance(entry, dict) or not set(entry) <= {"text", "inputs"}:
         raise InputError(f'{where}: {shorten(entry)} isn\'t right; give a text, an id, or {{"text": ..., "inputs": ...}}.')
     inputs = read_object(entry.get("inputs"), f"{where}, inputs")
@@ -221,7 +224,7 @@ def _read_prompt(entry: Any, store: Store, owner: str, where: str) -> Prompt:
     text = entry.get("text") or ""
     if not isinstance(text, str):
         raise InputError(f"{where}, text: {shorten(text)} isn't right; give a text.")
-    return Prompt(text, files)
+    return Prompt(text, files, new_id)
 
 
 def read_ids(given: Any) -> list[str]:

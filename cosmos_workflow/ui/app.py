@@ -23,7 +23,7 @@ from cosmos_workflow.ui.queue import tab as queue
 from cosmos_workflow.ui.queue.others import OtherQueues
 from cosmos_workflow.ui.queue.start import StartAndPause
 from cosmos_workflow.ui.queue.view import state_text
-from cosmos_workflow.ui.results.shelf import shelf_of
+from cosmos_workflow.ui.results.shelf import Shelves
 from cosmos_workflow.ui.results.tab import Results
 
 NAME = "Cosmos Workflow"
@@ -64,7 +64,7 @@ def build(sessions: Sessions, managers: JobManagers | None = None, background: B
                     [tabs, *prompts.outputs],
                     lambda run, owner: [gr.Tabs(selected="prompts"), *prompts.load(run, owner)],
                     prompts.after_load,
-                    lambda owner: shelf_of(jobs.of(owner)),
+                    Shelves(jobs.of),
                     lambda: jobs.heard.heard,
                 )
         with jobs_tab:

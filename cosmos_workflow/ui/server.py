@@ -22,6 +22,7 @@ from cosmos_workflow.store.records import LOCAL
 from cosmos_workflow.ui.access.guard import Guard, check_names, is_loopback
 from cosmos_workflow.ui.access.users import read_users
 from cosmos_workflow.ui.jobs.managers import JobManagers
+from cosmos_workflow.ui.speech_api.queue import SpeechQueues
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -34,6 +35,7 @@ def serve(
     port: int = 7860,
     auth: str | None = None,
     names: Sequence[str] = (),
+    speech_api: bool = False,
     gpu_ids: Sequence[int | None] | None = (None,),
     pool: Callable[..., Pool] = WorkerPool,
     operations: Operations | None = None,
@@ -42,8 +44,8 @@ def serve(
     """Serve the page until it is interrupted. Port 0 takes a free one; `on_ready` gets the address, and so does stdout.
 
     Any host but loopback needs `auth`, "user:password" lines or a file of such, and so do `names`, under which a proxy on this
-    machine serves it; what that says of its clients is believed. Raises UnavailableError where the port is taken, the workspace
-    is open in another page, or the host isn't protected.
+    machine serves it; what that says of its clients is believed. With `speech_api`, speech is served as OpenAI's API does.
+    Raises UnavailableError where the port is taken, the workspace is open in another page, or the host isn't protected.
     """
     users = read_users(auth)
     check_names(names)
@@ -65,7 +67,10 @@ def serve(
         stack.callback(managers.close)
         hours = Hours.parse(workspace.settings.background_hours)
         background = BackgroundQueues(sessions, hours, managers.are_busy)
-        app = make_app(sessions, users, host, managers, names, background)
+        speech = SpeechQueues(sessions.operations) if speech_api else None
+        if speech:
+            stack.callback(speech.close)
+        app = make_app(sessions, users, host, managers, names, speech, background)
         background.start()
         stack.callback(background.close)
         _run(app, listener, url, on_ready, behind_proxy=bool(names))
@@ -77,9 +82,10 @@ def make_app(
     host: str = "127.0.0.1",
     managers: JobManagers | None = None,
     names: Sequence[str] = (),
+    speech: SpeechQueues | None = None,
     background: BackgroundQueues | None = None,
 ) -> FastAPI:
-    """The page with its media, behind the guard. Whoever gives `managers` closes them."""
+    """The page with its media, and the speech API where `speech` is given, behind the guard. Whoever gives them closes them."""
     workspace = sessions.operations.workspace
     # Before the page, which takes seconds to be imported and built: what ran goes on meanwhile.
     sessions.restore()
@@ -98,7 +104,7 @@ def make_app(
     from cosmos_workflow.ui.prompts.samples import add_samples
     from cosmos_workflow.ui.queue import routes as queue_routes
     from cosmos_workflow.ui.results import routes as result_routes
-    from cosmos_workflow.ui.results.shelf import folded_jobs
+    from cosmos_workflow.ui.results.shelf import Shelves
 
     for owner in users or [None]:
         add_samples(sessions.operations.store, owner)
@@ -107,10 +113,14 @@ def make_app(
     # Gradio looks whether a path lies among the uploads only where it believes to have been launched.
     demo.has_launched = True
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(result_routes.router(sessions.operations.store, lambda owner: folded_jobs(managers.of(owner))))
+    app.include_router(result_routes.router(sessions.operations.store, Shelves(managers.of).folded))
     app.include_router(job_routes.router(managers))
     app.include_router(welcome.router())
     app.include_router(queue_routes.router(sessions))
+    if speech:
+        from cosmos_workflow.ui.speech_api.routes import router
+
+        app.include_router(router(speech))
     app = gr.mount_gradio_app(
         app,
         demo,
@@ -128,7 +138,9 @@ def make_app(
     )
     app.state.pages = session_states.remember_less(app, demo)
     mount: Any = app.routes[-1]
-    mount.app = GradioBorder(mount.app, demo, Uploads(workspace.uploads, workspace.settings.max_upload_mb * 1_000_000))
+    quota = sessions.operations.store.inputs.quota
+    uploads = Uploads(workspace.uploads, workspace.settings.max_upload_mb * 1_000_000, quota)
+    mount.app = GradioBorder(mount.app, demo, uploads)
     app.add_middleware(Guard, users=users, host=host, names=names)
     return app
 

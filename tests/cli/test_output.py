@@ -68,6 +68,7 @@ def test_an_old_encoding_gets_escapes_and_whole_json(made: Path, encoding: str) 
     assert "B\\xfccher" in done.stdout
     (told,) = json.loads(call(made, "check", made / "jobs" / "books.yaml", "--json", encoding=encoding).stdout)
     assert told["job"] == "Bücher"
+    assert (told["seconds"], told["seconds_error"]) == (0.0, 0.0), "all of it is made"
 
 
 def test_what_is_piped_is_a_line_a_row(made: Path) -> None:
@@ -92,7 +93,7 @@ def test_a_job_file_whose_name_is_not_utf_8_is_listed_and_run(made: Path) -> Non
     assert os.fsencode(rows["\N{REPLACEMENT CHARACTER}bung"]["file"]) == odd
     assert "bung" in call(made, "jobs").stdout
     done = call(made, "run", Path(os.fsdecode(odd)), "--json")
-    assert [row["status"] for row in json.loads(done.stdout)] == ["Completed"]
+    assert [row["status"] for row in json.loads(done.stdout)] == ["completed"]
 
 
 def test_a_job_below_a_folder_whose_name_is_not_utf_8(made: Path, tmp_path: Path) -> None:

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from support import DEADLINE
+from support import Command
 
 from cosmos_workflow import __version__
 from cosmos_workflow.engines.registry import engine_names
-
-PLUGIN = Path(__file__).parents[1] / "plugin"
-
-
-def command(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cosmos_workflow", *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **environment, "COLUMNS": "200", "PYTHONPATH": str(PLUGIN)},
-        timeout=DEADLINE,
-    )
 
 
 def test_help_names_every_verb_and_imports_nothing_heavy() -> None:
@@ -38,21 +24,22 @@ def test_help_names_every_verb_and_imports_nothing_heavy() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip().endswith("[]")
-    for verb in ("ui", "run", "book", "check", "repair", "engines", "runs", "jobs", "weights", "bench"):
+    for verb in ("ui", "run", "book", "check", "repair", "prune", "doctor", "engines", "runs", "jobs", "weights", "bench"):
         assert f" {verb} " in out
 
 
 def test_version() -> None:
-    assert command("--version").stdout.strip() == __version__
+    done = subprocess.run([sys.executable, "-m", "cosmos_workflow", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == __version__
 
 
-def test_engines_as_json() -> None:
+def test_engines_as_json(command: Command) -> None:
     rows = json.loads(command("engines", "--json").stdout)
     assert {row["name"] for row in rows} == {*engine_names()}
     assert all(row["available"] for row in rows if row["name"] in ("espeak", "control-preview"))
 
 
-def test_an_empty_workspace_has_no_runs_and_needs_no_repair(tmp_path: Path) -> None:
+def test_an_empty_workspace_has_no_runs_and_needs_no_repair(tmp_path: Path, command: Command) -> None:
     assert json.loads(command("runs", "--json", "--workspace", tmp_path).stdout) == []
     assert "nothing had to be repaired" in command("repair", "--workspace", tmp_path).stdout
 
@@ -73,7 +60,9 @@ def test_an_empty_workspace_has_no_runs_and_needs_no_repair(tmp_path: Path) -> N
         (("runs", "--engine", "nope"), "engine 'nope' isn't installed"),
     ],
 )
-def test_a_mistake_gets_one_sentence_and_exit_code_two(words: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
+def test_a_mistake_gets_one_sentence_and_exit_code_two(
+    words: tuple[str, ...], sentence: str, tmp_path: Path, command: Command
+) -> None:
     done = command(*words, COSMOS_WORKFLOW_HOME=str(tmp_path))
     assert done.returncode == 2, done.stderr
     assert sentence in done.stderr
@@ -81,7 +70,7 @@ def test_a_mistake_gets_one_sentence_and_exit_code_two(words: tuple[str, ...], s
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_a_verb_with_nothing_to_do_says_so(tmp_path: Path) -> None:
+def test_a_verb_with_nothing_to_do_says_so(tmp_path: Path, command: Command) -> None:
     job = tmp_path / "off.yaml"
     job.write_text("engine: espeak\ntasks:\n  - {text: One., enabled: false}\n")
     for verb in ("run", "check"):
@@ -96,7 +85,7 @@ def test_a_verb_with_nothing_to_do_says_so(tmp_path: Path) -> None:
     assert "the newest 1 of 2 runs; --limit 2" in command("runs", "--limit", "1", "--workspace", tmp_path).stderr
 
 
-def test_a_job_that_cannot_be_run_stops_no_other(tmp_path: Path) -> None:
+def test_a_job_that_cannot_be_run_stops_no_other(tmp_path: Path, command: Command) -> None:
     first, second = tmp_path / "jobs" / "first.yaml", tmp_path / "jobs" / "second.yaml"
     first.parent.mkdir()
     for job in (first, second):
@@ -107,28 +96,28 @@ def test_a_job_that_cannot_be_run_stops_no_other(tmp_path: Path) -> None:
     done = command("run", first, second, "--json", "--workspace", tmp_path)
     assert done.returncode == 1
     rows = json.loads(done.stdout)
-    assert [(row["job"], row["status"]) for row in rows] == [("first", "Failed"), ("second", "Completed")]
+    assert [(row["job"], row["status"]) for row in rows] == [("first", "failed"), ("second", "completed")]
     assert "choices.json can't be read" in rows[0]["error"]
 
 
-def test_a_workspace_that_cannot_be_used_is_said(tmp_path: Path) -> None:
+def test_a_workspace_that_cannot_be_used_is_said(tmp_path: Path, command: Command) -> None:
     (tmp_path / "file").write_text("")
     done = command("runs", "--workspace", tmp_path / "file")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "it is a file, or lies below one; choose a folder" in done.stderr
 
 
-def test_bench_queue_prints_the_limit_beside_our_figure() -> None:
+def test_bench_queue_prints_the_limit_beside_our_figure(command: Command) -> None:
     rows = json.loads(command("bench", "queue", "--items", "500", "--rounds", "1", "--json").stdout)
     assert {"group", "group, bare dict (the limit)"} <= {row["step"] for row in rows}
     assert all(row["items_per_second"] > 0 for row in rows)
 
 
-def test_bench_eta_needs_finished_runs(tmp_path: Path) -> None:
+def test_bench_eta_needs_finished_runs(tmp_path: Path, command: Command) -> None:
     assert json.loads(command("bench", "eta", "--json", "--workspace", tmp_path).stdout) == []
 
 
-def test_a_book_from_the_command_line(tmp_path: Path) -> None:
+def test_a_book_from_the_command_line(tmp_path: Path, command: Command) -> None:
     (tmp_path / "tale.md").write_text("# One\n\nAlpha.\n\n# Two\n\nBeta.\n\n# Three\n\nGamma.\n")
     words = ("book", tmp_path / "tale.md", "--workspace", tmp_path / "w", "--engine", "espeak")
 
@@ -146,7 +135,7 @@ def test_a_book_from_the_command_line(tmp_path: Path) -> None:
     assert [row["made"] for row in again] == [0, 0]
 
 
-def test_an_audiobook_in_one_line(tmp_path: Path) -> None:
+def test_an_audiobook_in_one_line(tmp_path: Path, command: Command) -> None:
     (tmp_path / "tale.md").write_text("---\ntitle: The Rope\nauthor: Ada Example\n---\n# One\n\nAlpha.\n\n# Two\n\nBeta.\n")
     words = ("book", tmp_path / "tale.md", "--workspace", tmp_path / "w", "--engine", "espeak")
 

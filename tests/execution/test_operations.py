@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from support import DEADLINE
+from support import DEADLINE, wait_for
 
 from cosmos_workflow.config import Settings, Workspace
 from cosmos_workflow.execution.operations import Operations
@@ -98,3 +99,11 @@ def test_devices_share_the_time_that_is_left(workspace: Workspace, devices: int,
         assert left.seconds == pytest.approx(alone.seconds / share)
         orchestrator = TaskOrchestrator(operations, JobStore(capped))
         assert orchestrator.check(job).time == str(left)
+
+
+def test_models_leave_the_memory_when_nothing_is_to_do_and_come_back(tmp_path: Path) -> None:
+    workspace = Workspace(Workspace.open(tmp_path).root, Settings(unload_after=0.2))
+    with Operations(workspace) as operations:
+        for _ in range(2):
+            assert [result.outcome for result in operations.batch_inference(queued(1))] == ["succeeded"]
+            wait_for(lambda: all(slot.pid is None for slot in operations.slots()), "the worker has gone")

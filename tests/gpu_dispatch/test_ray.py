@@ -102,7 +102,7 @@ def test_a_job_runs_on_a_cluster_with_its_files_in_the_workspace(cluster: Any, t
     done = cosmos_workflow("run", str(ROOT / "assets/jobs/welcome.yaml"), tmp_path, "--address", cluster.address, "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert [row["status"] for row in told] == ["Completed", "Completed"]
+    assert [row["status"] for row in told] == ["completed", "completed"]
     wavs = list(tmp_path.glob("runs/*/audio.wav"))
     assert len(wavs) == 2
     assert all(path.read_bytes()[:4] == b"RIFF" for path in wavs)

@@ -1,6 +1,8 @@
 """What is seen of a dispatch."""
 
+import errno
 import io
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -98,6 +100,37 @@ def test_the_last_state_stays_on_the_screen():
     assert "Progress: 3/3 (2 ok, 1 failed, 0 timed out)" in last
     assert "finished" in last
     assert stats["completed"] == 2
+
+
+class Full(io.StringIO):
+    """Output on a full disk."""
+
+    def write(self, _text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+class Unread(io.StringIO):
+    """Output that nobody reads any more."""
+
+    def write(self, _text: str) -> int:
+        raise BrokenPipeError
+
+    def fileno(self) -> int:
+        return os.open(os.devnull, os.O_WRONLY)
+
+
+@pytest.mark.parametrize("output", ["closed", "full", "unread"])
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_output_that_cant_be_written_stops_no_work(output: str, is_terminal: bool):
+    file = {"closed": io.StringIO, "full": Full, "unread": Unread}[output]()
+    console = Console(file=file, force_terminal=is_terminal)
+    if output == "closed":
+        file.close()
+    with DispatchView(2, console=console, refresh_rate=100) as view:
+        view.handle(WorkerStarted(0, None, 1))
+        view.handle(TaskError(1, "it broke", 0))
+        view.handle(TaskSuccess(2, None, 0))
+    assert view.result()["failed"] == 1
 
 
 def test_the_statistics_are_those_of_the_design():

@@ -26,7 +26,7 @@ tasks:
 
 def test_the_piece_that_is_meant_gets_the_text_and_everything_else_stays(workspace: Workspace) -> None:
     jobs = JobStore(workspace, LOCAL)
-    jobs.write("night", INLINE)
+    jobs.save("night", INLINE)
     job = jobs.get("night").job
     assert job
     assert edit_piece(jobs, job, job.tasks[1], 1, " Another\n one. ")
@@ -41,7 +41,7 @@ def test_a_text_file_is_changed_where_the_piece_stands_and_kept_where_the_job_wo
     jobs = JobStore(workspace, LOCAL)
     book = jobs.folder / "book.txt"
     book.write_text("First.\n\nSecond   one.\n", encoding="utf-8")
-    jobs.write("night", "engine: espeak\ntext_file: book.txt\n")
+    jobs.save("night", "engine: espeak\ntext_file: book.txt\n")
     job = jobs.get("night").job
     assert job
     with pytest.raises(JobFileError, match="speaker"):
@@ -53,7 +53,7 @@ def test_a_text_file_is_changed_where_the_piece_stands_and_kept_where_the_job_wo
 
 def test_what_is_not_there_is_told_in_a_sentence(workspace: Workspace) -> None:
     jobs = JobStore(workspace, LOCAL)
-    jobs.write("night", INLINE)
+    jobs.save("night", INLINE)
     job = jobs.get("night").job
     assert job
     with pytest.raises(InputError, match="needs a text"):

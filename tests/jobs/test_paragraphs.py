@@ -100,8 +100,8 @@ def test_every_letter_is_in_one_paragraph(text: str) -> None:
         ("The road.\n\n5", ["The road. 5"]),
         ("「え？」\n\n彼は言った。", ["「え？」 彼は言った。"]),
         ("I\n\nV\n\nX\n\nThe end.", ["I. V", "X. The end."]),
-        ("Go. [pause:2] I [pause:3]\n\nThe end.", ["Go.", "I", "The end."]),
-        ("I", ["I"]),
+        ("Go. [pause:2] I [pause:3]\n\nThe end.", ["Go.", "I.", "The end."]),
+        ("I", ["I."]),
     ],
 )
 def test_a_letter_alone_is_said_with_its_neighbour(text: str, expected: list[str]) -> None:
@@ -113,4 +113,4 @@ def test_a_letter_alone_is_said_with_its_neighbour(text: str, expected: list[str
 
 def test_a_letter_alone_is_said_by_its_own_speaker() -> None:
     chunks, _ = cut_text("Who?\n<speaker:a>I\n\nam here.<speaker:default>I<speaker:a>Yes.", Limits(), speakers=["a"], shortest=2)
-    assert [(chunk.text, chunk.speaker) for chunk in chunks] == [("Who?", ""), ("I. am here.", "a"), ("I", ""), ("Yes.", "a")]
+    assert [(chunk.text, chunk.speaker) for chunk in chunks] == [("Who?", ""), ("I. am here.", "a"), ("I.", ""), ("Yes.", "a")]

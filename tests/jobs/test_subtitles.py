@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosmos_workflow.jobs.speech.chunks import Limits, cut_text
 from cosmos_workflow.jobs.speech.subtitles import LINE, LINES, LONGEST, cues_of, readable, webvtt
 from cosmos_workflow.jobs.speech.subtitles import subrip as written
 
@@ -105,3 +106,15 @@ def test_a_browser_reads_the_same_cues_escaped() -> None:
     assert webvtt(cues_of([("R&D <3.", 0.0, 1.5), ("Bye.", 3661.0, 3662.0)])) == (
         "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nR&amp;D &lt;3.\n\n01:01:01.000 --> 01:01:02.000\nBye.\n"
     )
+
+
+def test_a_paragraph_that_was_said_with_its_neighbour_has_a_cue_of_its_own() -> None:
+    chunks, _ = cut_text("I\n\nThe road was long.\n\nV", Limits(), shortest=2)
+    (chunk,) = chunks
+    assert chunk.text == "I. The road was long. V"
+    cues = cues_of([(chunk.text, 1.0, 5.0)], borders=[chunk.borders])
+    assert [text for text, _, _ in cues] == ["I.", "The road was long.", "V"]
+    assert all(before[2] <= after[1] for before, after in itertools.pairwise(cues))
+    heard = [("I", 0.1, 0.4), ("The", 1.0, 1.2), ("road", 1.2, 1.5), ("was", 1.5, 1.9), ("long", 2.0, 2.5), ("V", 3.0, 3.5)]
+    cues = cues_of([(chunk.text, 1.0, 5.0)], [heard], borders=[chunk.borders])
+    assert [(start, end) for _, start, end in cues] == [(1.1, 1.4), (2.0, 3.5), (4.0, 4.5)]

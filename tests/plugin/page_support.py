@@ -35,7 +35,8 @@ def end_with_the_tests() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=end_with_the_tests, daemon=True).start()
-    serve(Workspace.open(sys.argv[1]), port=int(sys.argv[2]), auth=sys.argv[3] or None, names=sys.argv[4:])
+    workspace, port, auth, api, *names = sys.argv[1:]
+    serve(Workspace.open(workspace), port=int(port), auth=auth or None, speech_api=api == "api", names=names)
 """
 READY = re.compile(r"at (http://\S+)")
 
@@ -67,13 +68,21 @@ class Server:
         self.process.stdin.close()
 
 
-def start_server(folder: Path, port: int = 0, auth: str = "", names: Sequence[str] = (), paths: Sequence[Path] = ()) -> Server:
+def start_server(
+    folder: Path,
+    port: int = 0,
+    auth: str = "",
+    names: Sequence[str] = (),
+    paths: Sequence[Path] = (),
+    *,
+    speech_api: bool = False,
+) -> Server:
     """Start the page and wait until it says where it is; what is in `paths` is installed there, beside the probe."""
     script = folder.parent / f"{folder.name}-serve.py"
     script.write_text(SERVE, encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [PLUGIN, *paths])), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
-        [sys.executable, str(script), str(folder), str(port), auth, *names],
+        [sys.executable, str(script), str(folder), str(port), auth, "api" if speech_api else "", *names],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -39,19 +39,19 @@ def plant_faults(
     `folder` is a new one for what is spoken. "wrong language" isn't among them: a piece's text has no other language here.
     """
     store = orchestrator.operations.store
-    runs = orchestrator.report_task(job, key).chosen
-    others = [run.prompt_text for run in runs if run]
+    runs = [run for run in orchestrator.report_task(job, key).chosen if run]
+    texts = {
+        piece: spoilt_text(fault, runs[piece].prompt_text, other=runs[(piece + len(runs) // 2) % len(runs)].prompt_text)
+        for piece, fault in faults.items()
+    }
     folder.mkdir(parents=True)
+    said = {piece: text for piece, text in texts.items() if text != runs[piece].prompt_text}
+    lines = [Line(text, runs[piece].engine, dict(runs[piece].params)) for piece, text in said.items()]
+    sounds = dict(zip(said, speak(lines, folder), strict=True))
     planted: dict[int, RunRecord] = {}
     for piece, fault in faults.items():
-        run = runs[piece]
-        assert run is not None, f"piece {piece} wasn't made"
-        text = spoilt_text(fault, run.prompt_text, other=others[(piece + len(others) // 2) % len(others)])
-        sound = store.runs.output_path(run, "audio")
-        if text != run.prompt_text:
-            (sound,) = speak([Line(text, run.engine, dict(run.params))], folder / f"{piece}")
-        samples, rate = soundfile.read(sound, dtype="float32")
-        spoilt = folder / f"{piece}.wav"
+        samples, rate = soundfile.read(sounds.get(piece) or store.runs.output_path(runs[piece], "audio"), dtype="float32")
+        spoilt = folder / f"spoilt-{piece}.wav"
         soundfile.write(spoilt, spoilt_sound(fault, samples, rate), rate, subtype="PCM_16")
-        planted[piece] = plant(store, run, spoilt)
+        planted[piece] = plant(store, runs[piece], spoilt)
     return planted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,9 @@ from typing import Any
 
 import psutil
 import pytest
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+"""What the fixture `command` of the command line's tests gives."""
 
 DEADLINE = 120.0
 """Seconds for what takes one or two; on a busy machine many more."""

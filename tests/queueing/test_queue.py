@@ -24,12 +24,16 @@ class MemoryJournal:
         self.items: dict[str, QueueItem] = {}
         self.broken = False
 
-    def save(self, token: str, changed: Sequence[QueueItem], removed: Sequence[str]) -> None:
+    def save(
+        self, token: str, added: Sequence[QueueItem], changed: Sequence[QueueItem] = (), removed: Sequence[str] = ()
+    ) -> None:
         if self.broken:
             raise OSError("No space left on device")
         for item_id in removed:
-            self.items.pop(item_id, None)
-        self.items.update({item.id: item for item in changed})
+            del self.items[item_id]
+        assert not {item.id for item in added} & self.items.keys(), "new"
+        assert {item.id for item in changed} <= self.items.keys(), "known"
+        self.items.update({item.id: item for item in [*added, *changed]})
 
 
 def prompts(*texts: str) -> list[Prompt]:

@@ -16,7 +16,7 @@ from real_support import Listener, word_errors
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.queueing import ItemStatus
-from cosmos_workflow.store import Store
+from cosmos_workflow.store.store import Store
 
 BOOK = Path(__file__).parents[2] / "assets" / "jobs" / "book.txt"
 JOB = """\
@@ -47,7 +47,7 @@ def test_a_chapter_is_read_whole_and_understood(models: Path, listener: Listener
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=2700, check=False)
     assert done.returncode == 0, done.stderr
     (result,) = json.loads(done.stdout)
-    assert result["status"] == "Completed"
+    assert result["status"] == "completed"
 
     final = Path(result["files"]["audio"])
     described = json.loads(final.with_suffix(".json").read_text(encoding="utf-8"))

@@ -169,3 +169,15 @@ def test_an_uploads_name_is_only_a_name(ann: Visitor, server: Server, name: str)
         assert path.is_relative_to(server.workspace / "uploads")
         assert path.is_file()
         assert "\n" not in path.name
+
+
+def test_what_a_user_uploads_has_a_limit(cid: Visitor, ann: Visitor, server: Server) -> None:
+    most = b"x" * (12 * 1_000_000)
+    first = Path(cid.upload(most))
+    for _ in range(2):
+        answer = cid.post("/gradio_api/upload", files=[("files", ("second.csv", most))])
+        assert answer.status_code == 413
+        assert "'second.csv' doesn't fit: your files may take 20.0 MB together" in answer.json()["detail"]
+    assert [path for path in first.parents[1].rglob("*") if path.is_file()] == [first], "what was there stays, nothing else does"
+    assert Path(ann.upload(most)).is_file(), "another user's limit is their own"
+    assert Path(cid.upload(b"text\nSmall.\n")).is_file()

@@ -7,12 +7,15 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from support import media_bytes
 
 from cosmos_workflow.clips.looking import probe_clip
 from cosmos_workflow.config import Settings, Workspace
 from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.media import probe_sound
+from cosmos_workflow.queueing import Prompt, Queue, QueueItem
+from cosmos_workflow.store.schema import input_files
 from cosmos_workflow.store.store import Store
 
 WAV = media_bytes("wav")
@@ -188,3 +191,41 @@ def test_many_threads_add_one_file(store: Store, tmp_path: Path) -> None:
         thread.join()
     assert len(set(kept)) == 1
     assert [path.name for path in kept[0].parent.iterdir()] == [kept[0].name]
+
+
+def test_a_users_files_have_a_limit_and_what_is_in_use_is_never_taken_away(tmp_path: Path) -> None:
+    workspace = Workspace(Workspace.open(tmp_path / "w").root, Settings(max_user_mb=1))
+    with Store(workspace) as store:
+
+        def add(letter: str, owner: str = "ada") -> Path:
+            return store.inputs.add(put(tmp_path, letter.encode() * 450_000), f"{letter}.txt", owner)
+
+        def age() -> None:
+            with store.database.write() as connection:
+                connection.execute(update(input_files).values(added_at=0.0))
+
+        saved = add("a")
+        prompt = store.prompts.save([Prompt("text", {"video": str(saved)})], "ada")[0]
+        on_a_page = add("b")
+        with pytest.raises(
+            InputError,
+            match=r"'c\.txt' doesn't fit: your files may take 1\.0 MB together, so .* \('[ab]\.txt' with 0\.5 MB",
+        ):
+            add("c")
+        assert add("c", "eve").is_file(), "another user has room of their own"
+        assert add("a") == saved, "the same again takes no more"
+        age()
+        added = add("c")
+        assert (saved.is_file(), on_a_page.is_file(), added.is_file()) == (True, False, True), "nothing used it, and it was old"
+        (workspace.jobs / "mine.yaml").write_text(f"job: mine\ninputs: {{voice: {added}}}\n")
+        store.prompts.delete([prompt.id], "ada")
+        queue = Queue(journal=store.queues, owner="ada")
+        store.queues.register(queue.token, "ada")
+        queue.extend([QueueItem("ps_1", "text", "probe", {}, {}, {"video": str(saved)}, "key")])
+        age()
+        with pytest.raises(InputError, match="doesn't fit"):
+            add("d")
+        queue.clear_queue()
+        add("d")
+        assert (saved.is_file(), added.is_file()) == (False, True)
+        assert {known.name for known in store.inputs.list("ada")} == {"c.txt", "d.txt"}

@@ -69,7 +69,8 @@ def test_what_an_old_process_left_running_is_queued_again(old_workspace: Workspa
         assert store.repair.run() == []
 
 
-def test_an_old_queue_and_an_old_job_go_on(old_workspace: Workspace) -> None:
+def test_an_old_queue_and_an_old_job_go_on(old_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cosmos_workflow.execution.sessions.LONG", 2)  # its engine is loaded while it is read
     with Operations(old_workspace) as operations:
         sessions = Sessions(operations)
         (session,) = sessions.restore()

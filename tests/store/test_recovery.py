@@ -75,7 +75,7 @@ def test_a_batch_that_was_claimed_and_never_begun_is_queued_without_blame(store:
 
 def test_a_run_whose_item_no_queue_holds_can_be_retried_from_results(store: Store, dead: Callable[..., tuple]) -> None:
     token, (run,) = dead("one")
-    store.queues.save(token, [], [run.item_id])
+    store.queues.save(token, [], removed=[run.item_id])
     assert store.recovery.sweep().failed == (run.id,)
     (record,) = store.runs.list(status=ItemStatus.FAILED)
     assert (record.id, record.interrupted) == (run.id, True), "it failed with its program, not for what it is"
@@ -84,7 +84,7 @@ def test_a_run_whose_item_no_queue_holds_can_be_retried_from_results(store: Stor
 def test_a_run_left_open_beside_its_queued_item_costs_the_item_nothing(store: Store, dead: Callable[..., tuple]) -> None:
     token, (run,) = dead("one")
     (item,) = store.queues.load(token)
-    store.queues.save(token, [item.after(Ending.DIED, "Its worker died.")], [])
+    store.queues.save(token, [], [item.after(Ending.DIED, "Its worker died.")])
     assert store.recovery.sweep().interrupted == (run.id,)
     assert [item.attempts for item in store.queues.load(token)] == [1]
 

@@ -29,7 +29,7 @@ def test_a_published_run_tells_how_to_make_it_again(store: Store, tmp_path: Path
     (tmp_path / "voice.wav").write_bytes(media_bytes())
     voice = store.inputs.add(tmp_path / "voice.wav")
     record = begin(store, "Good morning, äöü.", inputs={"voice": str(voice)}, batch_id="batch_1", batch_size=2)
-    store.runs.start(record.id, device="GPU 0", worker="w1", load_seconds=3.0, started_at=100.0)
+    store.runs.start([record.id], device="GPU 0", worker="w1", load_seconds=3.0, started_at=100.0)
     (store.runs.open_folder(record.id) / "sound.wav").write_bytes(b"RIFFsound")
     done = store.runs.publish(record.id, {"audio": "sound.wav"}, {"seconds": 1.5}, finished_at=104.0)
     assert done == store.runs.get(record.id)
@@ -73,7 +73,7 @@ def test_a_terminal_status_never_changes(store: Store, first: str, second: str) 
     with pytest.raises(TransitionError):
         store.runs.publish(record.id, {"audio": "a.wav"})
     store.runs.update_progress(record.id, "write", 0.9)
-    store.runs.start(record.id, device="GPU 1")
+    store.runs.start([record.id], device="GPU 1")
     assert store.runs.get(record.id) == done
     assert not store.runs.folder(record.id).exists()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -21,10 +23,12 @@ from cosmos_workflow.engines.chatterbox.variants import (
 from cosmos_workflow.engines.model_files.sets import ModelFiles, find_model_files, missing_sentence, remedy
 from cosmos_workflow.engines.params import ParamField, Params, param_fields
 from cosmos_workflow.engines.spec import Availability, EngineSpec, InputSpec, Medium, Recipe
-from cosmos_workflow.errors import InputError, about, shorten
+from cosmos_workflow.errors import InputError, about, install_chatterbox, shorten
 from cosmos_workflow.progress import Stage
 
 MIN_LETTERS = 2
+_SENTENCE_END = re.compile(r"\w[^\w\s]+\s*$")
+"""A single letter is spoken only where it is written as a sentence, "I.": models are poor at it."""
 """Of one letter alone it makes noise."""
 STAGES = (
     Stage("load", 0.0, "Loading the model"),
@@ -66,7 +70,9 @@ class ChatterboxSpec(EngineSpec):
         return tuple(dict.fromkeys(variant.model_files for variant in VARIANTS.values()))
 
     def availability(self) -> Availability:
-        """Available when the model files of at least one variant are on this machine."""
+        """Available when the package is installed, and the model files of at least one variant are on this machine."""
+        if any(find_spec(name) is None for name in ("chatterbox", "torch")):
+            return Availability(False, "Chatterbox isn't installed.", f"Run {install_chatterbox()}.")
         if any(find_model_files(model) for model in self.model_files):
             return Availability(True)
         return Availability(
@@ -89,15 +95,15 @@ class ChatterboxSpec(EngineSpec):
         return str(params.get("language_id", "en")) if params.get("variant") == "multilingual" else "en"
 
     def check_params(self, params: Params) -> None:
-        """Refuse a variant whose model files are missing; where none are here, `availability` says so."""
-        variant = find_variant(cast("ChatterboxParams", params).variant)
+        """Refuse what the variant doesn't take, and one whose model files are missing; where none are, `availability` says so."""
+        chosen = cast("ChatterboxParams", params)
+        _check_ranges(chosen, self.name)
+        variant = find_variant(chosen.variant)
         if find_model_files(variant.model_files) is None and self.availability().available:
             raise InputError(f"chatterbox: {missing_sentence(variant.model_files)}")
 
     def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
-        params = cast("ChatterboxParams", recipe.params)
-        _check_ranges(params, self.name)
-        variant = find_variant(params.variant)
+        variant = find_variant(cast("ChatterboxParams", recipe.params).variant)
         _check_text(recipe.text, variant)
         super().check(recipe, later)
         _check_recordings(recipe.inputs, variant, later)
@@ -140,8 +146,10 @@ def _check_text(text: str, variant: Variant) -> None:
         return
     if not text.strip():
         raise InputError("chatterbox: the prompt is empty; write some text.")
-    if sum(character.isalnum() for character in text) < MIN_LETTERS:
-        raise InputError(f"chatterbox: {shorten(text)} is too short to be spoken; write a word or more.")
+    letters = sum(character.isalnum() for character in text)
+    if not letters or (letters < MIN_LETTERS and not _SENTENCE_END.search(text)):
+        advice = "end it with a full stop to have it spoken all the same, or write a word" if letters else "write a word or more"
+        raise InputError(f"chatterbox: {shorten(text)} is too short to be spoken well; {advice}.")
 
 
 def _check_recordings(inputs: Mapping[str, Path], variant: Variant, later: Collection[str]) -> None:

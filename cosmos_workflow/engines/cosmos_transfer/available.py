@@ -25,7 +25,7 @@ from cosmos_workflow.engines.spec import Availability
 from cosmos_workflow.errors import install
 from cosmos_workflow.gpu_dispatch.devices import discover_gpus
 
-LIBRARIES = ("diffusers", "accelerate", "torchvision", "transformers")
+LIBRARIES = ("torch", "diffusers", "accelerate", "torchvision", "transformers")
 INSTALL = f"Run {install('cosmos-workflow', 'cosmos')}."
 
 
@@ -73,7 +73,7 @@ def _guardrail() -> Availability | None:
     if find_spec("cosmos_guardrail") is None:
         return Availability(False, "The guardrail isn't installed, and NVIDIA's licence asks for it.", INSTALL)
     if find_model_files(GUARD_FACES) is None or find_model_files(GUARD_TEXT) is None:
-        return Availability(False, "The guardrail's weights aren't in the hub's cache.", f"Run `{GUARDRAIL_FETCH}`.")
+        return Availability(False, "The guardrail's weights aren't in the hub's cache.", f"Run {GUARDRAIL_FETCH}.")
     return None
 
 

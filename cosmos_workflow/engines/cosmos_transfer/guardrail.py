@@ -68,5 +68,5 @@ def load_checker() -> SafetyChecker:
         return CosmosSafetyChecker()
     except (OSError, ValueError) as error:
         raise UnavailableError(
-            f"The guardrail's weights can't be read ({type(error).__name__}); fetch them with `{GUARDRAIL_FETCH}`."
+            f"The guardrail's weights can't be read ({type(error).__name__}); fetch them with {GUARDRAIL_FETCH}."
         ) from error

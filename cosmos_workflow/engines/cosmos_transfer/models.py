@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from cosmos_workflow.engines.model_files.sets import ModelFiles, find_model_files
+from cosmos_workflow.errors import command
 
 REPO = "nvidia/Cosmos-Transfer2.5-2B"
 
@@ -110,7 +111,7 @@ GUARD_TEXT = ModelFiles(
     files=("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
     optional=("generation_config.json", "vocab.json", "merges.txt", "chat_template.jinja", "special_tokens_map.json"),
 )
-GUARDRAIL_FETCH = f"cosmos-workflow weights fetch {GUARD_FACES.name} && cosmos-workflow weights fetch {GUARD_TEXT.name}"
+GUARDRAIL_FETCH = f"{command('weights', 'fetch', GUARD_FACES.name)} and {command('weights', 'fetch', GUARD_TEXT.name)}"
 
 
 def find_model(model: ModelFiles = BASE) -> Path | None:

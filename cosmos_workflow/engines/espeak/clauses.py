@@ -15,6 +15,8 @@ CLAUSE_COST = 400
 """Phonemes a clause may be expected to have; less than half of what fits, since it is an estimate."""
 WORD_LETTERS = 30
 """Letters of a word without spaces; of three bytes each they fit, and the library's own count of a word ends at 31."""
+_MOST = 10
+"""Phonemes of an ASCII sign at most."""
 MISSED_COST = 100
 """Phonemes between two spoken words above which something was dropped: far more than a sign that has no sound."""
 
@@ -37,6 +39,9 @@ def fit(text: str) -> str:
 
     A clause of several lines, such as a list of numbers, gets its commas at the ends of its lines.
     """
+    short = len(text) * _MOST <= CLAUSE_COST or cost(text) <= CLAUSE_COST
+    if text.isascii() and short and max(map(len, text.split()), default=0) <= WORD_LETTERS:
+        return text  # most items of a long queue: whatever its clauses and words are, they fit
     return "".join(_fit_clause(clause) for clause in _clauses(text))
 
 

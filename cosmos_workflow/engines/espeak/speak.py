@@ -6,7 +6,7 @@ The library is GPL-3, and stays out of the other processes.
 
 Arguments are the library and its data folder. Each line of standard input names a JSON file with `text`, `voice`, `rate`,
 `pitch`, `volume`, `ssml`, `pcm` and `max_seconds`. The copy writes raw 16-bit mono samples to the file `pcm` and prints JSON
-lines: {"words": [[position from 0, length], ...]} with those that begin in each second of sound, and {"done": true,
+lines: {"words": [[position from 0, length], ...]} with those that begin in each ten seconds of sound, and {"done": true,
 "sample_rate": hertz} or {"error": sentence}. When it is gone, the process it was copied from prints {"ended": its exit code, or
 the number of the signal that ended it, negative}.
 """
@@ -33,6 +33,8 @@ _EVENT_LIST_END = 0
 _EVENT_WORD = 1
 _PARENT_DEATH_SIGNAL = 1
 _SEED = 1
+_TOLD_EVERY = 10
+"""Seconds of sound, which are spoken in some milliseconds."""
 
 
 class _Event(ctypes.Structure):
@@ -105,7 +107,7 @@ def _speak(library: ctypes.CDLL, rate: int, task: dict[str, Any], say: Callable[
     for name, number in _PARAMETERS.items():
         library.espeak_SetParameter(number, task[name], 0)
     with open(task["pcm"], "wb") as pcm:  # noqa: PTH123 - as above
-        listener = _Listener(pcm, say, int(task["max_seconds"] * rate), every=rate)
+        listener = _Listener(pcm, say, int(task["max_seconds"] * rate), every=_TOLD_EVERY * rate)
         callback = _Callback(listener)
         library.espeak_SetSynthCallback(callback)
         text = task["text"].encode() + b"\0"

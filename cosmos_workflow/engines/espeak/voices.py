@@ -6,7 +6,7 @@ import difflib
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -86,12 +86,12 @@ def suggestions() -> tuple[str, ...]:
 def parse_voice(value: str) -> str:
     """A voice as the library takes it, e.g. "en-us+f2"; raises ValueError with a sentence that names near matches."""
     base, plus, variant = value.strip().partition("+")
-    known = {name.casefold(): name for name in voices()}
+    known = _by_small_letters()
     if base.casefold() not in known:
         raise ValueError(f"{value!r} isn't a voice; {_hint(base.casefold())}")
     if not plus:
         return known[base.casefold()]
-    speakers = {name.casefold(): name for name in variants()}
+    speakers = _variants_by_small_letters()
     if variant.casefold() not in speakers:
         near = difflib.get_close_matches(variant.casefold(), speakers, n=3) or ["f2", "m3", "whisper"]
         close = ", ".join(f"{base}+{speakers[name]}" for name in near)
@@ -105,11 +105,13 @@ KnownVoice = Annotated[str, AfterValidator(parse_voice)]
 
 def unread_script(text: str, voice: str) -> str:
     """The script, as Unicode names it, that most letters of `text` are in and this voice can't read; empty where it can."""
+    if text.isascii():
+        return ""
     base = voices().get(voice.partition("+")[0])
     letters: Counter[str] = Counter()
     for letter, count in Counter(text).items():
         if letter.isalpha():
-            letters[unicodedata.name(letter, "").partition(" ")[0]] += count
+            letters[_script_of(letter)] += count
     if base is None or not letters:
         return ""
     unread = {
@@ -118,11 +120,27 @@ def unread_script(text: str, voice: str) -> str:
     return max(unread, key=lambda script: unread[script]) if sum(unread.values()) * 2 > letters.total() else ""
 
 
+@lru_cache(maxsize=4096)
+def _script_of(letter: str) -> str:
+    return unicodedata.name(letter, "").partition(" ")[0]
+
+
 def readers(script: str) -> tuple[str, ...]:
     """The voices that read a script."""
     return tuple(voice.id for voice in voices().values() if voice.dictionary in _READERS.get(script, ()))
 
 
+@cache
+def _by_small_letters() -> dict[str, str]:
+    return {name.casefold(): name for name in voices()}
+
+
+@cache
+def _variants_by_small_letters() -> dict[str, str]:
+    return {name.casefold(): name for name in variants()}
+
+
+@lru_cache(maxsize=256)
 def _hint(wrong: str) -> str:
     known = voices()
     language = wrong.replace("_", "-").partition("-")[0]

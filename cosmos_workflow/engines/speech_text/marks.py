@@ -25,6 +25,8 @@ class Segment:
 
 def split_pauses(text: str) -> list[Segment]:
     """The stretches of a text between its pauses; the text of one may be empty, where pauses follow one another or come first."""
+    if "[" not in text:
+        return [Segment(text.strip())]
     segments: list[Segment] = []
     start = 0
     for match in PAUSE.finditer(text):
@@ -46,7 +48,7 @@ def without_marks(text: str) -> str:
 
 def check_pauses(text: str) -> None:
     """Raise InputError for a pause that is none, or is too long."""
-    for match in _PAUSE_LIKE.finditer(text):
+    for match in _PAUSE_LIKE.finditer(text) if "[" in text else ():
         pause = PAUSE.fullmatch(match[0])
         if pause is None:
             raise InputError(f"{shorten(match[0])} isn't a pause; write [pause:1.5], in seconds.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import IO
 
 from rich.console import Console, Group, RenderableType
@@ -18,10 +19,27 @@ class Screen:
 
     def __init__(self, console: Console, refresh_rate: float) -> None:
         self._views: list[Callable[[], RenderableType]] = []
-        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=refresh_rate, transient=False)
+        self.drawn = False
+        self._live = _LastingLive(console=console, get_renderable=self._render, refresh_per_second=refresh_rate, transient=False)
 
     def _render(self) -> Group:
         return Group(*(view() for view in self._views))
+
+
+class _LastingLive(Live):
+    """Drawn by a thread of its own, too."""
+
+    def refresh(self) -> None:
+        attempt(super().refresh)
+
+
+def attempt(write: Callable[[], object]) -> bool:
+    """Write something, and whether it was; where the output is closed, full or of another encoding, the work goes on without."""
+    # rich ends the program with SystemExit where nobody reads any more.
+    with suppress(OSError, ValueError, SystemExit):
+        write()
+        return True
+    return False
 
 
 def show(view: Callable[[], RenderableType], console: Console, refresh_rate: float) -> None:
@@ -31,21 +49,23 @@ def show(view: Callable[[], RenderableType], console: Console, refresh_rate: flo
         if screen is None:
             screen = _screens[_terminal(console)] = Screen(console, refresh_rate)
             screen._views.append(view)
-            screen._live.start(refresh=True)
+            screen.drawn = attempt(lambda: screen._live.start(refresh=True))
         else:
             screen._views.append(view)
 
 
-def leave(view: Callable[[], RenderableType], console: Console) -> None:
+def leave(view: Callable[[], RenderableType]) -> None:
     """The view is at its end; what it shows now stays."""
     with _lock:
-        screen = _screens[_terminal(console)]
+        # Not by its console, which may have been closed meanwhile.
+        terminal, screen = next((where, one) for where, one in _screens.items() if view in one._views)
         if screen._views == [view]:
-            del _screens[_terminal(console)]
-            screen._live.stop()
+            del _screens[terminal]
+            if screen.drawn:
+                attempt(screen._live.stop)
         else:
             screen._views.remove(view)
-            screen._live.console.print(view())  # above the others
+            attempt(lambda: screen._live.console.print(view()))  # above the others
 
 
 def _terminal(console: Console) -> int:

@@ -25,7 +25,7 @@ class DispatchView:
 
     In a terminal a panel and a table are drawn in place, `refresh_rate` times a second, and the last state stays on the screen;
     several views on one terminal stand one above the other. Elsewhere failures are printed as they come and a progress line every
-    few seconds. With ``show_ui=False`` nothing is printed, and `stats` is kept all the same.
+    few seconds. What can't be written is left out. With ``show_ui=False`` nothing is printed, and `stats` is kept all the same.
 
     total: how many tasks there will be, for the share and the time left.
     label: the text shown for a task's id.
@@ -62,7 +62,7 @@ class DispatchView:
         with self._lock:
             self.stats.finish()
         if self._drawing:
-            screen.leave(self.render, self._console)
+            screen.leave(self.render)
         elif self._logging:
             self._log_progress()
 
@@ -116,4 +116,4 @@ class DispatchView:
         self._print(f"{progress_line(self.stats)}  {time_line(self.stats)}")
 
     def _print(self, line: str) -> None:
-        self._console.print(Text(plain(line)), soft_wrap=True)
+        screen.attempt(lambda: self._console.print(Text(plain(line)), soft_wrap=True))

@@ -46,10 +46,9 @@ def _set(document: Any, location: Location, value: Any) -> None:
         # Before the tasks, where people look for it; behind them it would read like part of the last one.
         holder.insert(list(holder).index("tasks"), location[-1], value)
     else:
-        before = holder[location[-1]] if isinstance(holder, list) or location[-1] in holder else None
+        before = _present(holder, location[-1:])
         # A text of several lines stays one.
-        written = type(before)(value) if isinstance(before, ScalarString) and isinstance(value, str) else value
-        holder[location[-1]] = written
+        holder[location[-1]] = type(before)(value) if isinstance(before, ScalarString) and isinstance(value, str) else value
 
 
 def _present(value: Any, location: Location) -> Any:

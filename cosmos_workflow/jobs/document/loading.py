@@ -195,7 +195,8 @@ def _resolve(cascade: Cascade, job_id: str, job_name: str, number: int) -> TaskC
     voices = read_voices(cascade, spec)
     weights = read_weights(cascade, spec)
     candidates = cascade.merged("candidates", Candidates)
-    if candidates.count > 1 and "seed" not in spec.params.model_fields:
+    varied = "seed" in spec.params.model_fields or any(spec.variations(voice.params) for voice in voices.values())
+    if candidates.count > 1 and voices and not varied:
         location = cascade.find("candidates", "count")
         cascade.note(location, f"{engine} has no seed, so all candidates would be the same; use 1.")
     if text is None or not voices:

@@ -19,7 +19,7 @@ from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.files import Disk
 from cosmos_workflow.ids import digest
 from cosmos_workflow.jobs.document.schema import Audio, Subtitles
-from cosmos_workflow.jobs.speech.chunks import Break
+from cosmos_workflow.jobs.speech.chunks import Break, Chunk
 from cosmos_workflow.jobs.speech.loudness import Leveling, Pieces, level, untouched
 from cosmos_workflow.jobs.speech.sound import common_shape, write
 from cosmos_workflow.jobs.speech.subtitles import cues_of, subrip, webvtt
@@ -30,7 +30,8 @@ class Piece:
     """A made piece: the run that made it, its sound, its text, its speaker, the break behind it, and the pause that the text
     states there.
 
-    `until` is the second at which it is cut, None where it isn't; `words` are the words that were heard in it, with their times.
+    `until` is the second at which it is cut, None where it isn't; `words` are the words that were heard in it, with their times;
+    `borders` are the places of its text where a further paragraph begins.
     """
 
     run_id: str
@@ -41,6 +42,7 @@ class Piece:
     pause: float | None = None
     until: float | None = None
     words: tuple[TimedWord, ...] = ()
+    borders: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def final_state(pieces: Sequence[Piece], audio: Audio) -> str:
     return digest({"pieces": made, "audio": audio.model_dump(mode="json")})
 
 
-def pauses_of(pieces: Sequence[Piece], audio: Audio) -> list[float]:
+def pauses_of(pieces: Sequence[Piece | Chunk], audio: Audio) -> list[float]:
     """Seconds of silence behind each piece: what the text states; else by the break, none behind the last, nor where a sentence
     was cut in two."""
     seconds = {"": 0.0, "clause": 0.0, **audio.pause.model_dump()}
@@ -183,7 +185,8 @@ def _write_subtitles(final: Final, content: Mapping[str, Any], disk: Disk) -> No
     ends = [float(piece.get("end", until)) for piece, until in zip(told, [*begun[1:], final.seconds], strict=True)]
     spoken = zip((str(piece["text"]) for piece in told), begun, ends, strict=True)
     words = [[(str(word), float(first), float(last)) for word, first, last in piece.get("words", ())] for piece in told]
-    cues = cues_of(spoken, words, final.written.by, final.written.line)
+    borders = [piece.get("borders", ()) for piece in told]
+    cues = cues_of(spoken, words, final.written.by, final.written.line, borders)
     for suffix in _suffixes(final.written):
         text = subrip(cues) if suffix == "srt" else webvtt(cues)
         disk.write(final.path.with_suffix(f".{suffix}"), text.encode())
@@ -245,6 +248,7 @@ def _describe(final: Final, pieces: Sequence[Piece], ends: Sequence[float], audi
                 "speaker": piece.speaker,
                 "break": piece.break_after,
                 **({"words": piece.words} if piece.words else {}),
+                **({"borders": piece.borders} if piece.borders else {}),
             }
             for piece, start, end, gain in zip(pieces, final.starts, ends, leveling.gains, strict=True)
         ],

@@ -51,7 +51,8 @@ class Chunk:
     """A piece of a text: what is said, by whom ("" is the task's own voice), and the break behind it ("" for the last).
 
     `line` is the line of the text, from 1, in which its paragraph begins. `pause` is the silence behind it in seconds where the
-    text states it; None leaves that to the break.
+    text states it; None leaves that to the break. `borders` are the places of `text` where a further paragraph begins, in a piece
+    that says several since one was too short.
     """
 
     text: str
@@ -59,6 +60,7 @@ class Chunk:
     break_after: Break = ""
     line: int = 1
     pause: float | None = None
+    borders: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +142,19 @@ def _with_short_ones(chunks: Sequence[Chunk], shortest: int, limits: Limits) -> 
         if waiting is not None:
             before = joined[-1] if joined else None
             if waiting.pause is None and _go_together(waiting, chunk, limits):
-                now = replace(chunk, text=_one_after_other(waiting, chunk), line=waiting.line)
+                now = _together(waiting, chunk)
             elif before and before.pause is None and _go_together(before, waiting, limits):
-                joined[-1] = replace(waiting, text=_one_after_other(before, waiting), line=before.line)
+                joined[-1] = _together(before, waiting)
             else:
-                joined.append(waiting)
+                joined.append(_alone(waiting))
         waiting = now if _letters(now) < shortest else None
         if waiting is None:
             joined.append(now)
     if waiting is not None:
         if joined and joined[-1].pause is None and _go_together(joined[-1], waiting, limits):
-            joined[-1] = replace(waiting, text=_one_after_other(joined[-1], waiting), line=joined[-1].line)
+            joined[-1] = _together(joined[-1], waiting)
         else:
-            joined.append(waiting)
+            joined.append(_alone(waiting))
     return joined
 
 
@@ -161,13 +163,24 @@ def _letters(chunk: Chunk) -> int:
 
 
 def _go_together(first: Chunk, second: Chunk, limits: Limits) -> bool:
-    return first.speaker == second.speaker and len(_one_after_other(first, second)) <= limits.max
+    return first.speaker == second.speaker and len(_together(first, second).text) <= limits.max
 
 
-def _one_after_other(first: Chunk, second: Chunk) -> str:
-    """Both texts, the first one ended by a full stop where it has no end, so that a pause is heard."""
-    end = "" if _ENDING.search(first.text) or first.text[-1] in ",;:" or not first.text[-1].isalnum() else "."
-    return f"{first.text}{end} {second.text}"
+def _together(first: Chunk, second: Chunk) -> Chunk:
+    """Both texts, the first one ended so that a pause is heard."""
+    text = f"{_ended(first.text)} "
+    borders = (*first.borders, len(text), *(len(text) + place for place in second.borders))
+    return replace(second, text=text + second.text, line=first.line, borders=borders)
+
+
+def _alone(chunk: Chunk) -> Chunk:
+    """A text of a letter or two that has no neighbour of its speaker: as a sentence, so that it is read and not spelt."""
+    return replace(chunk, text=_ended(chunk.text))
+
+
+def _ended(text: str) -> str:
+    """With a full stop where it has no end."""
+    return text if _ENDING.search(text) or text[-1] in ",;:" or not text[-1].isalnum() else f"{text}."
 
 
 def _cut_turn(text: str, line: int, speaker: str, limits: Limits, language: str, rule: Rule) -> Iterator[Chunk]:

@@ -1,18 +1,20 @@
 """Sounds of pieces read, measured and written, a piece at a time: memory doesn't grow with the book.
 
-Samples are float32 of shape (frames, channels), full scale is 1. numpy, soundfile, scipy and PyAV are imported where they are
+Samples are float32 of shape (frames, channels), full scale is 1. numpy, soundfile and PyAV are imported where they are
 used, so that importing this module costs nothing.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.media import resampled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,9 +29,12 @@ FADE = 0.03
 """Seconds over which a sound that is cut is let out."""
 MAX_WAV_BYTES = 4_000_000_000
 _PEAK_RATE = 4
-_PEAK_NEAR = 0.5
-"""Share of the highest peak below which no samples are looked between: in speech the peak between is at most 2 dB higher."""
+_PEAK_NEAR = 0.7
+"""Share of the highest peak below which no samples are looked between: a peak between two is at most 3 dB higher than both."""
 _PEAK_WINDOW = 1024
+_PEAK_KEPT = 1000
+"""Windows that are kept, to be looked at once it is known how high the peak is."""
+_PART = 4096
 _PEAK_REACH = 12
 """Samples on each side that a value between depends on."""
 
@@ -81,7 +86,7 @@ def probe(path: Path) -> Shape:
 
 
 def read(path: Path, shape: Shape) -> Samples:
-    """All samples of a piece in another shape: resampled by a polyphase filter, one channel copied to all."""
+    """All samples of a piece in another shape: resampled, one channel copied to all."""
     import numpy as np
     import soundfile
 
@@ -91,10 +96,7 @@ def read(path: Path, shape: Shape) -> Samples:
         raise InputError(f"{path.name} isn't a sound that can be read; make this piece again.") from error
     samples = cast("Samples", read)
     if rate != shape.rate:
-        from scipy.signal import resample_poly
-
-        common = math.gcd(rate, shape.rate)
-        samples = resample_poly(samples, shape.rate // common, rate // common, axis=0).astype(np.float32)
+        samples = resampled(samples, rate, shape.rate)
     if samples.shape[1] < shape.channels:
         samples = np.repeat(samples[:, :1], shape.channels, axis=1)
     return samples
@@ -115,14 +117,15 @@ def measure(blocks: Iterable[Samples], shape: Shape) -> Levels:
     squares, count, peak = 0.0, 0, 0.0
     for block in blocks:
         meter.push(block)
-        sounding = block[np.any(block != 0, axis=1)]
-        squares += float(np.sum(np.square(sounding, dtype=np.float64)))
-        count += sounding.size
-        peak = max(peak, float(np.max(np.abs(block), initial=0.0)))
+        flat = block.reshape(-1)
+        # Summed in parts, so that nothing is lost of small values beside a large sum.
+        squares += sum(float(np.dot(part, part)) for part in np.split(flat, range(_PART, len(flat), _PART)))
+        count += shape.channels * int(np.count_nonzero(block.any(axis=1) if shape.channels > 1 else flat))
+        peak = max(peak, float(flat.max(initial=0.0)), -float(flat.min(initial=0.0)))
         between.push(block)
     loudness = meter.close()
     rms = 10 * math.log10(squares / count) if squares else -math.inf
-    return Levels(loudness if loudness > SILENT else None, rms, peak, max(peak, between.value))
+    return Levels(loudness if loudness > SILENT else None, rms, peak, max(peak, between.close()))
 
 
 def write(path: Path, blocks: Iterable[Samples], shape: Shape, format: str) -> int:
@@ -164,6 +167,7 @@ class _TruePeak:
 
         taps = np.arange(-_PEAK_REACH, _PEAK_REACH + 1)
         self.value = 0.0
+        self._kept: list[tuple[float, Samples]] = []
         self._between: list[Any] = []
         for share in range(1, _PEAK_RATE):  # the way to the next sample: a sinc in a Kaiser window
             places = taps + share / _PEAK_RATE
@@ -176,19 +180,33 @@ class _TruePeak:
         windows = np.arange(0, len(block), _PEAK_WINDOW)
         if not len(windows):
             return
-        peaks = np.maximum.reduceat(np.abs(block).max(axis=1), windows)
+        sizes = np.abs(block[:, 0]) if block.shape[1] == 1 else np.abs(block).max(axis=1)
+        peaks = np.maximum.reduceat(sizes, windows)
         self.value = max(self.value, float(peaks.max()))
-        near = np.flatnonzero(peaks >= max(self.value * _PEAK_NEAR, 1e-9))
-        for run in np.split(near, np.flatnonzero(np.diff(near) > 1) + 1):
-            if len(run):
-                self._look(block[max(0, windows[run[0]] - _PEAK_REACH) : windows[run[-1]] + _PEAK_WINDOW + _PEAK_REACH])
+        for window in np.flatnonzero(peaks >= max(self.value * _PEAK_NEAR, 1e-9)):
+            start = int(windows[window])
+            part = block[max(0, start - _PEAK_REACH) : start + _PEAK_WINDOW + _PEAK_REACH]
+            before, behind = max(0, _PEAK_REACH - start), max(0, start + _PEAK_WINDOW + _PEAK_REACH - len(block))
+            self._kept.append((float(peaks[window]), np.pad(part, ((before, min(behind, _PEAK_REACH)), (0, 0)))))
+        if len(self._kept) > _PEAK_KEPT:
+            self._look()
 
-    def _look(self, part: Samples) -> None:
+    def close(self) -> float:
+        """The peak, once all was pushed."""
+        self._look()
+        return self.value
+
+    def _look(self) -> None:
+        """At what was kept, the loudest first; what can't be higher by then is let go."""
         import numpy as np
 
-        for channel in part.T:
-            for weights in self._between:
-                self.value = max(self.value, float(np.abs(np.convolve(channel, weights, "same")).max()))
+        kept, self._kept = sorted(self._kept, key=lambda one: one[0], reverse=True), []
+        for peak, part in kept:
+            if peak < self.value * _PEAK_NEAR:
+                return
+            for channel in part.T:
+                for weights in self._between:
+                    self.value = max(self.value, float(np.abs(np.convolve(channel, weights, "valid")).max()))
 
 
 class _Meter:
@@ -209,7 +227,7 @@ class _Meter:
         filter_.link_to(sink)
         self._graph.configure()
         self._frames = 0
-        self._loudness = SILENT
+        self._last: deque[Any] = deque(maxlen=4)  # the very last one may be too short to say anything
 
     def push(self, block: Samples) -> None:
         import av
@@ -226,7 +244,8 @@ class _Meter:
     def close(self) -> float:
         self._source.push(None)
         self._drain()
-        return self._loudness
+        told = (frame.metadata.get("lavfi.r128.I") for frame in reversed(self._last))
+        return float(next((value for value in told if value is not None), SILENT))
 
     def _drain(self) -> None:
         from av.error import BlockingIOError as NothingYet
@@ -234,10 +253,9 @@ class _Meter:
 
         while True:
             try:
-                metadata = self._graph.pull().metadata
+                self._last.append(self._graph.pull())
             except (NothingYet, Finished):
                 return
-            self._loudness = float(metadata.get("lavfi.r128.I", self._loudness))
 
 
 def _faded(samples: Samples, shape: Shape) -> Samples:

@@ -35,18 +35,23 @@ Cue = tuple[str, float, float]
 """What is shown, and from which second to which."""
 
 
-def cues_of(spans: Iterable[Cue], words: Sequence[Sequence[TimedWord]] = (), by: By = "sentence", line: int = LINE) -> list[Cue]:
+def cues_of(
+    spans: Iterable[Cue],
+    words: Sequence[Sequence[TimedWord]] = (),
+    by: By = "sentence",
+    line: int = LINE,
+    borders: Sequence[Sequence[int]] = (),
+) -> list[Cue]:
     """Cues of pieces, which are given as (text, start, end) in seconds, with lines of at most `line` columns.
 
-    By sentence, a piece that is too long for one cue is shared out over several; by word, each word is one. A word stands where
+    By sentence, a piece that is too long for one cue is shared out over several, and another begins at each of its `borders`,
+    the places of its text where a further paragraph begins; by word, each word is one. A word stands where
     it was heard, where `words` has its time, piece by piece, counted from the piece's start; what wasn't heard has the time
     between its neighbours that its share of the letters takes.
     """
     timed = list(spans)
-    heard = words or [()] * len(timed)
-    return [
-        cue for (text, start, end), known in zip(timed, heard, strict=True) for cue in _cues(text, start, end, known, by, line)
-    ]
+    known = zip(timed, words or [()] * len(timed), borders or [()] * len(timed), strict=True)
+    return [cue for (text, start, end), heard, places in known for cue in _cues(text, start, end, heard, by, line, places)]
 
 
 def subrip(cues: Iterable[Cue]) -> str:
@@ -70,10 +75,14 @@ def readable(text: str) -> str:
     return " ".join(plain.split())
 
 
-def _cues(text: str, start: float, end: float, words: Sequence[TimedWord], by: By, line: int) -> Iterator[Cue]:
+def _cues(
+    text: str, start: float, end: float, words: Sequence[TimedWord], by: By, line: int, borders: Sequence[int]
+) -> Iterator[Cue]:
     import numpy as np
 
-    said = readable(text)
+    cut = itertools.pairwise([0, *borders, len(text)])
+    paragraphs = [found for first, last in cut if (found := readable(text[first:last]))]
+    said = " ".join(paragraphs)
     if not said:
         return
     columns = list(itertools.accumulate(map(_columns, said), initial=0))
@@ -81,9 +90,10 @@ def _cues(text: str, start: float, end: float, words: Sequence[TimedWord], by: B
     most = min(LINES * line, max(1, int(LONGEST / seconds))) if seconds > 0 else LINES * line
     places, times = _heard_at(said, words, end - start)
     place, shown = 0, start
-    for part in _words(said, line) if by == "word" else _shares(said, most, line):
+    shares = (share for paragraph in paragraphs for share in _shares(f"{paragraph} ", most, line))
+    for part in _words(said, line) if by == "word" else shares:
         # Where words were heard, the silence behind them belongs to none.
-        last_letter = place + len(part.rstrip() if words else part)
+        last_letter = min(place + len(part.rstrip() if words else part), len(said))
         at = [columns[index] for index in (place, last_letter)]
         begun, ended = np.interp(at, [columns[index] for index in places], times)
         first = max(shown, min(start + float(begun), end))

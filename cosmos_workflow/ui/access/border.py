@@ -121,8 +121,9 @@ class GradioBorder:
                 file_upload_statuses.append(upload, name, chunk)
 
         try:
-            content_type = request.headers.get("content-type", "")
-            paths = await self._uploads.receive(content_type, request.stream(), owner, tell)
+            content_type, length = (request.headers.get(name, "") for name in ("content-type", "content-length"))
+            said = int(length[:12]) if length.isdecimal() else 1
+            paths = await self._uploads.receive(content_type, request.stream(), owner, tell, said)
         finally:
             if upload:
                 file_upload_statuses.set_done(upload)

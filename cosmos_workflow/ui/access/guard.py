@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.ui.access.logins import LoginError, Logins
+from cosmos_workflow.ui.speech_api.errors import PREFIX, error_response
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="Cosmos Workflow", charset="UTF-8"'}
 HEADERS = {
@@ -40,8 +41,8 @@ class Guard:
     """Refuses foreign hosts, foreign sites and, where there are users, whoever isn't one.
 
     A name that somebody else's DNS points to this machine isn't served (DNS rebinding) unless it is one of `names`, and a page
-    of another site can neither call this one nor show anything of it. A user logs in by HTTP Basic; the name is in
-    `scope["user_name"]`.
+    of another site can neither call this one nor show anything of it. A user logs in by HTTP Basic, a program also by the key
+    `user:password`; the name is in `scope["user_name"]`.
     """
 
     def __init__(self, app: ASGIApp, users: Mapping[str, str], host: str, names: Collection[str] = ()) -> None:
@@ -71,19 +72,19 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         host = headers.get("host", "")
         if not self._serves(host):
-            return PlainTextResponse("This server isn't known by that name.", 400)
+            return _refused(scope, "This server isn't known by that name.", 400)
         if _is_foreign(scope, headers, host):
-            return PlainTextResponse("Other sites can't use this server. Open its page by its address.", 403)
+            return _refused(scope, "Other sites can't use this server. Open its page by its address.", 403)
         if self._logins:
             client = scope.get("client")
             try:
                 scope["user_name"] = self._logins.user(headers.get("authorization", ""), client[0] if client else "")
             except LoginError as refused:
                 if not refused.wait:
-                    return PlainTextResponse("Log in with your user name and password.", 401, CHALLENGE)
+                    return _refused(scope, "Log in with your user name and password.", 401, CHALLENGE)
                 wait = math.ceil(refused.wait)
                 text = f"There were too many wrong passwords; try again in {wait} s."
-                return PlainTextResponse(text, 429, {"Retry-After": str(wait)})
+                return _refused(scope, text, 429, {"Retry-After": str(wait)})
         return None
 
     def _serves(self, host: str) -> bool:
@@ -92,6 +93,12 @@ class Guard:
         except ValueError:
             return False
         return name.lower() in self._names or is_address(name)
+
+
+def _refused(scope: Scope, text: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    if str(scope.get("path", "")).startswith(f"{PREFIX}/"):
+        return error_response(text, status, "authentication_error" if status == 401 else "invalid_request_error", headers=headers)
+    return PlainTextResponse(text, status, headers)
 
 
 def check_names(names: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-"""Logins by HTTP Basic, with a pause that grows with each wrong password."""
+"""Logins by HTTP Basic or by a key, with a pause that grows with each wrong password."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Logins:
 
     def user(self, header: str, client: str) -> str:
         """The user whose name and password a header has; raises LoginError."""
-        given = read_basic(header)
+        given = read_login(header)
         if given is None:
             raise LoginError
         name, password = given
@@ -105,15 +105,21 @@ class Logins:
             self._known.popitem(last=False)
 
 
-def read_basic(header: str) -> tuple[str, str] | None:
-    """Name and password of an Authorization header; None for anything else."""
+def read_login(header: str) -> tuple[str, str] | None:
+    """Name and password of an Authorization header: HTTP Basic, or a bearer's key "user:password"; None for anything else."""
     scheme, _, code = header.partition(" ")
+    if scheme.lower() == "bearer":
+        return _named(code.strip())
     if scheme.lower() != "basic":
         return None
     try:
-        name, colon, password = base64.b64decode(code, validate=True).decode().partition(":")
+        return _named(base64.b64decode(code, validate=True).decode())
     except ValueError:  # neither base64 nor UTF-8
         return None
+
+
+def _named(login: str) -> tuple[str, str] | None:
+    name, colon, password = login.partition(":")
     return (name, password) if colon else None
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import secrets
 import shutil
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -19,6 +21,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.files import file_errors
 from cosmos_workflow.ids import new_id
+from cosmos_workflow.store.quota import Quota
 
 MAX_FILES = 1000
 """Files of one upload."""
@@ -33,12 +36,15 @@ class TooLargeError(InputError):
 class Uploads:
     """What the users sent, under `folder`; nobody but a file's user can name it in a request.
 
-    A folder's name can't be told from the user's, so that one that leaks says nothing.
+    A folder's name can't be told from the user's, so that one that leaks says nothing. What a user's uploads take counts in
+    their quota until it is deleted.
     """
 
-    def __init__(self, folder: Path, max_bytes: int) -> None:
+    def __init__(self, folder: Path, max_bytes: int, quota: Quota) -> None:
         self._root = folder
         self._max_bytes = max_bytes
+        self._quota = quota
+        self._came: Counter[str] = Counter()
         self._key = secrets.token_bytes(32)
 
     def scope(self, owner: str) -> str:
@@ -57,22 +63,34 @@ class Uploads:
         raise InputError("This file isn't one of your uploads (any more); choose it again.")
 
     async def receive(
-        self, content_type: str, chunks: AsyncIterator[bytes], owner: str, on_chunk: Callable[[str, bytes], None]
+        self,
+        content_type: str,
+        chunks: AsyncIterator[bytes],
+        owner: str,
+        on_chunk: Callable[[str, bytes], None],
+        length: int = 1,
     ) -> list[str]:
         """Keep the files of a multipart body; returns their paths. All of them are deleted where it breaks off or is wrong.
 
-        `on_chunk` gets each chunk with the name that its file has in the browser. Raises InputError, UnavailableError where
-        the disk is full, and whatever `chunks` raises.
+        `on_chunk` gets each chunk with the name that its file has in the browser, `length` is how long the body says it is.
+        Raises InputError, UnavailableError where the disk is full, and whatever `chunks` raises.
         """
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
         if kind != b"multipart/form-data" or not boundary:
             raise InputError("An upload is multipart/form-data with a boundary.")
-        body = _Body(self._root / self.scope(owner), self._max_bytes)
+        folder = self._root / self.scope(owner)
+        body = _Body(folder, self._max_bytes)
+        held = await anyio.to_thread.run_sync(_size_of, folder)
+        room = await anyio.to_thread.run_sync(self._quota.room, owner, held + length) - held
+        before = self._came[owner]  # from here on: several uploads at once share the room
         try:
             parser = MultipartParser(boundary, body.callbacks())  # type: ignore[arg-type]
             async for chunk in chunks:
+                self._came[owner] += len(chunk)
                 await anyio.to_thread.run_sync(parser.write, chunk)
+                if self._came[owner] - before > room:
+                    raise TooLargeError(str(self._quota.refusal(owner, body.name)))
                 on_chunk(body.name, chunk)
             parser.finalize()
             if not body.whole:
@@ -169,6 +187,15 @@ class _Body:
             file, self._file = self._file, None
             with file_errors("The upload"):
                 file.close()
+
+
+def _size_of(folder: Path) -> int:
+    """Bytes of the files below a folder, some of which may go meanwhile."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
 
 def safe_name(name: str) -> str:

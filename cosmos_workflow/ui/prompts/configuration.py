@@ -53,7 +53,9 @@ class Configuration:
             )
         self.model_files = ModelFilesPanel(page, first)
         with gr.Row(elem_classes=["cw-buttons", "cw-stick", "cw-add"]):
-            self.add_button = gr.Button("Add to Queue", variant="primary", size="sm", elem_id="add-to-queue", **_usable(first))
+            self.add_button = gr.Button(
+                "Add to Queue", variant="primary", size="sm", elem_id="add-to-queue", interactive=is_usable(first)
+            )
             when = gr.Dropdown(
                 WHENS,
                 value=WHENS[0][1],
@@ -218,11 +220,12 @@ def offers_natural(engine: str) -> bool:
 
 def _about(engine: str) -> list[Any]:
     """What stands below the menu of engines, and Add, which reacts where the engine can run here."""
-    return [_note(engine), gr.Button(**_usable(engine))]
+    return [_note(engine), gr.Button(interactive=is_usable(engine))]
 
 
-def _usable(engine: str) -> dict[str, bool]:
-    return {"interactive": availability_of(known_engine(engine)).available}
+def is_usable(engine: str) -> bool:
+    """Whether an engine can run here."""
+    return availability_of(known_engine(engine)).available
 
 
 def _note(engine: str) -> str:

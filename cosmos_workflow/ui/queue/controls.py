@@ -86,12 +86,12 @@ class QueueControls:
     def _wire(self) -> None:
         page, queue, question = self._page, self._page.queue, self.question
         selection = gr.JSON([], visible=False)
-        chosen = {"js": components.selected_in(view.TABLE)}
+        chosen = components.selected_in(view.TABLE)
         page.on(self.free.click, self.pause_and_free, [queue], None, refresh=True)
-        page.on(self.cancel.click, self.ask_cancel, [selection, queue], self.cancelling.outputs, **chosen)
+        page.on(self.cancel.click, self.ask_cancel, [selection, queue], self.cancelling.outputs, js=chosen)
         cancelled = [self.cancelling.group]
         page.on(self.cancelling.yes.click, self.cancel_running, [self.cancelling.subject, queue], cancelled, refresh=True)
-        page.on(self.retry.click, self.retry_failed, [selection, queue], None, refresh=True, **chosen)
+        page.on(self.retry.click, self.retry_failed, [selection, queue], None, refresh=True, js=chosen)
         page.on(self.load.upload, self.load_queue, [self.load, queue], None, refresh=True)
         page.on(self.clear.click, self.ask_clear, [queue], question.outputs)
         page.on(question.yes.click, self.confirm_clear, [queue], [question.group], refresh=True)

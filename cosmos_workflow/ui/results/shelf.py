@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cosmos_workflow.jobs.books.final import BookFinal
-from cosmos_workflow.jobs.manager import JobManager
+from cosmos_workflow.jobs.manager import JobManager, JobsSnapshot
 from cosmos_workflow.jobs.state import JobReport, TaskReport
 from cosmos_workflow.jobs.takes import TakeRef
 
@@ -54,18 +55,36 @@ class Shelved:
 Shelf = Callable[[str], Sequence[Shelved]]
 """The shelf of an owner."""
 
+_FRESH = 0.9
+"""Seconds for which a shelf is good enough where no job changed: each part of a page asks for it."""
 
-def shelf_of(manager: JobManager) -> list[Shelved]:
-    """What the jobs of an owner have made, the newest first."""
-    reports = [entry.report for entry in manager.snapshot().entries if entry.report]
+
+class Shelves:
+    """The shelves of all owners, as a `Shelf`; may be called from any thread."""
+
+    def __init__(self, manager_of: Callable[[str], JobManager]) -> None:
+        self._manager_of = manager_of
+        self._known: dict[str, tuple[JobsSnapshot, float, list[Shelved]]] = {}
+
+    def __call__(self, owner: str) -> list[Shelved]:
+        """What the jobs of an owner have made, the newest first."""
+        manager = self._manager_of(owner)
+        snapshot, known = manager.snapshot(), self._known.get(owner)
+        if known is None or known[0] is not snapshot or time.monotonic() - known[1] > _FRESH:
+            known = self._known[owner] = snapshot, time.monotonic(), shelf_of(manager, snapshot)
+        return known[2]
+
+    def folded(self, owner: str) -> list[str]:
+        """The jobs whose pieces aren't among the loose results, since the jobs stand on the shelf."""
+        return [one.job_id for one in self(owner)]
+
+
+def shelf_of(manager: JobManager, snapshot: JobsSnapshot) -> list[Shelved]:
+    """What the jobs of a snapshot have made, the newest first."""
+    reports = [entry.report for entry in snapshot.entries if entry.report]
     begun = [report for report in reports if any(any(task.chosen) for task in report.tasks)]
     shelved = [Shelved(report, manager.book(report.job.id) if report.job.book else None) for report in begun]
     return sorted(shelved, key=lambda one: one.created_at, reverse=True)
-
-
-def folded_jobs(manager: JobManager) -> list[str]:
-    """The jobs whose pieces aren't among the loose results, since the jobs stand on the shelf."""
-    return [one.job_id for one in shelf_of(manager)]
 
 
 def shown_runs(folded: Sequence[str], job: str = "") -> dict[str, Any]:

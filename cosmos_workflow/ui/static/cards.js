@@ -4,6 +4,8 @@ Object.assign(window.cosmos, (() => {
   const { follow, foot, reconcile } = window.cosmos;
   const drafts = new Map(); // texts that aren't saved, by what the cards show and the card
 
+  const plain = (text) => text.split(/\s+/).filter(Boolean).join(" ");
+
   function write(card, html) {
     const players = new Map([...card.querySelectorAll("audio, video")].map((player) => [player.getAttribute("src"), player]));
     const fresh = document.createElement("template");
@@ -64,7 +66,7 @@ Object.assign(window.cosmos, (() => {
     // Before the card's own listener, which reads the value.
     save.addEventListener("click", () => {
       save.dataset.value = text.value;
-      if (text.value.split(/\s+/).filter(Boolean).join(" ") === before) leave();
+      if (plain(text.value) === before) leave();
       else editing.saved = true;
     });
     close.addEventListener("click", leave);
@@ -121,7 +123,12 @@ Object.assign(window.cosmos, (() => {
       first = false;
       foot(element, value);
       part(".cw-all").innerHTML = value.download || "";
-      for (const card of box.children) if (drafts.has(keyOf(card))) edit(card, keyOf(card), false);
+      for (const card of box.children) {
+        const draft = drafts.get(keyOf(card));
+        if (draft === undefined || card.editing) continue;
+        if (plain(draft) === card.querySelector("[data-edit]")?.dataset.edit) drafts.delete(keyOf(card)); // it was saved
+        else edit(card, keyOf(card), false);
+      }
       restore();
     });
   }

@@ -79,14 +79,19 @@ def test_a_value_out_of_range_is_refused_with_what_would_be_right(params: dict[s
     [
         ("", "the prompt is empty"),
         (" \n ", "the prompt is empty"),
-        ("...", "too short to be spoken"),
-        ("a", "too short to be spoken"),
+        ("...", "too short to be spoken well; write a word"),
+        ("a", "too short to be spoken well; end it with a full stop"),
         ("word " * 100, "the prompt has 500 characters; use at most 300, or a job with text_file"),
     ],
 )
 def test_a_text_that_would_come_out_as_noise_is_refused(text: str, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         _check(text)
+
+
+@pytest.mark.parametrize("text", ["I.", "「え。」", "V:"])
+def test_a_letter_that_is_written_as_a_sentence_is_spoken(text: str) -> None:
+    _check(text)
 
 
 def test_voices_that_would_break_or_say_nothing_are_refused(tmp_path: Path) -> None:

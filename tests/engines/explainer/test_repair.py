@@ -67,7 +67,7 @@ def test_a_broken_cache_is_found_said_put_aside_and_made_again(cache: Path, tmp_
     params = {**DRAFT, "scene_limit": 120}
     job.write_text(json.dumps({"engine": "explainer", "params": params, "inputs": {"outline": str(SAMPLE)}}))
     (result,) = json.loads(call("run", job, "--json"))
-    assert result["status"] == "Completed"
+    assert result["status"] == "completed"
     with Store(Workspace.open()) as store:
         (run,) = store.runs.list()
     assert (run.metadata["scenes_drawn"], run.metadata["notes"]) == (2, [])

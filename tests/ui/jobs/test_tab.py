@@ -20,6 +20,7 @@ from cosmos_workflow.errors import InputError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.jobs.manager import JobManager
+from cosmos_workflow.ui import markup
 from cosmos_workflow.ui.access.guard import Guard
 from cosmos_workflow.ui.jobs import editor as job_editor
 from cosmos_workflow.ui.jobs import markup as jobs_markup
@@ -468,7 +469,7 @@ def test_finals_are_served_in_parts_and_to_their_owner_alone(managers: JobManage
     task = manager.snapshot().task("night/both")
     assert task is not None
     assert task.final is not None
-    sound, words = (f"/{jobs_markup.final_url('night/both', task.final, kind)}" for kind in ("sound", "subtitles"))
+    sound, words = (f"/{markup.final_url('night/both', task.final, kind)}" for kind in ("sound", "subtitles"))
     ann, bob = visitor("ann"), visitor("bob")
     whole = ann.get(sound)
     assert (whole.status_code, digest(whole.content)) == (200, digest(task.final.path))

@@ -13,7 +13,7 @@ from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.speech.along import read_along
 from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.results.cards import shelf_card
-from cosmos_workflow.ui.results.shelf import folded_jobs, shelf_of, shown_runs
+from cosmos_workflow.ui.results.shelf import Shelves, shelf_of, shown_runs
 
 GREETINGS = """job: <b>Greetings</b>
 engine: espeak
@@ -33,11 +33,11 @@ def manager(operations: Operations) -> Iterator[JobManager]:
 def test_any_jobs_finals_stand_on_the_shelf_and_its_pieces_are_folded(manager: JobManager, operations: Operations) -> None:
     job_id = manager.create("Greetings", GREETINGS).id
     manager.create("Later", "engine: espeak\ntext: Not made.")
-    assert shelf_of(manager) == []
+    assert shelf_of(manager, manager.snapshot()) == []
     manager.run_now(job_id)
     assert manager.join(DEADLINE)
     manager.look_again()
-    (one,) = shelf_of(manager)
+    (one,) = shelf_of(manager, manager.snapshot())
     card = shelf_card(one, opened=False)
     assert card["id"] == job_id
     assert "2 results" in card["html"]
@@ -48,8 +48,8 @@ def test_any_jobs_finals_stand_on_the_shelf_and_its_pieces_are_folded(manager: J
     assert one.matches("night", "espeak")
     assert not one.matches("noon", "")
     assert not one.matches("", "kokoro")
-    assert operations.store.runs.count("local", **shown_runs(folded_jobs(manager))) == 0
-    assert operations.store.runs.count("local", **shown_runs(folded_jobs(manager), job_id)) == 2
+    assert operations.store.runs.count("local", **shown_runs(Shelves(lambda _owner: manager).folded("local"))) == 0
+    assert operations.store.runs.count("local", **shown_runs(Shelves(lambda _owner: manager).folded("local"), job_id)) == 2
 
 
 def test_a_job_of_which_nothing_is_whole_says_what_can_be_heard(manager: JobManager) -> None:
@@ -60,11 +60,11 @@ def test_a_job_of_which_nothing_is_whole_says_what_can_be_heard(manager: JobMana
     manager.update(job_id, text.replace("Two.", "Three."))
     (final,) = manager.finals(f"{job_id}/both")
     assert [[word for word, _ in piece["words"]] for piece in read_along(final)] == [["One."], ["Two."]]
-    (one,) = shelf_of(manager)
+    (one,) = shelf_of(manager, manager.snapshot())
     assert "It is from before the last change." in shelf_card(one, opened=True)["html"]
     final.path.unlink()
     manager.look_again()
-    (one,) = shelf_of(manager)
+    (one,) = shelf_of(manager, manager.snapshot())
     html = shelf_card(one, opened=True)["html"]
     assert "Nothing is put together yet; 1 piece can be heard." in html
     assert re.search('aria-expanded="true">Hide its pieces', html)

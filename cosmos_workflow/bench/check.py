@@ -1,0 +1,205 @@
+"""How good the verdicts about speech are, and what they cost: clean pieces, planted faults, word times, and a Kokoro job with
+and without.
+
+The sentences are those that nothing was tuned on; see `check_corpus`.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from cosmos_workflow.bench.check_corpus import KOKORO_VOICES, Part, Sample, clean_samples, planted_samples, sentences_of
+from cosmos_workflow.bench.planted import PLANTED, Line, named_rightly, speak, spoilt_sound
+from cosmos_workflow.checking.verdict import SERIOUS, Verdict
+from cosmos_workflow.engines.registry import find_engine
+
+if TYPE_CHECKING:
+    from cosmos_workflow.checking.recogniser import Recogniser
+
+MAX_WER = 0.1
+"""What a job asks for where it says nothing."""
+_PAUSE = 0.08
+"""Seconds between the words of which a sentence is joined."""
+_TIMED = 5
+"""Sentences that are joined from words, by each of two voices."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFigure:
+    """One row: so many pieces of a kind, how many of them the verdict was right about, and what it said of the others; or a
+    measurement in words."""
+
+    kind: str
+    pieces: int
+    right: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A sample and its verdict; `right` says whether a clean one passes, and a fault is found and named."""
+
+    sample: Sample
+    verdict: Verdict
+
+    @property
+    def names(self) -> list[str]:
+        """Its serious faults."""
+        return [fault.name for fault in self.verdict.faults if fault.severity >= SERIOUS]
+
+    @property
+    def found(self) -> bool:
+        """Whether a person is asked to listen."""
+        return not self.verdict.passes(MAX_WER)
+
+    @property
+    def right(self) -> bool:
+        """Whether the verdict is what it should be."""
+        planted = self.sample.planted
+        return not self.found if planted is None else self.found and named_rightly(planted, self.names)
+
+    @property
+    def told(self) -> str:
+        """What a person reads of a wrong one."""
+        rate = self.verdict.hearing.word_error_rate if self.verdict.hearing else 0
+        return f"{self.sample.line.params['voice']}: {self.sample.text} ({', '.join(self.names) or f'{rate:.0%}'})"
+
+
+def bench_check(part: Part = "held out", characters: int = 3000) -> list[CheckFigure]:
+    """All of it, with Whisper base; raises UnavailableError without the model files of Kokoro and of that."""
+    from cosmos_workflow.checking.recogniser import Whisper
+    from cosmos_workflow.engines.kokoro.model_files import require_kokoro
+
+    require_kokoro()
+    with tempfile.TemporaryDirectory() as scratch:
+        recogniser = Whisper("base")
+        judged = judge_samples([*clean_samples(part), *planted_samples(part)], Path(scratch) / "corpus", recogniser)
+        errors = word_time_errors(part, Path(scratch) / "words", recogniser)
+        figures = [_row(kind or "clean", [one for one in judged if one.sample.planted == kind]) for kind in (None, *PLANTED)]
+        near = sum(error <= 0.15 for error in errors)
+        note = f"{statistics.median(errors) * 1000:.0f} ms off in the median"
+        figures.append(CheckFigure("word times", len(errors), near, note))
+        return [*figures, *_costs(Path(scratch) / "jobs", " ".join(sentences_of(part, 20, 400)), characters)]
+
+
+def judge_samples(samples: Sequence[Sample], folder: Path, recogniser: Recogniser) -> list[Judged]:
+    """Speak each distinct line, put in what is planted, and listen."""
+    import soundfile
+
+    from cosmos_workflow.checking.judge import judge
+    from cosmos_workflow.checking.sound import read_mono
+
+    lines = {str(sample.line): sample.line for sample in samples}
+    made = dict(zip(lines, speak(list(lines.values()), folder), strict=True))
+    judged: list[Judged] = []
+    for number, sample in enumerate(samples):
+        path = made[str(sample.line)]
+        if sample.planted:
+            sound, rate = read_mono(path)
+            path = folder / f"planted-{number}.wav"
+            soundfile.write(path, spoilt_sound(sample.planted, sound, rate, sample.number), rate, subtype="PCM_16")
+        spec = find_engine(sample.line.engine)
+        spoken = spec.spoken(sample.text, spec.known_params(spec.complete_params(sample.line.params)))
+        said = list(dict.fromkeys([sample.text, spoken]))
+        judged.append(Judged(sample, judge(path, sample.text, said, sample.language, recogniser)))
+    return judged
+
+
+def word_time_errors(part: Part, folder: Path, recogniser: Recogniser) -> list[float]:
+    """Seconds by which the beginnings and ends of words are told wrongly, in sentences that are joined from single words."""
+    import numpy as np
+    import soundfile
+
+    from cosmos_workflow.checking.judge import judge
+    from cosmos_workflow.checking.sound import read_mono
+
+    texts = [text.strip('"') for text in sentences_of(part, 30, 60) if text.replace(" ", "").strip('".').isalpha()][: 2 * _TIMED]
+    voices = [
+        Line("", "espeak", {"voice": "en-us", "rate": 130}),
+        Line("", "kokoro", {"voice": KOKORO_VOICES[1], "language": "en-us"}),
+    ]
+    lines = {(number, word): voices[number % 2]._replace(text=word) for number, text in enumerate(texts) for word in text.split()}
+    made = dict(zip(lines, speak(list(lines.values()), folder), strict=True))
+    errors: list[float] = []
+    for number, text in enumerate(texts):
+        parts: list[np.ndarray] = []
+        spans: list[tuple[float, float]] = []
+        at, rate = 0.0, 0
+        for word in text.split():
+            sound, rate = read_mono(made[number, word])
+            loud = np.flatnonzero(np.abs(sound) > 0.03 * np.abs(sound).max())
+            whole = sound[loud[0] : loud[-1] + 1]
+            pause = np.zeros(round(_PAUSE * rate), dtype=np.float32)
+            spans.append((at, at + len(whole) / rate))
+            parts += [whole, pause]
+            at += (len(whole) + len(pause)) / rate
+        path = folder / f"joined-{number}.wav"
+        soundfile.write(path, np.concatenate(parts), rate, subtype="PCM_16")
+        hearing = judge(path, text, [text], "en", recogniser).hearing
+        starts = {found.start(): span for found, span in zip(_words_of(text), spans, strict=True)}
+        for first, _, start, end in hearing.aligned if hearing else ():
+            if first in starts:
+                errors += [abs(start - starts[first][0]), abs(end - starts[first][1])]
+    return errors
+
+
+def table(figures: Sequence[CheckFigure]) -> Table:
+    """The figures as a table for a terminal."""
+    shown = Table(title="Speech heard back by Whisper base")
+    for column in ("", "pieces", "right", ""):
+        shown.add_column(column, justify="right" if column else "left")
+    for figure in figures:
+        counts = (f"{figure.pieces}", f"{figure.right}") if figure.pieces else ("", "")
+        shown.add_row(figure.kind, *counts, figure.note)
+    return shown
+
+
+def _words_of(text: str) -> list[re.Match[str]]:
+    return list(re.finditer(r"\S+", text))
+
+
+def _row(kind: str, judged: Sequence[Judged]) -> CheckFigure:
+    wrong = [one.told for one in judged if not one.right]
+    return CheckFigure(kind, len(judged), len(judged) - len(wrong), "; ".join(wrong))
+
+
+def _costs(folder: Path, text: str, characters: int) -> list[CheckFigure]:
+    """A chapter by Kokoro as a job, plain and then checked, on one worker that is loaded before."""
+    from cosmos_workflow.bench.kokoro import cpu_seconds
+    from cosmos_workflow.config import Workspace
+    from cosmos_workflow.execution.operations import Operations
+    from cosmos_workflow.jobs.manager import JobManager
+    from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
+    from cosmos_workflow.jobs.store import JobStore
+
+    taken: dict[str, tuple[float, float]] = {}
+    notes: dict[str, str] = {}
+    for name, check in (("plain", "false"), ("checked", "{model: base, retries: 0}")):
+        workspace = Workspace.open(folder / name)
+        with Operations(workspace, gpu_ids=[None]) as operations:
+            manager = JobManager(TaskOrchestrator(operations, JobStore(workspace)))
+            for job_name, said in (("warm", "Good morning."), ("chapter", text[:characters])):
+                head = f"engine: kokoro\nparams: {{voice: {KOKORO_VOICES[1]}, language: en-us}}\n"
+                section = f"check: {check if job_name == 'chapter' else 'false'}\n"
+                job = manager.create(job_name, f"{head}{section}text: |\n  {said}\n").job
+                if job is None:
+                    raise ValueError("the job is wrong")
+                started, cpu = time.perf_counter(), cpu_seconds()
+                (result,) = manager.orchestrator.run(job)
+                taken[name] = time.perf_counter() - started, cpu_seconds() - cpu
+                notes[name] = f"{result.pieces} pieces, {result.seconds or 0:.0f} s of sound"
+    (plain, plain_cpu), (checked, checked_cpu) = taken["plain"], taken["checked"]
+    more = f"{checked / plain - 1:.0%} more time, {checked_cpu / plain_cpu - 1:.0%} more processor time"
+    return [
+        CheckFigure("a Kokoro job", 0, 0, f"{notes['plain']}: {plain:.1f} s, {plain_cpu:.1f} CPU s"),
+        CheckFigure("the same, checked", 0, 0, f"{checked:.1f} s, {checked_cpu:.1f} CPU s: {more}"),
+    ]

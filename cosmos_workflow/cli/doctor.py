@@ -1,0 +1,131 @@
+"""The verb `doctor`: looks at what the program needs of this machine, and says what to do where something is missing."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import typer
+
+from cosmos_workflow.cli.options import ExitCode, JsonOption, PortOption, WorkspaceOption
+from cosmos_workflow.cli.terminal import show
+from cosmos_workflow.errors import WorkflowError
+
+Result = Literal["ok", "note", "problem"]
+FREE = 2_000_000_000
+"""Bytes below which a disk is told to be short: a model's files and a night of results need more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One thing that was looked at: ok, a note (something can't be used that isn't needed by all), or a problem."""
+
+    what: str
+    result: Result
+    found: str
+    do: str = ""
+
+
+def doctor(workspace: WorkspaceOption = None, port: PortOption = 7860, as_json: JsonOption = False) -> None:
+    """Look at Python, devices, engines, model files, disk and port. Exit code 1 where something has to be done first."""
+    looks = [look for part in _parts(workspace, port) for look in part()]
+    show([asdict(look) for look in looks], as_json, "Doctor", "")
+    if any(look.result == "problem" for look in looks):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _parts(workspace: Path | None, port: int) -> tuple[Callable[[], Iterator[Look]], ...]:
+    return (_python, _devices, _engines, _media, lambda: _workspace(workspace), lambda: _port(port))
+
+
+def _python() -> Iterator[Look]:
+    from cosmos_workflow import __version__
+
+    yield Look("cosmos-workflow", "ok", f"{__version__} in {Path(__file__).parents[1]}")
+    yield Look("Python", "ok", f"{platform.python_version()} at {sys.executable}, {platform.system()} {platform.machine()}")
+    if not sys.platform.startswith("linux"):
+        yield Look(
+            "system", "note", f"{platform.system()} was never tried by its makers", "Tell them what works and what doesn't."
+        )
+
+
+def _devices() -> Iterator[Look]:
+    import os
+
+    from cosmos_workflow.gpu_dispatch.devices import discover_gpus
+
+    yield Look("processors", "ok", f"{os.cpu_count()}")
+    gpus = discover_gpus()
+    for gpu in gpus:
+        memory = f", {gpu.memory_total / 1e9:.0f} GB" if gpu.memory_total else ""
+        yield Look(f"GPU {gpu.id}", "ok", f"{gpu.name}{memory}")
+    if not gpus:
+        yield Look("GPU", "note", "none that NVIDIA's driver shows", "Fine for espeak, kokoro and control-preview.")
+
+
+def _engines() -> Iterator[Look]:
+    from cosmos_workflow.engines.registry import all_engines, availability_of, broken_engines
+
+    for spec in all_engines():
+        state = availability_of(spec)
+        yield Look(spec.name, "ok" if state.available else "note", state.reason or "can run", state.remedy)
+    for name, problem in broken_engines().items():
+        yield Look(name, "problem", problem, "Update or uninstall that package.")
+
+
+def _media() -> Iterator[Look]:
+    try:
+        import av
+        import soundfile
+    except (ImportError, OSError) as error:
+        yield Look("media", "problem", f"PyAV or soundfile can't be loaded ({error})", "Install cosmos-workflow again.")
+        return
+    missing = [name for name in ("libx264", "libmp3lame", "libopus", "aac", "flac") if name not in av.codecs_available]
+    found = f"PyAV {av.__version__} and soundfile {soundfile.__version__}, which need no ffmpeg on this machine"
+    if missing:
+        yield Look(
+            "media", "problem", f"PyAV lacks {', '.join(missing)}", "Install PyAV from its wheel: `pip install --force av`."
+        )
+    else:
+        yield Look("media", "ok", found)
+
+
+def _workspace(given: Path | None) -> Iterator[Look]:
+    from cosmos_workflow.config import Workspace
+    from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
+
+    try:
+        opened = Workspace.open(given)
+    except WorkflowError as error:
+        yield Look("workspace", "problem", str(error), "Choose another with --workspace, or mend this one.")
+        return
+    yield Look("workspace", "ok", str(opened.root))
+    free = shutil.disk_usage(opened.root).free
+    if free < FREE:
+        yield Look("disk", "problem", f"{free / 1e9:.1f} GB free", "Free some space; `prune` says what could go.")
+    else:
+        yield Look("disk", "ok", f"{free / 1e9:.1f} GB free")
+    import os
+
+    if folder := os.environ.get(FOLDER_VARIABLE):
+        there = Path(folder).is_dir()
+        do = "" if there else f"Make the folder, or unset {FOLDER_VARIABLE}."
+        yield Look("model files", "ok" if there else "problem", folder if there else f"{folder} isn't there", do)
+
+
+def _port(port: int) -> Iterator[Look]:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            do = "Is the page open already? Else choose another with --port."
+            yield Look("port", "note", f"{port} can't be used ({error.strerror})", do)
+            return
+    yield Look("port", "ok", f"{port} is free")

@@ -1,0 +1,1 @@
+"""Speech for other programs, in the shapes of OpenAI's API, over the same queue as everything else."""

@@ -1,0 +1,140 @@
+"""The queues behind the speech API: callers share batches, take turns, and wait for what they asked for.
+
+They are kept in memory, since whoever waits is gone with the program; the runs are recorded as all are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from cosmos_workflow.engines.registry import known_engine
+from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.execution.runner import QueueRunner
+from cosmos_workflow.queueing.items import ItemStatus, QueueItem
+from cosmos_workflow.queueing.queue import Queue
+from cosmos_workflow.ui.speech_api.errors import CrowdedError, SpeechFailedError
+from cosmos_workflow.ui.speech_api.order import Order
+
+MAX_WAITING = 256
+"""Texts that are being made or wait, of all callers together; one more is refused."""
+AHEAD = 4
+"""Pieces of one text in the queue at once, so that a long text takes turns with the others."""
+KEPT = 16
+"""Queues that are kept though nobody waits in them."""
+
+
+class SpeechQueue:
+    """The pieces of one owner and one batch key. Used from one event loop; the runner's threads only wake it."""
+
+    def __init__(self, operations: Operations, owner: str) -> None:
+        self._operations = operations
+        self._queue = Queue(owner=owner, size_of=operations.batch_size)
+        operations.store.queues.register(self._queue.token, owner)
+        self._runner = QueueRunner(self._queue, operations)
+        self._loop = asyncio.get_running_loop()
+        self._waiting: dict[str, asyncio.Future[QueueItem]] = {}
+        self._woken = False
+        self._runner.subscribe(self._wake)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits in it."""
+        return not self._waiting
+
+    async def make(self, item: QueueItem) -> Path:
+        """Have an item made with whatever else waits, and return its sound; whoever is cancelled meanwhile gives it up.
+
+        Raises SpeechFailedError with the item's own reason, UnavailableError where the queue had to stop.
+        """
+        future: asyncio.Future[QueueItem] = self._loop.create_future()
+        self._waiting[item.id] = future
+        try:
+            self._queue.extend([item])
+            await asyncio.to_thread(self._runner.start)
+            ended = await future
+            if ended.status is not ItemStatus.SUCCEEDED:
+                raise SpeechFailedError(ended.error or "It was cancelled.")
+            return await asyncio.to_thread(self._sound, ended)
+        finally:
+            del self._waiting[item.id]
+            # Forgets what has ended, takes away what waits, or else stops what runs.
+            if not self._queue.remove_from_queue([item.id]):
+                self._runner.cancel([item.id])
+
+    def close(self) -> None:
+        """Stop what runs, and wait until it has stopped."""
+        self._runner.stop()
+
+    def _sound(self, item: QueueItem) -> Path:
+        runs = self._operations.store.runs
+        made = next(run for run in runs.of_items([item.id], self._queue.owner) if run.status is ItemStatus.SUCCEEDED)
+        return runs.output_path(made, known_engine(item.engine).output)
+
+    def _wake(self) -> None:
+        if not self._woken:
+            self._woken = True
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+                self._loop.call_soon_threadsafe(self._look)
+
+    def _look(self) -> None:
+        self._woken = False
+        held = self._runner.held
+        for item_id, future in self._waiting.items():
+            item = self._queue.get(item_id)
+            if future.done() or item is None:
+                continue
+            if item.status.is_terminal:
+                future.set_result(item)
+            elif held and item.status is ItemStatus.QUEUED:
+                future.set_exception(UnavailableError(held))
+
+
+class SpeechQueues:
+    """One queue for each owner and batch key, so that no model's callers wait behind a stream of another's."""
+
+    def __init__(self, operations: Operations) -> None:
+        self.operations = operations
+        self._queues: dict[tuple[str, str], SpeechQueue] = {}
+        self._orders = 0
+
+    @contextlib.asynccontextmanager
+    async def making(self, order: Order, owner: str) -> AsyncIterator[AsyncIterator[tuple[Path, float]]]:
+        """The sounds of an order one after another, each with the silence behind it; leaving it gives up what isn't made.
+
+        Raises CrowdedError where too many wait already.
+        """
+        if self._orders >= MAX_WAITING:
+            raise CrowdedError(f"{MAX_WAITING} texts are waiting already; try again in a moment.")
+        self._orders += 1
+        tasks: list[asyncio.Task[Path]] = []
+        queue = self._queue(owner, order.items[0].batch_key)
+
+        async def sounds() -> AsyncIterator[tuple[Path, float]]:
+            for number, pause in enumerate(order.pauses):
+                tasks.extend(asyncio.create_task(queue.make(item)) for item in order.items[len(tasks) : number + AHEAD])
+                yield await tasks[number], pause
+
+        try:
+            yield sounds()
+        finally:
+            self._orders -= 1
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def close(self) -> None:
+        """Stop what runs, and wait until it has stopped."""
+        for queue in self._queues.values():
+            queue.close()
+
+    def _queue(self, owner: str, key: str) -> SpeechQueue:
+        found = self._queues.pop((owner, key), None) or SpeechQueue(self.operations, owner)
+        idle = [other for other, queue in self._queues.items() if queue.idle]
+        for other in idle[: max(0, len(idle) - KEPT + 1)]:
+            del self._queues[other]
+        self._queues[owner, key] = found
+        return found

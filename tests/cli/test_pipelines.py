@@ -1,0 +1,130 @@
+"""The command line in a pipeline: what a program reads, writes and relies on."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from support import Command
+
+from cosmos_workflow.cli.job_input import with_values
+from cosmos_workflow.config import Workspace
+from cosmos_workflow.store.store import Store
+
+JOB = "engine: espeak\nparams: {rate: 120}\ntext_file: text.txt\n"
+
+
+def test_what_is_wrong_is_a_problem_a_row(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "wrong.yaml").write_text(
+        "engine: espeak\ntasks:\n  - text: a\n    parms: {}\n  - text: b\n    params: {rate: 1}\n"
+    )
+    done = command("run", tmp_path / "wrong.yaml", "--json", "--workspace", tmp_path / "ws")
+    assert done.returncode == 2
+    problems = json.loads(done.stdout)["problems"]
+    assert [(one["line"], one["key"]) for one in problems] == [(4, "tasks[1].parms"), (6, "tasks[2].params.rate")]
+    assert all(one["file"].endswith("wrong.yaml") and one["message"] for one in problems)
+    done = command("runs", "--status", "done", "--json", "--workspace", tmp_path / "ws")
+    assert (done.returncode, len(json.loads(done.stdout)["problems"])) == (2, 1)
+    assert json.loads(command("nonsense", "--json").stdout)["problems"][0]["message"].startswith("No such command")
+
+
+@pytest.mark.parametrize(
+    ("sets", "changed"),
+    [
+        (["params.rate=150"], "params: {rate: 150}"),
+        (["audio.format=mp3"], "format: mp3"),
+        (["tasks.1.text=Hello."], "text: Hello."),
+    ],
+)
+def test_a_key_is_set_where_it_belongs(sets: list[str], changed: str) -> None:
+    assert changed in with_values("engine: espeak\nparams: {rate: 120}\ntasks:\n  - text: a  # said first\n", sets)
+
+
+def test_a_job_comes_in_by_stdin_and_its_files_go_where_they_are_wanted(command: Command, tmp_path: Path) -> None:
+    words = ("run", "-", "--set", "params.rate=300", "--out", tmp_path / "out", "--json", "--workspace", tmp_path / "ws")
+    (row,) = json.loads(command(*words, stdin="job: Note\nengine: espeak\ntext: One.\n").stdout)
+    assert (row["status"], Path(row["files"]["audio"])) == ("completed", tmp_path / "out" / "note-1.wav")
+    assert (tmp_path / "out" / "note-1.wav").read_bytes()[:4] == b"RIFF"
+    with Store(Workspace.open(tmp_path / "ws")) as store:
+        assert [run.params["rate"] for run in store.runs.list()] == [300]
+    for wrong, sentence in (("rate", "write key=value"), ("engine.a=1", "has no engine.a"), ("tasks.2.text=a", "has no tasks.2")):
+        done = command(
+            "check", "-", "--set", wrong, "--workspace", tmp_path / "ws", stdin="engine: espeak\ntasks: [{text: One.}]\n"
+        )
+        assert (done.returncode, sentence in done.stderr) == (2, True), done.stderr
+
+
+def test_an_engine_says_what_it_can_be_told(command: Command) -> None:
+    told = json.loads(command("engines", "espeak", "--json").stdout)
+    params = {row["name"]: row for row in told["params"]}
+    assert (params["rate"]["minimum"], params["rate"]["maximum"], params["rate"]["default"]) == (80, 450, 175)
+    assert "en-us+f2" in params["voice"]["choices"]
+    shown = command("engines", "espeak").stdout
+    assert "en-us+f2" in shown
+    assert any(line.split("\t")[:4] == ["rate", "int", "175", "80"] for line in shown.splitlines())
+    assert command("engines", "espeek").returncode == 2
+
+
+def test_the_doctor_says_what_to_do(command: Command, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = command("doctor", "--port", port, "--json", "--workspace", tmp_path)
+    looks = {row["what"]: row for row in json.loads(done.stdout)}
+    assert looks["espeak"]["result"] == looks["media"]["result"] == looks["workspace"]["result"] == "ok"
+    assert looks["port"]["result"] == "note"
+    assert "--port" in looks["port"]["do"]
+    assert all(row["do"] for row in looks.values() if row["result"] == "problem")
+    (tmp_path / "file").write_text("")
+    done = command("doctor", "--workspace", tmp_path / "file")
+    assert done.returncode == 1
+    assert "choose a folder" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace whose one job was made twice, with another text in between."""
+    from cosmos_workflow import run_job
+
+    workspace = Workspace.open(tmp_path_factory.mktemp("spoken"))
+    job = workspace.jobs / "note.yaml"
+    job.write_text(JOB)
+    for text in ("One.\n\nTwo.", "One.\n\nThree."):
+        (workspace.jobs / "text.txt").write_text(text)
+        run_job(job, workspace.root)
+    return workspace.root
+
+
+def test_what_cannot_be_written_can_be_read(command: Command, spoken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def everything() -> dict[Path, tuple[int, int]]:
+        return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in spoken.rglob("*")}
+
+    def refuse(path: Path, content: bytes) -> NoReturn:
+        raise PermissionError(13, os.strerror(13), str(path))
+
+    before = everything()
+    monkeypatch.setattr(Path, "write_bytes", refuse)  # root may write anywhere
+    assert len(json.loads(command("runs", "--json", "--workspace", spoken).stdout)) == 3
+    assert [row["status"] for row in json.loads(command("jobs", "--json", "--workspace", spoken).stdout)] == ["completed"]
+    assert command("check", spoken / "jobs" / "note.yaml", "--workspace", spoken).returncode == 0
+    assert command("run", spoken / "jobs" / "note.yaml", "--workspace", spoken).returncode == 2
+    assert everything() == before
+
+
+def test_prune_says_what_could_go_and_deletes_it_only_when_told(command: Command, spoken: Path) -> None:
+    (spoken / "aside").mkdir()
+    (spoken / "aside" / "broken").write_bytes(b"x" * 1000)
+    done = command("prune", "--json", "--workspace", spoken)
+    found = {row["what"]: (row["number"], row["size"] > 0) for row in json.loads(done.stdout)}
+    expected = ["earlier finals of note/1", "unused takes of note/1", "what repair put aside"]
+    assert found == dict.fromkeys(expected, (1, True))
+    assert "Nothing was deleted" in done.stderr
+    done = command("prune", "--yes", "--workspace", spoken)
+    assert "are free again" in done.stderr
+    assert "There is nothing to delete." in command("prune", "--workspace", spoken).stdout
+    assert [row["status"] for row in json.loads(command("jobs", "--json", "--workspace", spoken).stdout)] == ["completed"]
+    assert len(json.loads(command("runs", "--json", "--workspace", spoken).stdout)) == 2
+    assert command("prune", "--weights", "nonsense", "--workspace", spoken).returncode == 2
