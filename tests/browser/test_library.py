@@ -246,7 +246,7 @@ def test_a_result_is_made_again_reused_downloaded_and_deleted(serve: Callable[..
     card.get_by_text("Reuse as the one prompt").click()
     expect(page.get_by_label("number input for Rate").first).to_have_value("240")
     expect(page.locator("#prompts-table .cw-count")).to_have_text("1 selected")
-    expect(page.get_by_label("Select Welcome", exact=True)).to_be_checked()
+    expect(page.locator("#prompts-table").get_by_label("Select Welcome", exact=True)).to_be_checked()
     open_tab(page, "Results")
     page.locator("#result-status input").click()
     page.get_by_role("option", name="failed").click()
