@@ -145,6 +145,7 @@ def write_prompt(page: Page, text: str) -> None:
     """Write a prompt, and select it beside what was selected before."""
     open_tab(page, "Prompts")
     page.locator("#new-prompt").click()
+    expect(page.locator("#prompt-name input")).to_be_focused()  # what is typed before is the last form's
     page.locator("#prompt-text textarea").fill(text)
     page.locator("#save-prompt").click()
     expect(page.locator("#prompt-text textarea")).to_be_hidden()
