@@ -204,9 +204,10 @@ def sound_peaks(path: Path, columns: int) -> tuple[float, list[float]]:
         with soundfile.SoundFile(path) as sound:
             frames, at = max(1, sound.frames), 0
             for block in sound.blocks(1 << 18, dtype="float32", always_2d=True):
-                loudest = np.abs(block).max(axis=1)
-                place = (np.arange(at, at + len(block)) * columns) // frames
-                np.maximum.at(peaks, np.minimum(place, columns - 1), loudest)
+                first, last = at * columns // frames, (at + len(block) - 1) * columns // frames
+                begins = [max(0, -(-place * frames // columns) - at) for place in range(first, last + 1)]
+                loudest = np.maximum.reduceat(np.abs(block).max(axis=1), begins)
+                peaks[first : last + 1] = np.maximum(peaks[first : last + 1], loudest)
                 at += len(block)
             return sound.frames / sound.samplerate, [min(1.0, float(peak)) for peak in peaks]
     except (OSError, soundfile.SoundFileError) as error:

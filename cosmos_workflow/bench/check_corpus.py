@@ -90,17 +90,22 @@ def planted_samples(part: Part) -> list[Sample]:
 
 
 def _planted(part: Part, planted: Planted) -> Iterator[Sample]:
-    # Half of the lines are those of clean pieces, which are spoken once.
     texts = _spread(sentences_of(part, 40, 80), 3 * _EACH)
-    shift = PLANTED.index(planted) % 3
+    shift = PLANTED.index(planted)
+    # A fault of the sound, and another text, take what is spoken for the clean pieces anyway.
+    spoken = [sample.line for sample in clean_samples(part) if sample.language == "en" and 40 <= len(sample.text) <= 80]
     for number in range(_EACH):
         text = texts[(3 * number + shift) % len(texts)]
-        other = texts[(3 * number + shift + len(texts) // 2) % len(texts)]
         if planted == "wrong language":
             text, code, other = _half(_BY_ESPEAK if number % 2 else _BY_KOKORO, part)[number // 2]
             line = Line(other, "espeak", {"voice": code, "rate": _ESPEAK_RATE}) if number % 2 else _kokoro(other, number, code)
+        elif planted in ("dropped word", "doubled sentence"):
+            line = (_espeak if number % 2 else _kokoro)(spoilt_text(planted, text, number), number)
         else:
-            line = (_espeak if number % 2 else _kokoro)(spoilt_text(planted, text, number, other), number)
+            lines = [line for line in spoken if line.engine == ("espeak" if number % 2 else "kokoro")]
+            line = lines[(2 * number + shift) % len(lines)]
+            text = text if planted == "another text" else line.text
+            text = texts[number] if text == line.text and planted == "another text" else text
         yield Sample(text, "en", line, planted, number)
 
 

@@ -132,6 +132,8 @@ class Whisper:
         fits: list[Fit] = []
         place, number = -1, 0  # of the text without the space before it
         words, parts = writer.split_to_word_tokens([*tokens, writer.eot])
+        if "".join(words[:-1]) != f" {text}":
+            return ()  # written in a way that the vocabulary changes: its places aren't those of the text
         for word, part in zip(words[:-1], parts[:-1], strict=True):
             after = number + len(part)
             first = place + len(word) - len(word.lstrip())

@@ -91,12 +91,13 @@ def bench_kokoro(
 def bench_check(
     tuning: Annotated[bool, typer.Option("--tuning", help="Take the sentences that the verdicts were tuned on.")] = False,
     characters: Annotated[int, typer.Option(help="Characters of the job that is made with and without.", min=200)] = 3000,
+    only: Annotated[list[str] | None, typer.Option(help="faults, times or cost; give it once for each.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Speech heard back: clean pieces and planted faults, word times, and what it adds to a Kokoro job."""
     from cosmos_workflow.bench import check
 
-    figures = check.bench_check("tuning" if tuning else "held out", characters)
+    figures = check.bench_check("tuning" if tuning else "held out", characters, only or ())
     show_figures(figures, check.table(figures), as_json)
 
 
@@ -184,3 +185,16 @@ def bench_scale(
 
     figures = scale.bench_scale(tasks, nap, workers or scale.WORKERS, rounds, address)
     show_figures(figures, scale.table(figures), as_json)
+
+
+@bench_app.command("serve")
+def bench_serve(
+    requests: Annotated[int, typer.Option(help="Requests of each number of callers.", min=1)] = 128,
+    engine: Annotated[str, typer.Option(help="The model that is asked for.")] = "espeak",
+    as_json: JsonOption = False,
+) -> None:
+    """The speech API with 1, 4, 16 and 64 callers at once, beside the engine in a bare loop."""
+    from cosmos_workflow.bench import serve
+
+    figures = serve.bench_serve(requests, engine)
+    show_figures(figures, serve.table(figures), as_json)

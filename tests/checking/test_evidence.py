@@ -115,7 +115,7 @@ def test_a_sentence_that_a_recogniser_leaves_out_the_second_time_is_heard_alone(
 
 
 def test_another_text_is_one_of_which_no_word_fits_and_another_language_is_told_first(tmp_path: Path) -> None:
-    nothing = dict.fromkeys(SAID.strip(".").split(), -7.0)
+    nothing: dict[str, float] = dict.fromkeys(SAID.strip(".").split(), -7.0)
     assert "another text" in names(verdict(tmp_path, Ear("a bird got up and went over the water", unlikely=nothing)))
     foreign = verdict(tmp_path, Ear("the brick works were shut", expected=0.01, unlikely=nothing))
     assert "wrong language" in names(foreign)

@@ -146,7 +146,7 @@ def _check_text(text: str, variant: Variant) -> None:
         return
     if not text.strip():
         raise InputError("chatterbox: the prompt is empty; write some text.")
-    letters = sum(character.isalnum() for character in text)
+    letters = sum(map(str.isalnum, text))
     if not letters or (letters < MIN_LETTERS and not _SENTENCE_END.search(text)):
         advice = "end it with a full stop to have it spoken all the same, or write a word" if letters else "write a word or more"
         raise InputError(f"chatterbox: {shorten(text)} is too short to be spoken well; {advice}.")

@@ -226,6 +226,8 @@ def _resolve(cascade: Cascade, job_id: str, job_name: str, number: int) -> TaskC
 def _read_book(base: Cascade, job: JobSection) -> BookInfo | None:
     if job.book is None:
         return None
+    if job.book.format == "epub" and job.book.files == "chapters":
+        base.note(("book", "files"), "an EPUB holds all chapters; use one, or another format.")
     return BookInfo(job.book, base.path(job.book.cover, ("book", "cover")) if job.book.cover else None)
 
 

@@ -225,6 +225,8 @@ def _take(take: Heard, used: bool, several: bool) -> str:
     words = []
     if several and "seed" in run.params:
         words.append(f"seed {run.params['seed']}")
+    elif several and "speed" in run.params:  # what a voice without a seed changes from take to take
+        words.append(f"speed {run.params['speed']:g}")
     if verdict is not None:
         words.append(score_text(verdict))
     button = ""

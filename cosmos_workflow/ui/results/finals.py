@@ -45,10 +45,13 @@ class Finals:
         return {"rows": rows, "empty": "", "page": window.text}
 
     def _found(self, owner: str, state: PageState) -> Sequence[Shelved]:
-        looked_for = state.of(ResultFilter)
-        if not looked_for.shows_finals:
-            return ()
-        return [one for one in self._shelf(owner) if one.matches(looked_for.text, looked_for.engine)]
+        """What is looked for; the job whose pieces are shown stays there, to be folded again."""
+        wanted = state.of(ResultFilter)
+        return [
+            one
+            for one in self._shelf(owner)
+            if one.job_id == wanted.job or (wanted.shows_finals and one.matches(wanted.text, wanted.engine))
+        ]
 
     def _key(self, now: PageView) -> tuple[Any, ...]:
         found = self._found(now.owner, now.state)

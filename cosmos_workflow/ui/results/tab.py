@@ -166,8 +166,10 @@ class Results:
         return result_card(run, store.waveforms.of(run, key), self._verdicts.heard(store.runs.folder(run.id)))
 
     def _query(self, owner: str, state: PageState) -> dict[str, Any]:
-        chosen = state.of(ResultFilter)
-        return {**chosen.query(), **shown_runs(self.finals.folded(owner), chosen.job)}
+        chosen, folded = state.of(ResultFilter), self.finals.folded(owner)
+        if chosen.job not in folded:  # its job was deleted meanwhile: its pieces are loose ones now
+            chosen.job = ""
+        return {**chosen.query(), **shown_runs(folded, chosen.job)}
 
     def _key(self, now: PageView) -> tuple[Any, ...]:
         done = tuple(sorted(now.snapshot.queue.done.items()))
