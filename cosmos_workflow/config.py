@@ -50,6 +50,19 @@ class Hours:
         return minute >= self.begin or minute < self.end
 
 
+class Notify(BaseModel):
+    """Who is told what has ended: a URL that takes a POST, with the secret by which it knows us.
+
+    `private` allows a name that means an address of one's own network.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str = Field(pattern=r"^https?://[^\s/]+(/\S*)?$")
+    secret: str = ""
+    private: bool = False
+
+
 class Settings(BaseModel):
     """What a person may set in `settings.yaml` of the workspace; every key has a default."""
 
@@ -69,6 +82,8 @@ class Settings(BaseModel):
     """Seconds after which an item that reports nothing is given up; without it, never."""
     background_hours: str = Field(default="", pattern=rf"^({_CLOCK}-{_CLOCK})?$")
     """When background queues may run, such as 22:00-07:00 in local time; without it, at any time."""
+    notify: Notify | None = None
+    """Who is told what has ended; without it, nobody."""
     unload_after: float | None = Field(default=600.0, gt=0)
     """Seconds without work after which the models leave the memory, until they are needed again; null for never."""
 

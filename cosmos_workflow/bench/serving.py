@@ -17,9 +17,9 @@ from cosmos_workflow.errors import UnavailableError
 
 
 @contextmanager
-def served(workspace: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def served(workspace: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The page over a workspace, and its address; ended at the end of the block, unless somebody killed it."""
-    command = [sys.executable, "-m", "cosmos_workflow", "--port", "0", "--workspace", str(workspace)]
+    command = [sys.executable, "-m", "cosmos_workflow", "--port", "0", "--workspace", str(workspace), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         url = next((found[1] for line in process.stdout or () if (found := re.search(r"at (http://\S+)", line))), None)

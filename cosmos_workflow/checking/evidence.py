@@ -84,7 +84,7 @@ def _had_time(difference: Difference) -> bool:
     return difference.end - difference.start > _HURRIED * expected_seconds(difference.heard)
 
 
-def _narrowed(difference: Difference, state: _Word, part: Sequence[Fit], words: int, said: str) -> Difference:
+def _narrowed(difference: Difference, state: str, part: Sequence[Fit], words: int, said: str) -> Difference:
     """A difference about some of its words."""
     first, last = max(difference.first, part[0].first), min(difference.last, part[-1].last)
     if state == "gone":

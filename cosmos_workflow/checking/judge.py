@@ -27,7 +27,7 @@ SMALL = 0.05
 """Word error rate up to which the quick way of listening is good enough."""
 _UNLIKELY, _IMPOSSIBLE = 0.08, 0.02
 """How likely the expected language is at most where another one is spoken; accents are heard as 0.1 and more."""
-_STRANGE = -2.0
+_STRANGE = -2.5
 """Mean as above from which a language that is unlikely is another one."""
 _TAIL = 0.5
 """Seconds after the last word from which they are listened to alone: recognisers leave out what is said twice."""

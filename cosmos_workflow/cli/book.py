@@ -34,6 +34,7 @@ class Kind(StrEnum):
     OPUS = "opus"
     FLAC = "flac"
     WAV = "wav"
+    EPUB = "epub"
 
 
 class Beside(StrEnum):

@@ -80,7 +80,7 @@ def _jobs(operations: Operations) -> Iterator[Waste]:
             if old:
                 yield Waste(f"earlier finals of {task.task.id}", len(task.finals) - 1, _size(old), _remover(old))
             # A piece of a job that can't be read now may be one that another has made.
-            made = runs.list(source=task.task.id, status=ItemStatus.SUCCEEDED, limit=None) if all_known else []
+            made = runs.list(source=f"job:{task.task.id}#*", status=ItemStatus.SUCCEEDED, limit=None) if all_known else []
             unused = [run.id for run in made if run.id not in used]
             if unused:
                 size = _size(file for run in unused for file in runs.folder(run).rglob("*"))

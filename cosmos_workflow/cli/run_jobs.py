@@ -98,7 +98,8 @@ def _copied(job: JobFile, result: TaskResult, out: Path) -> TaskResult:
     disk.make_folder(out.absolute())
     copies: dict[str, Path] = {}
     for key, path in result.files.items():
-        name = f"{slug(job.name)}-{task or 'job'}" + (f"-{key.replace('/', '-')}" if len(result.files) > 1 else "")
+        alike = sum(path.suffix == other.suffix for other in result.files.values()) > 1
+        name = f"{slug(job.name)}-{task or 'job'}" + (f"-{key.replace('/', '-')}" if alike else "")
         copies[key] = out / f"{name}{path.suffix}"
         disk.copy(path, copies[key].absolute())
     return replace(result, files=copies)

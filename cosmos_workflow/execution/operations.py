@@ -14,6 +14,7 @@ from cosmos_workflow.engines.messages import CancelItems
 from cosmos_workflow.engines.registry import availability_of, known_engine
 from cosmos_workflow.execution.batch_run import BatchRun, ItemResult, OperationEvent
 from cosmos_workflow.execution.estimates import BatchingGain, CostSample, Rate, TimeLeft, batching_gain, learn_rate, time_left
+from cosmos_workflow.execution.notice import Notifier
 from cosmos_workflow.execution.patience import Patience
 from cosmos_workflow.execution.task_router import Pool, TaskRouter
 from cosmos_workflow.gpu_dispatch import events
@@ -60,6 +61,7 @@ class Operations:
         self._cancel_grace = cancel_grace
         self.router = TaskRouter(self._make_pool, on_dispatch_event, workspace.settings.unload_after)
         self.patience = Patience()
+        self.notifier = Notifier(workspace.settings.notify)
         self.on_made: Callable[[ItemResult], object] = lambda _result: None
         self._lock = threading.Lock()
         self._running: dict[str, BatchRun] = {}
@@ -173,14 +175,15 @@ class Operations:
         return any(gpu is not None for gpu in (*(self.gpu_ids or ()), *(slot.gpu_id for slot in self.slots())))
 
     def machines(self) -> str:
-        """The machines of the cluster that work for us, with their devices; empty where only this one does."""
+        """The machines of the cluster that work for us, and what is waited for; empty where only this one does."""
         devices: dict[str, list[bool]] = {}
         for slot in self.slots():
             if slot.node and slot.state != "away":
                 devices.setdefault(slot.node, []).append(slot.gpu_id is not None)
         words = [f"{node}: {_count_devices(on_gpu)}" for node, on_gpu in sorted(devices.items())]
         more = [f"{len(words) - MACHINES_NAMED} more"] if len(words) > MACHINES_NAMED else []
-        return ", ".join(words[:MACHINES_NAMED] + more)
+        awaited = sorted({slot.awaits for slot in self.slots() if slot.awaits})
+        return ", ".join(words[:MACHINES_NAMED] + more + awaited)
 
     def rate(self, engine: str) -> Rate | None:
         """How fast an engine is here, learned from its finished runs; None before the first."""
@@ -202,6 +205,7 @@ class Operations:
         """Stop the workers; what was running is interrupted, unless `graceful`."""
         self.patience.end()
         self.router.close(graceful)
+        self.notifier.close()
         self.store.close()
 
     def __enter__(self) -> Operations:

@@ -95,13 +95,21 @@ class QueueRunner:
     """Drives one queue. Lives in the server, so that a closed page stops nothing; every method is safe from any thread.
 
     There are as many lanes as devices: each takes the next batch when it is free. Once `stop` is set no further batch begins,
-    as after a pause. `changes` tells who subscribes that the runner or its queue changed.
+    as after a pause. `changes` tells who subscribes that the runner or its queue changed. `on_rest` is called when everything is
+    done, or the runner stopped itself; it must not block.
     """
 
-    def __init__(self, queue: Queue, operations: Operations, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        operations: Operations,
+        stop: threading.Event | None = None,
+        on_rest: Callable[[QueueRunner], object] | None = None,
+    ) -> None:
         self.queue = queue
         self._operations = operations
         self._stop = stop or threading.Event()
+        self._on_rest = on_rest
         self.changes = Changes()
         queue.changes.subscribe(self.changes.notify)
         self._lock = threading.Condition(threading.RLock())
@@ -234,6 +242,8 @@ class QueueRunner:
             self._set(RunnerState.IDLE)
         elif self._state is RunnerState.PAUSING:
             self._set(RunnerState.PAUSED)
+        if self._on_rest and self._state in (RunnerState.IDLE, RunnerState.HELD):
+            self._on_rest(self)
         if self._free_when_paused:
             self._operations.free_devices()
             self._free_when_paused = False

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
+from typing import Any
 
 from cosmos_workflow.errors import InputError
+from cosmos_workflow.execution.notice import MOST_TOLD
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import QueueRunner
-from cosmos_workflow.queueing.items import check_again
+from cosmos_workflow.queueing.items import ItemStatus, check_again
 from cosmos_workflow.queueing.queue import Queue
+from cosmos_workflow.store.store import Store
 
 LONG = 1000
 """Items of a queue that takes a while to be read: its engine is loaded meanwhile."""
@@ -93,6 +97,32 @@ class Sessions:
         return self._keep(queue)
 
     def _keep(self, queue: Queue) -> Session:
-        session = Session(queue, QueueRunner(queue, self.operations))
+        told = self._tell if self.operations.notifier.wanted else None
+        session = Session(queue, QueueRunner(queue, self.operations, on_rest=told))
         self._sessions[queue.token] = session
         return session
+
+    def _tell(self, runner: QueueRunner) -> None:
+        self.operations.notifier.tell(lambda: queue_notice(runner, self.operations.store))
+
+
+def queue_notice(runner: QueueRunner, store: Store) -> dict[str, Any] | None:
+    """What came of a queue's items since it was empty; None where nothing ended. Its token, by which others could use it, isn't
+    told."""
+    now = runner.snapshot()
+    ended = now.queue.finished[-sum(now.queue.done.values()) or len(now.queue.finished) :]
+    if not ended:
+        return None
+    made = [item.id for item in ended if item.status is ItemStatus.SUCCEEDED][-MOST_TOLD:]
+    runs = [run for run in store.runs.of_items(made, runner.queue.owner) if run.status is ItemStatus.SUCCEEDED]
+    failed = [item for item in ended if item.status is ItemStatus.FAILED]
+    return {
+        "event": "queue.held" if runner.held else "queue.ended",
+        "reason": runner.held,
+        "owner": runner.queue.owner,
+        "counts": {str(status): number for status, number in now.queue.done.items()},
+        "queued": now.queue.waiting,
+        "seconds": round(time.time() - now.started_at, 1),
+        "failures": [{"item": item.id, "error": item.error} for item in failed[-MOST_TOLD:]],
+        "files": [str(store.runs.output_path(run, key)) for run in runs for key in run.outputs],
+    }

@@ -72,6 +72,7 @@ class TaskRouter:
         with self._lock:
             if not self._closing:
                 self._open().warm(setup)
+                self._idle_since = None if self._routes else time.monotonic()
 
     def cancel(self, task_id: str) -> None:
         """Ask a task to stop; a worker that doesn't notice in time is replaced."""

@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from .events import CleanupFailed as CleanupFailed
     from .events import Event as Event
     from .events import Outcome as Outcome
+    from .events import PlacesAwaited as PlacesAwaited
     from .events import SetupFailed as SetupFailed
     from .events import SlotStatus as SlotStatus
     from .events import TaskError as TaskError
@@ -98,7 +99,7 @@ _HOME = {
     for module, names in {
         "devices": "Gpu default_gpu_ids discover_gpus",
         "dispatcher": "Dispatcher",
-        "events": "CleanupFailed Event Outcome SetupFailed SlotStatus TaskError TaskFailedError TaskId"
+        "events": "CleanupFailed Event Outcome PlacesAwaited SetupFailed SlotStatus TaskError TaskFailedError TaskId"
         " TaskProgress TaskStarted TaskSuccess TaskTimeout WorkerDied WorkerExited WorkerReady WorkerStarted",
         "executor": "Executor",
         "options": "WorkerOptions",

@@ -9,7 +9,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .rules import Rules
 from .worker import BaseWorker
+
+
+def checked_rules(worker_cls: type[BaseWorker] | str, **told: Any) -> Rules:
+    """The rules of a pool; raises ValueError or TypeError for what can't work."""
+    worker = worker_reference(worker_cls)
+    rules = Rules(worker=worker, with_main=not isinstance(worker_cls, str) and isinstance(worker, str), **told)
+    for name, retries in (("max_retries", rules.max_retries), ("setup_retries", rules.setup_retries)):
+        if retries < 0:
+            raise ValueError(f"{name} can't be negative: {retries}")
+    for name, limit in (("setup_timeout", rules.setup_timeout), ("cleanup_timeout", rules.cleanup_timeout)):
+        check_limit(name, limit)
+    check_limit("cancel_grace", rules.cancel_grace)
+    return rules
 
 
 def worker_reference(worker_cls: type[BaseWorker] | str) -> str | bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,8 +43,8 @@ def require_gpus(gpu_ids: Iterable[int | None], environ: Mapping[str, str] | Non
         raise ValueError(f"there is no GPU {missing[0]}: this program may see {there if count else 'none'}{why}")
 
 
-def worker_environ(gpu_id: int | None, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment in which `gpu_id` is the only visible GPU; None hides them all.
+def worker_environ(gpu_id: int | Sequence[int] | None, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment in which `gpu_id` is the only visible GPU, or these are; None hides them all.
 
     An id is a position in what this process may see, as in CUDA: with CUDA_VISIBLE_DEVICES=4,6 GPU 1 is the machine's 6.
     """
@@ -54,9 +54,10 @@ def worker_environ(gpu_id: int | None, environ: Mapping[str, str] | None = None)
         env["CUDA_VISIBLE_DEVICES"] = ""
         env["HIP_VISIBLE_DEVICES"] = "-1"  # an empty value counts as unset there
         return env
-    require_gpus([gpu_id], env)
-    device = str(gpu_id) if allowed is None else allowed[gpu_id]
-    env["CUDA_VISIBLE_DEVICES"] = env["HIP_VISIBLE_DEVICES"] = device
+    gpu_ids = [gpu_id] if isinstance(gpu_id, int) else gpu_id
+    require_gpus(gpu_ids, env)
+    devices = ",".join(str(number) if allowed is None else allowed[number] for number in gpu_ids)
+    env["CUDA_VISIBLE_DEVICES"] = env["HIP_VISIBLE_DEVICES"] = devices
     # NVML counts in bus order; CUDA does so only if told.
     env.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     return env

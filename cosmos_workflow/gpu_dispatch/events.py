@@ -205,11 +205,27 @@ class WorkerDied:
     stderr: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PlacesAwaited:
+    """A cluster has had no place for some workers for a while: what was asked for and what is free. Empty once all have one."""
+
+    reason: str
+
+
 Outcome: TypeAlias = TaskSuccess | TaskError | TaskTimeout
 """Every submitted task gets exactly one of these."""
 
 Event: TypeAlias = (
-    Outcome | TaskStarted | TaskProgress | SetupFailed | CleanupFailed | WorkerStarted | WorkerReady | WorkerExited | WorkerDied
+    Outcome
+    | TaskStarted
+    | TaskProgress
+    | SetupFailed
+    | CleanupFailed
+    | WorkerStarted
+    | WorkerReady
+    | WorkerExited
+    | WorkerDied
+    | PlacesAwaited
 )
 
 
@@ -218,7 +234,8 @@ class SlotStatus:
     """One slot of a pool at one moment.
 
     `setup` and `pid` are None for a slot without a process; `task_id` and `started_at` (seconds
-    since the epoch) belong to the task that is running or, while the worker loads, waiting for it.
+    since the epoch) belong to the task that is running or, while the worker loads, waiting for it. `awaits` says what a slot
+    that is away has been waiting for, once that has taken a while.
     """
 
     worker_id: int
@@ -229,3 +246,4 @@ class SlotStatus:
     task_id: TaskId | None
     started_at: float | None
     node: str = ""
+    awaits: str = ""

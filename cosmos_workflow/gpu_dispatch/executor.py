@@ -66,6 +66,7 @@ class Executor:
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._pool = open_pool(worker_cls, gpu_ids, base_seed, suppress_worker_output, options)
+        self._pool.eager = True
         try:
             self._pool.warm(self._setup)
         except BaseException:
@@ -170,6 +171,7 @@ class Executor:
         finally:
             feeder.cancel()
             self._cancel(running.values())
+            await asyncio.gather(feeder, return_exceptions=True)  # what it raised was raised above, or nobody wants it any more
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more tasks, finish those that were submitted, or cancel them, and let the workers clean up and leave.

@@ -17,7 +17,7 @@ class WorkerOptions(TypedDict, total=False):
     setup_timeout, cleanup_timeout, cancel_grace: seconds until a worker is killed (None, 10, 5).
     prefetch: small quick tasks that a worker may be sent at once (16).
     env: added to the workers' environment.
-    executor, address: "ray" for a cluster (see `ray.RayPool`, which then also says what `gpu_ids` means).
+    executor, address, gpus_per_worker: "ray" for a cluster (see `ray.RayPool`, which then also says what `gpu_ids` means).
     """
 
     max_retries: int
@@ -29,6 +29,7 @@ class WorkerOptions(TypedDict, total=False):
     env: Mapping[str, str] | None
     executor: Literal["local", "ray"]
     address: str | None
+    gpus_per_worker: float
 
 
 def open_pool(
@@ -44,6 +45,7 @@ def open_pool(
         from .ray import RayPool
 
         return RayPool(worker_cls, gpu_ids, address=address, **told)
-    if address is not None:
-        raise ValueError("an address is a Ray cluster's; it needs executor='ray'")
+    if address is not None or "gpus_per_worker" in told:
+        what = "an address is a Ray cluster's" if address is not None else "gpus_per_worker is for a Ray cluster"
+        raise ValueError(f"{what}; it needs executor='ray'")
     return WorkerPool(worker_cls, gpu_ids or (), **told)

@@ -16,14 +16,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Self
 
-from .arguments import check_caller, check_limit, check_setup, number_workers, worker_reference
+from .arguments import check_caller, check_limit, check_setup, checked_rules, number_workers
 from .channel import NOTHING, Payload, dumps
 from .devices import require_gpus, worker_environ
 from .events import Event, SlotStatus, TaskId
 from .process import Process, WorkerProcess
 from .reuse import HandedOut
 from .scheduler import Scheduler
-from .slots import Rules, Slot
+from .slots import Slot
 from .tasks import ANY, Pin
 from .worker import BaseWorker
 
@@ -61,6 +61,9 @@ class WorkerPool:
     """
 
     _here = True
+    eager = False
+    """Whether a task is sent to an idle worker by the thread that submits it, also while the loop waits in another one: quicker
+    for a single task, slower for a thread that only feeds."""
 
     def __init__(
         self,
@@ -81,16 +84,8 @@ class WorkerPool:
         check_caller()
         if prefetch < 1:
             raise ValueError(f"prefetch must be at least 1, not {prefetch}")
-        for name, retries in (("max_retries", max_retries), ("setup_retries", setup_retries)):
-            if retries < 0:
-                raise ValueError(f"{name} can't be negative: {retries}")
-        for name, limit in (("setup", setup_timeout), ("cleanup", cleanup_timeout)):
-            check_limit(f"{name}_timeout", limit)
-        check_limit("cancel_grace", cancel_grace)
-        worker = worker_reference(worker_cls)
-        rules = Rules(
-            worker=worker,
-            with_main=not (isinstance(worker_cls, str) or isinstance(worker, bytes)),
+        rules = checked_rules(
+            worker_cls,
             base_seed=base_seed,
             setup_timeout=setup_timeout,
             cleanup_timeout=cleanup_timeout,
@@ -178,7 +173,9 @@ class WorkerPool:
             task = self._scheduler.submit(task_id, payload, error, setup or {}, timeout, gpu_id)
             if large:
                 self._handed_out.keep(large, task)
-            if self._turn.locked() or not self._scheduler.hand_at_once(task):
+            looping = self._turn.locked()
+            handed = (not looping or (self._asleep and self.eager)) and self._scheduler.hand_at_once(task)
+            if looping or not handed:
                 self._stir()
         return task.id
 

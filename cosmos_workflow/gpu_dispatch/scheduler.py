@@ -14,10 +14,12 @@ from typing import Any
 from .channel import NOTHING, Payload
 from .events import Event, Outcome, TaskError, TaskId
 from .process import Process
-from .slots import Rules, Slot
+from .rules import Rules
+from .slots import Slot
 from .tasks import ANY, Backlog, Pin, Task
 
 _AHEAD = 0.005  # seconds of work that may be sent ahead to a worker: what a slower task would wait
+_SHORT = 0.05  # seconds: in a cluster one of them is always sent ahead, which hides the way there
 _SLOW = 0.01  # seconds after which what was sent behind a task goes to a worker that is idle
 _SMALL = 1 << 16  # bytes: only tasks that the socket takes at once are sent ahead
 
@@ -278,7 +280,8 @@ class Scheduler:
         return bool(self._backlog)
 
     def _send_ahead(self, slot: Slot) -> None:
-        if slot.state != "busy" or slot.leaving or time.monotonic() - slot.busy_since > _AHEAD:
+        fresh = _AHEAD if self.rules.here else _SHORT
+        if slot.state != "busy" or slot.leaving or time.monotonic() - slot.busy_since > fresh:
             return
         for task in self._backlog.heads(ANY, slot.gpu_id)[:1]:
             if task.setup == slot.setup and task.payload.size <= _SMALL and not task.payload.files:
@@ -290,4 +293,5 @@ class Scheduler:
         pace = None if slot.worker is None else slot.worker.pace
         if self._prefetch == 1 or pace is None:
             return 1
-        return min(self._prefetch, 1 + int(_AHEAD / max(pace, 1e-6)))
+        least = 1 if self.rules.here or pace > _SHORT else 2
+        return min(self._prefetch, max(least, 1 + int(_AHEAD / max(pace, 1e-6))))

@@ -1,7 +1,4 @@
-"""A slot: the place of one worker, and the one owner of what is known about it.
-
-A slot's state changes in `Slot._enter` alone, along the table of transitions.
-"""
+"""A slot, the place of one worker: what the pool asks of it, what the loop sees of its worker, and what that one says."""
 
 from __future__ import annotations
 
@@ -11,18 +8,13 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any
 
 from .channel import Frame, Kind, Payload, dumps
 from .events import (
     CleanupFailed,
-    Event,
-    Outcome,
     Raised,
     SetupFailed,
-    SlotState,
-    SlotStatus,
     TaskError,
     TaskProgress,
     TaskStarted,
@@ -31,8 +23,10 @@ from .events import (
     WorkerReady,
     WorkerStarted,
 )
-from .process import Process, describe_exit, preparation
-from .tasks import ANY, Kill, KillKind, Task, outcome_of_death, outcome_of_frame
+from .process import describe_exit, preparation
+from .rules import Worker
+from .seat import Seat, later, sooner
+from .tasks import Kill, KillKind, Task, outcome_of_death, outcome_of_frame
 from .worker import Boot
 
 _KILL_PATIENCE = 5.0  # seconds until a killed process counts as stuck in the kernel
@@ -42,149 +36,9 @@ _MAX_PERMITS = 256  # a pipe has room for as many, however small the system make
 _FIRST_PAUSE = 0.5  # seconds until a setup is tried again; twice as long each time
 _JUNK = "the worker wrote into its channel what nobody can read"
 
-_GONE: Final[frozenset[SlotState]] = frozenset({"empty", "away", "broken"})
-_TRANSITIONS: Final[Mapping[SlotState, frozenset[SlotState]]] = {
-    "away": frozenset({"empty", "broken"}),
-    "empty": frozenset({"starting", "pausing", "away", "broken"}),
-    "pausing": _GONE,
-    "starting": frozenset({"idle", "retiring", "killed", *_GONE}),
-    "idle": frozenset({"busy", "retiring", "killed", *_GONE}),
-    "busy": frozenset({"busy", "idle", "killed", *_GONE}),
-    "retiring": frozenset({"killed", *_GONE}),
-    "killed": _GONE,
-    "broken": frozenset(),
-}
 
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How a pool treats its workers; times in seconds, None for no limit. `here`: they run on this machine."""
-
-    worker: str | bytes
-    with_main: bool
-    base_seed: int
-    setup_timeout: float | None
-    cleanup_timeout: float | None
-    cancel_grace: float | None
-    max_retries: int
-    setup_retries: int
-    retire_failed_slots: bool
-    quiet: bool
-    env: Mapping[str, str]
-    here: bool = True
-
-
-class Owner(Protocol):
-    """Who has the slots and the tasks; see `Scheduler`."""
-
-    rules: Rules
-    selector: selectors.BaseSelector
-    closing: bool
-
-    def launch(self, slot: Slot, /) -> Process: ...
-    def emit(self, event: Event) -> None: ...
-    def settle(self, task: Task, outcome: Outcome) -> None: ...
-    def give_back(self, task: Task) -> None: ...
-    def fail_unservable(self) -> None: ...
-
-
-@dataclass(eq=False, slots=True)
-class Worker:
-    """The worker in a slot. `tasks` is what it was sent, the first one being run; `pace` the seconds that it took for the last
-    ones. `closed`: it has said its last word; `blocked`: its socket takes no more for now."""
-
-    process: Process
-    setup: Mapping[str, Any]
-    tasks: deque[Task] = field(default_factory=deque)
-    pace: float | None = None
-    closed: bool = False
-    blocked: bool = False
-    kill: Kill | None = None
-
-
-class Slot:
-    """A place for one worker, and that worker's life: started, given tasks, heard, retired, killed, replaced.
-
-    `reserved` is the task that waits for the worker that is being set up, or for the one before it to leave. `broken`: why
-    nothing is started here any more. `node`: the machine, in a cluster.
-    """
-
-    def __init__(self, owner: Owner, worker_id: int, gpu_id: int | None, state: SlotState = "empty") -> None:
-        self.worker_id = worker_id
-        self.gpu_id = gpu_id
-        self.state: SlotState = state
-        self.node = ""
-        self.worker: Worker | None = None
-        self.reserved: Task | None = None
-        self.deadline: float | None = None
-        self.leaving = False
-        self.broken: str | None = None
-        self.idle_since = 0.0
-        self._set_up: Mapping[str, Any] | None = None  # what has gone well here
-        self._failures = 0
-        self._pause = 0.0
-        self._owner = owner
-
-    def _enter(self, state: SlotState, limit: float | None = None) -> None:
-        """Change the state, in which the slot may stay for `limit` seconds."""
-        if state not in _TRANSITIONS[self.state]:
-            raise RuntimeError(f"slot {self.worker_id} is {self.state} and can't become {state}")
-        self.state, self.deadline = state, _later(limit)
-
-    @property
-    def free(self) -> bool:
-        """A task could be given to this slot now, or reserved for its worker."""
-        if self.reserved is not None or self.state not in ("idle", "empty", "starting"):
-            return False
-        return self.worker is None or not self.worker.process.channel.eof
-
-    @property
-    def setup(self) -> Mapping[str, Any] | None:
-        return None if self.worker is None else self.worker.setup
-
-    @property
-    def held(self) -> int:
-        """How many tasks the worker was sent and hasn't answered."""
-        return 0 if self.worker is None else len(self.worker.tasks)
-
-    def runs(self, process: Process) -> bool:
-        """It is this process that the slot's worker has."""
-        return self.worker is not None and self.worker.process is process
-
-    @property
-    def busy_since(self) -> float:
-        """When the worker began the task that it is at, by the monotonic clock."""
-        return self._present().tasks[0].started
-
-    def holds(self, task: Task) -> bool:
-        return self.worker is not None and task in self.worker.tasks
-
-    def effort(self, task: Task) -> int:
-        """How far this slot, being free, is from running `task`; the pool takes the least."""
-        fits = self.setup == task.setup
-        if self.state == "idle":
-            return 0 if fits else 3
-        if self.state == "starting":
-            return 1 if fits else 4
-        return 2
-
-    def accepts(self, task: Task) -> bool:
-        return task.pin in (ANY, self.gpu_id)
-
-    def status(self) -> SlotStatus:
-        worker = self.worker
-        running = worker.tasks[0] if worker and worker.tasks else None
-        task = running or self.reserved
-        return SlotStatus(
-            worker_id=self.worker_id,
-            gpu_id=self.gpu_id,
-            pid=worker.process.pid or None if worker else None,
-            state=self.state,
-            setup=self.setup,
-            task_id=task.id if task else None,
-            started_at=time.time() - time.monotonic() + running.started if running else None,
-            node=self.node,
-        )
+class Slot(Seat):
+    """A place for one worker, and that worker's life: started, given tasks, heard, retired, killed, replaced."""
 
     # What the pool asks for.
 
@@ -244,7 +98,7 @@ class Slot:
         worker = self._present()
         worker.process.channel.put(Kind.CANCEL, task.seq)
         if worker.tasks[0] is task and self.state == "busy":
-            self.deadline = _sooner(self.deadline, _later(self._owner.rules.cancel_grace))
+            self.deadline = sooner(self.deadline, later(self._owner.rules.cancel_grace))
 
     def reserve(self, task: Task) -> None:
         """Have `task` wait for a worker with its setup, and see to it that there will be one."""
@@ -333,7 +187,7 @@ class Slot:
             self.kill("channel", _JUNK)
         elif channel.eof:
             # Most likely its process is ending, and how it ended is worth waiting for.
-            self.deadline = _sooner(self.deadline, _later(_EOF_PATIENCE))
+            self.deadline = sooner(self.deadline, later(_EOF_PATIENCE))
 
     def on_deadline(self) -> None:
         """The time is over that the slot may stay in its state: kill the worker for it, or end the pause."""
@@ -470,7 +324,7 @@ class Slot:
         """The worker is at `task` now."""
         limit = task.timeout
         if task.cancelled:
-            limit = _sooner(limit, self._owner.rules.cancel_grace)
+            limit = sooner(limit, self._owner.rules.cancel_grace)
         self._enter("busy", limit)
         task.started = time.monotonic()
         self._owner.emit(TaskStarted(task.id, self.worker_id))
@@ -511,16 +365,3 @@ class Slot:
         except BaseException as error:
             self.kill("channel", _JUNK)
             return Raised(f"{_JUNK}\n{traceback.format_exc()}", _JUNK, type(error).__name__)
-
-    def _present(self) -> Worker:
-        if self.worker is None:
-            raise RuntimeError(f"slot {self.worker_id} is {self.state} and has no worker")
-        return self.worker
-
-
-def _later(seconds: float | None) -> float | None:
-    return None if seconds is None else time.monotonic() + seconds
-
-
-def _sooner(a: float | None, b: float | None) -> float | None:
-    return b if a is None else a if b is None else min(a, b)

@@ -19,10 +19,12 @@ from cosmos_workflow.errors import InputError, UnavailableError, shorten
 from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.gpu_dispatch.devices import default_gpu_ids
+from cosmos_workflow.jobs.books.encoding import ChapterEncoder
 from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, all_needs
 from cosmos_workflow.jobs.executor import BookBound, JobEvent, JobWaiting, OnEvent, TaskEnded, TaskExecutor, TaskResult
 from cosmos_workflow.jobs.looks import Look
+from cosmos_workflow.jobs.notice import job_notice
 from cosmos_workflow.jobs.plan import CheckedJob, ExecutionPlan, plan_task, queue_items
 from cosmos_workflow.jobs.reports import JobReport, TaskReport
 from cosmos_workflow.jobs.state import JobReader
@@ -114,11 +116,14 @@ class TaskOrchestrator:
             plan = self._plan(look, job, mode, takes, tasks)  # which also finds what other jobs have made of it
             damaged = self.reader.put_aside_damaged(look)
             notify = on_event or (lambda _event: None)
-            told = self._encoding(job, notify) if job.book else notify
-            executor = TaskExecutor(self.operations, self.reader, told, damaged, self._open_checker)
-            results = executor.run(self.plan(job, mode, takes, tasks) if damaged else plan, job.id, stop)
+            started = time.time()
+            with self._encoding(job, notify) as told:
+                executor = TaskExecutor(self.operations, self.reader, told, damaged, self._open_checker)
+                results = executor.run(self.plan(job, mode, takes, tasks) if damaged else plan, job.id, stop)
             if job.book:
                 self._bind(job, notify)
+            seconds = round(time.time() - started, 1)
+            self.operations.notifier.tell(lambda: job_notice(job, self.jobs.owner, results, seconds))
             return results
 
     def assemble(self, job: JobFile, key: str, bind: bool = True) -> TaskResult:
@@ -158,16 +163,20 @@ class TaskOrchestrator:
             notify(BookBound(job.id, book))
         return book
 
-    def _encoding(self, job: JobFile, notify: OnEvent) -> OnEvent:
-        """Has each chapter encoded as soon as it is there, while the others are made."""
+    @contextmanager
+    def _encoding(self, job: JobFile, notify: OnEvent) -> Iterator[OnEvent]:
+        """Has each chapter of a book encoded as soon as it is there, while the others are made."""
+        if job.book is None:
+            yield notify
+            return
+        with ChapterEncoder(self.binder, job) as encoder:
 
-        def see(event: JobEvent) -> None:
-            if isinstance(event, TaskEnded) and event.result.succeeded:
-                key = event.result.task_id.partition("/")[2]
-                self.binder.encode(job, self.report_task(job, key))
-            notify(event)
+            def see(event: JobEvent) -> None:
+                if isinstance(event, TaskEnded) and event.result.succeeded:
+                    encoder.add(self.report_task(job, event.result.task_id.partition("/")[2]))
+                notify(event)
 
-        return see
+            yield see
 
     def make_again(self, job: JobFile, key: str, piece: int, on_event: OnEvent | None = None) -> list[TaskResult]:
         """Make one more take of a piece (counted from 0): with a seed of its own, where the engine has seeds, or else as it says

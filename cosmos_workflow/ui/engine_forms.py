@@ -17,6 +17,8 @@ from cosmos_workflow.errors import InputError
 from cosmos_workflow.ui.page import Page
 
 SEED = "seed"
+FIRST_CHOICES = ("kokoro", "espeak")
+"""The engine that the page opens with: the first of these that can run here."""
 Configuration = tuple[dict[str, Any], dict[str, float]]
 """Params and weights."""
 
@@ -158,6 +160,12 @@ def _menus(spec: EngineSpec) -> dict[str, list[dict[str, ParamField]]]:
             if any(others != fields[0] for others in fields):
                 found[field.name] = [_by_name(others) for others in fields]
     return found
+
+
+def first_engine(specs: Sequence[EngineSpec]) -> str:
+    """The engine that a page opens with."""
+    here = {spec.name for spec in specs if availability_of(spec).available}
+    return next((name for name in FIRST_CHOICES if name in here), specs[0].name)
 
 
 def engine_choices(specs: Sequence[EngineSpec]) -> list[tuple[str, str]]:

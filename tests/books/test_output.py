@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import CancelledError
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import av
@@ -154,3 +156,11 @@ def test_a_sound_that_cant_be_read_leaves_nothing_behind(tmp_path: Path) -> None
         bind([Part(tmp_path / "gone.part", 1.0, "One")], tmp_path / "a.m4b", "m4b", RATE, TAGS)
 
     assert [path.name for path in tmp_path.iterdir()] == ["a.flac"]
+
+
+def test_what_is_stopped_leaves_no_file(tmp_path: Path) -> None:
+    stop = Event()
+    stop.set()
+    with pytest.raises(CancelledError):
+        encode(None, 5.0, tmp_path / "a.m4a", "m4b", RATE, stop)
+    assert list(tmp_path.iterdir()) == []

@@ -189,7 +189,9 @@ def test_rows_are_found_moved_edited_copied_saved_and_removed(server: Server, vi
     page.locator("#item-place").locator("input, textarea").fill("3")
     page.locator("#move-to-place").click()
     expect(rows.nth(2)).to_contain_text("Sleep well.")
-    rows.nth(0).locator(".cw-grip").drag_to(rows.nth(3), target_position={"x": 10, "y": 40})
+    last = rows.nth(3).bounding_box()
+    assert last is not None
+    rows.nth(0).locator(".cw-grip").drag_to(rows.nth(3), target_position={"x": 10, "y": last["height"] - 4})
     expect(rows.nth(3)).to_contain_text("Welcome")
     rows.nth(3).locator("input").focus()
     page.keyboard.press("Alt+ArrowUp")

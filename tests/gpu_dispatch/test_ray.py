@@ -5,8 +5,10 @@ That a pool on a cluster keeps the promises of one on this machine is tested wit
 
 import itertools
 import json
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -23,8 +25,9 @@ from cosmos_workflow.config import Settings, Workspace
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import ItemProgress
 from cosmos_workflow.execution.sessions import Session, Sessions
-from cosmos_workflow.gpu_dispatch import Dispatcher, TaskProgress, TaskSuccess, WorkerDied
+from cosmos_workflow.gpu_dispatch import Dispatcher, PlacesAwaited, TaskProgress, TaskSuccess, WorkerDied, WorkerReady
 from cosmos_workflow.gpu_dispatch.ray import ClusterError, RayPool
+from cosmos_workflow.gpu_dispatch.ray import cluster as knocking
 from cosmos_workflow.gpu_dispatch.ui import RichDispatcher
 from cosmos_workflow.queueing import Prompt
 from tests.faults.carries import Errand
@@ -96,6 +99,23 @@ def test_an_address_where_no_cluster_is_ends_a_run_before_it_starts(tmp_path: Pa
     assert done.stderr.startswith(said)
     assert done.stderr.count("\n") == 1
     assert not done.stdout
+
+
+@pytest.mark.parametrize(("answer", "said"), [(b"", "does not answer"), (b"HTTP/1.1 400 Bad Request", "is no Ray cluster")])
+def test_an_address_where_something_else_answers_fails_soon(monkeypatch: pytest.MonkeyPatch, answer: bytes, said: str):
+    monkeypatch.setattr(knocking, "ANSWER_SECONDS", 0.2)
+
+    def respond() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(100)
+            connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        if answer:
+            threading.Thread(target=respond).start()
+        with pytest.raises(OSError, match=said):
+            knocking.knock(f"127.0.0.1:{server.getsockname()[1]}")
 
 
 def test_a_job_runs_on_a_cluster_with_its_files_in_the_workspace(cluster: Any, tmp_path: Path):
@@ -208,6 +228,51 @@ def test_there_is_a_worker_for_every_gpu_and_it_sees_no_other(machines: Any, fol
     abouts = [event.data for event in pool.finish([pool.pool.submit("about") for _ in range(20)]).values()]
     assert {(about["gpu_id"], about["env"]["CUDA_VISIBLE_DEVICES"]) for about in abouts} == {(0, "0"), (1, "1")}
     assert {(slot.gpu_id, slot.node) for slot in pool.pool.slots()} == {(0, "graphics"), (1, "graphics")}
+
+
+def test_a_worker_has_as_many_gpus_as_are_asked_for_or_a_part_of_one(machines: Any, follow: Any):
+    machines("graphics", gpus=2)
+    pool = follow("echo", gpus_per_worker=2)
+    pool.until(lambda: [slot.state for slot in pool.pool.slots()] == ["empty"])
+    about = pool.pool.submit("about")
+    assert pool.finish([about])[about].data["env"]["CUDA_VISIBLE_DEVICES"] == "0,1"
+    pool.pool.shutdown()
+    pool = follow("echo", gpus_per_worker=0.5)
+    pool.until(lambda: [slot.state for slot in pool.pool.slots()] == ["empty"] * 4)
+    assert sorted(slot.gpu_id for slot in pool.pool.slots()) == [0, 0, 1, 1]
+
+
+def test_gpus_that_come_later_take_the_work_over(machines: Any, follow: Any):
+    pool = follow("echo")
+    tasks = [pool.pool.submit("about") for _ in range(3)]
+    assert {event.data["gpu_id"] for event in pool.finish(tasks).values()} == {None}
+    machines("graphics", gpus=1)
+    pool.until(lambda: [(slot.node, slot.state) for slot in pool.pool.slots()] == [("graphics", "empty")])
+    tasks = [pool.pool.submit("about") for _ in range(3)]
+    assert {event.data["gpu_id"] for event in pool.finish(tasks).values()} == {0}
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5])
+def test_a_number_of_gpus_that_no_worker_can_have_is_refused(number: float):
+    require_ray()
+    with pytest.raises(ValueError, match="whole number or a fraction between 0 and 1"):
+        Dispatcher("faults.echo:Worker", None, executor="ray", gpus_per_worker=number)
+    with pytest.raises(ValueError, match="gpus_per_worker is for a Ray cluster"):
+        Dispatcher("faults.echo:Worker", [0], gpus_per_worker=2)
+
+
+def test_a_cluster_that_is_full_says_what_is_waited_for(machines: Any, follow: Any):
+    machines("graphics", gpus=1)
+    pool = follow("echo", gpu_ids=[0, 1])
+    said = "waiting for a place: 1 GPU asked, 0 free"
+    pool.until(lambda: PlacesAwaited(said) in pool.seen)
+    assert sorted(slot.awaits for slot in pool.pool.slots()) == ["", said]
+    about = pool.pool.submit("about")
+    assert pool.finish([about])[about].data["env"]["CUDA_VISIBLE_DEVICES"] == "0", "the other one works meanwhile"
+    machines("more", gpus=1)
+    pool.until(lambda: pool.of(PlacesAwaited)[-1].reason == "")
+    assert {slot.awaits for slot in pool.pool.slots()} == {""}
+    assert [event.node for event in pool.of(WorkerReady)] == ["graphics"]
 
 
 def test_a_machine_killed_in_mid_run_loses_nothing_and_doubles_nothing(cluster: Any, machines: Any, follow: Any):

@@ -127,7 +127,12 @@ class PoolMachine(RuleBasedStateMachine):
 
 
 TestPool = PoolMachine.TestCase
-TestPool.settings = settings(deadline=None, max_examples=12, stateful_step_count=15, suppress_health_check=[HealthCheck.too_slow])
+TestPool.settings = settings(deadline=None, max_examples=20, stateful_step_count=15, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.mark.soak
+class TestPoolForLong(PoolMachine.TestCase):
+    settings = settings(TestPool.settings, max_examples=200, stateful_step_count=30)
 
 
 class RayPoolMachine(PoolMachine):

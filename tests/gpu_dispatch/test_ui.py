@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from cosmos_workflow.gpu_dispatch import (
+    PlacesAwaited,
     SetupFailed,
     TaskError,
     TaskStarted,
@@ -299,3 +300,13 @@ def test_a_clock_that_is_set_back_changes_no_duration(monkeypatch: pytest.Monkey
         assert "Elapsed: 0:0" in told
         assert "-" not in told.replace("node-b", "")
     assert view.result()["gpu_status"][0]["last_duration"] >= 0
+
+
+def test_what_a_cluster_is_waited_for_is_shown_until_it_is_there():
+    console = log()
+    with DispatchView(2, console=console) as view:
+        view.handle(PlacesAwaited("waiting for a place: 4 GPUs asked, 0 free"))
+        assert "4 GPUs asked, 0 free" in picture(view)
+        view.handle(PlacesAwaited(""))
+        assert "asked" not in picture(view)
+    assert text(console).splitlines()[0] == "waiting for a place: 4 GPUs asked, 0 free"

@@ -16,7 +16,7 @@ from cosmos_workflow.jobs.document.edit import set_values
 from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.executor import BookBound, JobEvent
 from cosmos_workflow.jobs.manager import JobManager
-from cosmos_workflow.yaml_places import Location
+from cosmos_workflow.yaml_places import JobFileError, Location
 
 Log = Callable[[], list[str]]
 
@@ -138,3 +138,40 @@ def test_a_job_that_is_no_book_has_none(manager: JobManager) -> None:
 
     assert manager.bind(stored.id) is None
     assert manager.book(stored.id) is None
+
+
+def test_a_book_to_read_along_takes_what_is_encoded_already(manager: JobManager, book: JobFile) -> None:
+    manager.orchestrator.run(book)
+    before = _encoded(manager, book)
+
+    edited = _edited(manager, book.id, set_values(manager.jobs.source(book.id), {("book", "format"): "epub"}))
+    final = manager.orchestrator.bind(edited)
+
+    assert final is not None
+    assert _encoded(manager, edited) == before
+    (file,) = final.files
+    assert file.path.name == "the-keeper-of-the-light.epub"
+    assert [chapter.title for chapter in file.chapters] == ["One", "Two", "Three"]
+    again = read_book(file.path)
+    assert (again.title, again.language, [one.title for one in again.chapters]) == (final.title, "en", ["One", "Two", "Three"])
+    assert "Words of two." in again.chapters[1].text
+    with pytest.raises(JobFileError, match="holds all chapters"):
+        manager.update(book.id, set_values(edited.source, {("book", "files"): "chapters"}))
+
+
+def test_silence_stands_where_the_job_says(manager: JobManager, book: JobFile) -> None:
+    silence = {"head": 2.0, "tail": 3.0, "between": 1.0}
+    changes: dict[Location, object] = {("book", "format"): "wav", ("book", "silence"): silence}
+    changed = _edited(manager, book.id, set_values(manager.read(book.id), changes))
+
+    manager.orchestrator.run(changed)
+
+    final = manager.book(book.id)
+    assert final is not None
+    spoken = [task.final.seconds for task in manager.report(book.id).tasks if task.final]
+    (file,) = final.files
+    assert [chapter.start for chapter in file.chapters] == pytest.approx(
+        [0.0, 2 + spoken[0], 3 + spoken[0] + spoken[1]], abs=0.001
+    )
+    with av.open(str(file.path)) as container:
+        assert float(container.duration or 0) / 1e6 == pytest.approx(7 + sum(spoken), abs=0.01)

@@ -75,6 +75,9 @@ def test_a_voice_that_speaks_the_books_language() -> None:
     assert reader("espeak", language="fr").params["voice"].startswith("fr")
     assert reader("kokoro", language="it").params["voice"] == "if_sara"
     assert reader("kokoro", language="en-gb").params["voice"] == "af_heart"
+    # A voice of another language reads the book in the book's own.
+    assert reader("kokoro", "jf_alpha", "en-gb").params == {"voice": "jf_alpha", "language": "en-gb"}
+    assert reader("kokoro", "jf_alpha", "it").params["language"] == "it"
     assert reader("chatterbox", language="de").params == {"language_id": "de"}
     with pytest.raises(InputError, match="kokoro has no voice that speaks 'de'"):
         reader("kokoro", language="de")

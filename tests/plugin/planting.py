@@ -11,6 +11,7 @@ from pathlib import Path
 import soundfile
 
 from cosmos_workflow.bench.planted import Line, Planted, speak, spoilt_sound, spoilt_text
+from cosmos_workflow.checking.sound import read_mono
 from cosmos_workflow.ids import new_id
 from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
@@ -50,7 +51,7 @@ def plant_faults(
     sounds = dict(zip(said, speak(lines, folder), strict=True))
     planted: dict[int, RunRecord] = {}
     for piece, fault in faults.items():
-        samples, rate = soundfile.read(sounds.get(piece) or store.runs.output_path(runs[piece], "audio"), dtype="float32")
+        samples, rate = read_mono(sounds.get(piece) or store.runs.output_path(runs[piece], "audio"))
         spoilt = folder / f"spoilt-{piece}.wav"
         soundfile.write(spoilt, spoilt_sound(fault, samples, rate), rate, subtype="PCM_16")
         planted[piece] = plant(store, runs[piece], spoilt)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Event
+from typing import TYPE_CHECKING, Any, cast
 
 from cosmos_workflow.books.output.formats import FORMATS, Format, bit_rate
 from cosmos_workflow.books.output.tags import Tags, chapter_list, metadata_of
@@ -39,15 +41,18 @@ class Part:
     title: str = ""
 
 
-def encode(sound: Path | None, seconds: float, path: Path, name: str, rate: int) -> float:
+def encode(sound: Path | None, seconds: float, path: Path, name: str, rate: int, stop: Event | None = None) -> float:
     """Write a sound, or so many seconds of silence, in the lossy format `name`, to be bound; returns how long it lasts.
 
-    Raises InputError for a sound that can't be read, UnavailableError where it can't be written; no file is left then.
+    Raises InputError for a sound that can't be read, UnavailableError where it can't be written, CancelledError once `stop` is
+    set; no file is left then.
     """
     format = FORMATS[name]
     with _whole(path), _open(path, format) as container:
         stream = _stream(container, name, rate)
         for block in _samples(sound, seconds, rate):
+            if stop is not None and stop.is_set():
+                raise CancelledError
             container.mux(stream.encode(_frame(block, rate)))
         container.mux(stream.encode(None))
     return length(path)
@@ -56,7 +61,10 @@ def encode(sound: Path | None, seconds: float, path: Path, name: str, rate: int)
 def length(path: Path) -> float:
     """Seconds that an encoded sound decodes to, which may be a little more than it was made of."""
     with _reading(path) as container:
-        return float(sum(duration for _, duration in _packets(container)) * container.streams.audio[0].time_base)
+        stream = container.streams.audio[0]
+        if stream.frames and stream.codec_context.frame_size:  # an MP4 tells how many packets it holds
+            return stream.frames * stream.codec_context.frame_size / stream.rate
+        return float(sum(duration for _, duration in _packets(container)) * stream.time_base)
 
 
 def bind(parts: Sequence[Part], path: Path, name: str, rate: int, tags: Tags) -> list[tuple[str, float, float]]:
@@ -105,6 +113,7 @@ def _bind_packets(container: Any, parts: Sequence[Part], format: Format, tags: T
             raise ValueError("silence is encoded before it is bound")
         with _reading(part.path) as encoded:
             source = encoded.streams.audio[0]
+            base = source.time_base
             if stream is None:
                 stream = container.add_stream_from_template(source)
                 _tell_language(stream, tags)
@@ -113,7 +122,7 @@ def _bind_packets(container: Any, parts: Sequence[Part], format: Format, tags: T
                 if not at and packet.pts is not None and packet.pts < 0:
                     at = packet.pts  # what the encoder needs to begin with isn't heard
                 packet.pts = packet.dts = at
-                packet.time_base = source.time_base
+                packet.time_base = base
                 packet.stream = stream
                 at += duration
                 container.mux(packet)
@@ -165,12 +174,26 @@ def _samples(path: Path | None, seconds: float, rate: int) -> Iterator[Samples]:
     import numpy as np
 
     if path is not None:
-        yield from read_sound(path, rate)
+        yield from _mono(path, rate)
         return
     left = round(seconds * rate)
     while left > 0:
         yield np.zeros(min(left, _BLOCK), np.int16)
         left -= _BLOCK
+
+
+def _mono(path: Path, rate: int) -> Iterator[Samples]:
+    """A sound as mono at this rate; one that is that already in large blocks, which cost less."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(str(path)) as sound:
+            if (sound.channels, sound.samplerate) == (1, rate):
+                yield from cast("Iterator[Samples]", sound.blocks(_BLOCK, dtype="int16"))
+                return
+    except soundfile.LibsndfileError:
+        pass  # what it can't read, libav may; else it says what is wrong
+    yield from read_sound(path, rate)
 
 
 def _frame(block: Samples, rate: int) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-BookFormat = Literal["m4b", "mp3", "opus", "flac", "wav"]
+BookFormat = Literal["m4b", "mp3", "opus", "flac", "wav", "epub"]
 
 STORE_RATE = 44_100
 """Hertz at which stores want an MP3, at 192 kbit/s then."""
@@ -41,6 +41,11 @@ FORMATS: Mapping[str, Format] = {
     "flac": Format("flac", "flac", lossless=True),
     "wav": Format("wav", "pcm_s16le", options={"rf64": "auto"}, lossless=True),
 }
+
+
+def sound_format(format: BookFormat) -> str:
+    """The format of a book's sound: that of an EPUB is what an M4B has."""
+    return "m4b" if format == "epub" else format
 
 
 def bit_rate(name: str, rate: int) -> int:

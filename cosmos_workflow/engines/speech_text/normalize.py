@@ -69,6 +69,8 @@ def _ordinals(text: str, language: Language) -> str:
 
 def _numbers(text: str, language: Language) -> str:
     for sign, written in _FRACTIONS.items():
+        if sign not in text:
+            continue
         text = re.sub(rf"(?<=\d)\s?{sign}", f" {language.signs.get('&', '')} {written}", text).replace(sign, written)
     if language.code == "en":
         text = re.sub(r"(?<=[A-Za-z])-(?=\d)", " ", text)
@@ -131,6 +133,8 @@ def _fraction(top: str, bottom: str, language: Language) -> str:
 
 def _signs(text: str, language: Language) -> str:
     for sign, words in language.signs.items():
+        if sign not in text:
+            continue  # as almost always, in a long queue
         if sign in _BETWEEN_WORDS:
             # "a+b" and "C#" are names; "2 + 2" and "#5" are read.
             text = re.sub(rf"(?:(?<=\s)|^){re.escape(sign)}(?=\s|\w)", f" {words} ", text)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from cosmos_workflow.engines.speech_text.languages import Language
 from cosmos_workflow.engines.speech_text.numbers import number
@@ -16,9 +17,9 @@ _PLAIN = r"\d+(?:[.,]\d+)?"
 
 def money(text: str, language: Language) -> str:
     """Amounts of money."""
-    signs = "|".join(re.escape(sign) for sign in sorted(language.currencies, key=len, reverse=True))
-    if not signs:
+    if not language.currencies or not any(map(str.isdecimal, text)):
         return text
+    signs = _one_of(tuple(language.currencies))
     scale = rf"(?:\s+(?P<scale>{'|'.join(language.millions)})\b)?" if language.millions else "(?P<scale>(?!))?"
 
     def said(match: re.Match[str]) -> str:
@@ -46,9 +47,9 @@ def money(text: str, language: Language) -> str:
 
 def measures(text: str, language: Language) -> str:
     """Numbers with a unit."""
-    units = "|".join(re.escape(unit) for unit in sorted(language.units, key=len, reverse=True))
-    if not units:
+    if not language.units or not any(map(str.isdecimal, text)):
         return text
+    units = _one_of(tuple(language.units))
 
     def said(match: re.Match[str]) -> str:
         one, many = language.units[match["unit"]]
@@ -62,6 +63,12 @@ def measures(text: str, language: Language) -> str:
     span = rf"(?:(?P<first>{digits(language)})\s?[–-]\s?)?(?P<amount>{digits(language)})"
     # "5 lbs. and": a full stop before a small letter ends no sentence.
     return re.sub(rf"{sign}{span}[ \u00a0]?(?P<unit>{units})(?![\w²³])(?:\.(?=\s+[a-z]))?", said, text)
+
+
+@cache
+def _one_of(words: tuple[str, ...]) -> str:
+    """A pattern of any of these words, the longest that fits."""
+    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
 
 def digits(language: Language) -> str:

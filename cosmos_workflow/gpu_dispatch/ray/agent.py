@@ -59,7 +59,7 @@ class Agent:
 
     def __init__(self, paths: Sequence[str]) -> None:
         self._paths = [path for path in paths if Path(path).is_dir()]
-        self._run = self._killed = 0
+        self._run = self._killed = self._gpus = 0
         self._child: WorkerProcess | None = None
         self._lock = threading.Lock()
         self._sending = threading.Lock()
@@ -71,6 +71,7 @@ class Agent:
         self._folder = claim_folder(f"{node[:16]}-{context.get_job_id()}")
         self._work = self._folder / "work" / str(context.get_actor_id())
         gpus = context.get_accelerator_ids().get("GPU")
+        self._gpus = len(gpus or ())
         if not gpus:
             return Place(node, None)
         return Place(node, int(gpus[0]) if gpus[0].isdecimal() else 0)  # parts of a GPU have names instead of numbers
@@ -82,7 +83,7 @@ class Agent:
 
     def start(self, run: int, name: str, on_gpu: bool, env: Mapping[str, str], quiet: bool) -> None:
         """Start worker number `run`, unless it was killed already."""
-        environ = worker_environ(0 if on_gpu else None)
+        environ = worker_environ(range(max(1, self._gpus)) if on_gpu else None)
         environ.pop("OMP_NUM_THREADS", None)  # Ray sets it to 1 for an actor; a worker has the machine as it has it locally
         path = os.pathsep.join([*self._paths, *filter(None, [environ.get("PYTHONPATH")])])
         environ |= {

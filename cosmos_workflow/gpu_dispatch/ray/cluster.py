@@ -6,12 +6,16 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 
 KNOCK_SECONDS = 5.0
+ANSWER_SECONDS = 5.0
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""What an HTTP/2 client says first, with its settings (RFC 9113, 3.4); a cluster's server, being gRPC's, answers with its own."""
 
 _joined = 0
 _started = False
@@ -101,7 +105,8 @@ def _init(address: str | None, cpu_workers: int) -> None:
         return
     _check(address)
     try:
-        _knock(address)
+        knock(address)
+        _require_node_here()
         ray.init(address=address, **quiet)
     except (OSError, RuntimeError, ValueError) as error:
         ray.shutdown()
@@ -118,8 +123,29 @@ def _check(address: str) -> None:
         raise ClusterError(f"{address!r} isn't a Ray cluster's address; write host:port, or auto.")
 
 
-def _knock(address: str) -> None:
-    """Raises OSError where nobody listens, for which Ray itself would wait minutes."""
-    if address != "auto":
-        host, _, port = address.rpartition(":")
-        socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS).close()
+def knock(address: str) -> None:
+    """Raises OSError where nobody listens, or who answers isn't a cluster, for which Ray itself would wait minutes."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    with socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS) as connection:
+        if os.environ.get("RAY_USE_TLS", "0") != "0":
+            return
+        connection.settimeout(ANSWER_SECONDS)
+        connection.sendall(_HELLO)
+        try:
+            answer = connection.recv(9, socket.MSG_WAITALL)
+        except TimeoutError:
+            raise TimeoutError("what listens there does not answer") from None
+        if len(answer) < 9 or answer[3] != 4:
+            raise ConnectionError("what listens there is no Ray cluster")
+
+
+def _require_node_here() -> None:
+    """Raises RuntimeError where no machine of a cluster is this one; Ray itself would look for it for a minute."""
+    find = getattr(import_module("ray._private.services"), "find_node_ids", None)
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while find is not None and not find():
+        if time.monotonic() > deadline:
+            raise RuntimeError("this machine is none of the cluster's")
+        time.sleep(0.25)

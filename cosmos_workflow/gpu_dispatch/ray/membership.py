@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -19,6 +20,7 @@ from .agent import GROUPS, Agent, Place
 from .cluster import ClusterError
 
 _POLL_SECONDS = 0.5  # seconds between two looks at the cluster
+_PATIENCE = 5.0  # seconds without a place until that is told
 _MAX_FAILURES = 3
 
 
@@ -34,8 +36,10 @@ class SlotOwner(Protocol):
 
     def arrived(self, member: Member) -> None: ...
     def departed(self, slot: Slot) -> bool: ...
+    def awaited(self, reason: str, slots: Sequence[Slot]) -> None: ...
     def refused(self, slot: Slot, error: str) -> None: ...
     def offered(self, on_gpu: bool) -> Slot: ...
+    def outdone(self, slot: Slot) -> None: ...
     def withdrawn(self, slot: Slot) -> bool: ...
 
 
@@ -67,6 +71,7 @@ class Member:
         self.machine = Machine("")
         self.failures = 0
         self.pending: Any = None
+        self.since = 0.0
 
     def supply(self, needed: Mapping[str, Path]) -> None:
         """Have these inputs on its machine."""
@@ -82,11 +87,13 @@ class Member:
 
 class Membership(threading.Thread):
     """Keeps the slots filled with actors, in a thread of its own. Without `slots` there is one for every GPU of the cluster, or
-    for every machine where the cluster has no GPU when we begin; machines may come and go."""
+    for every machine as long as the cluster has no GPU; machines may come and go."""
 
-    def __init__(self, owner: SlotOwner, slots: list[Slot] | None) -> None:
+    def __init__(self, owner: SlotOwner, slots: list[Slot] | None, gpus_per_worker: float = 1) -> None:
         super().__init__(name="gpu-dispatch-membership", daemon=True)
         self._owner = owner
+        self._gpus_per_worker = gpus_per_worker
+        self._awaiting = False
         self._over = threading.Event()
         self._machines: dict[str, Machine] = {}
         self._on_gpus = bool(ray.cluster_resources().get("GPU"))
@@ -124,6 +131,7 @@ class Membership(threading.Thread):
             vacant = member.pending is None and member.slot.broken is None and not self._over.is_set()
             if vacant and self._owner.departed(member.slot):
                 self._request(member)
+        self._tell_who_waits()
 
     def end(self) -> None:
         """End every actor; nothing runs there any more. Returns when they are gone, or after some seconds."""
@@ -141,12 +149,29 @@ class Membership(threading.Thread):
         if waiting:
             ray.wait(waiting, num_returns=len(waiting), timeout=5)
 
+    def _tell_who_waits(self) -> None:
+        now = time.monotonic()
+        homeless = [member for member in self._members if member.place is None and member.slot.broken is None]
+        waiting = [member for member in homeless if now - member.since > _PATIENCE]
+        if waiting or self._awaiting:
+            self._awaiting = bool(waiting)
+            self._owner.awaited(self._shortage(waiting), [member.slot for member in waiting])
+
+    def _shortage(self, waiting: Sequence[Member]) -> str:
+        """``waiting for a place: 4 GPUs asked, 0 free``"""
+        free = ray.available_resources() if waiting else {}
+        asked = {"GPU": 0.0, "CPU": 0.0}
+        for member in waiting:
+            asked["GPU" if member.wanted.on_gpu else "CPU"] += self._gpus_per_worker if member.wanted.on_gpu else 1
+        wanting = [f"{_count(count, kind)} asked, {free.get(kind, 0):g} free" for kind, count in asked.items() if count]
+        return f"waiting for a place: {'; '.join(wanting)}" if wanting else ""
+
     def _request(self, member: Member) -> None:
         strategy: Any = "SPREAD"
         if member.wanted.node_id:
             strategy = NodeAffinitySchedulingStrategy(member.wanted.node_id, soft=False)
-        wanted: dict[str, Any] = {"num_gpus": 1, "num_cpus": 0} if member.wanted.on_gpu else {"num_cpus": 1}
-        member.place = None
+        wanted: dict[str, Any] = {"num_gpus": self._gpus_per_worker, "num_cpus": 0} if member.wanted.on_gpu else {"num_cpus": 1}
+        member.place, member.since = None, time.monotonic()
         options: dict[str, Any] = {"concurrency_groups": GROUPS, "scheduling_strategy": strategy, **wanted}
         member.actor = ray.remote(**options)(Agent).remote(sys.path)
         member.pending = member.actor.locate.remote()
@@ -186,14 +211,34 @@ class Membership(threading.Thread):
     def _follow(self) -> None:
         """Have a member for each device of the machines that are there, and none for those of others."""
         alive = self._alive()
+        if not self._on_gpus and any(self._devices(resources, on_gpus=True) for resources in alive.values()):
+            self._on_gpus = True
+            self._offer(alive)  # before the others go: there must always be somebody for a task
+            for member in self._members:
+                if not member.wanted.on_gpu:
+                    self._owner.outdone(member.slot)
         for member in list(self._members):
-            if member.wanted.node_id not in alive and member.pending is None and self._owner.withdrawn(member.slot):
+            outdone = self._on_gpus and not member.wanted.on_gpu
+            if outdone and member.slot.worker is None:
+                member.end()
+            gone = outdone or member.wanted.node_id not in alive
+            if gone and member.pending is None and self._owner.withdrawn(member.slot):
                 self._members.remove(member)
-        kind = "GPU" if self._on_gpus else "CPU"
+        self._offer(alive)
+
+    def _offer(self, alive: Mapping[str, Mapping[str, float]]) -> None:
         for node_id, resources in alive.items():
-            devices = int(resources.get(kind, 0)) if self._on_gpus else int(resources.get(kind, 0) >= 1)
-            there = sum(member.wanted.node_id == node_id for member in self._members)
-            for _ in range(devices - there):
-                member = Member(self._owner.offered(self._on_gpus), Wanted(self._on_gpus, node_id))
+            wanted = Wanted(self._on_gpus, node_id)
+            there = sum(member.wanted == wanted for member in self._members)
+            for _ in range(self._devices(resources, self._on_gpus) - there):
+                member = Member(self._owner.offered(self._on_gpus), wanted)
                 self._members.append(member)
                 self._request(member)
+
+    def _devices(self, resources: Mapping[str, float], on_gpus: bool) -> int:
+        """How many workers a machine has room for."""
+        return int(resources.get("GPU", 0) / self._gpus_per_worker + 1e-9) if on_gpus else int(resources.get("CPU", 0) >= 1)
+
+
+def _count(number: float, kind: str) -> str:
+    return f"{number:g} {kind}" + ("" if number == 1 else "s")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..channel import Payload, dumps
-from ..events import Event, SetupFailed
+from ..events import Event, PlacesAwaited, SetupFailed
 from ..files import Digests, Outbound, UsesFiles
 from ..pool import PoolClosedError, WorkerPool
 from ..process import Process
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 class RayPool(WorkerPool):
     """A pool whose slots are on the machines of a Ray cluster, with the interface and the promises of `WorkerPool`.
 
-    gpu_ids: None for a slot on every GPU of the cluster (or one on each machine, where the cluster has no GPU), machines
+    gpu_ids: None for a slot on every GPU of the cluster (or one on each machine, as long as the cluster has no GPU), machines
         being free to come and go; or one entry a slot, None for a CPU worker and a number for any GPU.
+    gpus_per_worker: how many GPUs a worker has, all of which it sees; or a fraction of one, where several share it.
     address: the cluster's, host:port or "auto"; by default $RAY_ADDRESS, else Ray is started on this machine.
 
     A slot is *away* until Ray has found its place; tasks wait meanwhile. The end of a machine is the end of its workers: their
@@ -39,10 +40,15 @@ class RayPool(WorkerPool):
         worker_cls: type[BaseWorker] | str,
         gpu_ids: Sequence[int | None] | None = None,
         *,
+        gpus_per_worker: float = 1,
         address: str | None = None,
         **options: Any,
     ) -> None:
         cluster.require_ray()
+        if not (0 < gpus_per_worker <= 1 or (gpus_per_worker > 1 and gpus_per_worker == int(gpus_per_worker))):
+            raise ValueError(f"gpus_per_worker must be a whole number or a fraction between 0 and 1, not {gpus_per_worker}")
+        self._gpus_per_worker = gpus_per_worker
+        self._awaited = ""
         self._address = address
         self._follows = gpu_ids is None
         self._warm: dict[str, Any] | None = None
@@ -62,7 +68,7 @@ class RayPool(WorkerPool):
             try:
                 from .membership import Membership
 
-                self._membership = Membership(self, None if self._follows else list(slots))
+                self._membership = Membership(self, None if self._follows else list(slots), self._gpus_per_worker)
             except BaseException:
                 cluster.leave()
                 raise
@@ -106,6 +112,15 @@ class RayPool(WorkerPool):
                 slot.detach()
             return slot.worker is None and not self._scheduler.closing
 
+    def awaited(self, reason: str, slots: Sequence[Slot]) -> None:
+        """The cluster has no room for some slots now, or has it again, `reason` being empty."""
+        with self._changing():
+            for slot in self._scheduler.slots:
+                slot.awaits = reason if slot in slots else ""
+            if reason != self._awaited:
+                self._awaited = reason
+                self._scheduler.emit(PlacesAwaited(reason))
+
     def refused(self, slot: Slot, error: str) -> None:
         """No actor can be had for a slot."""
         with self._changing():
@@ -120,6 +135,15 @@ class RayPool(WorkerPool):
             worker_id = max((slot.worker_id for slot in slots), default=-1) + 1
             slots.append(Slot(self._scheduler, worker_id, 0 if on_gpu else None, "away"))
             return slots[-1]
+
+    def outdone(self, slot: Slot) -> None:
+        """A slot isn't wanted any more, since there are better ones: its worker leaves after its task."""
+        with self._changing():
+            slot.break_off("the cluster has GPUs now")
+            task, slot.reserved = slot.reserved, None
+            slot.leave()
+            if task is not None:
+                self._scheduler.give_back(task)
 
     def withdrawn(self, slot: Slot) -> bool:
         """The cluster has a device less: whether its slot could be taken away."""

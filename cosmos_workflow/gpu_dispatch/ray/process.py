@@ -194,15 +194,16 @@ class RemoteProcess:
 
     def _receive(self) -> None:
         try:
-            ended = False
+            ended, reason = False, ""
             while not ended:
                 received: Received = ray.get(self._actor.receive.remote(self._run))
-                ended, self._exitcode, self.stderr = received.ended, received.exitcode, received.stderr
+                ended, reason = received.ended, received.reason
+                self._exitcode, self.stderr = received.exitcode, received.stderr
                 frames = [_frame(frame) for frame in received.frames]
                 if frames and frames[0].kind is Kind.STARTED:
                     self.pid = frames[0].load()
                 self.channel.deliver(frames, received.eof, received.junk)
-            self._end(received.reason)
+            self._end(reason)
         except RayActorError as error:
             self._lose(_reason(error))
         except Exception as error:

@@ -79,6 +79,8 @@ class Board:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         if not self._table_only:
             yield self._panel()
+        elif self._stats.awaited:
+            yield Text(self._stats.awaited, style="yellow")
         yield from self._workers(options.max_width < _NARROW, max(_FEWEST, console.height - _AROUND))
 
     def _panel(self) -> Panel:
@@ -93,6 +95,8 @@ class Board:
             bar.add_row(ProgressBar(total=1.0, completed=share), f"{100 * share:.0f} %")
             lines.add_row(bar)
         lines.add_row(Text(time_line(stats)))
+        if stats.awaited:
+            lines.add_row(Text(stats.awaited, style="yellow"))
         if stats.last_error:
             lines.add_row(Text(plain(f"Last error: {stats.last_error}"), style="red", no_wrap=True, overflow="ellipsis"))
         return Panel(lines, title="Overall")

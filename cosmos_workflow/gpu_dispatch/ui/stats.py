@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from ..events import (
     Event,
+    PlacesAwaited,
     SetupFailed,
     TaskError,
     TaskId,
@@ -55,6 +56,7 @@ class Stats:
     timeout: int = 0
     setup_failures: int = 0
     last_error: str = ""
+    awaited: str = ""
     workers: dict[int, WorkerStats] = field(default_factory=dict)
 
     @property
@@ -80,6 +82,8 @@ class Stats:
                 self._on_outcome(event, "timeout")
             case WorkerStarted() | WorkerReady() | WorkerExited() | WorkerDied() | SetupFailed():
                 self._on_worker(event)
+            case PlacesAwaited():
+                self.awaited = event.reason
             case _:
                 pass
 

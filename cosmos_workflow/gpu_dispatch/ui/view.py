@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..devices import Gpu, discover_gpus
-from ..events import Event, SetupFailed, TaskError, TaskId, TaskSuccess, TaskTimeout, WorkerDied
+from ..events import Event, PlacesAwaited, SetupFailed, TaskError, TaskId, TaskSuccess, TaskTimeout, WorkerDied
 from . import screen
 from .board import Board, plain, progress_line, time_line
 from .stats import Stats, last_line
@@ -104,6 +104,8 @@ class DispatchView:
                 self._print(f"task {self._label(event.task_id)} took longer than {event.timeout:g} s")
             case SetupFailed():
                 self._print(f"setup of worker {event.worker_id} failed: {last_line(event.error)}")
+            case PlacesAwaited(reason) if reason:
+                self._print(reason)
             case WorkerDied():
                 self._print(f"worker {event.worker_id} is gone: {event.reason}")
             case TaskSuccess() if time.monotonic() - self._logged >= _LOG_EVERY:

@@ -6,20 +6,23 @@ is the only one that is kept, since it is always possible to put it together aga
 
 from __future__ import annotations
 
-import json
+import itertools
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from cosmos_workflow.books.output.binding import Part, bind, encode, length
-from cosmos_workflow.books.output.formats import FORMATS, Format
+from cosmos_workflow.books.output.formats import FORMATS, Format, sound_format
+from cosmos_workflow.books.output.read_along import SpokenChapter, write_read_along
 from cosmos_workflow.books.output.tags import Tags
 from cosmos_workflow.books.reading.cover import cover_of
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.files import Disk, file_errors
+from cosmos_workflow.files import Disk, file_errors, file_stamp
 from cosmos_workflow.ids import digest
+from cosmos_workflow.jobs.books.along import sentences_of
+from cosmos_workflow.jobs.books.record import MADE, RECORD, BookChapter, BookFile, BookFinal, described, read_record
 from cosmos_workflow.jobs.books.writing import FOLDER
 from cosmos_workflow.jobs.document.schema import BookSection
 from cosmos_workflow.jobs.document.tasks import BookInfo, JobFile, slug
@@ -27,55 +30,7 @@ from cosmos_workflow.jobs.speech.sound import probe
 from cosmos_workflow.jobs.state import TaskReport
 from cosmos_workflow.jobs.store import JobStore
 
-RECORD = "book.json"
-_MADE, _ENCODED = "made", "encoded"
-
-
-@dataclass(frozen=True, slots=True)
-class BookChapter:
-    """A chapter in a file of the book: its task's key, its title, where it begins and ends in seconds."""
-
-    key: str
-    title: str
-    start: float
-    end: float
-
-
-@dataclass(frozen=True, slots=True)
-class BookFile:
-    """A file of the book with its chapters."""
-
-    path: Path
-    seconds: float
-    chapters: tuple[BookChapter, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BookFinal:
-    """A book as it was put together last: its files, the titles of chapters that aren't in it, and those that are in it as they
-    were before their last change. `state` tells what it was made of."""
-
-    title: str
-    authors: tuple[str, ...]
-    narrator: str
-    files: tuple[BookFile, ...]
-    missing: tuple[str, ...]
-    stale: tuple[str, ...]
-    cover: Path | None
-    state: str
-    created_at: float
-
-    @property
-    def seconds(self) -> float:
-        """How long all of it lasts."""
-        return sum(file.seconds for file in self.files)
-
-    @property
-    def note(self) -> str:
-        """What a listener should know; empty for a whole book."""
-        missing = f"Not in it yet: {', '.join(self.missing[:5])}{_more(self.missing)}." if self.missing else ""
-        stale = f"From before the last change: {', '.join(self.stale[:5])}{_more(self.stale)}." if self.stale else ""
-        return " ".join(part for part in (missing, stale) if part)
+_ENCODED = "encoded"
 
 
 class BookBinder:
@@ -87,41 +42,14 @@ class BookBinder:
 
     def find(self, job_id: str) -> BookFinal | None:
         """The book as it was put together last; None before that, or where its files were deleted."""
-        folder = self._folder(job_id)
-        try:
-            told = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-            files = tuple(
-                BookFile(
-                    folder / _MADE / str(file["file"]),
-                    float(file["seconds"]),
-                    tuple(
-                        BookChapter(str(key), str(title), float(start), float(end)) for key, title, start, end in file["chapters"]
-                    ),
-                )
-                for file in told["files"]
-            )
-            cover = folder / _MADE / "cover.jpg"
-            found = BookFinal(
-                title=str(told["title"]),
-                authors=tuple(told["authors"]),
-                narrator=str(told["narrator"]),
-                files=files,
-                missing=tuple(told["missing"]),
-                stale=tuple(told["stale"]),
-                cover=cover if cover.is_file() else None,
-                state=str(told["state"]),
-                created_at=float(told["created_at"]),
-            )
-        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
-            return None
-        return found if files and all(file.path.is_file() for file in files) else None
+        return read_record(self._folder(job_id))
 
-    def encode(self, job: JobFile, report: TaskReport) -> None:
-        """Encode a chapter that is there, if its book's format wants that and it isn't encoded yet."""
-        if job.book is None or report.final is None or FORMATS[job.book.section.format].lossless:
+    def encode(self, job: JobFile, report: TaskReport, stop: Event | None = None) -> None:
+        """Encode a chapter that is there, if its book's format wants that and it isn't encoded yet; `stop` leaves it undone."""
+        if job.book is None or report.final is None or FORMATS[sound_format(job.book.section.format)].lossless:
             return
         # A book's rate is its highest one: a chapter of another rate than the first is encoded again by `bind`.
-        self._chapter(job, report, _rate(job.book.section, [report]))
+        self._chapter(job, report, _rate(job.book.section, [report]), stop)
 
     def bind(self, job: JobFile, reports: Iterable[TaskReport]) -> BookFinal | None:
         """Put the book together from the chapters that are there, unless that was done; None where there is none at all."""
@@ -142,7 +70,7 @@ class BookBinder:
     ) -> BookFinal:
         section = book.section
         folder = self._folder(job.id)
-        made = folder / _MADE
+        made = folder / MADE
         self._disk.make_folder(made)
         rate = _rate(section, there)
         cover = _cover(book)
@@ -162,9 +90,13 @@ class BookBinder:
                 part=(number, len(groups)) if alone else None,
                 cover=cover,
             )
-            parts = self._with_silence(job, [part for _, _, part in group], rate)
             path = made / f"{name}.{section.format}"
-            marks = self._write(parts, path, section.format, rate, tags)
+            if section.format == "epub":
+                parts = [part for _, _, part in group]
+                marks = self._write_read_along(parts, there, path, tags, job.id)
+            else:
+                parts = self._with_silence(job, [part for _, _, part in group], rate)
+                marks = self._write(parts, path, section.format, rate, tags)
             keys = [key for key, _, _ in group]
             found = tuple(
                 BookChapter(key, title, round(start, 4), round(end, 4))
@@ -184,7 +116,7 @@ class BookBinder:
             state=state,
             created_at=time.time(),
         )
-        self._disk.write(folder / RECORD, _described(final).encode())
+        self._disk.write(folder / RECORD, described(final).encode())
         _keep_only(made, {*(file.path.name for file in files), *(["cover.jpg"] if cover else [])})
         _keep_only(folder / _ENCODED, {part.path.name for _, _, part in chapters if part.path} | _silences(folder / _ENCODED))
         return final
@@ -193,16 +125,31 @@ class BookBinder:
         with self._disk.making(path) as temporary:
             return bind(parts, temporary, format, rate, tags)
 
-    def _chapter(self, job: JobFile, report: TaskReport, rate: int) -> Part:
+    def _write_read_along(
+        self, parts: Sequence[Part], reports: Sequence[TaskReport], path: Path, tags: Tags, identity: str
+    ) -> list[tuple[str, float, float]]:
+        """Text and sound as an EPUB; each chapter's sound is on its own in it, so there is no silence between two."""
+        told = [(part, report.final) for part, report in zip(parts, reports, strict=True)]
+        chapters = [
+            SpokenChapter(part.title, part.path, part.seconds, sentences_of(final, tags.language.partition("-")[0] or "en"))
+            for part, final in told
+            if part.path and final
+        ]
+        with self._disk.making(path) as temporary:
+            write_read_along(chapters, temporary, tags, f"{identity}/{tags.title}")
+        ends = list(itertools.accumulate((chapter.seconds for chapter in chapters), initial=0.0))
+        return [(one.title, start, end) for one, start, end in zip(chapters, ends, ends[1:], strict=False)]
+
+    def _chapter(self, job: JobFile, report: TaskReport, rate: int, stop: Event | None = None) -> Part:
         """A chapter as a part of a file: its final, or for a lossy format that final encoded."""
         final, section = report.final, job.book.section if job.book else None
         if final is None or section is None:
             raise InputError(f"{report.task.title} isn't there yet.")
-        format = FORMATS[section.format]
-        if format.lossless:
+        name = sound_format(section.format)
+        if FORMATS[name].lossless:
             return Part(final.path, final.seconds, report.task.title)
-        mark = digest({"final": final.state, "made": final.created_at, "format": section.format, "rate": rate})[:12]
-        return self._encoded(job, f"{report.task.key}-{mark}", final.path, final.seconds, rate, report.task.title)
+        mark = digest({"final": final.state, "made": final.created_at, "format": name, "rate": rate})[:12]
+        return self._encoded(job, f"{report.task.key}-{mark}", final.path, final.seconds, rate, report.task.title, stop)
 
     def _with_silence(self, job: JobFile, chapters: Sequence[Part], rate: int) -> list[Part]:
         silence = job.book.section.silence if job.book else BookSection().silence
@@ -212,22 +159,31 @@ class BookBinder:
         return [*parts, *self._silence(job, silence.tail, rate)]
 
     def _silence(self, job: JobFile, seconds: float, rate: int) -> list[Part]:
-        format = job.book.section.format if job.book else "m4b"
+        format = sound_format(job.book.section.format) if job.book else "m4b"
         if not seconds:
             return []
         if FORMATS[format].lossless:
             return [Part(None, seconds)]
         return [self._encoded(job, f"_{seconds:g}-{rate}", None, seconds, rate, "")]
 
-    def _encoded(self, job: JobFile, name: str, sound: Path | None, seconds: float, rate: int, title: str) -> Part:
-        format = job.book.section.format if job.book else "m4b"
+    def _encoded(
+        self,
+        job: JobFile,
+        name: str,
+        sound: Path | None,
+        seconds: float,
+        rate: int,
+        title: str,
+        stop: Event | None = None,
+    ) -> Part:
+        format = sound_format(job.book.section.format) if job.book else "m4b"
         folder = self._folder(job.id) / _ENCODED
         path = folder / f"{name}{_ending(format)}"
         if path.is_file():
             return Part(path, length(path), title)
         self._disk.make_folder(folder)
         with self._disk.making(path) as temporary:
-            lasts = encode(sound, seconds, temporary, format, rate)
+            lasts = encode(sound, seconds, temporary, format, rate, stop)
         return Part(path, lasts, title)
 
     def _folder(self, job_id: str) -> Path:
@@ -235,7 +191,7 @@ class BookBinder:
 
 
 def _rate(section: BookSection, reports: Sequence[TaskReport]) -> int:
-    format: Format = FORMATS[section.format]
+    format: Format = FORMATS[sound_format(section.format)]
     if section.sample_rate:
         return format.rate(section.sample_rate)
     return format.rate(max(probe(report.final.path).rate for report in reports if report.final))
@@ -251,33 +207,14 @@ def _cover(book: BookInfo) -> bytes:
 def _state(book: BookInfo, wanted: Sequence[TaskReport]) -> str:
     cover = book.cover.stat() if book.cover and book.cover.is_file() else None
     made = [[report.task.key, report.task.title, report.final and report.final.created_at, report.current] for report in wanted]
+    along = book.section.format == "epub"  # whose words may be heard after its sound was made
     told: dict[str, Any] = {
+        "words": [file_stamp(one.final.path.with_suffix(".json")) for one in wanted if one.final] if along else [],
         "book": book.section.model_dump(mode="json"),
         "cover": [cover.st_mtime_ns, cover.st_size] if cover else [],
         "chapters": made,
     }
     return digest(told)
-
-
-def _described(final: BookFinal) -> str:
-    content = {
-        "title": final.title,
-        "authors": final.authors,
-        "narrator": final.narrator,
-        "files": [
-            {
-                "file": file.path.name,
-                "seconds": file.seconds,
-                "chapters": [[one.key, one.title, one.start, one.end] for one in file.chapters],
-            }
-            for file in final.files
-        ],
-        "missing": final.missing,
-        "stale": final.stale,
-        "state": final.state,
-        "created_at": final.created_at,
-    }
-    return json.dumps(content, ensure_ascii=False, indent=1)
 
 
 def _ending(format: str) -> str:
@@ -294,7 +231,3 @@ def _keep_only(folder: Path, names: set[str]) -> None:
         for path in folder.iterdir() if folder.is_dir() else ():
             if path.name not in names:
                 path.unlink()
-
-
-def _more(titles: Sequence[str]) -> str:
-    return f" and {len(titles) - 5} more" if len(titles) > 5 else ""

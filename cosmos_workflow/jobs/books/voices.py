@@ -51,9 +51,19 @@ def reader(engine: str = "", voice: str = "", language: str = "") -> Reader:
             raise InputError(f"{spec.name} has no voices to choose from; leave the voice out.")
         return Reader(spec.name, params, voice, spec.title)
     chosen = voice or voice_for(spec, language)
+    if "language" in fields and not _speaks(spec, chosen, language):
+        # A voice of another language reads the book in the book's own, where the engine can.
+        known = [
+            choice for choice in map(str, fields["language"].choices) if choice.partition("-")[0] == language.partition("-")[0]
+        ]
+        params |= {"language": language if language in known else known[0]} if known else {}
     # The engine's own check says what is wrong with a name.
     spec.complete_params({**params, "voice": chosen})
     return Reader(spec.name, {**params, "voice": chosen}, "", f"{chosen} ({spec.title})")
+
+
+def _speaks(spec: EngineSpec, voice: str, language: str) -> bool:
+    return not language or spec.language({"voice": voice}).partition("-")[0] == language.partition("-")[0]
 
 
 def voice_for(spec: EngineSpec, language: str) -> str:

@@ -154,7 +154,8 @@ class BookSilence(Section):
 class BookSection(Section):
     """A book whose chapters are the job's tasks: what a player shows of it, and the files it is written as. `cover` is a picture.
 
-    `sample_rate` is in hertz, without it the voice's own; stores want 44100.
+    `epub` is an EPUB 3 that is read aloud: text and sound, sentence by sentence. `sample_rate` is in hertz, without it the
+    voice's own; stores want 44100.
     """
 
     title: str | None = _field("text of 1 to 500 letters", min_length=1, max_length=500)
@@ -163,7 +164,7 @@ class BookSection(Section):
     language: str | None = _field("a language code such as en or pt-br", pattern=r"^[a-z]{2,3}(-[a-z]{2})?$")
     year: int | None = _field("a year", ge=1, le=9999)
     cover: str | None = _field("the name of a picture", min_length=1)
-    format: Literal["m4b", "mp3", "opus", "flac", "wav"] = _field("m4b, mp3, opus, flac or wav", "m4b")
+    format: Literal["m4b", "mp3", "opus", "flac", "wav", "epub"] = _field("m4b, mp3, opus, flac, wav or epub", "m4b")
     files: Literal["one", "chapters"] = _field("one (for the whole book) or chapters (a file each)", "one")
     sample_rate: Literal[22050, 24000, 44100, 48000] | None = _field("22050, 24000, 44100 or 48000")
     silence: BookSilence = _field("a section with head, tail and between", BookSilence())

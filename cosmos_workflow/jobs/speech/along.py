@@ -13,8 +13,9 @@ from cosmos_workflow.jobs.speech.subtitles import readable
 
 
 def read_along(final: Final) -> list[dict[str, Any]]:
-    """What is said in a final, piece by piece as plain JSON: `start`, and `words` as pairs of a stretch of text and the second
-    at which it begins. The stretches of a piece put together are its text; one that wasn't heard is part of the one before.
+    """What is said in a final, piece by piece as plain JSON: `start`, `break` (the one behind it), and `words` as pairs of a
+    stretch of text and the second at which it begins. The stretches of a piece put together are its text; one that wasn't heard
+    is part of the one before.
 
     Raises InputError where the final's description is gone.
     """
@@ -32,7 +33,7 @@ def _piece(told: dict[str, Any]) -> dict[str, Any]:
         del begun[0]
     ends = [*(place for place, _ in begun[1:]), len(said)]
     words = [[said[place:end], round(second, 3)] for (place, second), end in zip(begun, ends, strict=True)]
-    return {"start": round(start, 3), "words": words}
+    return {"start": round(start, 3), "break": str(told.get("break", "")), "words": words}
 
 
 def _placed(said: str, words: Sequence[TimedWord]) -> list[tuple[int, float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from html import escape
 from typing import Any
@@ -12,12 +12,11 @@ import gradio as gr
 from cosmos_workflow.engines.kokoro.model_files import KOKORO, find_kokoro
 from cosmos_workflow.engines.params import validate_params
 from cosmos_workflow.engines.registry import all_engines, availability_of, find_engine, known_engine, require_available
-from cosmos_workflow.engines.spec import EngineSpec
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing.queue import Queue
 from cosmos_workflow.queueing.sweep import parse_sweep
 from cosmos_workflow.ui import components
-from cosmos_workflow.ui.engine_forms import EngineForms, engine_choices, engine_note
+from cosmos_workflow.ui.engine_forms import FIRST_CHOICES, EngineForms, engine_choices, engine_note, first_engine
 from cosmos_workflow.ui.markup import note
 from cosmos_workflow.ui.page import Page, toast
 from cosmos_workflow.ui.prompts.hear_back import HearBack
@@ -27,8 +26,6 @@ from cosmos_workflow.ui.prompts.pronunciations import OwnPronunciations
 from cosmos_workflow.ui.prompts.selection import chosen_prompts
 from cosmos_workflow.ui.text import count
 
-FIRST_CHOICES = ("kokoro", "espeak")
-"""The engine that the page opens with: the first of these that can run here."""
 NATURAL = KOKORO.name
 WHENS = [("in its turn", "normal"), ("next", "next"), ("in the background", "background")]
 """When what is added is made: label and name."""
@@ -219,12 +216,6 @@ class Configuration:
 
     def _clear(self, engine: str) -> list[Any]:
         return self.forms.fill(engine, {}, {})
-
-
-def first_engine(specs: Sequence[EngineSpec]) -> str:
-    """The engine that a page opens with."""
-    here = {spec.name for spec in specs if availability_of(spec).available}
-    return next((name for name in FIRST_CHOICES if name in here), specs[0].name)
 
 
 def offers_natural(engine: str) -> bool:

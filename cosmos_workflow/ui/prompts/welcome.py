@@ -12,10 +12,10 @@ from cosmos_workflow.config import assets_dir
 from cosmos_workflow.engines.registry import all_engines
 from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.queueing.queue import Queue
+from cosmos_workflow.ui.engine_forms import first_engine
 from cosmos_workflow.ui.media import send
 from cosmos_workflow.ui.page import Page, toast
 from cosmos_workflow.ui.page_view import PageView
-from cosmos_workflow.ui.prompts.configuration import first_engine
 from cosmos_workflow.ui.prompts.samples import TEXTS
 from cosmos_workflow.ui.text import count
 

@@ -49,7 +49,8 @@ def queue_progress(now: PageView) -> dict[str, Any]:
 def _state_line(now: PageView) -> str:
     snapshot = now.snapshot
     tone = "held" if snapshot.state is RunnerState.HELD else "active" if snapshot.active else "calm"
-    machines = f" <span>on {escape(snapshot.machines)}</span>" if snapshot.machines else ""
+    on = "" if snapshot.machines.startswith("waiting") else "on "
+    machines = f" <span>{on}{escape(snapshot.machines)}</span>" if snapshot.machines else ""
     return f"{markup.note(view.state_text(now), tone, view.state_word(now)).removesuffix('</p>')}{machines}</p>"
 
 

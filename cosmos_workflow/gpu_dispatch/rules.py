@@ -1,0 +1,75 @@
+"""What a slot goes by: the states it may be in, the rules of its pool, and who it answers to."""
+
+from __future__ import annotations
+
+import selectors
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from .events import Event, Outcome, SlotState
+from .process import Process
+from .tasks import Kill, Task
+
+if TYPE_CHECKING:
+    from .slots import Slot
+
+GONE_STATES: Final[frozenset[SlotState]] = frozenset({"empty", "away", "broken"})
+TRANSITIONS: Final[Mapping[SlotState, frozenset[SlotState]]] = {
+    "away": frozenset({"empty", "broken"}),
+    "empty": frozenset({"starting", "pausing", "away", "broken"}),
+    "pausing": GONE_STATES,
+    "starting": frozenset({"idle", "retiring", "killed", *GONE_STATES}),
+    "idle": frozenset({"busy", "retiring", "killed", *GONE_STATES}),
+    "busy": frozenset({"busy", "idle", "killed", *GONE_STATES}),
+    "retiring": frozenset({"killed", *GONE_STATES}),
+    "killed": GONE_STATES,
+    "broken": frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a pool treats its workers; times in seconds, None for no limit. `here`: they run on this machine."""
+
+    worker: str | bytes
+    with_main: bool
+    base_seed: int
+    setup_timeout: float | None
+    cleanup_timeout: float | None
+    cancel_grace: float | None
+    max_retries: int
+    setup_retries: int
+    retire_failed_slots: bool
+    quiet: bool
+    env: Mapping[str, str]
+    here: bool = True
+
+
+class Owner(Protocol):
+    """Who has the slots and the tasks; see `Scheduler`."""
+
+    rules: Rules
+    selector: selectors.BaseSelector
+    closing: bool
+
+    def launch(self, slot: Slot, /) -> Process: ...
+    def emit(self, event: Event) -> None: ...
+    def settle(self, task: Task, outcome: Outcome) -> None: ...
+    def give_back(self, task: Task) -> None: ...
+    def fail_unservable(self) -> None: ...
+
+
+@dataclass(eq=False, slots=True)
+class Worker:
+    """The worker in a slot. `tasks` is what it was sent, the first one being run; `pace` the seconds that it took for the last
+    ones. `closed`: it has said its last word; `blocked`: its socket takes no more for now."""
+
+    process: Process
+    setup: Mapping[str, Any]
+    tasks: deque[Task] = field(default_factory=deque)
+    pace: float | None = None
+    closed: bool = False
+    blocked: bool = False
+    kill: Kill | None = None

@@ -1,0 +1,112 @@
+"""What is known of a slot, whose state changes in `Seat._enter` alone, along the table of transitions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from .events import SlotState, SlotStatus
+from .process import Process
+from .rules import TRANSITIONS, Owner, Worker
+from .tasks import ANY, Task
+
+
+class Seat:
+    """What is known of a slot; `Slot` is what happens to it.
+
+    `reserved` is the task that waits for the worker that is being set up, or for the one before it to leave. `broken`: why
+    nothing is started here any more. `node`: the machine, in a cluster.
+    """
+
+    def __init__(self, owner: Owner, worker_id: int, gpu_id: int | None, state: SlotState = "empty") -> None:
+        self.worker_id = worker_id
+        self.gpu_id = gpu_id
+        self.state: SlotState = state
+        self.node = ""
+        self.awaits = ""
+        self.worker: Worker | None = None
+        self.reserved: Task | None = None
+        self.deadline: float | None = None
+        self.leaving = False
+        self.broken: str | None = None
+        self.idle_since = 0.0
+        self._set_up: Mapping[str, Any] | None = None  # what has gone well here
+        self._failures = 0
+        self._pause = 0.0
+        self._owner = owner
+
+    def _enter(self, state: SlotState, limit: float | None = None) -> None:
+        """Change the state, in which the slot may stay for `limit` seconds."""
+        if state not in TRANSITIONS[self.state]:
+            raise RuntimeError(f"slot {self.worker_id} is {self.state} and can't become {state}")
+        self.state, self.deadline = state, later(limit)
+
+    @property
+    def free(self) -> bool:
+        """A task could be given to this slot now, or reserved for its worker."""
+        if self.reserved is not None or self.state not in ("idle", "empty", "starting"):
+            return False
+        return self.worker is None or not self.worker.process.channel.eof
+
+    @property
+    def setup(self) -> Mapping[str, Any] | None:
+        return None if self.worker is None else self.worker.setup
+
+    @property
+    def held(self) -> int:
+        """How many tasks the worker was sent and hasn't answered."""
+        return 0 if self.worker is None else len(self.worker.tasks)
+
+    def runs(self, process: Process) -> bool:
+        """It is this process that the slot's worker has."""
+        return self.worker is not None and self.worker.process is process
+
+    @property
+    def busy_since(self) -> float:
+        """When the worker began the task that it is at, by the monotonic clock."""
+        return self._present().tasks[0].started
+
+    def holds(self, task: Task) -> bool:
+        return self.worker is not None and task in self.worker.tasks
+
+    def effort(self, task: Task) -> int:
+        """How far this slot, being free, is from running `task`; the pool takes the least."""
+        fits = self.setup == task.setup
+        if self.state == "idle":
+            return 0 if fits else 3
+        if self.state == "starting":
+            return 1 if fits else 4
+        return 2
+
+    def accepts(self, task: Task) -> bool:
+        return task.pin in (ANY, self.gpu_id)
+
+    def status(self) -> SlotStatus:
+        worker = self.worker
+        running = worker.tasks[0] if worker and worker.tasks else None
+        task = running or self.reserved
+        return SlotStatus(
+            worker_id=self.worker_id,
+            gpu_id=self.gpu_id,
+            pid=worker.process.pid or None if worker else None,
+            state=self.state,
+            setup=self.setup,
+            task_id=task.id if task else None,
+            started_at=time.time() - time.monotonic() + running.started if running else None,
+            node=self.node,
+            awaits=self.awaits if self.state == "away" else "",
+        )
+
+    def _present(self) -> Worker:
+        if self.worker is None:
+            raise RuntimeError(f"slot {self.worker_id} is {self.state} and has no worker")
+        return self.worker
+
+
+def later(seconds: float | None) -> float | None:
+    return None if seconds is None else time.monotonic() + seconds
+
+
+def sooner(a: float | None, b: float | None) -> float | None:
+    return b if a is None else a if b is None else min(a, b)
