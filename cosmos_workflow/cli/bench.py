@@ -185,3 +185,16 @@ def bench_scale(
 
     figures = scale.bench_scale(tasks, nap, workers or scale.WORKERS, rounds, address)
     show_figures(figures, scale.table(figures), as_json)
+
+
+@bench_app.command("serve")
+def bench_serve(
+    requests: Annotated[int, typer.Option(help="Requests of each number of callers.", min=1)] = 128,
+    engine: Annotated[str, typer.Option(help="The model that is asked for.")] = "espeak",
+    as_json: JsonOption = False,
+) -> None:
+    """The speech API with 1, 4, 16 and 64 callers at once, beside the engine in a bare loop."""
+    from cosmos_workflow.bench import serve
+
+    figures = serve.bench_serve(requests, engine)
+    show_figures(figures, serve.table(figures), as_json)

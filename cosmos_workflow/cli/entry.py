@@ -31,8 +31,9 @@ class _OpensThePage(TyperGroup):
     """Without a verb, everything that is given is for `ui`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        own = ("--version", *ctx.help_option_names)
-        if not args or (args[0].startswith("-") and args[0] not in own):
+        own = ("--version", "--install-completion", "--show-completion", *ctx.help_option_names)
+        completes = ctx.resilient_parsing
+        if not completes and (not args or (args[0].startswith("-") and args[0] not in own)):
             args = ["ui", *args]
         return super().parse_args(ctx, args)
 

@@ -135,12 +135,17 @@ class EngineSpec:
             self._check_marks(text, params)
         stretches = [len(segment.text) for segment in self.segments(text, params)] if self.speaks else []
         longest = max(stretches) if len(stretches) > 1 else max([len(text), *stretches])
-        if longest > self.max_text:
+        most = self.longest_text(vars(params))
+        if longest > most:
             written = "" if longest <= len(text) else " as it is spoken"
             raise InputError(
-                f"{self.name}: the prompt has {longest:,} characters{written}; use at most {self.max_text:,}, or a job with "
+                f"{self.name}: the prompt has {longest:,} characters{written}; use at most {most:,}, or a job with "
                 "text_file, which cuts long text into pieces."
             )
+
+    def longest_text(self, params: Mapping[str, Any]) -> int:
+        """Characters that it takes at once with these params, at most `max_text`."""
+        return self.max_text
 
     def _check_marks(self, text: str, params: Params) -> None:
         from cosmos_workflow.engines.speech_text.marks import check_pauses

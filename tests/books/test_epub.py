@@ -187,3 +187,23 @@ def test_references_that_lead_out_find_nothing(tmp_path: Path) -> None:
     book = read_book(Epub({"a.xhtml": page("<p>Words.</p>")}, contents).write(tmp_path / "a.epub"))
 
     assert [chapter.title for chapter in book.chapters] == ["One"]
+
+
+def test_empty_chapters_two_languages_and_no_cover(tmp_path: Path) -> None:
+    documents = {
+        "a.xhtml": page("<h1>One</h1><p>He said <i lang='fr'>bonjour</i> to her.</p>"),
+        "b.xhtml": page("<h1></h1><p> </p><img src='x.png' alt=''/>"),
+        "c.xhtml": page("<div xml:lang='fr'><p>La marée monte.</p></div>"),
+    }
+    contents = [("One", "a.xhtml", 1), ("Nothing", "b.xhtml", 1), ("Deux", "c.xhtml", 1)]
+
+    book = read_book(Epub(documents, contents, language="en</dc:language><dc:language>fr").write(tmp_path / "a.epub"))
+
+    # The first language is that of the book: a job's voice may be another one for a chapter.
+    assert (book.language, book.cover) == ("en", b"")
+    assert [(chapter.title, chapter.text) for chapter in book.chapters] == [
+        ("One", "One\n\nHe said bonjour to her."),
+        ("Deux", "La marée monte."),
+    ]
+    with pytest.raises(InputError, match="no text that can be read"):
+        read_book(Epub({"b.xhtml": documents["b.xhtml"]}).write(tmp_path / "b.epub"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from book_support import picture
-from lxml import etree
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] - it has no types
 
 from cosmos_workflow.books.output.binding import encode
 from cosmos_workflow.books.output.read_along import Sentence, SpokenChapter, write_read_along

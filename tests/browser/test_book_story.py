@@ -20,7 +20,7 @@ from real_support import write_kokoro
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.queueing.items import ItemStatus
-from cosmos_workflow.store import Store
+from cosmos_workflow.store.store import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.soak, pytest.mark.timeout(1200)]
 
@@ -94,7 +94,7 @@ def test_a_book_is_read_by_a_real_voice(
     expect(_job(page)).to_contain_text(re.compile(r"(Running|Partial) [1-9]"), timeout=MINUTES)
     look("running")
     page.locator("#stop-jobs").click()
-    expect(page.locator("#toasts, .toast-body").first).to_be_visible()
+    expect(page.locator(".toast-body", has_text="Stopping").first).to_be_visible()
     server.kill()
     before = _made(server.workspace)
 
@@ -103,7 +103,7 @@ def test_a_book_is_read_by_a_real_voice(
     open_tab(page, "Jobs")
     expect(_job(page)).to_contain_text("Partial")
     look("after-the-kill")
-    _job(page).locator("td").nth(1).click()
+    _job(page).locator(".cw-open").first.click()
     page.locator("#run-jobs").click()
     expect(_job(page)).to_contain_text("Completed", timeout=MINUTES)
     made = _made(server.workspace)
@@ -116,7 +116,7 @@ def test_a_book_is_read_by_a_real_voice(
     page.locator("#save-pronunciations").click()
     open_tab(page, "Jobs")
     expect(_job(page)).to_contain_text("Partial")
-    _job(page).locator("td").nth(1).click()
+    _job(page).locator(".cw-open").first.click()
     page.locator("#run-jobs").click()
     expect(_job(page)).to_contain_text("Completed", timeout=MINUTES)
     mended = {run: text for run, text in _made(server.workspace).items() if run not in made}
@@ -132,7 +132,7 @@ def test_a_book_is_read_by_a_real_voice(
     download.value.save_as(taken)
     found = _probe(taken)
     assert [chapter["tags"]["title"] for chapter in found["chapters"]] == ["The Rope", "The Tide"]
-    assert {stream["codec_name"] for stream in found["streams"]} == {"aac", "png"} or "mjpeg" in str(found["streams"])
+    assert {"aac", "mjpeg"} <= {stream["codec_name"] for stream in found["streams"]}  # the third is the text of the chapters
     tags = {name.lower(): value for name, value in found["format"]["tags"].items()}
     assert (tags["title"], tags["artist"], tags["composer"]) == (
         "The Keeper of the Light",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -128,3 +130,9 @@ def test_prune_says_what_could_go_and_deletes_it_only_when_told(command: Command
     assert [row["status"] for row in json.loads(command("jobs", "--json", "--workspace", spoken).stdout)] == ["completed"]
     assert len(json.loads(command("runs", "--json", "--workspace", spoken).stdout)) == 2
     assert command("prune", "--weights", "nonsense", "--workspace", spoken).returncode == 2
+
+
+def test_a_shell_completes_verbs() -> None:
+    program = Path(sys.executable).with_name("cosmos-workflow")
+    asked = {**os.environ, "_COSMOS_WORKFLOW_COMPLETE": "complete_bash", "COMP_WORDS": "cosmos-workflow do", "COMP_CWORD": "1"}
+    assert subprocess.run([program], env=asked, capture_output=True, text=True, check=True).stdout.split() == ["doctor"]

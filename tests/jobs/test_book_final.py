@@ -157,3 +157,21 @@ def test_a_book_to_read_along_takes_what_is_encoded_already(manager: JobManager,
     assert "Words of two." in again.chapters[1].text
     with pytest.raises(JobFileError, match="holds all chapters"):
         manager.update(book.id, set_values(edited.source, {("book", "files"): "chapters"}))
+
+
+def test_silence_stands_where_the_job_says(manager: JobManager, book: JobFile) -> None:
+    silence = {"head": 2.0, "tail": 3.0, "between": 1.0}
+    changes: dict[Location, object] = {("book", "format"): "wav", ("book", "silence"): silence}
+    changed = _edited(manager, book.id, set_values(manager.read(book.id), changes))
+
+    manager.orchestrator.run(changed)
+
+    final = manager.book(book.id)
+    assert final is not None
+    spoken = [task.final.seconds for task in manager.report(book.id).tasks if task.final]
+    (file,) = final.files
+    assert [chapter.start for chapter in file.chapters] == pytest.approx(
+        [0.0, 2 + spoken[0], 3 + spoken[0] + spoken[1]], abs=0.001
+    )
+    with av.open(str(file.path)) as container:
+        assert float(container.duration or 0) / 1e6 == pytest.approx(7 + sum(spoken), abs=0.01)

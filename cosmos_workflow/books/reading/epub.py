@@ -217,11 +217,14 @@ def _read_spine(package: _Package) -> tuple[list[Block], dict[tuple[str, str], i
 def _starts(entries: Sequence[_Entry], places: dict[tuple[str, str], int], blocks: Sequence[Block]) -> list[Start]:
     """Where the chapters begin: as the table of contents has it, by headings without one, else a chapter a document."""
     found: dict[int, Start] = {}
+    documents: dict[int, str] = {}
     for entry in entries:
         place = places.get((entry.document, entry.ident), places.get((entry.document, "")))
         if place is None or not (entry.title or entry.ident):
             continue
-        earlier = found.get(place)
+        # Two names of one place are one title; a document without words, such as a cover, is no chapter and gives none.
+        earlier = found.get(place) if documents.get(place) == entry.document else None
+        documents[place] = entry.document
         title = f"{earlier.title}: {entry.title}" if earlier and earlier.title != entry.title else entry.title
         found[place] = Start(place, one_line(title), entry.level)
     if not found:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cache
@@ -10,15 +9,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+from cosmos_workflow.engines.chatterbox.finetunes import require_finetune
+from cosmos_workflow.engines.chatterbox.front_ends import check_front_end
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.recordings import check_speech, check_voice, seconds_of
 from cosmos_workflow.engines.chatterbox.variants import (
-    EXPECTED_TOKENS_PER_CHARACTER,
+    LANGUAGE_PACKS,
     MAX_TEXT,
     TOKENS_PER_SECOND,
     VARIANTS,
     Variant,
+    expected_tokens,
     find_variant,
+    longest_text,
 )
 from cosmos_workflow.engines.model_files.sets import ModelFiles, find_model_files, missing_sentence, remedy
 from cosmos_workflow.engines.params import ParamField, Params, param_fields
@@ -27,9 +30,7 @@ from cosmos_workflow.errors import InputError, about, install_chatterbox, shorte
 from cosmos_workflow.progress import Stage
 
 MIN_LETTERS = 2
-_SENTENCE_END = re.compile(r"\w[^\w\s]+\s*$")
-"""A single letter is spoken only where it is written as a sentence, "I.": models are poor at it."""
-"""Of one letter alone it makes noise."""
+"""One letter alone may come out as noise: a job says it with its neighbours where it can."""
 STAGES = (
     Stage("load", 0.0, "Loading the model"),
     Stage("voice", 0.01, "Reading the voice"),
@@ -41,12 +42,18 @@ STAGES = (
 )
 
 
+_LATER: Mapping[str, Any] = {"finetune": "", "alignment_check": False, "speed": 1.0, "trim_end": True}
+"""Params that weren't there at first, with the value that says nothing."""
+
+
 class ChatterboxSpec(EngineSpec):
-    """Chatterbox in four variants; one batch holds one variant, everything else may differ from item to item."""
+    """Chatterbox in six variants; one batch holds one variant, everything else may differ from item to item."""
 
     name: ClassVar[str] = "chatterbox"
     title: ClassVar[str] = "Chatterbox"
-    summary: ClassVar[str] = "Speech with a voice of your own, truly batched; English, 23 languages, Turbo, voice conversion."
+    summary: ClassVar[str] = (
+        "Speech with a voice of your own, truly batched; English, 23 languages, Turbo, Nano, voice conversion."
+    )
     medium: ClassVar[Medium] = "audio"
     params: ClassVar[type[Params]] = ChatterboxParams
     implementation: ClassVar[str] = "cosmos_workflow.engines.chatterbox.engine:ChatterboxEngine"
@@ -66,22 +73,23 @@ class ChatterboxSpec(EngineSpec):
 
     @property
     def model_files(self) -> tuple[ModelFiles, ...]:
-        """The files its variants load, each set once."""
-        return tuple(dict.fromkeys(variant.model_files for variant in VARIANTS.values()))
+        """The files its variants load, each set once, and those of finetunes by its makers."""
+        return (*_VARIANT_FILES, *LANGUAGE_PACKS)
 
     def availability(self) -> Availability:
         """Available when the package is installed, and the model files of at least one variant are on this machine."""
         if any(find_spec(name) is None for name in ("chatterbox", "torch")):
             return Availability(False, "Chatterbox isn't installed.", f"Run {install_chatterbox()}.")
-        if any(find_model_files(model) for model in self.model_files):
+        if any(find_model_files(model) for model in _VARIANT_FILES):
             return Availability(True)
         return Availability(
             False, "The weights of Chatterbox aren't on this machine.", f"To get them, {remedy(self.model_files[0])}."
         )
 
     def fields(self, values: Mapping[str, Any]) -> tuple[ParamField, ...]:
-        """The parameters with the defaults and ranges of the variant that `values` name."""
-        return _fields_of(find_variant(str(values.get("variant", ""))).name)
+        """The parameters with the defaults and ranges of the variant that `values` name, or of the usual one here."""
+        usual = "english" if "variant" in values else _usual_variant(values)
+        return _fields_of(find_variant(str(values.get("variant", usual))).name, usual)
 
     def complete_params(self, values: Mapping[str, Any], where: str = "") -> dict[str, Any]:
         """Every parameter with its value; what isn't given has the variant's own default, as has a number of steps of 0."""
@@ -92,20 +100,36 @@ class ChatterboxSpec(EngineSpec):
 
     def language(self, params: Mapping[str, Any]) -> str:
         """The language of a text: only one variant speaks others than English."""
-        return str(params.get("language_id", "en")) if params.get("variant") == "multilingual" else "en"
+        variant = find_variant(str(params.get("variant", "")))
+        return str(params.get("language_id", "en")) if variant.multilingual else "en"
+
+    def identity(self, text: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """As every engine's; a param that came later and says nothing doesn't count, so that what was made before is known."""
+        said, decisive = super().identity(text, params)
+        return said, {name: value for name, value in decisive.items() if name not in _LATER or value != _LATER[name]}
+
+    def longest_text(self, params: Mapping[str, Any]) -> int:
+        """Characters that are read at once: fewer where each is a syllable or a word."""
+        return longest_text(self.language(params))
 
     def check_params(self, params: Params) -> None:
-        """Refuse what the variant doesn't take, and one whose model files are missing; where none are, `availability` says so."""
+        """Refuse what the variant doesn't take, and a variant or finetune whose model files are missing; where no variant's are
+        here, `availability` says so."""
         chosen = cast("ChatterboxParams", params)
         _check_ranges(chosen, self.name)
         variant = find_variant(chosen.variant)
+        if chosen.finetune and variant.t3:
+            require_finetune(chosen.finetune, variant)
         if find_model_files(variant.model_files) is None and self.availability().available:
             raise InputError(f"chatterbox: {missing_sentence(variant.model_files)}")
 
     def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
-        variant = find_variant(cast("ChatterboxParams", recipe.params).variant)
+        params = cast("ChatterboxParams", recipe.params)
+        variant = find_variant(params.variant)
         _check_text(recipe.text, variant)
         super().check(recipe, later)
+        if variant.multilingual:
+            check_front_end(params.language_id, recipe.text, find_model_files(variant.model_files))
         _check_recordings(recipe.inputs, variant, later)
 
     def cost(self, recipe: Recipe) -> float:
@@ -113,17 +137,32 @@ class ChatterboxSpec(EngineSpec):
         speech = recipe.inputs.get("speech")
         if speech is not None and speech.is_file():
             return max(1.0, TOKENS_PER_SECOND * seconds_of(speech))
-        return max(1.0, EXPECTED_TOKENS_PER_CHARACTER * len(recipe.text))
+        return expected_tokens(recipe.text, self.language(vars(recipe.params)))
+
+
+_VARIANT_FILES = tuple(dict.fromkeys(variant.model_files for variant in VARIANTS.values()))
+
+
+def _has_gpu() -> bool:
+    return Path("/dev/nvidiactl").exists()
+
+
+def _usual_variant(values: Mapping[str, Any]) -> str:
+    """What is spoken with where no variant is named: Nano without a GPU where its files are, unless a value is for another."""
+    nano = find_variant("nano")
+    if any(name in nano.unused or name == "finetune" for name in values) or _has_gpu():
+        return "english"
+    return nano.name if find_model_files(nano.model_files) else "english"
 
 
 @cache
-def _fields_of(name: str) -> tuple[ParamField, ...]:
+def _fields_of(name: str, usual: str) -> tuple[ParamField, ...]:
     variant = find_variant(name)
-    return tuple(_narrowed(field, variant) for field in param_fields(ChatterboxParams))
+    return tuple(_narrowed(field, variant, usual) for field in param_fields(ChatterboxParams))
 
 
-def _narrowed(field: ParamField, variant: Variant) -> ParamField:
-    default = {**variant.defaults, "cfm_steps": variant.cfm_steps}.get(field.name, field.default)
+def _narrowed(field: ParamField, variant: Variant, usual: str) -> ParamField:
+    default = {**variant.defaults, "cfm_steps": variant.cfm_steps, "variant": usual}.get(field.name, field.default)
     low, high = variant.ranges.get(field.name, (field.minimum, field.maximum))
     unused = f"The variant {variant.name} takes no notice of it." if field.name in variant.unused else ""
     return replace(field, default=default, minimum=low, maximum=high, unused=unused)
@@ -132,7 +171,7 @@ def _narrowed(field: ParamField, variant: Variant) -> ParamField:
 def _check_ranges(params: ChatterboxParams, where: str) -> None:
     """Raise InputError where a value is in the widest range, and out of the variant's."""
     variant = find_variant(params.variant)
-    for field in _fields_of(variant.name):
+    for field in _fields_of(variant.name, variant.name):
         low, high = field.minimum, field.maximum
         value = getattr(params, field.name)
         if low is not None and high is not None and not low <= value <= high:
@@ -146,10 +185,8 @@ def _check_text(text: str, variant: Variant) -> None:
         return
     if not text.strip():
         raise InputError("chatterbox: the prompt is empty; write some text.")
-    letters = sum(map(str.isalnum, text))
-    if not letters or (letters < MIN_LETTERS and not _SENTENCE_END.search(text)):
-        advice = "end it with a full stop to have it spoken all the same, or write a word" if letters else "write a word or more"
-        raise InputError(f"chatterbox: {shorten(text)} is too short to be spoken well; {advice}.")
+    if not any(map(str.isalnum, text)):
+        raise InputError(f"chatterbox: {shorten(text)} is too short to be spoken; write a word or more.")
 
 
 def _check_recordings(inputs: Mapping[str, Path], variant: Variant, later: Collection[str]) -> None:

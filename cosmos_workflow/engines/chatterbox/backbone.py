@@ -37,8 +37,16 @@ class Spy:
                 self.seen[index] = torch.softmax((scores + bias[self.rows, 0]).float(), dim=-1)
 
 
+def cached_dtype(weights: torch.dtype, device: torch.device) -> torch.dtype:
+    """The dtype of keys and values: float32 on a CPU, where attention in bfloat16 takes four times as long."""
+    return torch.float32 if device.type == "cpu" else weights
+
+
 class Backbone:
-    """T3's transformer, Llama (English, multilingual) or GPT-2 (Turbo), over a `KeyValueCache`."""
+    """T3's transformer, Llama (English, multilingual) or GPT-2 (Turbo, Nano), over a `KeyValueCache`.
+
+    `dtype` is that of its weights and states, `shape.dtype` that of keys and values.
+    """
 
     def __init__(self, t3: Any) -> None:
         self._tfmr = t3.tfmr
@@ -47,7 +55,8 @@ class Backbone:
         heads = int(config.num_attention_heads)
         dim = int(getattr(config, "head_dim", None) or config.hidden_size // heads)
         weight = t3.speech_head.weight
-        self.shape = Shape(int(config.num_hidden_layers), heads, dim, weight.dtype, weight.device)
+        self.dtype = weight.dtype
+        self.shape = Shape(int(config.num_hidden_layers), heads, dim, cached_dtype(weight.dtype, weight.device), weight.device)
 
     def forward(
         self, inputs: Tensor, starts: Sequence[int], cache: KeyValueCache, first_row: int = 0, spy: Spy | None = None
@@ -73,7 +82,7 @@ class Backbone:
         first = torch.arange(rows.start, rows.stop, device=inputs.device)[:, None]
         places = (first * cache.positions + positions).reshape(-1)
         unseen = torch.arange(end, device=inputs.device) > positions[:, None, :, None]
-        bias = torch.zeros(unseen.shape, dtype=inputs.dtype, device=inputs.device).masked_fill_(unseen, float("-inf"))
+        bias = torch.zeros(unseen.shape, dtype=self.shape.dtype, device=inputs.device).masked_fill_(unseen, float("-inf"))
         if spy is not None:
             spy.seen = [inputs] * len(spy.heads)
         attend = _Attend(cache, places, rows, end, bias, spy)
@@ -119,12 +128,13 @@ class _Attend:
 
     def __call__(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """Query [rows, heads, steps, dim], key and value [rows, steps, heads, dim]; returns [rows, steps, width]."""
+        dtype, query = query.dtype, query.to(self.cache.shape.dtype)
         keys, values = self.cache.keys[layer], self.cache.values[layer]
-        keys.view(-1, *keys.shape[2:]).index_copy_(0, self.places, key.reshape(-1, *key.shape[2:]))
-        values.view(-1, *values.shape[2:]).index_copy_(0, self.places, value.reshape(-1, *value.shape[2:]))
+        keys.view(-1, *keys.shape[2:]).index_copy_(0, self.places, key.reshape(-1, *key.shape[2:]).to(query))
+        values.view(-1, *values.shape[2:]).index_copy_(0, self.places, value.reshape(-1, *value.shape[2:]).to(query))
         seen_keys = keys[self.rows, : self.end].transpose(1, 2)
         seen_values = values[self.rows, : self.end].transpose(1, 2)
         if self.spy is not None:
             self.spy.look(layer, query, seen_keys, self.bias, scale)
         mixed = F.scaled_dot_product_attention(query, seen_keys, seen_values, attn_mask=self.bias, scale=scale)
-        return mixed.transpose(1, 2).reshape(query.shape[0], query.shape[2], -1)
+        return mixed.transpose(1, 2).reshape(query.shape[0], query.shape[2], -1).to(dtype)

@@ -46,10 +46,11 @@ class Batch:
     def __init__(self, model: SpeechModel, lines: Sequence[Line], max_lines: int) -> None:
         self._model = model
         self._device = model.backbone.shape.device
+        self._fixed = model.static and not any(line.watched for line in lines)
         self.members: list[_Member] = []
         self._lengths: list[int] = []
         self._seen = model.new_seen(0)
-        self._cache = _static_cache(model, lines, max_lines) if model.static else KeyValueCache(model.backbone.shape, 0, 0)
+        self._cache = _static_cache(model, lines, max_lines) if self._fixed else KeyValueCache(model.backbone.shape, 0, 0)
         self._static: StaticStep | None = None
         self._sampler: Sampler | None = None
         self._prefixes: dict[Hashable, _Prefix] = {}
@@ -114,8 +115,8 @@ class Batch:
             if member.plain >= 0:
                 owners[member.plain] = index
         embedded = self._model.embed_tokens(tokens, places)[owners][:, None]
-        spy = self._model.spy([member.row for member in self.members])
-        if self._model.static:
+        spy = self._model.spy([member.row for member in self.members if member.line.watched])
+        if self._fixed:
             scores = self._static_step(embedded.shape[-1]).scores(embedded, self._lengths)
         else:
             scores = self._model.scores(self._forward(embedded, self._lengths, 0, spy)[:, 0])
@@ -131,7 +132,7 @@ class Batch:
 
     def _groups(self, lines: Sequence[Line]) -> Iterator[list[Line]]:
         """Lines that are read in one pass: with fixed shapes each alone, so that none depends on another's length."""
-        return ([line] for line in lines) if self._model.static else _similar(lines)
+        return ([line] for line in lines) if self._fixed else _similar(lines)
 
     def _admit(self, lines: Sequence[Line]) -> Tensor:
         """Read the texts of new lines; scores [lines, ids] of their first token."""
@@ -143,7 +144,7 @@ class Batch:
         texts = [torch.cat([model.embed_text(line), model.embed_start()]) for line in lines]
         for member, start in zip(members, starts, strict=True):
             self._put_prefix(member.line, member.row, start)
-        spy = model.spy(range(len(lines)))
+        spy = model.spy([index for index, line in enumerate(lines) if line.watched])
         states = self._forward(pad_sequence(texts, batch_first=True), starts, first, spy)
         last = torch.stack([state[len(text) - 1] for state, text in zip(states, texts, strict=True)])
         self._lengths += [start + len(text) for start, text in zip(starts, texts, strict=True)]
@@ -174,7 +175,7 @@ class Batch:
         return [next(scores) if member.plain >= 0 else None for member in members]
 
     def _combine(self, members: Sequence[_Member], scores: Tensor, plain: Sequence[Tensor | None], spy: Spy | None) -> Tensor:
-        """Classifier-free guidance, then the multilingual variant's look at the alignment, a line at a time."""
+        """Classifier-free guidance, then the look at the alignment of watched lines, one at a time."""
         guided = [index for index, other in enumerate(plain) if other is not None]
         if guided:
             weights = torch.tensor([members[index].line.cfg_weight for index in guided], device=self._device)[:, None]
@@ -186,11 +187,12 @@ class Batch:
 
     def _check_alignment(self, members: Sequence[_Member], scores: Tensor, spy: Spy) -> None:
         attention = [head.cpu() for head in spy.seen]
-        for index, member in enumerate(members):
-            line = member.line
+        watched = [index for index, member in enumerate(members) if member.line.watched]
+        for row, index in enumerate(watched):
+            line = members[index].line
             if line.alignment is not None:
                 last = line.tokens[-1] if line.tokens else self._model.start_token
-                seen = [head[index] for head in attention]
+                seen = [head[row] for head in attention]
                 scores[index] = line.alignment.check(scores[index], last, seen, first=not line.tokens)
 
     def _forward(self, inputs: Tensor, starts: Sequence[int], first: int, spy: Spy | None) -> Tensor:
@@ -228,7 +230,7 @@ class Batch:
 
     def _prefix_name(self, line: Line) -> Hashable:
         """Lines of one name share what their voice alone decides."""
-        return (line.voice, len(line.text)) if self._model.static else line.voice
+        return (line.voice, len(line.text)) if self._fixed else line.voice
 
 
 def _static_cache(model: SpeechModel, lines: Sequence[Line], max_lines: int) -> KeyValueCache:

@@ -17,11 +17,12 @@ import torch
 
 from cosmos_workflow.engines.base import Cancelled, Context, Device, Engine, ItemOutcome, Request, failure
 from cosmos_workflow.engines.chatterbox import SPEC
+from cosmos_workflow.engines.chatterbox.finetunes import check_finetune, require_finetune
 from cosmos_workflow.engines.chatterbox.loader import Model, load_model
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.production import Production, is_out_of_memory
 from cosmos_workflow.engines.chatterbox.static import POSITIONS, row_bucket
-from cosmos_workflow.engines.chatterbox.variants import EXPECTED_TOKENS_PER_CHARACTER, Variant, find_variant
+from cosmos_workflow.engines.chatterbox.variants import Variant, expected_tokens, find_variant
 from cosmos_workflow.engines.model_files.sets import check_model_files, require_model_files
 from cosmos_workflow.errors import InputError, UnavailableError
 
@@ -44,7 +45,7 @@ class ChatterboxEngine(Engine):
     `load_model` is another loader in a test; the program never gives one.
     """
 
-    def __init__(self, load_model: Callable[[Variant, str, Path, torch.device], Model] = load_model) -> None:
+    def __init__(self, load_model: Callable[[Variant, str, Path, torch.device, Path | None], Model] = load_model) -> None:
         self._load_model = load_model
         self._device = torch.device("cpu")
         self._model: Model | None = None
@@ -103,13 +104,16 @@ class ChatterboxEngine(Engine):
         self._free()
 
     def _loaded(self, params: ChatterboxParams) -> Model:
-        model = self._model
-        if model is None or (model.variant.name, model.mode) != (params.variant, params.mode):
+        model, variant = self._model, find_variant(params.variant)
+        finetune = require_finetune(params.finetune, variant) if params.finetune and variant.t3 else None
+        wanted = (params.variant, params.mode, "" if finetune is None else finetune.name)
+        if model is None or (model.variant.name, model.mode, model.finetune) != wanted:
             self.close()
-            variant = find_variant(params.variant)
             folder = require_model_files(variant.model_files)
             check_model_files(variant.model_files, folder)
-            self._model = model = self._load_model(variant, params.mode, folder, self._device)
+            if finetune is not None:
+                check_finetune(params.finetune, finetune)
+            self._model = model = self._load_model(variant, params.mode, folder, self._device, finetune)
         return model
 
     def _fitting_lines(self, model: Model, requests: Sequence[Request]) -> int:
@@ -118,7 +122,7 @@ class ChatterboxEngine(Engine):
         free = free_memory(self._device)
         if model.speech is None or free is None:
             return most
-        expected = max(EXPECTED_TOKENS_PER_CHARACTER * len(request.text) for request in requests)
+        expected = max(expected_tokens(request.text, SPEC.language(vars(request.params))) for request in requests)
         capped = min(expected, max(cast("ChatterboxParams", request.params).max_tokens for request in requests))
         positions = READ_POSITIONS + capped
         if model.speech.static:
@@ -152,12 +156,18 @@ def give_back_memory() -> None:
 def free_memory(device: torch.device) -> int | None:
     """Bytes free on a device (for CPU and MPS: in the machine's memory), or None where that can't be told."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        free, _ = torch.cuda.mem_get_info(device)
+        return usable_memory(free, torch.cuda.memory_reserved(device), torch.cuda.memory_allocated(device))
     meminfo = Path("/proc/meminfo")
     if not meminfo.exists():
         return None
     lines = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
     return int(lines["MemAvailable"].split()[0]) * 1024
+
+
+def usable_memory(free: int, reserved: int, allocated: int) -> int:
+    """Bytes that this process can have of a GPU: what nobody has, and what torch keeps in reserve and isn't using."""
+    return free + reserved - allocated
 
 
 def _say_loading(request: Request, context: Context) -> None:

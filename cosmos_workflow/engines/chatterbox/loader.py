@@ -14,6 +14,8 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from cosmos_workflow.engines.chatterbox.finetunes import Files
+from cosmos_workflow.engines.chatterbox.packed import is_packable, pack
 from cosmos_workflow.engines.chatterbox.speech_model import SpeechModel
 from cosmos_workflow.engines.chatterbox.variants import Variant
 from cosmos_workflow.engines.chatterbox.voices import Voices
@@ -30,6 +32,7 @@ class Model:
 
     variant: Variant
     mode: str
+    finetune: str
     device: torch.device
     upstream: Any
     speech: SpeechModel | None
@@ -40,57 +43,79 @@ class Model:
         return self.upstream.s3gen
 
 
-def load_model(variant: Variant, mode: str, folder: Path, device: torch.device) -> Model:
-    """Load a variant from a folder of weights; raises UnavailableError for a file that is damaged or isn't of this variant."""
-    upstream = _BUILDERS[variant.name](folder, device)
+def load_model(variant: Variant, mode: str, folder: Path, device: torch.device, finetune: Path | None = None) -> Model:
+    """Load a variant from a folder of weights, with what a finetune's folder has in its place; raises UnavailableError for a
+    file that is damaged or isn't of this variant."""
+    files = Files.of(variant, folder, finetune)
+    upstream = _build(variant, files, device)
     if upstream.watermarker is None:
         raise UnavailableError("The watermarker can't be loaded; install setuptools below 81, which it needs.")
     t3 = getattr(upstream, "t3", None)
     if t3 is not None and mode == "fast":
         t3.to(torch.bfloat16)
+    if is_packable(device):
+        pack(upstream.s3gen.flow)
+        if t3 is not None:
+            pack(t3.tfmr)
     speech = None if t3 is None else SpeechModel(t3, static=mode == "fast" and device.type == "cuda")
-    voices = Voices(upstream, speaks=variant.speaks, turbo=variant.name == "turbo")
-    return Model(variant, mode, device, upstream, speech, voices)
+    voices = Voices(upstream, speaks=variant.speaks, turbo=variant.turbo)
+    return Model(variant, mode, "" if finetune is None else finetune.name, device, upstream, speech, voices)
 
 
-def _english(folder: Path, device: torch.device) -> Any:
-    from chatterbox.models.t3 import T3
+def _build(variant: Variant, files: Files, device: torch.device) -> Any:
+    """The package's object of a variant."""
+    if variant.turbo:
+        return _turbo(files, device, nano=variant.name == "nano")
+    build = _multilingual if variant.multilingual else _english if variant.speaks else _voice_conversion
+    return build(files, device)
+
+
+def _english(files: Files, device: torch.device) -> Any:
+    from chatterbox.models.t3.modules.t3_config import T3Config
     from chatterbox.models.tokenizers import EnTokenizer
     from chatterbox.tts import ChatterboxTTS, Conditionals
 
     return ChatterboxTTS(
-        t3=_filled(T3(), folder / "t3_cfg.safetensors", device),
-        s3gen=_sound_model(folder / "s3gen.safetensors", device),
-        ve=_voice_encoder(folder / "ve.safetensors", device),
-        tokenizer=EnTokenizer(str(folder / "tokenizer.json")),
+        t3=_speech_model(T3Config.english_only(), files, device),
+        s3gen=_sound_model(files.sound, device),
+        ve=_voice_encoder(files.encoder, device),
+        tokenizer=EnTokenizer(str(files.vocabulary)),
         device=str(device),
-        conds=_built_in(Conditionals, folder, device),
+        conds=_built_in(Conditionals, files.voice, device),
     )
 
 
-def _multilingual(folder: Path, device: torch.device) -> Any:
-    from chatterbox.models.t3 import T3
+def _multilingual(files: Files, device: torch.device) -> Any:
     from chatterbox.models.t3.modules.t3_config import T3Config
     from chatterbox.mtl_tts import ChatterboxMultilingualTTS, Conditionals
 
     from cosmos_workflow.engines.chatterbox.languages import LanguageTokenizer
 
     return ChatterboxMultilingualTTS(
-        t3=_filled(T3(T3Config.multilingual()), folder / "t3_mtl23ls_v2.safetensors", device),
-        s3gen=_sound_model(folder / "s3gen.pt", device),
-        ve=_voice_encoder(folder / "ve.pt", device),
-        tokenizer=LanguageTokenizer(folder),
+        t3=_speech_model(T3Config.multilingual(), files, device),
+        s3gen=_sound_model(files.sound, device),
+        ve=_voice_encoder(files.encoder, device),
+        tokenizer=LanguageTokenizer(files.tables, files.vocabulary),
         device=str(device),
-        conds=_built_in(Conditionals, folder, device),
+        conds=_built_in(Conditionals, files.voice, device),
     )
 
 
-def turbo_config() -> Any:
-    """Turbo's own T3 configuration, as the package builds it while loading."""
+def know_nano() -> None:
+    """Have the package know the size of Nano's transformer, 12 layers of width 768: it came after version 0.1.7."""
+    from chatterbox.models.t3.llama_configs import LLAMA_CONFIGS
+
+    small = {"hidden_size": 768, "n_embd": 768, "n_head": 12, "n_layer": 12}
+    LLAMA_CONFIGS.setdefault("GPT2_small", {**LLAMA_CONFIGS["GPT2_medium"], **small})
+
+
+def turbo_config(*, nano: bool = False) -> Any:
+    """Turbo's own T3 configuration, or Nano's, as the package builds it while loading."""
     from chatterbox.models.t3.modules.t3_config import T3Config
 
     config = T3Config(text_tokens_dict_size=50276)
-    config.llama_config_name = "GPT2_medium"
+    know_nano()
+    config.llama_config_name = "GPT2_small" if nano else "GPT2_medium"
     config.speech_tokens_dict_size = 6563
     config.input_pos_emb = None  # pyright: ignore[reportAttributeAccessIssue]
     config.speech_cond_prompt_len = 375
@@ -99,40 +124,49 @@ def turbo_config() -> Any:
     return config
 
 
-def _turbo(folder: Path, device: torch.device) -> Any:
-    from chatterbox.models.t3 import T3
+def _turbo(files: Files, device: torch.device, *, nano: bool) -> Any:
     from chatterbox.tts_turbo import ChatterboxTurboTTS, Conditionals
     from transformers import AutoTokenizer
 
-    t3 = _filled(T3(turbo_config()), folder / "t3_turbo_v1.safetensors", device)
+    t3 = _speech_model(turbo_config(nano=nano), files, device)
     del t3.tfmr.wte
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(files.vocabulary.parent, local_files_only=True)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return ChatterboxTurboTTS(
         t3=t3,
-        s3gen=_sound_model(folder / "s3gen_meanflow.safetensors", device, meanflow=True),
-        ve=_voice_encoder(folder / "ve.safetensors", device),
+        s3gen=_sound_model(files.sound, device, meanflow=True),
+        ve=_voice_encoder(files.encoder, device),
         tokenizer=tokenizer,
         device=str(device),
-        conds=_built_in(Conditionals, folder, device),
+        conds=_built_in(Conditionals, files.voice, device),
     )
 
 
-def _voice_conversion(folder: Path, device: torch.device) -> Any:
+def _voice_conversion(files: Files, device: torch.device) -> Any:
     from chatterbox.vc import ChatterboxVC
 
-    voice = _read(folder / "conds.pt", device)
-    return ChatterboxVC(_sound_model(folder / "s3gen.safetensors", device), str(device), ref_dict=voice["gen"])
+    return ChatterboxVC(_sound_model(files.sound, device), str(device), ref_dict=_read(files.voice, device)["gen"])
 
 
-_BUILDERS = {"english": _english, "multilingual": _multilingual, "turbo": _turbo, "voice-conversion": _voice_conversion}
+def _speech_model(config: Any, files: Files, device: torch.device) -> Any:
+    """T3 with its weights; a finetune's vocabulary may be of another size, and its tensors may have a name in front."""
+    from chatterbox.models.t3 import T3
+
+    if files.t3 is None:
+        raise UnavailableError("this variant has no speech model.")
+    state = _state(files.t3)
+    prefix = next((prefix for prefix in ("t3.", "module.", "model.") if f"{prefix}text_emb.weight" in state), "")
+    state = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+    if files.t3.parent != files.tables and "text_emb.weight" in state:
+        config.text_tokens_dict_size = len(state["text_emb.weight"])
+    return _filled(T3(config), state, files.t3, device)
 
 
 def _sound_model(path: Path, device: torch.device, *, meanflow: bool = False) -> Any:
     from chatterbox.models.s3gen import S3Gen
 
-    model = _filled(S3Gen(meanflow=meanflow), path, device, computed=COMPUTED)
+    model = _filled(S3Gen(meanflow=meanflow), _state(path), path, device, computed=COMPUTED)
     for module in list(model.modules()):
         # The same weights, computed once instead of at each call.
         if parametrize.is_parametrized(module, "weight"):
@@ -143,21 +177,26 @@ def _sound_model(path: Path, device: torch.device, *, meanflow: bool = False) ->
 def _voice_encoder(path: Path, device: torch.device) -> Any:
     from chatterbox.models.voice_encoder import VoiceEncoder
 
-    return _filled(VoiceEncoder(), path, device)
+    return _filled(VoiceEncoder(), _state(path), path, device)
 
 
-def _built_in(conditionals: Any, folder: Path, device: torch.device) -> Any:
+def _built_in(conditionals: Any, path: Path, device: torch.device) -> Any:
     from chatterbox.models.t3.modules.cond_enc import T3Cond
 
-    stored = _read(folder / "conds.pt", device)
+    stored = _read(path, device)
     return conditionals(T3Cond(**stored["t3"]), stored["gen"]).to(str(device))
 
 
-def _filled(model: nn.Module, path: Path, device: torch.device, computed: tuple[str, ...] = ()) -> Any:
-    """The model with the weights of a file, on the device, for inference."""
+def _state(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a model's file, by name."""
     state = _read(path, torch.device("cpu"))
-    if "model" in state:
-        state = state["model"][0]
+    return state["model"][0] if "model" in state else state
+
+
+def _filled(
+    model: nn.Module, state: dict[str, torch.Tensor], path: Path, device: torch.device, computed: tuple[str, ...] = ()
+) -> Any:
+    """The model with the weights of a file, on the device, for inference."""
     problems = _problems(model, state, computed)
     if problems:
         raise UnavailableError(

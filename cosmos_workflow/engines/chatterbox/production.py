@@ -13,14 +13,17 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor
 
 from cosmos_workflow.engines.base import Cancelled, Context, Dropped, ItemOutcome, Output, Request, failure
+from cosmos_workflow.engines.chatterbox.alignment import check_analyser
 from cosmos_workflow.engines.chatterbox.decoder import Step, decode
+from cosmos_workflow.engines.chatterbox.finishing import at_speed, without_tail
 from cosmos_workflow.engines.chatterbox.loader import Model
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.randomness import Randomness
 from cosmos_workflow.engines.chatterbox.recordings import as_package_reads
 from cosmos_workflow.engines.chatterbox.sound import SAMPLE_RATE, Sound, SoundModel
 from cosmos_workflow.engines.chatterbox.speech_model import Line, SpeechModel
-from cosmos_workflow.engines.chatterbox.variants import EXPECTED_TOKENS_PER_CHARACTER, TOKENS_PER_SECOND
+from cosmos_workflow.engines.chatterbox.speech_tokens import speech_tokens
+from cosmos_workflow.engines.chatterbox.variants import TOKENS_PER_SECOND, Variant, expected_tokens
 from cosmos_workflow.engines.chatterbox.voices import Voice
 from cosmos_workflow.errors import InputError, WorkflowError
 
@@ -28,8 +31,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OUTPUT_FILE = "speech.wav"
-SPEECH_IDS = 6561
-START_OF_SPEECH, END_OF_SPEECH = 6561, 6562
 SILENCE_TOKEN = 4299
 """Turbo ends on three of them, as the package does it."""
 MIN_TOKENS = 2
@@ -155,19 +156,23 @@ class Production:
     def _item(self, request: Request) -> _Item:
         params = cast("ChatterboxParams", request.params)
         voice = self._model.voices.find(request.inputs.get("voice"), norm_loudness=params.norm_loudness)
-        expected = min(EXPECTED_TOKENS_PER_CHARACTER * len(request.text), params.max_tokens)
-        return _Item(request, params, Randomness(params.seed, self._model.device), voice, max(1.0, expected))
+        language = params.language_id if self._model.variant.multilingual else "en"
+        expected = min(expected_tokens(request.text, language), params.max_tokens)
+        return _Item(request, params, Randomness(params.seed, self._model.device), voice, expected)
 
     def _line(self, item: _Item, speech: SpeechModel) -> Line:
         from chatterbox.models.t3.modules.cond_enc import T3Cond
 
         params, voice = item.params, item.voice
+        watched = self._model.variant.stop_rule and params.alignment_check
+        if watched:
+            check_analyser()
         exaggeration = 0.5 if speech.turbo else params.exaggeration
         conditioning = T3Cond(
             speaker_emb=voice.speech.speaker_emb,
             cond_prompt_speech_tokens=voice.speech.cond_prompt_speech_tokens,
             emotion_adv=cast("Any", exaggeration * torch.ones(1, 1, 1)),
-        ).to(device=self._model.device, dtype=speech.backbone.shape.dtype)
+        ).to(device=self._model.device, dtype=speech.backbone.dtype)
         return Line(
             id=item.request.id,
             text=self._tokenize(item),
@@ -176,17 +181,18 @@ class Production:
             params=params,
             cfg_weight=0.0 if speech.turbo else params.cfg_weight,
             generator=item.randomness.generator,
+            watched=watched,
         )
 
     def _tokenize(self, item: _Item) -> Tensor:
-        upstream, name = self._model.upstream, self._model.variant.name
+        upstream, variant = self._model.upstream, self._model.variant
         hyper = upstream.t3.hp
-        text = _punctuated(name, item.request.text)
-        if name == "turbo":
+        text = _punctuated(variant, item.request.text)
+        if variant.turbo:
             tokens = upstream.tokenizer(text, return_tensors="pt").input_ids[0]
         else:
             options = {}
-            if name == "multilingual":
+            if variant.multilingual:
                 upstream.tokenizer.check_language(item.params.language_id)
                 options["language_id"] = item.params.language_id
             tokens = upstream.tokenizer.text_to_tokens(text, **options)[0].long()
@@ -222,14 +228,20 @@ class Production:
             return failure(line.id, error)
         item.tokens = len(tokens)
         ending = [SILENCE_TOKEN] * 3 if speech.turbo else []
-        return Sound(line.id, torch.tensor([*tokens, *ending], device=self._model.device), item.voice.sound, item.randomness)
+        spoken = torch.tensor([*tokens, *ending], device=self._model.device)
+        drops_last = self._model.variant.drops_last and not line.watched
+        return Sound(line.id, spoken, item.voice.sound, item.randomness, drops_last=drops_last)
 
     def _write(self, item: _Item, wave: Tensor) -> Output:
-        """Watermark and write a waveform; runs beside the models."""
+        """Finish, watermark and write a waveform; runs beside the models."""
         import soundfile
 
+        samples = wave.numpy()
+        if self._model.variant.speaks:
+            samples = without_tail(samples, SAMPLE_RATE) if item.params.trim_end else samples
+            samples = at_speed(samples, SAMPLE_RATE, item.params.speed)
         with torch.inference_mode():
-            marked = cast("NDArray[Any]", self._model.upstream.watermarker.apply_watermark(wave.numpy(), sample_rate=SAMPLE_RATE))
+            marked = cast("NDArray[Any]", self._model.upstream.watermarker.apply_watermark(samples, sample_rate=SAMPLE_RATE))
         soundfile.write(item.request.folder / OUTPUT_FILE, marked, SAMPLE_RATE, subtype="PCM_16")
         return Output(item.request.id, {"audio": OUTPUT_FILE}, self._describe(item, len(marked)))
 
@@ -245,6 +257,8 @@ class Production:
             "tokens": item.tokens,
             "watermark": True,
         }
+        if params.finetune:
+            described["finetune"] = params.finetune
         if not item.complete:
             described["note"] = f"It was cut at {params.max_tokens} tokens ({params.max_tokens / TOKENS_PER_SECOND:g} s)."
         return described
@@ -263,26 +277,17 @@ class Production:
             self._context.report(item_id, stage, sub_progress, message)
 
 
-def speech_tokens(tokens: Sequence[int], *, turbo: bool) -> list[int]:
-    """The ids that are speech: between start and end, and known to the sound model, which other ids would break."""
-    kept = list(tokens)
-    if not turbo:
-        kept = kept[: kept.index(END_OF_SPEECH)] if END_OF_SPEECH in kept else kept
-        kept = kept[len(kept) - kept[::-1].index(START_OF_SPEECH) :] if START_OF_SPEECH in kept else kept
-    return [token for token in kept if token < SPEECH_IDS]
-
-
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that the device, or the machine, has no memory left."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def _punctuated(variant: str, text: str) -> str:
+def _punctuated(variant: Variant, text: str) -> str:
     """The text as the package's own `punc_norm` of this variant tidies it."""
     from chatterbox import mtl_tts, tts, tts_turbo
 
-    modules = {"english": tts, "multilingual": mtl_tts, "turbo": tts_turbo}
-    return modules[variant].punc_norm(text.strip())
+    module = tts_turbo if variant.turbo else mtl_tts if variant.multilingual else tts
+    return module.punc_norm(text.strip())
 
 
 def _unreadable(request: Request, error: Exception) -> Exception:

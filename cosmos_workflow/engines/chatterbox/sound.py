@@ -21,16 +21,21 @@ from cosmos_workflow.engines.chatterbox.randomness import Randomness
 
 SAMPLE_RATE = 24_000
 FRAMES_A_TOKEN = 2
+SAMPLES_A_TOKEN = 960
 
 
 @dataclass(slots=True, eq=False)
 class Sound:
-    """One item's speech tokens, [tokens], and the voice they are to be spoken with, as the package's `embed_ref` gives it."""
+    """One item's speech tokens, [tokens], and the voice they are to be spoken with, as the package's `embed_ref` gives it.
+
+    `drops_last`: the waveform ends before the last token, which is made just before the end of speech and sounds of noise.
+    """
 
     id: str
     tokens: Tensor
     voice: Mapping[str, Any]
     randomness: Randomness
+    drops_last: bool = False
 
     @property
     def frames(self) -> int:
@@ -80,7 +85,8 @@ class SoundModel:
             wave, _ = self._s3gen.hift_inference(mel.contiguous(), None)
         fade = self._s3gen.trim_fade
         wave[:, : len(fade)] *= fade
-        return wave[0].cpu()
+        kept = max(1, len(sound.tokens) - 1) * SAMPLES_A_TOKEN if sound.drops_last else None
+        return wave[0, :kept].cpu()
 
     def _begin(self, sounds: Sequence[Sound]) -> _FlowState:
         flow = self._flow

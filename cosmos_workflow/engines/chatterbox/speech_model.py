@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cosmos_workflow.engines.chatterbox.alignment import ALIGNED_HEADS, Alignment
+from cosmos_workflow.engines.chatterbox.alignment import Alignment, aligned_heads
 from cosmos_workflow.engines.chatterbox.backbone import Backbone, Spy
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 
@@ -20,7 +20,8 @@ class Line:
 
     `text` are its token ids with start and end, [tokens]; `conditioning` the voice as T3 sees it, [positions, width], and
     `voice` names it: equal names mean equal conditioning. `tokens` grows by one a step and ends with the end token, unless
-    `params.max_tokens` came first. `cfg_weight` is 0 where there is no guidance.
+    `params.max_tokens` came first. `cfg_weight` is 0 where there is no guidance. `watched`: how far the speech has come in the
+    text is looked at after each step.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Line:
     params: ChatterboxParams
     cfg_weight: float
     generator: torch.Generator
+    watched: bool = False
     tokens: list[int] = field(default_factory=list)
     alignment: Alignment | None = None
 
@@ -41,7 +43,7 @@ class Line:
 class SpeechModel:
     """One T3: its transformer, and what goes in and comes out of it. Holds no state between two calls.
 
-    `static`: steps have fixed shapes; not for the multilingual variant, whose attention is looked at after each step.
+    `static`: steps have fixed shapes, as long as no line is watched.
     """
 
     def __init__(self, t3: Any, *, static: bool = False) -> None:
@@ -50,8 +52,7 @@ class SpeechModel:
         self._turbo = bool(t3.is_gpt)
         self.backbone = Backbone(t3)
         self._device = self.backbone.shape.device
-        self._aligned = bool(t3.hp.is_multilingual) and not self._turbo
-        self.static = static and not self._aligned
+        self.static = static
 
     def condition(self, conditioning: Any) -> Tensor:
         """The voice as T3 sees it, [positions, width], from the package's T3Cond."""
@@ -94,12 +95,13 @@ class SpeechModel:
         return seen
 
     def spy(self, rows: Sequence[int]) -> Spy | None:
-        """What watches the aligned heads of these rows, for the multilingual variant."""
-        return Spy(ALIGNED_HEADS, torch.tensor(list(rows), device=self._device)) if self._aligned else None
+        """What watches the aligned heads of these rows, if there are any."""
+        return Spy(aligned_heads(), torch.tensor(list(rows), device=self._device)) if rows else None
 
     def align(self, line: Line) -> Alignment | None:
+        """What a watched line's attention is judged by."""
         start = len(line.conditioning)
-        return Alignment(start, start + len(line.text), self._hp.stop_speech_token) if self._aligned else None
+        return Alignment(start, start + len(line.text), self._hp.stop_speech_token) if line.watched else None
 
     @property
     def start_token(self) -> int:

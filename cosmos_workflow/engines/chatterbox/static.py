@@ -38,7 +38,7 @@ class StaticStep:
         self._model = model
         self._cache = cache
         self._end = cache.positions
-        self._inputs = torch.zeros(cache.rows, 1, width, dtype=shape.dtype, device=shape.device)
+        self._inputs = torch.zeros(cache.rows, 1, width, dtype=model.backbone.dtype, device=shape.device)
         self._positions = torch.zeros(cache.rows, 1, dtype=torch.long, device=shape.device)
         self._graph: torch.cuda.CUDAGraph | None = None
         self._captured = torch.empty(0)

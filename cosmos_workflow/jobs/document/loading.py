@@ -278,8 +278,8 @@ def _read_file(cascade: Cascade, file: str, source: TextSource) -> tuple[str | N
 
 def _cut(cascade: Cascade, spec: EngineSpec, text: str, source: TextSource, voices: Mapping[str, Voice]) -> list[Chunk]:
     chunking = cascade.merged("chunking", Chunking)
-    limits = _check_limits(cascade, spec, chunking)
     own = voices[""].params
+    limits = _check_limits(cascade, spec, chunking, own)
     if spec.medium != "audio" or own.get("ssml") or _SSML.match(text):
         return [Chunk(text.strip())]
     speakers = [speaker for speaker in voices if speaker]
@@ -313,8 +313,9 @@ def _dialogue(cascade: Cascade, speakers: list[str]) -> str:
 def _fitting(spec: EngineSpec, chunk: Chunk, params: Params, limits: Limits, language: str) -> Iterator[Chunk]:
     """The chunk in parts that also fit as they are spoken: "$1,000,000" is longer in words."""
     longest = max((len(segment.text) for segment in spec.segments(chunk.text, params)), default=0) if spec.speaks else 0
-    most = min(len(chunk.text) - 1, limits.max) * spec.max_text // max(1, longest)
-    if longest <= spec.max_text or most < _SHORTEST:
+    longest_text = spec.longest_text(vars(params))
+    most = min(len(chunk.text) - 1, limits.max) * longest_text // max(1, longest)
+    if longest <= longest_text or most < _SHORTEST:
         yield chunk
         return
     smaller = Limits(min(limits.target, most), most, min(limits.min, most))
@@ -326,17 +327,18 @@ def _fitting(spec: EngineSpec, chunk: Chunk, params: Params, limits: Limits, lan
         yield from _fitting(spec, same, params, smaller, language)
 
 
-def _check_limits(cascade: Cascade, spec: EngineSpec, chunking: Chunking) -> Limits:
+def _check_limits(cascade: Cascade, spec: EngineSpec, chunking: Chunking, params: Mapping[str, Any]) -> Limits:
+    most = spec.longest_text(params)
     given = [(key, getattr(chunking, key)) for key in ("min", "target", "max") if getattr(chunking, key) is not None]
     for key, value in given:
-        if value > spec.max_text:
-            message = f"{value} isn't right; {spec.name} takes at most {spec.max_text:,} characters at once."
+        if value > most:
+            message = f"{value} isn't right; {spec.name} takes at most {most:,} characters at once."
             cascade.note(cascade.find("chunking", key), message)
     for (low, below), (high, above) in itertools.pairwise(given):
         if below > above:
             message = f"{below} isn't right; {low} may not be above {high}, which is {above}."
             cascade.note(cascade.find("chunking", low), message)
-    return chunking.limits(spec.max_text)
+    return chunking.limits(most)
 
 
 def _check_chunks(

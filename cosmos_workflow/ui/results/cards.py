@@ -123,8 +123,9 @@ def _book_file(one: Shelved, book: BookFinal, file: BookFile) -> str:
         summary = count(len(file.chapters), "chapter")
         chapters = f'<details class="cw-chapters"{is_open}><summary>{summary}</summary><ol>{marks}</ol></details>'
     save = f'<a class="cw-download" href="{source}&download=1" download>{escape(file.path.name)}</a>'
-    if file.path.suffix == ".epub":  # no player plays it; its chapters can be heard below
-        return f'<div class="cw-book-file"><div class="cw-files">{save}</div></div>'
+    if file.path.suffix == ".epub":  # no player of a browser plays it, but the sounds of its chapters
+        heard = "".join(_result(report, False, False) for report in one.made)
+        return f'<div class="cw-book-file"><div class="cw-files">{save}</div>{heard}</div>'
     return (
         f'<div class="cw-book-file" data-player><audio controls preload="metadata" aria-label="{label}" src="{source}"></audio>'
         f'{chapters}<div class="cw-files">{along}{save}</div></div>'

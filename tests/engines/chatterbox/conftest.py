@@ -14,6 +14,7 @@ import soundfile
 from cosmos_workflow.engines.base import Device, ItemOutcome, Request
 from cosmos_workflow.engines.chatterbox import SPEC
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
+from cosmos_workflow.engines.chatterbox.variants import find_variant
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.engines.testing.harness import RecordingContext, make_request, run_engine
 
@@ -74,12 +75,12 @@ VARIED: Mapping[str, Sequence[Mapping[str, Any]]] = {
     ),
     "multilingual": (
         {"language_id": "en"},
-        {"language_id": "fr", "cfg_weight": 0.3, "temperature": 0.6},
+        {"language_id": "fr", "cfg_weight": 0.3, "temperature": 0.6, "alignment_check": True},
         {"language_id": "de", "exaggeration": 0.9, "min_p": 0.1},
-        {"language_id": "ko", "repetition_penalty": 1.3},
+        {"language_id": "ko", "repetition_penalty": 2.0, "alignment_check": True},
         {"language_id": "sv", "top_p": 0.8, "temperature": 1.2},
-        {"language_id": "en", "cfg_weight": 1.0},
-        {"language_id": "it", "exaggeration": 1.5},
+        {"language_id": "en", "cfg_weight": 0.0},
+        {"language_id": "it", "exaggeration": 1.5, "alignment_check": True},
         {"language_id": "sw", "min_p": 0.0, "top_p": 0.9},
     ),
     "turbo": (
@@ -136,7 +137,7 @@ class Bench:
         return Case(text, voice, params)
 
     def folder_of(self, variant: str) -> Path:
-        return self.root / ("chatterbox-turbo" if variant == "turbo" else "chatterbox")
+        return self.root / find_variant(variant).model_files.folder_name
 
     def params(self, variant: str, case: Case) -> ChatterboxParams:
         return ChatterboxParams(**SPEC.complete_params({"variant": variant, **case.params}))

@@ -1,9 +1,12 @@
 """What a user of the engine notices: outcomes, progress, cancelling, and clear sentences where upstream breaks."""
 
+# ruff: noqa: RUF001 - the letters of other scripts look like Latin ones
+
 from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -135,7 +138,6 @@ def test_a_text_that_becomes_no_speech_fails_alone_with_a_sentence(
     assert sum(isinstance(outcome, Output) for outcome in made.outcomes.values()) == 1
 
 
-@pytest.mark.slow  # it imports the package
 @pytest.mark.parametrize(
     ("tokens", "turbo", "speech"),
     [
@@ -147,7 +149,7 @@ def test_a_text_that_becomes_no_speech_fails_alone_with_a_sentence(
     ],
 )
 def test_only_ids_that_the_sound_model_knows_reach_it(tokens: list[int], turbo: bool, speech: list[int]) -> None:
-    from cosmos_workflow.engines.chatterbox.production import speech_tokens
+    from cosmos_workflow.engines.chatterbox.speech_tokens import speech_tokens
 
     assert speech_tokens(tokens, turbo=turbo) == speech
 
@@ -178,6 +180,28 @@ def test_special_tokens_in_a_text_are_spoken_and_dont_break_it(bench: Any, tmp_p
     assert isinstance(run_engine(bench.engine, [request], RecordingContext(SPEC))["qi_test"], Output)
 
 
+def test_a_slower_item_is_longer_and_a_trimmed_one_ends_with_its_speech(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cosmos_workflow.engines.chatterbox.sound import SoundModel
+
+    real = SoundModel.waveform
+
+    def quiet_at_its_end(*args: Any) -> Any:
+        wave = real(*args).clone()
+        wave[len(wave) // 2 :] *= 1e-4
+        return wave
+
+    monkeypatch.setattr(SoundModel, "waveform", quiet_at_its_end)
+    own: dict[str, Any] = {"seed": 1, "max_tokens": 50, "temperature": 3.0}
+    ways = ({"trim_end": False}, {}, {"trim_end": False, "speed": 0.5})
+    cases = [bench.case("This one goes on for longer than that.", "", {**own, **way}) for way in ways]
+    made = bench.make(bench.requests("english", cases, tmp_path))
+    whole, trimmed, slow = (made.outcomes[f"qi_{index}"].metadata["seconds"] for index in range(3))
+    assert trimmed < 0.8 * whole
+    assert slow == pytest.approx(2 * whole, rel=0.1)
+
+
 def test_steps_of_the_sound_model_can_be_chosen(bench: Any, tmp_path: Path) -> None:
     waves = {}
     for steps in (0, 4, 10):
@@ -194,6 +218,7 @@ def test_the_fast_mode_speaks_in_bfloat16_and_says_so(bench: Any, tmp_path: Path
     made = bench.make(bench.requests("english", [case, case], tmp_path))
     assert all(outcome.metadata["mode"] == "fast" for outcome in made.outcomes.values())
     assert bench.engine.model.upstream.t3.speech_head.weight.dtype == torch.bfloat16
+    assert bench.engine.model.speech.backbone.shape.dtype == torch.float32, "bfloat16 attention is slow on a CPU"
 
 
 def test_out_of_memory_leaves_the_engine_and_the_next_batch_is_made(
@@ -290,6 +315,58 @@ def test_chinese_without_its_tables_says_what_is_missing(bench: Any, tmp_path: P
     outcome = run_engine(bench.engine, [request], RecordingContext(SPEC))["qi_test"]
     assert isinstance(outcome, Failure)
     assert "Cangjie5_TC.json" in outcome.error
+
+
+def test_short_words_of_any_language_are_spoken_under_either_stop_rule(bench: Any, tmp_path: Path) -> None:
+    """Two letters are one token of a merged vocabulary: too few for the package's analyser, which breaks on them."""
+    words = [("No.", "en"), ("Ok", "en"), ("A", "en"), ("7", "de"), ("हाँ", "hi"), ("네", "ko")]
+    cases = [
+        bench.case(word, "", {"language_id": language, "max_tokens": 25, "seed": 3, "alignment_check": old})
+        for word, language in words
+        for old in (False, True)
+    ]
+    made = bench.make(bench.requests("multilingual", cases, tmp_path), tokens_only=True)
+    assert all(len(made.tokens[f"qi_{index}"]) > 1 for index in range(len(cases)))
+
+
+def test_a_package_that_has_dropped_the_analyser_speaks(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the package's repository is today, which has the same version."""
+    from chatterbox.models.t3 import inference, t3
+
+    from cosmos_workflow.engines.chatterbox import alignment
+
+    name = "alignment_stream_analyzer"
+    monkeypatch.setitem(sys.modules, f"{inference.__name__}.{name}", None)
+    monkeypatch.delattr(inference, name)
+    monkeypatch.delattr(t3, "AlignmentStreamAnalyzer")
+    alignment._package.cache_clear()
+    cases = bench.cases_of("multilingual")[:3]
+    made = bench.make(bench.requests("multilingual", cases, tmp_path))
+    alignment._package.cache_clear()
+    assert [type(made.outcomes[f"qi_{index}"]) for index in range(3)] == [Output, Failure, Output]
+    assert "turn alignment_check off" in made.outcomes["qi_1"].error
+
+
+def test_a_front_end_that_fails_silently_is_no_reason_to_speak_gibberish(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package gives the text back as it was where its front end isn't there or breaks."""
+    from cosmos_workflow.engines.chatterbox import front_ends
+
+    monkeypatch.setattr(front_ends, "find_spec", lambda _: True)
+    cases = [
+        bench.case(text, "", {"language_id": "ru", "max_tokens": 25}) for text in ("Доброе утро", "До\u0301брое у\u0301тро", "Да")
+    ]
+    made = bench.make(bench.requests("multilingual", cases, tmp_path), tokens_only=True)
+    assert set(made.tokens) == {"qi_1", "qi_2"}
+    assert "Russian is read with its stress marks" in made.outcomes["qi_0"].error
+
+
+@pytest.mark.parametrize(("free", "reserved", "allocated", "usable"), [(10, 0, 0, 10), (10, 50, 20, 40)])
+def test_what_torch_keeps_in_reserve_is_free(free: int, reserved: int, allocated: int, usable: int) -> None:
+    from cosmos_workflow.engines.chatterbox.engine import usable_memory
+
+    assert usable_memory(free, reserved, allocated) == usable
 
 
 @pytest.mark.slow  # it imports the package

@@ -1,5 +1,7 @@
 """What the app reads of the engine without loading it: ranges a variant, and refusals before anything is queued."""
 
+# ruff: noqa: RUF001 - the letters of other scripts look like Latin ones
+
 from __future__ import annotations
 
 import subprocess
@@ -13,10 +15,12 @@ import pytest
 import soundfile
 from support import DEADLINE
 
-from cosmos_workflow.engines.chatterbox import SPEC
+from cosmos_workflow.engines.chatterbox import SPEC, front_ends
 from cosmos_workflow.engines.chatterbox.recordings import as_package_reads
+from cosmos_workflow.engines.chatterbox.variants import LANGUAGES
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.errors import InputError
+from cosmos_workflow.jobs.document.loading import parse_job
 from cosmos_workflow.queueing import calculate_batch_key
 
 
@@ -32,15 +36,26 @@ def _check(text: str = "Hello there.", inputs: dict[str, Path] | None = None, la
     SPEC.check(recipe, later.split())
 
 
-def test_only_variant_mode_and_steps_keep_items_apart() -> None:
-    assert {field.name for field in SPEC.fields({}) if field.invariant} == {"variant", "mode", "cfm_steps"}
+def test_only_variant_finetune_mode_and_steps_keep_items_apart() -> None:
+    assert {field.name for field in SPEC.fields({}) if field.invariant} == {"variant", "finetune", "mode", "cfm_steps"}
 
 
 def test_a_variant_has_its_own_defaults() -> None:
     assert SPEC.complete_params({})["repetition_penalty"] == 1.2
-    assert SPEC.complete_params({"variant": "multilingual"})["repetition_penalty"] == 2.0
+    assert SPEC.complete_params({"variant": "multilingual"})["repetition_penalty"] == 1.2
+    assert SPEC.complete_params({"variant": "multilingual", "cfg_weight": 0})["cfg_weight"] == 0
+    assert not SPEC.complete_params({"variant": "multilingual"})["alignment_check"]
     assert SPEC.complete_params({"variant": "turbo"})["top_p"] == 0.95
     assert SPEC.complete_params({"variant": "turbo", "top_p": 0.5})["top_p"] == 0.5
+
+
+def test_what_was_made_before_a_param_was_there_is_still_known() -> None:
+    now = SPEC.complete_params({"variant": "english"})
+    later = ("finetune", "alignment_check", "speed", "trim_end")
+    then = {name: value for name, value in now.items() if name not in later}
+    assert SPEC.identity("Hello.", now) == SPEC.identity("Hello.", then)
+    for name, value in (("finetune", "mine"), ("speed", 1.2), ("trim_end", False)):
+        assert SPEC.identity("Hello.", {**now, name: value}) != SPEC.identity("Hello.", now)
 
 
 @pytest.mark.parametrize(("variant", "steps"), [("english", 10), ("multilingual", 10), ("turbo", 2), ("voice-conversion", 10)])
@@ -61,7 +76,6 @@ def test_no_number_of_steps_zero_and_the_variants_own_share_a_batch(variant: str
             {"variant": "turbo", "temperature": 3},
             "temperature: 3.0 isn't right for the variant turbo; use a number from 0.05 to 2",
         ),
-        ({"variant": "multilingual", "cfg_weight": 0}, "cfg_weight: 0.0 isn't right for the variant multilingual"),
         ({"variant": "klingon"}, "variant: 'klingon' isn't one of its choices"),
         ({"language_id": "xx"}, "language_id: 'xx' isn't one of its choices"),
         ({"max_tokens": 2000}, "max_tokens: 2000 isn't right; use a whole number from 25 to 1000"),
@@ -79,8 +93,7 @@ def test_a_value_out_of_range_is_refused_with_what_would_be_right(params: dict[s
     [
         ("", "the prompt is empty"),
         (" \n ", "the prompt is empty"),
-        ("...", "too short to be spoken well; write a word"),
-        ("a", "too short to be spoken well; end it with a full stop"),
+        ("...", "too short to be spoken"),
         ("word " * 100, "the prompt has 500 characters; use at most 300, or a job with text_file"),
     ],
 )
@@ -89,9 +102,56 @@ def test_a_text_that_would_come_out_as_noise_is_refused(text: str, sentence: str
         _check(text)
 
 
-@pytest.mark.parametrize("text", ["I.", "「え。」", "V:"])
-def test_a_letter_that_is_written_as_a_sentence_is_spoken(text: str) -> None:
+@pytest.mark.parametrize("text", ["हाँ", "जी।", "네", "是", "A", "7", "Я", "I.", "「え。」", "V:"])
+def test_a_word_is_spoken_however_short_it_is(text: str) -> None:
     _check(text)
+
+
+@pytest.mark.parametrize("language", [*LANGUAGES])
+def test_texts_of_every_language_are_cut_at_the_same_length_of_speech(language: str) -> None:
+    params = {"variant": "multilingual", "language_id": language}
+    most = SPEC.longest_text(params)
+    recipe = SPEC.recipe("a" * most, SPEC.complete_params(params), {}, {})
+    assert 20 < SPEC.cost(recipe) / 25 <= 21, "seconds"
+
+
+def test_a_korean_text_is_shorter_on_paper() -> None:
+    korean: dict[str, Any] = {"variant": "multilingual", "language_id": "ko"}
+    _check("네" * 115, **korean)
+    with pytest.raises(InputError, match="116 characters; use at most 115"):
+        _check("네" * 116, **korean)
+    job = parse_job(f"engine: chatterbox\nparams: {korean}\ntext: {'안녕하세요 여러분. ' * 60!r}\n")
+    assert 60 < max(len(chunk.text) for chunk in job.tasks[0].chunks) <= 115
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "readable", "install"),
+    [
+        ("he", "שלום לכולם", "שָׁלוֹם", "dicta-onnx"),
+        ("ru", "Доброе утро", "До\u0301брое у\u0301тро", "russian-text-stresser"),
+        ("ja", "今日は", "こんにちは", "pykakasi"),
+        ("zh", "你好", "", "spacy-pkuseg"),
+    ],
+)
+def test_a_language_without_its_front_end_is_refused_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, language: str, text: str, readable: str, install: str
+) -> None:
+    monkeypatch.setattr(front_ends, "find_spec", lambda _: None)
+    with pytest.raises(InputError, match=f"install {install}"):
+        _check(text, variant="multilingual", language_id=language)
+    if readable:
+        _check(readable, variant="multilingual", language_id=language)
+    monkeypatch.setattr(front_ends, "find_spec", lambda _: True)
+    if language != "zh":
+        _check(text, variant="multilingual", language_id=language)
+
+
+def test_chinese_needs_the_model_of_its_segmenter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PKUSEG_HOME", str(tmp_path))
+    with pytest.raises(InputError, match=r"isn't on this machine; run `python -c 'import spacy_pkuseg"):
+        _check("你好", variant="multilingual", language_id="zh")
+    (tmp_path / "spacy_ontonotes").mkdir()
+    _check("你好", variant="multilingual", language_id="zh")
 
 
 def test_voices_that_would_break_or_say_nothing_are_refused(tmp_path: Path) -> None:

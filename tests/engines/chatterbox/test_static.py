@@ -69,12 +69,13 @@ def test_in_bfloat16_a_line_is_the_same_in_any_company_of_its_bucket(
     assert len(third[0]) > 1
 
 
-def test_the_alignment_of_the_multilingual_variant_keeps_its_own_steps(bench: Any, tmp_path: Path) -> None:
-    from cosmos_workflow.engines.chatterbox.speech_model import SpeechModel
-
-    t3 = bench.serial_model("multilingual").upstream.t3
-    assert not SpeechModel(t3, static=True).static
-    assert SpeechModel(bench.serial_model("english").upstream.t3, static=True).static
+def test_a_line_that_is_watched_keeps_its_own_steps(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = _fixed(bench, "multilingual", "reproducible", tmp_path, monkeypatch)
+    cases = bench.cases_of("multilingual")
+    bench.make(bench.requests("multilingual", cases[:2], tmp_path), tokens_only=True)
+    assert not shapes, "one of the two is watched"
+    bench.make(bench.requests("multilingual", [cases[0], cases[2]], tmp_path / "unwatched"), tokens_only=True)
+    assert shapes
 
 
 @pytest.mark.slow  # it imports the package

@@ -56,7 +56,15 @@ def test_only_an_engine_that_lacks_weights_offers_to_fetch_them(panel: ModelFile
     assert [weights.name for weights in missing_model_files("chatterbox")] == [
         "chatterbox",
         "chatterbox-multilingual",
+        "chatterbox-multilingual-v3",
         "chatterbox-turbo",
+        "chatterbox-nano",
+        "chatterbox-es-es",
+        "chatterbox-es-mx-latam",
+        "chatterbox-hi",
+        "chatterbox-pt-br",
+        "chatterbox-pt-pt",
+        "chatterbox-zh-cmn",
     ]
     group, choice = panel.show("chatterbox")
     assert (group.visible, choice.value) == (True, "chatterbox")

@@ -1,13 +1,15 @@
 """Chatterbox by the package's own serial way, one item at a time: what tests compare with, and benches measure against.
 
 Nothing of it is changed but what it needs to run at all: a cap on tokens, float32 loudness (numpy 2 makes it float64), and a
-multilingual tokenizer that doesn't fetch a word list while it is built.
+multilingual tokenizer that doesn't fetch a word list while it is built; and, where that was asked for, the multilingual stop
+rule is that of the package's newest state, which has no analyser and cuts off the last token's sound.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +18,9 @@ from unittest.mock import patch
 import torch
 
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
+from cosmos_workflow.engines.chatterbox.sound import SAMPLES_A_TOKEN
+from cosmos_workflow.engines.chatterbox.speech_tokens import SPEECH_IDS
+from cosmos_workflow.engines.chatterbox.variants import find_variant
 from cosmos_workflow.engines.testing.chatterbox.sizes import sized
 
 if TYPE_CHECKING:
@@ -35,6 +40,7 @@ class SerialResult:
 
 @dataclass(slots=True)
 class _Seen:
+    drops_last: bool = False
     tokens: list[int] = field(default_factory=list)
     wave: Any = None
     t3_seconds: float = 0.0
@@ -45,6 +51,7 @@ class SerialModel:
 
     def __init__(self, variant: str, upstream: Any, clock: Callable[[], float] = time.perf_counter) -> None:
         self._variant = variant
+        self._turbo = find_variant(variant).turbo
         self._clock = clock
         self._max_tokens = 1000
         self._seen = _Seen()
@@ -63,7 +70,8 @@ class SerialModel:
     ) -> SerialResult:
         """Make one item after seeding torch's global generators, as a user of the package would."""
         self._max_tokens = params.max_tokens
-        self._seen = _Seen()
+        newest = self._variant.startswith("multilingual") and not params.alignment_check
+        self._seen = _Seen(drops_last=newest and not _cuts_by_itself())
         # What an earlier call left behind would be used again: the package keeps the last voice.
         self._set_voice(self._built_in)
         torch.manual_seed(params.seed)
@@ -82,11 +90,12 @@ class SerialModel:
             "top_p": params.top_p,
             "repetition_penalty": params.repetition_penalty,
         }
-        if self._variant == "turbo":
+        if self._turbo:
             return self.upstream.generate(text, top_k=params.top_k, norm_loudness=params.norm_loudness, **shared)
         shared |= {"exaggeration": params.exaggeration, "cfg_weight": params.cfg_weight, "min_p": params.min_p}
-        if self._variant == "multilingual":
-            return self.upstream.generate(text, params.language_id, **shared)
+        if self._variant.startswith("multilingual"):
+            with _stop_rule(old=params.alignment_check):
+                return self.upstream.generate(text, params.language_id, **shared)
         return self.upstream.generate(text, **shared)
 
     def _voice(self) -> Any:
@@ -103,16 +112,19 @@ class SerialModel:
         mark = self.upstream.watermarker.apply_watermark
 
         def apply_watermark(wave: Any, sample_rate: int) -> Any:
+            if self._seen.drops_last:
+                spoken = sum(token < SPEECH_IDS for token in self._seen.tokens)
+                wave = wave[: max(1, spoken - 1) * SAMPLES_A_TOKEN]
             self._seen.wave = wave.copy()
             return mark(wave, sample_rate=sample_rate)
 
         self.upstream.watermarker.apply_watermark = apply_watermark
         if self._variant != "voice-conversion":
-            name = "inference_turbo" if self._variant == "turbo" else "inference"
+            name = "inference_turbo" if self._turbo else "inference"
             setattr(self.upstream.t3, name, self._noted(getattr(self.upstream.t3, name)))
 
     def _noted(self, inference: Any) -> Any:
-        turbo = self._variant == "turbo"
+        turbo = self._turbo
 
         def noted(**arguments: Any) -> Any:
             # Turbo's loop makes one token before it counts.
@@ -126,20 +138,71 @@ class SerialModel:
         return noted
 
 
+class _NoAnalyser:
+    """In the place of the package's analyser, as if there were none."""
+
+    def __init__(self, *_: Any, eos_idx: int, **__: Any) -> None:
+        self.eos_idx = eos_idx
+
+    def step(self, logits: Any, next_token: int | None = None) -> Any:
+        """The scores as they are."""
+        return logits
+
+
+@contextmanager
+def _stop_rule(*, old: bool) -> Iterator[None]:
+    from chatterbox.models.t3 import t3
+
+    if old or not hasattr(t3, "AlignmentStreamAnalyzer"):
+        yield
+        return
+    with patch.object(t3, "AlignmentStreamAnalyzer", _NoAnalyser):
+        yield
+
+
+def _cuts_by_itself() -> bool:
+    from chatterbox import mtl_tts
+
+    return hasattr(mtl_tts, "MULTILINGUAL_T3_MODELS")
+
+
+@contextmanager
+def _of_another_name(variant: str, name: str, of: str) -> Iterator[None]:
+    """Have the package of version 0.1.7 read the speech model of a variant that it doesn't know where it would read `of`'s."""
+    from chatterbox import mtl_tts, tts_turbo
+    from chatterbox.models.t3.llama_configs import LLAMA_CONFIGS
+
+    from cosmos_workflow.engines.chatterbox.loader import know_nano
+
+    if variant == of:
+        yield
+        return
+    know_nano()
+    module, attribute = (tts_turbo, "load_file") if of == "turbo" else (mtl_tts, "load_safetensors")
+    read = getattr(module, attribute)
+    own = find_variant(variant).t3
+    small = {"GPT2_medium": LLAMA_CONFIGS["GPT2_small"]} if of == "turbo" else {}
+    renamed = patch.object(module, attribute, lambda path: read(path.with_name(own) if path.name == name else path))
+    with renamed, patch.dict(LLAMA_CONFIGS, small):
+        yield
+
+
 def _load(variant: str, folder: Path, device: str) -> Any:
-    if variant == "turbo":
+    if find_variant(variant).turbo:
         from chatterbox.tts_turbo import ChatterboxTurboTTS
 
-        turbo = cast("Any", ChatterboxTurboTTS.from_local(folder, device))
+        with _of_another_name(variant, "t3_turbo_v1.safetensors", "turbo"):
+            turbo = cast("Any", ChatterboxTurboTTS.from_local(folder, device))
         even = turbo.norm_loudness
         turbo.norm_loudness = lambda wave, rate: even(wave, rate).astype("float32")
         return turbo
-    if variant == "multilingual":
+    if find_variant(variant).multilingual:
         from chatterbox import mtl_tts
 
         from cosmos_workflow.engines.chatterbox.languages import LanguageTokenizer
 
-        with patch.object(mtl_tts, "MTLTokenizer", lambda path: LanguageTokenizer(Path(path).parent)):
+        tokenizer = patch.object(mtl_tts, "MTLTokenizer", lambda path: LanguageTokenizer(Path(path).parent))
+        with tokenizer, _of_another_name(variant, "t3_mtl23ls_v2.safetensors", "multilingual"):
             return mtl_tts.ChatterboxMultilingualTTS.from_local(folder, device)
     if variant == "voice-conversion":
         from chatterbox.vc import ChatterboxVC

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
+from cosmos_workflow.engines.chatterbox.loader import know_nano
 from cosmos_workflow.errors import UnavailableError
 
 SIZES_FILE = "sizes.json"
@@ -32,7 +33,7 @@ _CONSTRUCTORS = {
 }
 """Classes whose arguments may be stated, and the module in which the package looks them up."""
 
-_CONFIGS = ("Llama_520M", "GPT2_medium")
+_CONFIGS = ("Llama_520M", "GPT2_medium", "GPT2_small")
 
 
 @contextmanager
@@ -74,6 +75,7 @@ def _put_in_place(stack: ExitStack, name: str, arguments: Mapping[str, Any]) -> 
         module = _module(_CONSTRUCTORS[name])
         stack.enter_context(patch.object(module, name, _with(getattr(module, name), arguments)))
     elif name in _CONFIGS:
+        know_nano()
         configs = _module("chatterbox.models.t3.llama_configs").LLAMA_CONFIGS
         stack.enter_context(patch.dict(configs, {name: {**configs[name], **arguments}}))
     else:

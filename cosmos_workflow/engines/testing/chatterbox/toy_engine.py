@@ -19,7 +19,7 @@ class ToyChatterboxEngine(ChatterboxEngine):
         super().__init__(load_toy_model)
 
 
-def load_toy_model(variant: Variant, mode: str, folder: Path, device: torch.device) -> Model:
+def load_toy_model(variant: Variant, mode: str, folder: Path, device: torch.device, finetune: Path | None = None) -> Model:
     """As `load_model`, at the sizes that the folder states."""
     with sized(folder):
-        return load_model(variant, mode, folder, device)
+        return load_model(variant, mode, folder, device, finetune)

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cosmos_workflow.engines.chatterbox.variants import LANGUAGES, find_variant
+from cosmos_workflow.engines.chatterbox.variants import LANGUAGES, VOICE_ENCODER, Variant, find_variant
 from cosmos_workflow.engines.testing.chatterbox.sizes import SIZES_FILE, sized
 
 WIDTH = 64
@@ -19,6 +19,8 @@ HEADS = 16
 """The alignment analyser of the multilingual variant looks at layers up to 13 and heads up to 15."""
 
 TURBO_WIDTH = 32
+_MERGES = [("t", "h"), ("th", "e"), ("n", "o"), ("o", "k"), ("i", "n"), ("in", "g"), ("e", "r"), ("o", "r"), ("l", "l")]
+
 SPEECH_IDS = 6561
 END_OF_SPEECH = 6562
 
@@ -51,18 +53,17 @@ _LLAMA_SIZES: dict[str, dict[str, Any]] = {
     },
     "Perceiver": {"pre_attention_query_size": WIDTH, "embedding_dim": WIDTH},
 }
-_GPT2_SIZES: dict[str, dict[str, Any]] = {
-    "GPT2_medium": {
-        "hidden_size": TURBO_WIDTH,
-        "n_embd": TURBO_WIDTH,
-        "n_head": 4,
-        "n_layer": 6,
-        "n_positions": 2048,
-        "vocab_size": 8,
-        "bos_token_id": 1,
-        "eos_token_id": 1,
-    }
+_GPT2: dict[str, Any] = {
+    "hidden_size": TURBO_WIDTH,
+    "n_embd": TURBO_WIDTH,
+    "n_head": 4,
+    "n_layer": 6,
+    "n_positions": 2048,
+    "vocab_size": 8,
+    "bos_token_id": 1,
+    "eos_token_id": 1,
 }
+_GPT2_SIZES: dict[str, dict[str, Any]] = {"GPT2_medium": _GPT2, "GPT2_small": {**_GPT2, "n_layer": 12}}
 
 
 def write_toy_weights(folder: Path, variant: str = "english", *, ends: bool = True, seed: int = 0, tiny: bool = True) -> Path:
@@ -74,62 +75,54 @@ def write_toy_weights(folder: Path, variant: str = "english", *, ends: bool = Tr
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
-    turbo = variant == "turbo"
+    turbo = find_variant(variant).turbo
     if tiny:
         sizes = {**_S3GEN_SIZES, **(_GPT2_SIZES if turbo else _LLAMA_SIZES)}
         (folder / SIZES_FILE).write_text(json.dumps(sizes, indent=1), encoding="utf-8")
     with torch.random.fork_rng(devices=[]), sized(folder), torch.no_grad():
         torch.manual_seed(seed)
-        _write_sound_model(folder, variant)
+        _write_sound_model(folder, find_variant(variant))
         if find_variant(variant).speaks:
-            _write_speech_model(folder, variant, ends)
+            _write_speech_model(folder, find_variant(variant), ends)
         _write_voice(folder, 375 if turbo else 150)
     return folder
 
 
-def _write_sound_model(folder: Path, variant: str) -> None:
+def _write_sound_model(folder: Path, variant: Variant) -> None:
     import torch
     from chatterbox.models.s3gen import S3Gen
     from chatterbox.models.voice_encoder import VoiceEncoder
     from safetensors.torch import save_file
 
-    sound = S3Gen(meanflow=variant == "turbo").eval()
+    sound = S3Gen(meanflow=variant.turbo).eval()
     voice = VoiceEncoder().eval()
     for module in sound.modules():
         if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
             module.running_var.fill_(4.0) if module.running_var is not None else None
-    if variant == "multilingual":
+    if variant.multilingual:
+        # What the package itself reads: the same weights.
         torch.save(sound.state_dict(), folder / "s3gen.pt")
         torch.save(voice.state_dict(), folder / "ve.pt")
-        return
-    name = "s3gen_meanflow.safetensors" if variant == "turbo" else "s3gen.safetensors"
-    save_file({key: value.contiguous().clone() for key, value in sound.state_dict().items()}, folder / name)
-    save_file(voice.state_dict(), folder / "ve.safetensors")
+    save_file({key: value.contiguous().clone() for key, value in sound.state_dict().items()}, folder / variant.sound)
+    save_file(voice.state_dict(), folder / VOICE_ENCODER)
 
 
-def _write_speech_model(folder: Path, variant: str, ends: bool) -> None:
+def _write_speech_model(folder: Path, variant: Variant, ends: bool) -> None:
     from chatterbox.models.t3 import T3
     from chatterbox.models.t3.modules.t3_config import T3Config
     from safetensors.torch import save_file
 
-    if variant == "turbo":
+    if variant.turbo:
         from cosmos_workflow.engines.chatterbox.loader import turbo_config
 
-        t3 = T3(turbo_config())
+        t3 = T3(turbo_config(nano=variant.name == "nano"))
         _shape_gpt2(t3, ends)
-        name = "t3_turbo_v1.safetensors"
         _write_turbo_tokenizer(folder)
-    elif variant == "multilingual":
-        t3 = T3(T3Config.multilingual())
-        _shape_llama(t3, ends)
-        name = "t3_mtl23ls_v2.safetensors"
-        _write_tokenizer(folder / "grapheme_mtl_merged_expanded_v1.json", [f"[{language}]" for language in LANGUAGES])
     else:
-        t3 = T3(T3Config.english_only())
+        t3 = T3(T3Config.multilingual() if variant.multilingual else T3Config.english_only())
         _shape_llama(t3, ends)
-        name = "t3_cfg.safetensors"
-        _write_tokenizer(folder / "tokenizer.json", [])
-    save_file({key: value.contiguous().clone() for key, value in t3.state_dict().items()}, folder / name)
+        _write_tokenizer(folder / variant.vocabulary, [f"[{language}]" for language in LANGUAGES] if variant.multilingual else [])
+    save_file({key: value.contiguous().clone() for key, value in t3.state_dict().items()}, folder / variant.t3)
 
 
 def _shape_llama(t3: Any, ends: bool) -> None:
@@ -211,15 +204,16 @@ def _write_voice(folder: Path, prompt_tokens: int) -> None:
 
 
 def _write_tokenizer(path: Path, languages: list[str]) -> None:
-    """Letters as tokens, with the special ones where the model expects them: [STOP] is 0, [START] 255."""
+    """Letters as tokens, and merged ones as a real vocabulary has; [STOP] is 0 and [START] 255, as the model expects it."""
     from tokenizers import Tokenizer
     from tokenizers.models import BPE
 
     special = {"[STOP]": 0, "[UNK]": 1, "[SPACE]": 2, "[START]": 255}
     letters = [chr(code) for code in range(33, 127)] + list("äöüßéèñçøåабвгдежзиклмнопрстуфхцчшщыьэюяअआइউ가나다一二三")
     vocabulary = {**special, **{letter: 3 + index for index, letter in enumerate(letters)}}
+    vocabulary |= {"".join(pair): 180 + index for index, pair in enumerate(_MERGES)}
     vocabulary |= {language: 300 + index for index, language in enumerate(languages)}
-    tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=[], unk_token="[UNK]"))  # noqa: S106 - a token, no secret
+    tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=_MERGES, unk_token="[UNK]"))  # noqa: S106 - a token, no secret
     tokenizer.add_special_tokens([*special, *languages])
     tokenizer.save(str(path))
 

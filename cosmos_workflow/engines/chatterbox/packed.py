@@ -1,0 +1,46 @@
+"""Linear layers whose weights oneDNN has laid out for itself once, for a CPU: torch has them laid out at every call.
+
+The same products summed in another order: what comes out differs in the last places of float32.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+ROWS = 32
+"""Rows for which the weights are laid out; other numbers of rows are multiplied with them as well."""
+
+
+class PackedLinear(nn.Module):
+    """`x @ weight.T + bias`, for weight [outputs, inputs] on a CPU; only for inference."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        super().__init__()
+        operations: Any = torch.ops.mkldnn
+        self._linear = operations._linear_pointwise
+        self._packed = operations._reorder_linear_weight(weight.detach().contiguous(), ROWS)
+        self._bias = None if bias is None else bias.detach()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., inputs] to [..., outputs]."""
+        return self._linear(x, self._packed, self._bias, "none", [], "")
+
+
+def is_packable(device: torch.device) -> bool:
+    """Whether this build of torch can lay weights out for this device."""
+    return device.type == "cpu" and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+
+
+def pack(model: nn.Module) -> None:
+    """Put a packed layer in the place of every linear layer of a model, and of GPT-2's, whose weights are transposed."""
+    from transformers.pytorch_utils import Conv1D
+
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if type(child) is nn.Linear:
+                setattr(module, name, PackedLinear(child.weight, child.bias))
+            elif isinstance(child, Conv1D):
+                setattr(module, name, PackedLinear(child.weight.T, child.bias))
