@@ -314,7 +314,8 @@ class QueueRunner:
                         self._progress[item] = ItemProgress(0.0, "", "starting", time.time())
                 case ItemProgressed():
                     before = self._progress.get(event.item_id)
-                    started = before.started_at if before else time.time()
+                    # An item's time counts from its own start, not from that of its batch.
+                    started = before.started_at if before and before.stage else time.time()
                     self._progress[event.item_id] = ItemProgress(event.fraction, event.stage, event.message, started)
                 case _:
                     return
