@@ -19,6 +19,7 @@ from cosmos_workflow.ui import components
 from cosmos_workflow.ui.engine_forms import FIRST_CHOICES, EngineForms, engine_choices, engine_note, first_engine
 from cosmos_workflow.ui.markup import note
 from cosmos_workflow.ui.page import Page, toast
+from cosmos_workflow.ui.prompts.hear_back import HearBack
 from cosmos_workflow.ui.prompts.model_files import ModelFilesPanel
 from cosmos_workflow.ui.prompts.presets import Presets
 from cosmos_workflow.ui.prompts.pronunciations import OwnPronunciations
@@ -65,6 +66,7 @@ class Configuration:
             )
             clear = gr.Button("Clear Config", size="sm", elem_id="clear-config")
             say = gr.Button("How it is spoken", size="sm", elem_id="show-spoken", visible=known_engine(first).speaks)
+        hear_back = HearBack(page, self.engine, first)
         spoken = gr.HTML(apply_default_css=False, elem_id="spoken-as")
         self.presets = Presets(page, self.engine)
         self.forms = EngineForms(specs, first)
@@ -114,7 +116,7 @@ class Configuration:
         page.on(
             self.add_button.click,
             self._add,
-            [selection, page.queue, self.engine, sweep, when, *self.forms.components],
+            [selection, page.queue, self.engine, sweep, when, hear_back.box, *self.forms.components],
             None,
             js=components.selected_in(table),
             trigger_mode="multiple",
@@ -130,8 +132,18 @@ class Configuration:
         """Values for `outputs` that show this configuration."""
         return [engine, *_about(engine), *self.forms.show(engine), *self.forms.fill(engine, params, weights)]
 
-    def add(self, ids: list[str], queue: Queue, engine: str, *values: Any, sweep: str = "", when: str = WHENS[0][1]) -> None:
-        """Queue the selected prompts with the configuration as it is, once for each combination of a sweep; all or none."""
+    def add(
+        self,
+        ids: list[str],
+        queue: Queue,
+        engine: str,
+        *values: Any,
+        sweep: str = "",
+        when: str = WHENS[0][1],
+        heard: bool = False,
+    ) -> None:
+        """Queue the selected prompts with the configuration as it is, once for each combination of a sweep; all or none. With
+        `heard`, what is said is heard back."""
         own = self._page.session(queue)
         require_available(engine)
         prompts = chosen_prompts(self._page.store, ids, queue.owner)
@@ -140,14 +152,16 @@ class Configuration:
         variants = parse_sweep(sweep, find_engine(engine).fields(params))
         background = when == "background"
         session = self._page.background.of(queue.owner) if background else own
-        added = session.queue.add_to_queue(prompts, engine, spoken, weights, variants=variants)
+        check = HearBack.model(heard, engine)
+        added = session.queue.add_to_queue(prompts, engine, spoken, weights, check=check, variants=variants)
         if when == "next":
             session.queue.place([item.id for item in added], 1)
         where = "the background queue; it runs when nothing else waits" if background else "the queue"
         toast(f"Added {count(len(added), 'item')} to {where}.")
 
-    def _add(self, ids: list[str], queue: Queue, engine: str, sweep: str | None, when: str, *values: Any) -> None:
-        self.add(ids, queue, engine, *values, sweep=sweep or "", when=when)  # None where the section was never opened
+    def _add(self, ids: list[str], queue: Queue, engine: str, sweep: str | None, when: str, heard: bool, *values: Any) -> None:
+        # The sweep is None where its section was never opened.
+        self.add(ids, queue, engine, *values, sweep=sweep or "", when=when, heard=heard)
 
     def _count(self, ids: list[str], engine: str, sweep: str | None, *values: Any) -> str:
         """How many items a sweep makes, or what is wrong with it."""
