@@ -329,12 +329,14 @@ class _Run:
         """End the tasks whose takes are done, and release those that waited for them; whether these have something to make."""
         released = False
         for task_id in self._plans:  # in the order of the file: what a task needs stands before it
+            if task_id in self._results:
+                continue
             if task_id in self._held and self._needs_ended(task_id) and self._runs_on():
                 released = self._release(task_id) or released
             plan = self._plans[task_id]
             waits = task_id in self._held or any(self._items[take.digest].id not in self._ended for take in plan.wanted)
             waits = waits or self._ears.listens_for(task_id)
-            if task_id not in self._results and not waits:
+            if not waits:
                 self._end(plan)
         return released
 

@@ -132,7 +132,7 @@ def test_a_book_is_read_by_a_real_voice(
     download.value.save_as(taken)
     found = _probe(taken)
     assert [chapter["tags"]["title"] for chapter in found["chapters"]] == ["The Rope", "The Tide"]
-    assert {stream["codec_name"] for stream in found["streams"]} == {"aac", "mjpeg"}
+    assert {"aac", "mjpeg"} <= {stream["codec_name"] for stream in found["streams"]}  # the third is the text of the chapters
     tags = {name.lower(): value for name, value in found["format"]["tags"].items()}
     assert (tags["title"], tags["artist"], tags["composer"]) == (
         "The Keeper of the Light",
