@@ -332,7 +332,8 @@ class QueueRunner:
         self._state, self._reason = state, reason
         try:
             # Kept beside the journal, so that a restart knows whether this queue was running.
-            self._operations.store.queues.set_state(self.queue.token, {"state": str(state), "reason": reason})
+            if self.queue.is_kept:
+                self._operations.store.queues.set_state(self.queue.token, {"state": str(state), "reason": reason})
         except WorkflowError as error:
             log.warning("the state of %s could not be kept: %s", self.queue.token, error)
         self._notify()

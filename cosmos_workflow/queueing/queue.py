@@ -70,6 +70,11 @@ class Queue:
         with self._lock:
             return len(self._items)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether a journal has it, so that it comes back after a restart."""
+        return self._journal is not None
+
     # --- what a person does ---
 
     def add_to_queue(

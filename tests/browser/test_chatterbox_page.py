@@ -87,7 +87,7 @@ def test_missing_weights_are_fetched_from_the_page(
     expect(page.get_by_text("The weights of Chatterbox aren't on this machine.")).to_have_count(0)
     expect(page.locator("#engine input")).to_have_value("Chatterbox")
     page.locator("#weights-choice input").click()
-    expect(page.get_by_role("option", name="Chatterbox multilingual")).to_be_visible()
+    expect(page.get_by_role("option", name="Chatterbox multilingual v2")).to_be_visible()
     expect(page.get_by_role("option", name="Chatterbox Turbo")).to_have_count(0)
 
 
