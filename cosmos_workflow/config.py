@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -23,6 +23,31 @@ from cosmos_workflow.files import file_errors, inside, readable
 HOME_VARIABLE = "COSMOS_WORKFLOW_HOME"
 SETTINGS_FILE = "settings.yaml"
 DATABASE_FILE = "workflow.sqlite3"
+
+
+_CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """A part of the day, in minutes from midnight; one that ends before it begins goes over midnight."""
+
+    begin: int
+    end: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """From "22:00-07:00"; None for an empty text."""
+        if not text:
+            return None
+        begin, end = ((int(clock[:2]), int(clock[3:])) for clock in text.split("-"))
+        return cls(60 * begin[0] + begin[1], 60 * end[0] + end[1])
+
+    def contain(self, minute: int) -> bool:
+        """Whether a minute of the day is among them."""
+        if self.begin < self.end:
+            return self.begin <= minute < self.end
+        return minute >= self.begin or minute < self.end
 
 
 class Notify(BaseModel):
@@ -55,6 +80,8 @@ class Settings(BaseModel):
     """At most this many items in a batch; without it, as many as the engine takes."""
     task_timeout: float | None = Field(default=None, gt=0)
     """Seconds after which an item that reports nothing is given up; without it, never."""
+    background_hours: str = Field(default="", pattern=rf"^({_CLOCK}-{_CLOCK})?$")
+    """When background queues may run, such as 22:00-07:00 in local time; without it, at any time."""
     notify: Notify | None = None
     """Who is told what has ended; without it, nobody."""
     unload_after: float | None = Field(default=600.0, gt=0)

@@ -74,7 +74,10 @@ def install(package: str, extra: str = "") -> str:
     """How to install a package, or an extra of this one, in backticks; `uv run` has no pip."""
     if _STARTED_BY_UV:
         return f"`uv run --extra {extra} cosmos-workflow`" if extra else f"`uv pip install {package}`"
-    return f"`pip install {shlex.quote(f'{package}[{extra}]') if extra else package}`"
+    found = shutil.which("pip")
+    here = found is not None and os.path.dirname(found) == os.path.dirname(sys.executable)  # noqa: PTH120 - not where a link leads
+    pip = "pip" if here else f"{shlex.quote(sys.executable)} -m pip"
+    return f"`{pip} install {shlex.quote(f'{package}[{extra}]') if extra else package}`"
 
 
 def install_chatterbox() -> str:

@@ -165,7 +165,7 @@ def resampled(samples: Wave, source_rate: int, target_rate: int) -> Wave:
     frame.sample_rate = source_rate
     made = np.concatenate([part.to_ndarray() for given in (frame, None) for part in resampler.resample(given)], axis=1).T
     frames = -(-len(samples) * target_rate // source_rate)
-    return np.pad(made[:frames], ((0, max(0, frames - len(made))), (0, 0)))
+    return np.pad(made[:frames], ((0, max(0, frames - len(made))), (0, 0))).astype(np.float32, copy=False)
 
 
 def read_sound(path: Path, sample_rate: int, most_seconds: float | None = None) -> Iterator[Samples]:

@@ -10,6 +10,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,22 @@ from typing import Any
 import httpx
 from rich.table import Table
 
-from cosmos_workflow.bench.serving import call, served
+from cosmos_workflow.bench.serving import OpenPage, call, served
 
 EARLY, MEGABYTE = 0.1, 1e6
 """Memory at this share of the items is compared with that at the end: by then everything was imported."""
+QUEUED = 300
+CHANGES = {"move": "move-down", "duplicate": "duplicate-items", "remove": "remove-selected"}
+"""Buttons of the queue that are clicked, by what they do."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageFigure:
-    """Milliseconds a click takes while nothing runs and while the queue runs; resident memory, early and at the end, in MB."""
+    """Milliseconds a click takes while nothing runs and while the queue runs; resident memory, early and at the end, in MB.
+
+    `changes` are the milliseconds of a move, a removal and a duplicate in a queue of `QUEUED` items, with what the page is sent
+    after it: median and 95th percentile.
+    """
 
     items: int
     seconds: float
@@ -37,6 +45,7 @@ class PageFigure:
     app_late: float
     worker_early: float
     worker_late: float
+    changes: tuple[tuple[str, float, float], ...] = ()
 
 
 def bench_page(items: int = 1000, clicks: int = 50) -> list[PageFigure]:
@@ -48,6 +57,7 @@ def bench_page(items: int = 1000, clicks: int = 50) -> list[PageFigure]:
         served(Path(folder) / "workspace") as (process, url),
         httpx.Client(base_url=url, timeout=60) as client,
     ):
+        changes = tuple(_changes(client, clicks))
         token = call(client, "add_to_queue", "", [f"Item number {n}." for n in range(items)], "espeak", {}, {})["token"]
         idle = [_click(client, token)[0] for _ in range(clicks)]
         started = time.perf_counter()
@@ -73,6 +83,7 @@ def bench_page(items: int = 1000, clicks: int = 50) -> list[PageFigure]:
             late_memory[0],
             early[1],
             late_memory[1],
+            changes,
         )
     ]
 
@@ -91,7 +102,23 @@ def table(figures: list[PageFigure]) -> Table:
             f"{figure.app_early:.0f} to {figure.app_late:.0f}",
             f"{figure.worker_early:.0f} to {figure.worker_late:.0f}",
         )
+    for figure in figures:
+        said = (f"{name} {median:.0f} / {late:.0f}" for name, median, late in figure.changes)
+        shown.caption = f"{QUEUED} queued, p50/p95 ms: {', '.join(said)}"
     return shown
+
+
+def _changes(client: httpx.Client, clicks: int) -> Iterator[tuple[str, float, float]]:
+    added = call(client, "add_to_queue", "", [f"Item number {n}." for n in range(QUEUED)], "espeak", {}, {})
+    page, ids = OpenPage(client, added["token"]), added["added"]
+    for name, elem_id in CHANGES.items():
+        taken: list[float] = []
+        for number in range(min(clicks, QUEUED)):
+            started = time.perf_counter()
+            page.click(elem_id, [ids[number]])
+            taken.append((time.perf_counter() - started) * 1000)
+        yield name, *_quantiles(taken)
+    call(client, "clear_queue", added["token"])
 
 
 def _click(client: httpx.Client, token: str) -> tuple[float, dict[str, Any]]:

@@ -21,6 +21,8 @@ GONE = -10.0
 """Logarithm of the likelihood below which a word isn't in the sound, whatever was written down."""
 MISSING = -3.5
 """The same where nothing was written down in its place, and no time is left for it."""
+UNWRITTEN = -8.5
+"""The same where nothing was written down in its place, whatever time is left."""
 DOUBTED = -4.0
 """Above it a word was said, though another one was written down; from there to `GONE` it counts more and more."""
 REPLACED = 0.5
@@ -48,7 +50,8 @@ def confirmed(hearing: Hearing, fits: Sequence[Fit]) -> Hearing:
     for difference in hearing.differences:
         inside = [word for word in words if word.first < difference.last and word.last > difference.first]
         if difference.kind not in ("missing", "replaced"):
-            found += [difference] if _had_time(difference) else []
+            if _had_time(difference):
+                found.append(_halved(difference) if difference.kind == "added" and difference.weight <= 1 else difference)
             continue
         if not inside:
             found.append(difference)
@@ -62,9 +65,13 @@ def confirmed(hearing: Hearing, fits: Sequence[Fit]) -> Hearing:
             if state != "said":
                 found.append(_narrowed(difference, state, part, len(inside), hearing.said))
     count = max(1, len(words))
-    aligned = tuple((first, last, start, end) for (first, last), (start, end) in sorted(times.items()))
+    aligned: list[tuple[int, int, float, float]] = []
+    for (first, last), (start, end) in sorted(times.items()):
+        # Two ways to measure: words follow one another all the same.
+        begun = max(start, aligned[-1][2] if aligned else 0.0)
+        aligned.append((first, last, begun, max(begun, end)))
     rate = round(sum(difference.weight for difference in found) / count, 4)
-    return replace(hearing, differences=tuple(found), aligned=aligned, word_error_rate=rate)
+    return replace(hearing, differences=tuple(found), aligned=tuple(aligned), word_error_rate=rate)
 
 
 def _words(fits: Sequence[Fit], said: str) -> list[Fit]:
@@ -73,10 +80,17 @@ def _words(fits: Sequence[Fit], said: str) -> list[Fit]:
 
 def _state(difference: Difference, word: Fit, said: str) -> _Word:
     usual = expected_seconds(said[word.first : word.last])
-    unspoken = difference.kind == "missing" and word.end - word.start < _HURRIED * usual
-    if word.likely < GONE or (unspoken and word.likely < MISSING):
+    least = GONE
+    if difference.kind == "missing":
+        least = MISSING if word.end - word.start < _HURRIED * usual else UNWRITTEN
+    if word.likely < least:
         return "gone"
     return "doubted" if difference.kind == "replaced" and word.likely < DOUBTED else "said"
+
+
+def _halved(difference: Difference) -> Difference:
+    """One word alone that is too many: recognisers like to put one in."""
+    return replace(difference, weight=REPLACED * difference.weight)
 
 
 def _had_time(difference: Difference) -> bool:

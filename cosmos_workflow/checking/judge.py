@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cosmos_workflow.checking.borders import settled
 from cosmos_workflow.checking.comparison import compare, repetition
 from cosmos_workflow.checking.evidence import confirmed, fitness
 from cosmos_workflow.checking.recogniser import RATE, Recogniser, Transcript
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 ANOTHER = 0.6
 """Word error rate above which a sound says another text, where it can't be held against its text."""
 UNFIT = -4.0
-"""Mean logarithm of the likelihood of a text's words below which a sound says another text."""
+"""Mean logarithm of the likelihood of a text's words below which a sound says another text; the mean of few words varies more,
+so it is lower for them."""
 SMALL = 0.05
 """Word error rate up to which the quick way of listening is good enough."""
 _UNLIKELY, _IMPOSSIBLE = 0.08, 0.02
@@ -54,9 +56,10 @@ def judge(path: Path, text: str, said: Sequence[str], language: str, recogniser:
     fits = recogniser.fit(samples, language, hearing.said)
     if fits:
         hearing, fit = confirmed(hearing, fits), fitness(fits, hearing.said)
+        hearing = replace(hearing, aligned=settled(hearing.aligned, sound, rate))
     else:
         heard, hearing = _again(samples, said, language, recogniser, heard, hearing)
-        fit = UNFIT - 1 if hearing.word_error_rate > ANOTHER else 0.0
+        fit = 2 * UNFIT if hearing.word_error_rate > ANOTHER else 0.0
     last_word = max((end for _, _, _, end in hearing.aligned), default=None)
     faults = {fault.name: fault for fault in sound_faults(sound, rate, text, last_word=last_word)}
     seconds = round(len(sound) / rate, 3)
@@ -65,7 +68,7 @@ def judge(path: Path, text: str, said: Sequence[str], language: str, recogniser:
     if _foreign(heard, hearing, fit):
         message = f"It is spoken in {heard.language}, not in {language}."
         faults["wrong language"] = Fault("wrong language", 1.0, message, 0.0, seconds)
-    elif fit < UNFIT and hearing.said:
+    elif hearing.said and fit < UNFIT * (1 + 1 / max(1, len(hearing.said.split()))):
         message = f"It says something else: {shorten(hearing.transcript, 80)}."
         faults["another text"] = Fault("another text", 1.0, message, 0.0, seconds)
     else:
@@ -134,7 +137,7 @@ def _name(difference: Difference, hearing: Hearing) -> str:
         return "missing words" if count >= _MISSING or several else ""
     if difference.kind == "repeated":
         return "repeated words" if count >= _MISSING or several else ""
-    if difference.kind == "added" and (count >= _ADDED or several):
+    if difference.kind == "added" and ((count >= _ADDED and difference.weight >= 1) or several):
         after = all(difference.start >= end - 0.05 for _, _, _, end in hearing.aligned)
         return "after the end" if after else "added words"
     return ""

@@ -82,7 +82,7 @@ class Notifier:
                 self._send(settings, json.dumps({"time": round(time.time(), 3), **notice}, ensure_ascii=False).encode())
 
     def _send(self, settings: Notify, body: bytes) -> None:
-        number = new_id("msg")
+        number, problem = new_id("msg"), ""
         for pause in (*self._pauses, None):
             problem = send(settings, number, body)
             if not problem:

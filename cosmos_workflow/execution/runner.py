@@ -314,7 +314,8 @@ class QueueRunner:
                         self._progress[item] = ItemProgress(0.0, "", "starting", time.time())
                 case ItemProgressed():
                     before = self._progress.get(event.item_id)
-                    started = before.started_at if before else time.time()
+                    # An item's time counts from its own start, not from that of its batch.
+                    started = before.started_at if before and before.stage else time.time()
                     self._progress[event.item_id] = ItemProgress(event.fraction, event.stage, event.message, started)
                 case _:
                     return
@@ -331,7 +332,8 @@ class QueueRunner:
         self._state, self._reason = state, reason
         try:
             # Kept beside the journal, so that a restart knows whether this queue was running.
-            self._operations.store.queues.set_state(self.queue.token, {"state": str(state), "reason": reason})
+            if self.queue.is_kept:
+                self._operations.store.queues.set_state(self.queue.token, {"state": str(state), "reason": reason})
         except WorkflowError as error:
             log.warning("the state of %s could not be kept: %s", self.queue.token, error)
         self._notify()

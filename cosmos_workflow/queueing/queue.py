@@ -15,6 +15,7 @@ from cosmos_workflow.ids import new_id, new_ids, new_token
 from cosmos_workflow.queueing.batches import Plan, batch_size, plan_groups, size_in_group
 from cosmos_workflow.queueing.changes import Changes
 from cosmos_workflow.queueing.items import RETRYABLE, Batch, Configuration, Group, ItemStatus, Prompt, QueueItem
+from cosmos_workflow.queueing.labels import letters
 from cosmos_workflow.queueing.snapshot import Journal, QueueSnapshot
 from cosmos_workflow.queueing.waiting import Waiting
 from cosmos_workflow.queueing.work import Workload
@@ -57,6 +58,7 @@ class Queue:
         self._passing: dict[str, None] = {}  # those of them that are forgotten one day
         self._done: Counter[ItemStatus] = Counter()
         self._rungs: dict[Group, int] = {}
+        self._labels: dict[str, str] = {}
         self._last_key = ""
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> Queue:
@@ -68,6 +70,11 @@ class Queue:
         with self._lock:
             return len(self._items)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether a journal has it, so that it comes back after a restart."""
+        return self._journal is not None
+
     # --- what a person does ---
 
     def add_to_queue(
@@ -78,22 +85,24 @@ class Queue:
         weights: Mapping[str, float] | None = None,
         source: str = "",
         check: str = "",
+        variants: Sequence[Mapping[str, Any]] = ({},),
     ) -> list[QueueItem]:
         """Add each prompt with this configuration, all or none; raises InputError saying which prompt can't be made, and why.
 
-        `check` names the recogniser by which what is said is heard back.
+        `check` names the recogniser by which what is said is heard back. Of several `variants`, params that a sweep gives
+        another value, each is a configuration of its own.
         """
         if not prompts:
             raise InputError("No prompt is selected; select at least one.")
-        now = Configuration.of(engine, params, weights)
-        costs = _checked_costs(now, prompts)
+        made = [Configuration.of(engine, {**params, **variant}, weights) for variant in variants]
+        costs = [(now, cost, prompt) for now in made for cost, prompt in zip(_checked_costs(now, prompts), prompts, strict=True)]
         with self._lock:
             self._begin_round()
             start = self._next_position()
-            ids = new_ids("qi", len(prompts))
+            ids = new_ids("qi", len(costs))
             added = [
                 now.item(prompt, cost, source, position, item_id, check)
-                for position, (prompt, cost, item_id) in enumerate(zip(prompts, costs, ids, strict=True), start)
+                for position, ((now, cost, prompt), item_id) in enumerate(zip(costs, ids, strict=True), start)
             ]
             self._write(added)
             return added
@@ -142,15 +151,15 @@ class Queue:
                 else:
                     places.append((passed, 1, index))
                     passed += 1
-            new_order = [order[index] for _, _, index in sorted(places)]
-            moved = [
-                replace(item, position=old.position)
-                for item, old in zip(new_order, order, strict=True)
-                if item.position != old.position
-            ]
-            # Who moves an item means that order, even against a batch key that is on its way.
-            self._last_key = ""
-            self._write(moved)
+            self._reorder(order, [order[index] for _, _, index in sorted(places)])
+
+    def place(self, ids: Collection[str], position: int) -> None:
+        """Put queued items, in their order, so that the first of them is at this place among what waits, counted from 1."""
+        with self._lock:
+            order, wanted = self._queued(), set(ids)
+            rest = [item for item in order if item.id not in wanted]
+            start = min(max(position - 1, 0), len(rest))
+            self._reorder(order, [*rest[:start], *(item for item in order if item.id in wanted), *rest[start:]])
 
     def edit(
         self,
@@ -278,22 +287,40 @@ class Queue:
                 )
             return self._snapshot
 
+    def labels(self) -> dict[str, str]:
+        """The letter of each batch key: A, B, ... in the order in which they were first seen; they stay until all is done."""
+        with self._lock:
+            for key in (*(item.batch_key for item in self._running.values()), *self.plan().keys):
+                self._labels.setdefault(key, letters(len(self._labels)))
+            return dict(self._labels)
+
     def get_queue_display(self, first: int = 0, count: int | None = None) -> pd.DataFrame:
         """The queue as a table, `count` rows from the `first` on, or all: see `cosmos_workflow.queueing.rows`."""
         from cosmos_workflow.queueing.rows import queue_frame
 
         with self._lock:
-            snapshot, plan = self.snapshot(), self.plan()
-        return queue_frame(snapshot, plan, first, count)
+            snapshot, groups = self.snapshot(), self.labels()
+        return queue_frame(snapshot, groups, first, count)
 
     # --- inside, under the lock ---
 
     def _queued(self) -> list[QueueItem]:
         return self._waiting.in_order()
 
+    def _reorder(self, order: Sequence[QueueItem], new_order: Sequence[QueueItem]) -> None:
+        moved = [
+            replace(item, position=old.position)
+            for item, old in zip(new_order, order, strict=True)
+            if item.position != old.position
+        ]
+        # Who moves an item means that order, even against a batch key that is on its way.
+        self._last_key = ""
+        self._write(moved)
+
     def _begin_round(self) -> None:
         if not self._items:
             self._done.clear()
+            self._labels.clear()
 
     def _next_position(self) -> int:
         last = next(reversed(self._items), None)

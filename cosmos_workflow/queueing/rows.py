@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.engines.registry import known_fields
-from cosmos_workflow.queueing.batches import Plan
 from cosmos_workflow.queueing.items import QueueItem
 from cosmos_workflow.queueing.snapshot import QueueSnapshot
 
@@ -16,11 +15,13 @@ if TYPE_CHECKING:
 COLUMNS = ("Prompt", "Engine", "Weights", "Params", "Batch Group", "Status", "ID")
 
 
-def queue_frame(snapshot: QueueSnapshot, plan: Plan, first: int = 0, count: int | None = None) -> pd.DataFrame:
-    """One row per waiting or running item, in queue order, with the columns of `COLUMNS`: `count` from the `first` on, or all."""
+def queue_frame(snapshot: QueueSnapshot, groups: Mapping[str, str], first: int = 0, count: int | None = None) -> pd.DataFrame:
+    """One row per waiting or running item, in queue order, with the columns of `COLUMNS`: `count` from the `first` on, or all.
+
+    `groups` has the letter of each batch key.
+    """
     import pandas as pd
 
-    groups = group_labels(snapshot, plan)
     shown = snapshot.items[first : None if count is None else first + count]
     # Items that were added together share one object of params.
     params = {id(item.params): describe_params(item) for item in {id(item.params): item for item in shown}.values()}
@@ -30,19 +31,13 @@ def queue_frame(snapshot: QueueSnapshot, plan: Plan, first: int = 0, count: int 
             item.engine,
             describe_weights(item.weights),
             params[id(item.params)],
-            groups[item.batch_key],
+            groups.get(item.batch_key, ""),
             str(item.status),
             item.id,
         )
         for item in shown
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def group_labels(snapshot: QueueSnapshot, plan: Plan) -> dict[str, str]:
-    """A short name for each batch key: A, B, ... Z, AA, in the order in which the batches run."""
-    keys = dict.fromkeys([*(item.batch_key for item in snapshot.running), *plan.keys])
-    return {key: _letters(index) for index, key in enumerate(keys)}
 
 
 def describe_weights(weights: Mapping[str, float]) -> str:
@@ -63,12 +58,3 @@ def describe_params(item: QueueItem) -> str:
 def _short(value: Any) -> str:
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 24 else f"{text[:21]}..."
-
-
-def _letters(index: int) -> str:
-    text = ""
-    index += 1
-    while index:
-        index, digit = divmod(index - 1, 26)
-        text = chr(ord("A") + digit) + text
-    return text

@@ -60,6 +60,16 @@ class Prompts:
             rows = connection.execute(query.limit(limit).offset(offset)).mappings()
             return [Prompt(row["text"], row["inputs"], row["id"], row["name"]) for row in rows]
 
+    def names(self, ids: Collection[str], owner: str = LOCAL) -> dict[str, str]:
+        """The names of the owner's prompts of these ids, those that have one."""
+        wanted, found = list(ids), {}
+        with self._database.read() as connection:
+            for start in range(0, len(wanted), CHUNK):
+                chosen = prompts.c.id.in_(wanted[start : start + CHUNK])
+                query = select(prompts.c.id, prompts.c.name).where(chosen, prompts.c.owner == owner, prompts.c.name != "")
+                found |= {row.id: row.name for row in connection.execute(query)}
+        return found
+
     def count(self, owner: str = LOCAL, search: str = "") -> int:
         """How many prompts `list` would give without a limit."""
         with self._database.read() as connection:

@@ -9,6 +9,7 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.files import Digests, Disk
 from cosmos_workflow.store.database import Database
 from cosmos_workflow.store.inputs import Inputs
+from cosmos_workflow.store.presets import Presets
 from cosmos_workflow.store.process import ProcessLock
 from cosmos_workflow.store.prompts import Prompts
 from cosmos_workflow.store.pronunciations import Pronunciations
@@ -23,7 +24,7 @@ from cosmos_workflow.store.waveforms import Waveforms
 
 class Store:
     """What a workspace keeps: `prompts`, their `inputs`, the `queues`, the `runs` with their folders and `waveforms`, the
-    `pronunciations`; `recovery`, `repair`.
+    `pronunciations` and the `presets`; `recovery`, `repair`.
 
     `Store(workspace, url=None, disk=None)`: `url` is any SQLAlchemy URL, by default the workspace's SQLite file. Safe under
     many threads, and under many processes with a store each. What can't be written raises UnavailableError of one sentence,
@@ -39,6 +40,7 @@ class Store:
         self.inputs = Inputs(workspace, self.database, disk, self.digests)
         self.prompts = Prompts(self.database, self.inputs)
         self.pronunciations = Pronunciations(workspace, disk)
+        self.presets = Presets(workspace, disk)
         self.queues = Queues(self.database, self.process)
         files = RunFiles(workspace, disk, self.digests)
         self.runs = Runs(workspace, self.database, disk, self.process, self.queues, files)

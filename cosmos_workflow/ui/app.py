@@ -7,6 +7,7 @@ import secrets
 import gradio as gr
 
 from cosmos_workflow.config import Workspace
+from cosmos_workflow.execution.background_queue import BackgroundQueues
 from cosmos_workflow.execution.sessions import Sessions
 from cosmos_workflow.files import file_errors
 from cosmos_workflow.queueing.queue import Queue
@@ -17,6 +18,7 @@ from cosmos_workflow.ui.jobs.view import jobs_text
 from cosmos_workflow.ui.live import Refresher
 from cosmos_workflow.ui.page import Page, owner_of, toast
 from cosmos_workflow.ui.prompts.tab import PromptsTab
+from cosmos_workflow.ui.prompts.welcome import Welcome
 from cosmos_workflow.ui.queue import tab as queue
 from cosmos_workflow.ui.queue.others import OtherQueues
 from cosmos_workflow.ui.queue.start import StartAndPause
@@ -30,18 +32,19 @@ UPLOADS_KEPT = (600, 3600)
 
 A handler must not delete what it has read: gradio keeps a content in one place, and another page may be about to read it.
 """
+KEYS = '<button type="button" class="cw-keys" aria-label="Keys of this page" title="Keys of this page (?)">?</button>'
 STORAGE_KEY = "cosmos-workflow-queue"
 SECRET_FILE = "browser-secret"  # noqa: S105 - the name of a file
 
 
-def build(sessions: Sessions, managers: JobManagers | None = None) -> gr.Blocks:
+def build(sessions: Sessions, managers: JobManagers | None = None, background: BackgroundQueues | None = None) -> gr.Blocks:
     """The page over these sessions and jobs; the caller serves it."""
     jobs = managers or JobManagers(sessions.operations)
     with gr.Blocks(title=NAME, analytics_enabled=False, fill_width=True, delete_cache=UPLOADS_KEPT) as demo:
-        page = Page(sessions)
+        page = Page(sessions, background)
         token = gr.BrowserState("", storage_key=STORAGE_KEY, secret=browser_secret(sessions.operations.workspace))
         with gr.Row(elem_id="cw-header"):
-            gr.HTML(f"<h1>{NAME}</h1>", apply_default_css=False, scale=1)
+            gr.HTML(f"<h1>{NAME} {KEYS}</h1>", apply_default_css=False, scale=1)
             components.counter(page, "queue-counter", lambda owner: jobs_text(jobs.of(owner).snapshot()))
             start = StartAndPause(page)
             enabled = gr.Checkbox(True, label="Live updates", elem_id="live-updates", container=False, scale=0, min_width=130)
@@ -52,7 +55,7 @@ def build(sessions: Sessions, managers: JobManagers | None = None) -> gr.Blocks:
             with gr.Tab("Prompts", id="prompts") as prompts_tab:
                 prompts = PromptsTab(page)
             with gr.Tab("Queue", id="queue") as queue_tab:
-                queue.build(page)
+                queue.build(page, lambda: Welcome(page, "welcome-queue"))
             with gr.Tab("Jobs", id="jobs") as jobs_tab:
                 pass
             with gr.Tab("Results", id="results") as results_tab:

@@ -21,9 +21,14 @@ PANEL = ("cw-ask", "cw-panel")
 """The classes of what opens beside the rows: at the side of a wide window, and a sheet on a phone (`static/panels.js`)."""
 
 
-def table(elem_id: str) -> gr.HTML:
-    """Rows with a box to select each; `select` fires with the id of a row that was opened."""
-    return _drawn(f"table(element, props, trigger, watch, '{elem_id}')", elem_id)
+def table(elem_id: str, *, orders: bool = False) -> gr.HTML:
+    """Rows with a box to select each; `select` fires with the id of a row that was opened, `previous` and `next` turn the page.
+
+    With `orders` rows are moved: `place` fires with ids and the row before or after which they go, `shift` with an offset.
+    """
+    # Gradio makes events of the names that it finds here in quotes.
+    events = ["select", "previous", "next", *(["place", "shift"] if orders else [])]
+    return _drawn(f"table(element, props, trigger, watch, '{elem_id}', {events})", elem_id)
 
 
 def cards(elem_id: str, actions: Sequence[str] = ()) -> gr.HTML:
@@ -90,14 +95,20 @@ def row_buttons(*named: tuple[str, str]) -> list[gr.Button]:
 
 
 class Pager:
-    """Previous and Next below the list of an elem_id; there while the list has more rows than are shown at once."""
+    """Turns the pages of the list of an elem_id: with the buttons that `drawn`, a table, has at both ends, or with a row of
+    them below other lists, there while the list has more rows than are shown at once."""
 
-    def __init__(self, page: Page, name: str, size: int = PAGE_SIZE) -> None:
+    def __init__(self, page: Page, name: str, size: int = PAGE_SIZE, drawn: gr.HTML | None = None) -> None:
         self._page = page
         self.name = name
         self.size = size
+        self._drawn = drawn
+        if drawn is not None:
+            events: Any = drawn
+            self._turns = [(events.previous, -1), (events.next, 1)]
+            return
         with gr.Row(elem_classes="cw-buttons", visible=False) as self.row:
-            self._turns = [(gr.Button("Previous", size="sm"), -1), (gr.Button("Next", size="sm"), 1)]
+            self._turns = [(gr.Button("Previous", size="sm").click, -1), (gr.Button("Next", size="sm").click, 1)]
 
     def window(self, state: PageState, total: int) -> Window:
         """The rows that a page shows of so many; a page that isn't there any more becomes the last one."""
@@ -111,15 +122,16 @@ class Pager:
 
     def wire(self, show: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         """For a list that a handler shows, whose first input is the page's state."""
-        for button, offset in self._turns:
-            self._page.on(button.click, self._turned(show, offset), inputs, outputs)
+        for turn, offset in self._turns:
+            self._page.on(turn, self._turned(show, offset), inputs, outputs)
 
     def follow(self, total: Callable[[PageView], int]) -> None:
         """For a list that is kept up to date, of so many rows."""
         page = self._page
-        for button, offset in self._turns:
-            page.on(button.click, self._turned(_nothing, offset), [page.state], None, refresh=True)
-        page.show(self.row, lambda now: total(now) > self.size)
+        for turn, offset in self._turns:
+            page.on(turn, self._turned(_nothing, offset), [page.state], None, refresh=True)
+        if self._drawn is None:
+            page.show(self.row, lambda now: total(now) > self.size)
 
     def _turned(self, show: Callable[..., Any], offset: int) -> Callable[..., Any]:
         @functools.wraps(show)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import gradio as gr
 
+from cosmos_workflow.engines.model_files.sets import find_model_files
 from cosmos_workflow.engines.params import ParamField
 from cosmos_workflow.engines.registry import availability_of, broken_engines, known_engine
 from cosmos_workflow.engines.spec import EngineSpec
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.ui.page import Page
 
+SEED = "seed"
+FIRST_CHOICES = ("kokoro", "espeak")
+"""The engine that the page opens with: the first of these that can run here."""
 Configuration = tuple[dict[str, Any], dict[str, float]]
 """Params and weights."""
 
@@ -157,6 +162,12 @@ def _menus(spec: EngineSpec) -> dict[str, list[dict[str, ParamField]]]:
     return found
 
 
+def first_engine(specs: Sequence[EngineSpec]) -> str:
+    """The engine that a page opens with."""
+    here = {spec.name for spec in specs if availability_of(spec).available}
+    return next((name for name in FIRST_CHOICES if name in here), specs[0].name)
+
+
 def engine_choices(specs: Sequence[EngineSpec]) -> list[tuple[str, str]]:
     """Engines for a menu, those that can't be used at its end; those that can't run here say so."""
     here = {spec.name: availability_of(spec).available for spec in specs}
@@ -164,13 +175,17 @@ def engine_choices(specs: Sequence[EngineSpec]) -> list[tuple[str, str]]:
     return [*choices, *((f"{name} (not available)", name) for name in broken_engines())]
 
 
-def engine_note(name: str) -> tuple[str, bool]:
-    """What to know of an engine before choosing it, and whether it can run here."""
+def engine_note(name: str) -> tuple[str, str, list[str]]:
+    """What to know of an engine before choosing it; where it can't run here, why, and the steps to have it."""
     spec = known_engine(name)
     availability = availability_of(spec)
     if availability.available:
-        return f"{spec.summary} {availability.runs_on}".strip(), True
-    return f"{spec.summary} Not available: {availability}".strip(), False
+        return f"{spec.summary} {availability.runs_on}".strip(), "", []
+    steps = re.split(r"(?:;|,) then ", availability.remedy)
+    if any(find_model_files(model) is None for model in spec.model_files):
+        press = "Press Fetch weights, below: it says first how much that is, and where it goes."
+        return spec.summary, availability.reason, [press, f"Or do it by hand. {steps[0]}", *steps[1:]]
+    return spec.summary, availability.reason, [*steps, "Start the page again."] if availability.remedy else []
 
 
 def _weight_sliders(spec: EngineSpec) -> dict[str, Any]:
@@ -212,11 +227,18 @@ def _component(field: ParamField, value: Any) -> Any:
     if field.kind == "text":
         return gr.Textbox(value, lines=field.lines, max_lines=4 * field.lines, **shared)
     step = field.step or (1 if field.kind == "int" else 0.05)
-    if field.minimum is not None and field.maximum is not None:
-        return gr.Slider(field.minimum, field.maximum, value=value, step=step, **shared)
-    return gr.Number(
-        value, minimum=field.minimum, maximum=field.maximum, step=step, precision=0 if field.kind == "int" else None, **shared
-    )
+    if field.name != SEED and field.minimum is not None and field.maximum is not None:
+        return _as_given(gr.Slider(field.minimum, field.maximum, value=value, step=step, **shared))
+    if field.name == SEED:  # a plain field with a dice: nobody slides to one of two thousand million
+        shared["elem_classes"] = "cw-seed"
+    precision = 0 if field.kind == "int" else None
+    return _as_given(gr.Number(value, minimum=field.minimum, maximum=field.maximum, step=step, precision=precision, **shared))
+
+
+def _as_given(number: Any) -> Any:
+    """A component that gives what was written: what is out of range is told by `read`, which knows the field's name."""
+    number.preprocess = lambda payload: payload
+    return number
 
 
 def _use(field: ParamField) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def table_value(columns: Sequence[str], rows: Sequence[Row], empty: str, window:
         "complete": window.is_all,
         "empty": empty,
         "page": window.text,
+        "first": None,
         **more,
     }
 

@@ -15,6 +15,7 @@ import gradio as gr
 
 from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import InputError, WorkflowError
+from cosmos_workflow.execution.background_queue import BackgroundQueues
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import QueueRunner
 from cosmos_workflow.execution.sessions import Session, Sessions
@@ -50,8 +51,9 @@ class Wiring:
 class Page:
     """Built once; `queue` and `state` are the states of each open page, `live` the components that are kept up to date."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, background: BackgroundQueues | None = None) -> None:
         self.sessions = sessions
+        self.background = background or BackgroundQueues(sessions)
         self.since = time.time()
         self.queue = gr.State(Queue())
         self.state = gr.State(PageState())
@@ -91,7 +93,15 @@ class Page:
         session, operations = self.session(queue), self.operations
         snapshot, state = session.runner.snapshot(), state or PageState()
         return PageView(
-            snapshot, session.queue.plan, operations.rate, self.since, queue.owner, operations.gain, state, session.token
+            snapshot,
+            session.queue.plan,
+            session.queue.labels,
+            operations.rate,
+            self.since,
+            queue.owner,
+            operations.gain,
+            state,
+            session.token,
         )
 
     def follow(self, component: Any, key: Render, render: Render | None = None) -> None:

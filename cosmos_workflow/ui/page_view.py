@@ -12,10 +12,9 @@ from cosmos_workflow.execution.estimates import BatchingGain, Rate, TimeLeft, ti
 from cosmos_workflow.execution.runner import RunnerSnapshot
 from cosmos_workflow.queueing.batches import Plan
 from cosmos_workflow.queueing.items import Batch, QueueItem
-from cosmos_workflow.queueing.rows import group_labels
 from cosmos_workflow.store.records import LOCAL
 
-PAGE_SIZE = 200
+PAGE_SIZE = 50
 """Rows of a table that are sent at once."""
 
 TabState = TypeVar("TabState")
@@ -79,13 +78,16 @@ class Window:
 
 @dataclass(frozen=True)
 class PageView:
-    """A page at one moment. `plan` gives the batches of what is queued, `rate` an engine's speed, `gain` what batching gains.
+    """A page at one moment. `plan` gives the batches of what is queued, `groups` their letters.
+
+    `rate` gives an engine's speed, `gain` what batching gains.
 
     `since` is when this server started: older items were restored from an earlier run of it. `token` is the queue's.
     """
 
     snapshot: RunnerSnapshot
     plan: Callable[[], Plan]
+    groups: Callable[[], dict[str, str]]
     rate: Callable[[str], Rate | None]
     since: float = 0.0
     owner: str = LOCAL
@@ -101,7 +103,7 @@ class PageView:
     @cached_property
     def labels(self) -> dict[str, str]:
         """The letter of each batch key."""
-        return group_labels(self.snapshot.queue, self.planned)
+        return self.groups()
 
     @property
     def restored(self) -> int:

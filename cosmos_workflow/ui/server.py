@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from cosmos_workflow.config import Workspace
+from cosmos_workflow.config import Hours, Workspace
 from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.execution.background_queue import BackgroundQueues
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.sessions import Sessions
 from cosmos_workflow.execution.task_router import Pool
@@ -64,10 +65,14 @@ def serve(
         stack.callback(sessions.close)
         managers = JobManagers(sessions.operations)
         stack.callback(managers.close)
+        hours = Hours.parse(workspace.settings.background_hours)
+        background = BackgroundQueues(sessions, hours, managers.are_busy)
         speech = SpeechQueues(sessions.operations) if speech_api else None
         if speech:
             stack.callback(speech.close)
-        app = make_app(sessions, users, host, managers, names, speech)
+        app = make_app(sessions, users, host, managers, names, speech, background)
+        background.start()
+        stack.callback(background.close)
         _run(app, listener, url, on_ready, behind_proxy=bool(names))
 
 
@@ -78,6 +83,7 @@ def make_app(
     managers: JobManagers | None = None,
     names: Sequence[str] = (),
     speech: SpeechQueues | None = None,
+    background: BackgroundQueues | None = None,
 ) -> FastAPI:
     """The page with its media, and the speech API where `speech` is given, behind the guard. Whoever gives them closes them."""
     workspace = sessions.operations.workspace
@@ -94,19 +100,23 @@ def make_app(
     from cosmos_workflow.ui.access.uploads import Uploads
     from cosmos_workflow.ui.app import build
     from cosmos_workflow.ui.jobs import routes as job_routes
+    from cosmos_workflow.ui.prompts import welcome
     from cosmos_workflow.ui.prompts.samples import add_samples
+    from cosmos_workflow.ui.queue import routes as queue_routes
     from cosmos_workflow.ui.results import routes as result_routes
     from cosmos_workflow.ui.results.shelf import Shelves
 
     for owner in users or [None]:
         add_samples(sessions.operations.store, owner)
-    demo = build(sessions, managers)
+    demo = build(sessions, managers, background)
     demo.queue(default_concurrency_limit=None)
     # Gradio looks whether a path lies among the uploads only where it believes to have been launched.
     demo.has_launched = True
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(result_routes.router(sessions.operations.store, Shelves(managers.of).folded))
     app.include_router(job_routes.router(managers))
+    app.include_router(welcome.router())
+    app.include_router(queue_routes.router(sessions))
     if speech:
         from cosmos_workflow.ui.speech_api.routes import router
 

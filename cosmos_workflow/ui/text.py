@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from cosmos_workflow.engines.registry import known_engine, known_fields
 from cosmos_workflow.execution.estimates import TimeLeft, format_seconds
@@ -47,12 +48,19 @@ def engine_title(name: str) -> str:
     return known_engine(name).title
 
 
-def recipe_facts(engine: str, params: Mapping[str, object], weights: Mapping[str, float], inputs: Mapping[str, str]) -> Facts:
-    """What an item or a run is made from, the params by their labels."""
+def recipe_facts(
+    engine: str,
+    params: Mapping[str, object],
+    weights: Mapping[str, float],
+    inputs: Mapping[str, str],
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> Facts:
+    """What an item or a run is made from, the params by their labels; `names` has the name that an input file came with."""
     facts = [("Engine", engine_title(engine)), *_param_facts(engine, params)]
     if weights:
         facts.append(("Weights", describe_weights(weights)))
-    return [*facts, *((f"Input: {name}", path.rsplit("/", 1)[-1]) for name, path in inputs.items())]
+    files = {name: path.rsplit("/", 1)[-1] for name, path in inputs.items()}
+    return [*facts, *((f"Input: {name}", names.get(file, file)) for name, file in files.items())]
 
 
 def plain(value: object) -> str:

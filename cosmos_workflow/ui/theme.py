@@ -21,7 +21,7 @@ def theme() -> Base:
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_dark="*primary_700",
-        button_primary_background_fill_hover_dark="*primary_600",
+        button_primary_background_fill_hover_dark="*primary_800",
         button_primary_text_color="white",
         button_primary_text_color_dark="white",
         button_cancel_background_fill="*neutral_50",
@@ -50,7 +50,7 @@ def css() -> str:
 
 def head() -> str:
     """What stands in the page's head: our script, and how wide a phone is."""
-    script = _joined("stream.js", "page.js", "cards.js", "panels.js", "jobs.js", "heard.js", "along.js", "books.js")
+    script = _joined("stream.js", "page.js", "cards.js", "panels.js", "keys.js", "jobs.js", "heard.js", "along.js", "books.js")
     return f'<meta name="color-scheme" content="light dark"><script>{script}</script>'
 
 

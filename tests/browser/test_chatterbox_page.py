@@ -87,7 +87,7 @@ def test_missing_weights_are_fetched_from_the_page(
     expect(page.get_by_text("The weights of Chatterbox aren't on this machine.")).to_have_count(0)
     expect(page.locator("#engine input")).to_have_value("Chatterbox")
     page.locator("#weights-choice input").click()
-    expect(page.get_by_role("option", name="Chatterbox multilingual")).to_be_visible()
+    expect(page.get_by_role("option", name="Chatterbox multilingual v2")).to_be_visible()
     expect(page.get_by_role("option", name="Chatterbox Turbo")).to_have_count(0)
 
 
@@ -197,6 +197,7 @@ def test_two_variants_and_three_voices_are_grouped_and_the_rest_of_a_cancel_is_w
     page.locator("#start-queue").click()
     expect(page.locator("#queue-progress")).to_contain_text("tokens", timeout=PATIENCE)
     page.locator("#cancel-running").click()
+    page.locator("#cancel-running-yes").click()
     expect(page.locator("#queue-progress")).to_contain_text("1 cancelled, 6 succeeded", timeout=PATIENCE)
     expect(page.locator("#queue-results audio")).to_have_count(6)
     assert batches(server.workspace) == [("english", 4), ("turbo", 3)]

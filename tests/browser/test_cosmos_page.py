@@ -35,7 +35,7 @@ def test_two_weights_are_one_batch_two_seeds_are_two_and_the_controls_are_beside
         tick(page, prompt)
         set_number(page, "Weight: vis", vis)
         add(page, queued)
-    set_number(page, "Seed", "2")
+    page.locator(".cw-seed:visible input").fill("2")
     add(page, 3)
 
     open_tab(page, "Queue")

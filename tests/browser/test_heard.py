@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from page_support import Server, fits, open_tab
+from page_support import Server, add, fits, open_tab, tick
 from planting import plant_faults
 from playwright.sync_api import Locator, Page, expect
 from real_support import write_whisper
@@ -113,6 +113,14 @@ def test_faults_are_found_seen_and_mended(
     said.click()
     expect(said).to_have_class("cw-now")
     expect(page.locator("#results-gallery article")).to_have_count(0)
+
+    # What is queued on the page is heard back as well.
+    tick(page, "Welcome")
+    page.locator("#check-said input").check()
+    add(page, 1)
+    page.locator("#start-queue").click()
+    open_tab(page, "Results")
+    expect(page.locator("#results-gallery article")).to_contain_text("word error rate")
 
 
 def before(piece: Locator) -> Locator:

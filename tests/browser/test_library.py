@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from page_support import Server, add, choose_engine, go, open_tab, tick, write_prompt
-from playwright.sync_api import Page, expect
+from page_support import Server, add, choose_engine, go, open_tab, set_number, tick, write_prompt
+from playwright.sync_api import Locator, Page, expect
 
 from cosmos_workflow.config import assets_dir
 
@@ -20,6 +20,36 @@ def give(page: Page, button: str, *files: Path) -> None:
     with page.expect_file_chooser() as chooser:
         page.locator(button).click()
     chooser.value.set_files(list(files))
+
+
+def test_a_newcomer_hears_the_first_own_sound_after_four_clicks(server: Server, visit: Callable[..., Page]) -> None:
+    page = visit(server.url)
+    made = page.locator("#queue-results audio")
+    clicks = [page.locator("#welcome audio").first, page.locator("#welcome-add"), page.locator("#start-queue"), made.first]
+    hear(clicks[0])
+    clicks[1].click()
+    expect(page.locator("#queue-counter")).to_have_text("2 queued")
+    expect(page.locator("#welcome")).to_be_hidden()
+    clicks[2].click()
+    expect(made).to_have_count(2)
+    hear(clicks[3])
+    # The address has the tab, so that a refresh stays there; arrows go on from it.
+    page.reload(wait_until="commit")
+    tab = page.get_by_role("tab", name="Queue", exact=True)
+    expect(tab).to_have_attribute("aria-selected", "true")
+    tab.focus()
+    tab.press("ArrowLeft")
+    expect(page.get_by_role("tab", name="Prompts", exact=True)).to_be_focused()
+    page.keyboard.press("?")
+    expect(page.locator("#shortcuts")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#shortcuts")).to_be_hidden()
+
+
+def hear(player: Locator) -> None:
+    """Click on a player's button, and wait until it is heard."""
+    player.click(position={"x": 20, "y": 20})
+    player.evaluate("async (sound) => { while (!sound.currentTime) await new Promise(requestAnimationFrame); }")
 
 
 def test_prompts_are_written_found_changed_copied_and_deleted(serve: Callable[..., Server], visit: Callable[..., Page]) -> None:
@@ -39,22 +69,39 @@ def test_prompts_are_written_found_changed_copied_and_deleted(serve: Callable[..
     # A selection survives a search, and a reload.
     page.locator("#prompt-search textarea, #prompt-search input").fill("night")
     expect(rows).to_have_count(1)
-    expect(page.locator("#prompts-table .cw-count")).to_have_text("1 selected")
+    expect(page.locator("#prompts-table .cw-count")).to_have_text("1 selected, 1 not shown")
     page.reload(wait_until="commit")
     expect(rows).to_have_count(6)
     expect(rows.first.locator("input")).to_be_checked()
 
+    # An editor takes the focus and gives it back; what isn't saved is asked about before another row takes its place.
+    text = page.locator("#prompt-text textarea")
+    rows.nth(1).locator(".cw-open").click()
+    expect(page.locator("#prompt-name input")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(text).to_be_hidden()
+    expect(rows.nth(1).locator(".cw-open")).to_be_focused()
     page.locator("#edit-prompt").click()
-    page.locator("#prompt-text textarea").fill("A clip, changed.")
-    page.locator("#save-prompt").click()
+    text.fill("A clip, changed.")
+    rows.nth(1).locator(".cw-open").click()
+    page.get_by_role("button", name="Go on writing").click()
+    expect(text).to_have_value("A clip, changed.")
+    text.press("Control+Enter")
+    expect(text).to_be_hidden()
     expect(rows.first).to_contain_text("A clip, changed.")
     page.locator("#duplicate-prompts").click()
     expect(rows).to_have_count(7)
     page.locator("#select-all-prompts").click()
     expect(page.locator("#prompts-table .cw-count")).to_have_text("7 selected")
+    # What a filter hides is named, on every button that acts on it.
+    search = page.locator("#prompt-search textarea, #prompt-search input")
+    search.fill("night")
+    expect(page.locator("#add-to-queue")).to_have_text("Add 7 (6 not shown)")
     page.locator("#delete-prompts").click()
-    expect(page.get_by_text("Delete 7 prompts from the library?")).to_be_visible()
-    page.locator("#delete-prompts-no").click()
+    expect(page.get_by_text("Delete 7 prompts from the library, 6 of them hidden by the search")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#delete-prompts-yes")).to_be_hidden()
+    search.fill("")
     expect(rows).to_have_count(7)
     page.locator("#delete-prompts").click()
     page.locator("#delete-prompts-yes").click()
@@ -103,13 +150,21 @@ def test_an_engine_that_cannot_run_says_why_and_queues_nothing(server: Server, v
     page = visit(server.url)
     tick(page, "Welcome")
     choose_engine(page, "Chatterbox (not available)")
-    expect(page.get_by_text("Not available:")).to_be_visible()
+    expect(page.locator("#engine-note")).to_contain_text("Not available here")
+    expect(page.locator("#engine-note li").last).to_contain_text("uv run cosmos-workflow weights fetch")
+    expect(page.locator("#add-to-queue")).to_be_disabled()
+    # A number out of its range stays as it was written, and is told by its name.
+    choose_engine(page, "eSpeak NG")
+    expect(page.locator("#add-to-queue")).to_be_enabled()
+    set_number(page, "Rate", "9999")
+    expect(page.get_by_label("number input for Rate").first).to_have_value("9999")
+    expect(page.get_by_text("9999 is out of range: write 80 to 450.")).to_be_visible()
     page.locator("#add-to-queue").click()
-    expect(page.locator(".toast-body.error")).to_contain_text("weights fetch")
+    expect(page.locator(".toast-body.error")).to_contain_text("rate: 9999 isn't right; use a whole number from 80 to 450.")
     expect(page.locator("#queue-counter")).to_have_text("Queue empty")
 
 
-def test_rows_are_moved_edited_copied_and_removed(server: Server, visit: Callable[..., Page]) -> None:
+def test_rows_are_found_moved_edited_copied_saved_and_removed(server: Server, visit: Callable[..., Page], tmp_path: Path) -> None:
     page = visit(server.url)
     tick(page, "Welcome", "Good morning", "Good night")
     add(page, 3)
@@ -125,11 +180,45 @@ def test_rows_are_moved_edited_copied_and_removed(server: Server, visit: Callabl
     expect(rows.nth(1)).to_contain_text("Sleep well.")
     page.locator("#duplicate-items").click()
     expect(rows).to_have_count(4)
-    page.locator("#remove-selected").click()
-    expect(rows).to_have_count(3)
+
+    # Four ways to another place: a button, a number, the mouse, the keyboard.
+    rows.nth(3).locator("input").check()
+    rows.nth(1).locator("input").uncheck()
+    page.locator("#move-top").click()
+    expect(rows.nth(0)).to_contain_text("Sleep well.")
+    page.locator("#item-place").locator("input, textarea").fill("3")
+    page.locator("#move-to-place").click()
     expect(rows.nth(2)).to_contain_text("Sleep well.")
+    last = rows.nth(3).bounding_box()
+    assert last is not None
+    rows.nth(0).locator(".cw-grip").drag_to(rows.nth(3), target_position={"x": 10, "y": last["height"] - 4})
+    expect(rows.nth(3)).to_contain_text("Welcome")
+    rows.nth(3).locator("input").focus()
+    page.keyboard.press("Alt+ArrowUp")
+    expect(rows.nth(2)).to_contain_text("Welcome")
+    # A row is one stop of Tab, arrows go on from there; Shift selects all between.
+    expect(rows.nth(2).locator("[tabindex='0']")).to_have_count(1)
+    page.keyboard.press("ArrowUp")
+    expect(rows.nth(1).locator("input")).to_be_focused()
+    page.locator("#queue-table .cw-none").click()
+    rows.nth(0).locator("input").click()
+    rows.nth(2).locator("input").click(modifiers=["Shift"])
+    expect(page.locator("#remove-selected")).to_have_text("Remove 3")
+    page.locator("#queue-search input, #queue-search textarea").fill("sleep")
+    expect(rows).to_have_count(2)
+    page.locator("#queue-search input, #queue-search textarea").fill("")
+    expect(rows).to_have_count(4)
+
+    with page.expect_download() as download:
+        page.get_by_text("Save queue").click()
+    saved = tmp_path / "queue.zip"
+    download.value.save_as(saved)
+    page.locator("#remove-selected").click()
+    expect(rows).to_have_count(1)
+    give(page, "#load-queue", saved)
+    expect(rows).to_have_count(5)
     go(page, server.url)
-    expect(page.locator("#queue-counter")).to_have_text("3 queued")
+    expect(page.locator("#queue-counter")).to_have_text("5 queued")
 
 
 def test_a_result_is_made_again_reused_downloaded_and_deleted(serve: Callable[..., Server], visit: Callable[..., Page]) -> None:
@@ -159,7 +248,7 @@ def test_a_result_is_made_again_reused_downloaded_and_deleted(serve: Callable[..
     card.get_by_text("Reuse as the one prompt").click()
     expect(page.get_by_label("number input for Rate").first).to_have_value("240")
     expect(page.locator("#prompts-table .cw-count")).to_have_text("1 selected")
-    expect(page.get_by_label("Select Welcome", exact=True)).to_be_checked()
+    expect(page.locator("#prompts-table").get_by_label("Select Welcome", exact=True)).to_be_checked()
     open_tab(page, "Results")
     page.locator("#result-status input").click()
     page.get_by_role("option", name="failed").click()

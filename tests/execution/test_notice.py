@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from support import DEADLINE
@@ -36,16 +36,15 @@ class Receiver(HTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
     def do_POST(self) -> None:
+        receiver = cast("Receiver", self.server)
         body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.tries.append(self.headers["webhook-id"])
-        first = len(self.server.tries) == 1
+        receiver.tries.append(self.headers["webhook-id"])
+        first = len(receiver.tries) == 1
         self.send_response(503 if first else 204)
         self.end_headers()
         if not first:
-            self.server.taken.put((dict(self.headers.items()), body))
+            receiver.taken.put((dict(self.headers.items()), body))
 
     def log_message(self, format: str, *args: Any) -> None:
         pass

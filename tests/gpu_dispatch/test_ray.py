@@ -25,7 +25,7 @@ from cosmos_workflow.config import Settings, Workspace
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import ItemProgress
 from cosmos_workflow.execution.sessions import Session, Sessions
-from cosmos_workflow.gpu_dispatch import Dispatcher, PlacesAwaited, TaskProgress, TaskSuccess, WorkerDied, WorkerReady
+from cosmos_workflow.gpu_dispatch import Dispatcher, Executor, PlacesAwaited, TaskProgress, TaskSuccess, WorkerDied, WorkerReady
 from cosmos_workflow.gpu_dispatch.ray import ClusterError, RayPool
 from cosmos_workflow.gpu_dispatch.ray import cluster as knocking
 from cosmos_workflow.gpu_dispatch.ui import RichDispatcher
@@ -139,6 +139,16 @@ def test_a_worker_runs_in_its_machines_own_environment_also_under_uv_run(follow:
 def test_a_dispatcher_with_a_picture_works_on_a_cluster(cluster: Any):
     told = RichDispatcher("faults.echo:Worker", [None], show_ui=False, executor="ray").run(range(20))
     assert (told["total"], told["completed"]) == (20, 20)
+
+
+def test_futures_and_workers_that_stay_are_there_on_a_cluster_too(cluster: Any):
+    with Executor("faults.echo:Worker", [None], executor="ray") as executor:
+        futures = [executor.submit(number) for number in range(30)]
+        assert executor.submit("until cancelled").cancel()
+        assert [future.result(DEADLINE) for future in futures] == list(range(30))
+    with Dispatcher("faults.echo:Worker", [None], executor="ray") as dispatcher:
+        pids = [outcome.unwrap()["pid"] for _ in range(2) for outcome in dispatcher.map(["about"])]
+    assert len(set(pids)) == 1
 
 
 def test_a_long_source_is_not_read_ahead(cluster: Any):

@@ -252,10 +252,10 @@ def test_a_task_that_was_asked_for_runs_alone(manager: JobManager, background: J
         background.run_now("night", tasks=["9"])
     (tmp_path / "gate").touch()
     assert background.join(DEADLINE)
-    assert tone() == ["7 gate", "7 b", "7 c"]
+    assert tone() == ["7 gate", "7 b.", "7 c."]
     background.run_now("night")
     assert background.join(DEADLINE)
-    assert sorted(tone()[3:]) == ["7 a", "7 d"]
+    assert sorted(tone()[3:]) == ["7 a.", "7 d."]
 
 
 def test_switching_off_stops_after_the_batch(

@@ -145,12 +145,12 @@ def write_prompt(page: Page, text: str) -> None:
     """Write a prompt, and select it beside what was selected before."""
     open_tab(page, "Prompts")
     page.locator("#new-prompt").click()
+    expect(page.locator("#prompt-name input")).to_be_focused()  # what is typed before is the last form's
     page.locator("#prompt-text textarea").fill(text)
     page.locator("#save-prompt").click()
     expect(page.locator("#prompt-text textarea")).to_be_hidden()
-    newest = page.locator("#prompts-table tbody tr").first
-    expect(newest).to_contain_text(text[:40])
-    newest.locator("input").check()
+    title = page.locator(".cw-open", has_text=re.compile(f"^{re.escape(text[:40])}"))
+    page.locator("#prompts-table tbody tr", has=title).first.locator("input").check()
 
 
 def add(page: Page, queued: int) -> None:

@@ -112,6 +112,30 @@ def test_a_mixed_queue_changes_the_model_once_not_after_every_batch() -> None:
     assert engines == ["espeak", "espeak", "chatterbox", "chatterbox"]
 
 
+@pytest.mark.parametrize(
+    ("ids", "place", "expected"), [("c", 1, "cabd"), ("ac", 2, "bacd"), ("da", 1, "adbc"), ("a", 99, "bcda")]
+)
+def test_items_are_put_to_a_place(ids: str, place: int, expected: str) -> None:
+    queue = Queue()
+    by_text = {item.prompt_text: item.id for item in queue.add_to_queue(prompts(*"abcd"), "espeak", {})}
+    queue.place([by_text[letter] for letter in ids], place)
+    assert "".join(texts(queue)) == expected
+
+
+def test_a_group_keeps_its_letter_until_the_queue_is_empty() -> None:
+    queue = Queue()
+    queue.add_to_queue(prompts("one"), "probe", {"group": 1})
+    (two,) = queue.add_to_queue(prompts("two"), "probe", {"group": 7})
+    assert queue.labels()[two.batch_key] == "B"
+    batch = queue.claim()
+    assert batch is not None
+    queue.finish(batch.items[0].id, ItemStatus.SUCCEEDED)
+    assert queue.labels()[two.batch_key] == "B"
+    queue.clear_queue()
+    (again,) = queue.add_to_queue(prompts("two"), "probe", {"group": 7})
+    assert queue.labels()[again.batch_key] == "A"
+
+
 def test_edit_changes_the_group_and_a_wrong_edit_changes_nothing() -> None:
     queue = Queue()
     (item,) = queue.add_to_queue(prompts("hello"), "espeak", {})

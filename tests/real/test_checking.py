@@ -22,14 +22,14 @@ from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 pytestmark = pytest.mark.real
 
 SAID = {
-    "ferry": "After the storm the river was higher than the bridge. The doctor asked him a question about his brother.",
-    "dropped": "After the storm the river was than the bridge. The doctor asked him a question about his brother.",
-    "doubled": "After the storm the river was higher than the bridge. After the storm the river was higher than the bridge. "
-    "The doctor asked him a question about his brother.",
+    "clean": "Dr. Strand retired to a place with a better view. There was a boy called Finch who ran to the printer.",
+    "dropped": "Dr. Strand to a place with a better view. There was a boy called Finch who ran to the printer.",
+    "doubled": "Dr. Strand retired to a place with a better view. Dr. Strand retired to a place with a better view. "
+    "There was a boy called Finch who ran to the printer.",
     "spanish": "Después de la tormenta el río estaba más alto que el puente. El médico le preguntó por su hermano.",
     "other": "My grandmother kept all her letters in a painted box.",
 }
-TEXT = SAID["ferry"]
+TEXT = SAID["clean"]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def sounds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("speech")
     lines = [Line(text, "espeak", {"voice": "es" if name == "spanish" else "en-us", "rate": 140}) for name, text in SAID.items()]
     made = dict(zip(SAID, speak(lines, folder), strict=True))
-    samples, rate = read_mono(made["ferry"])
+    samples, rate = read_mono(made["clean"])
     faults: dict[str, Planted] = {"noisy": "noise", "cut": "cut end"}
     for name, fault in faults.items():
         made[name] = folder / f"{name}.wav"
@@ -66,7 +66,7 @@ def verdict(recogniser: Whisper, sound: Path) -> Verdict:
 
 
 def test_what_says_its_text_passes_and_its_words_have_times(recogniser: Whisper, sounds: dict[str, Path]) -> None:
-    found = verdict(recogniser, sounds["ferry"])
+    found = verdict(recogniser, sounds["clean"])
     assert found.passes(0.1), found
     assert found.hearing is not None
     starts = [start for _, _, start, _ in found.hearing.aligned]
@@ -100,4 +100,4 @@ def test_a_recording_is_checked_on_the_command_line(whisper: Path, sounds: dict[
     assert done.returncode == 1, done.stderr
     told = json.loads(done.stdout)
     assert told["passes"] is False
-    assert any("higher" in difference["said"] for difference in told["hearing"]["differences"])
+    assert any("retired" in difference["said"] for difference in told["hearing"]["differences"])

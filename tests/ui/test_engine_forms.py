@@ -150,8 +150,8 @@ def test_a_configuration_that_is_filled_in_has_the_fields_of_its_variant(chatter
 
 
 def test_an_engine_that_cannot_run_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert engine_note("espeak")[1] is True
+    assert engine_note("espeak")[1:] == ("", [])
     monkeypatch.setenv("COSMOS_PROBE_UNAVAILABLE", "1")
-    text, available = engine_note("probe")
-    assert not available
-    assert "The probe isn't there. Unset the variable." in text
+    _, reason, steps = engine_note("probe")
+    assert reason == "The probe isn't there."
+    assert steps == ["Unset the variable.", "Start the page again."]

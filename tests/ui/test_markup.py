@@ -53,7 +53,7 @@ def assert_only_ours(html: str) -> None:
 
 def view_of(queue: Queue, progress: dict[str, ItemProgress] | None = None, state: RunnerState = RunnerState.IDLE) -> PageView:
     snapshot = RunnerSnapshot(1, state, "", queue.snapshot(), progress or {}, (), None, 0.0)
-    return PageView(snapshot, queue.plan, lambda _engine: None)
+    return PageView(snapshot, queue.plan, queue.labels, lambda _engine: None)
 
 
 def run(**known: Any) -> RunRecord:
@@ -77,7 +77,7 @@ def test_nothing_typed_becomes_html(text: str) -> None:
         prompts_table([Prompt(text, {"video": f"/x/{text}"}, name=text)], {}, Window.at(0, 1), filtered=False)["rows"][0]["html"],
         markup.run_card(failed)["html"],
         result_card(made)["html"],
-        run_details(failed),
+        run_details(failed, {}),
         markup.note(text),
         markup.bar(text, 0.5, text),
     ):
@@ -126,7 +126,7 @@ def test_the_gain_of_batching_is_shown_once_it_was_measured() -> None:
 
 @pytest.mark.parametrize(
     ("number", "page", "rows", "words"),
-    [(3, 0, 3, ""), (450, 1, PAGE_SIZE, "201 to 400 of 450"), (450, 2, 50, "401 to 450 of 450")],
+    [(3, 0, 3, ""), (120, 1, PAGE_SIZE, "51 to 100 of 120"), (120, 2, 20, "101 to 120 of 120")],
 )
 def test_the_table_is_sent_in_pages(number: int, page: int, rows: int, words: str) -> None:
     queue = Queue()

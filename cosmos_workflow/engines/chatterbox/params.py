@@ -15,8 +15,8 @@ class ChatterboxParams(Params):
     variant: str = param(
         "english",
         label="Variant",
-        help="The model: English, 23 languages (v2, or the newer v3), the fast English ones (Nano is the smallest), or another "
-        "voice for a recording.",
+        help="The model: English, 23 languages (v2, or the newer v3), the fast English ones, which also do [laugh] or [sigh] "
+        "(Nano is the smallest), or another voice for a recording.",
         invariant=True,
         choices=tuple(VARIANTS),
     )

@@ -36,6 +36,12 @@ class JobManagers:
         for owner in owners:
             self.of(owner).restore()
 
+    def are_busy(self) -> bool:
+        """Whether a job of anybody runs."""
+        with self._lock:
+            managers = list(self._managers.values())
+        return any(manager.snapshot().busy for manager in managers)
+
     def close(self) -> None:
         """Stop what runs after its batch; run mode that is on now is on again at the next start."""
         self.heard.close()

@@ -52,7 +52,7 @@ class JobTable(JobsPart):
         )
         self.table = components.table(TABLE)
         self.states = components.states("jobs-states", TABLE)
-        self.pager = Pager(page, TABLE)
+        self.pager = Pager(page, TABLE, drawn=self.table)
         self.selection = gr.JSON([], visible=False)
         page.follow(self.table, self._rows, lambda now: {**self._rows(now), "version": self.snapshot(now).number})
         page.follow(self.states, lambda now: self.snapshot(now).number, lambda now: jobs_markup.states(self.snapshot(now)))

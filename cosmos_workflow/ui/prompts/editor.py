@@ -13,7 +13,7 @@ from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.ui import components
 from cosmos_workflow.ui.components import EditorFrame
 from cosmos_workflow.ui.markup import file_chips
-from cosmos_workflow.ui.page import Page, owner_of, toast
+from cosmos_workflow.ui.page import Page, as_toast, owner_of, toast
 from cosmos_workflow.ui.prompts.selection import chosen_prompts, input_kinds
 
 AUTOMATIC = ""
@@ -34,7 +34,9 @@ class PromptEditor:
             files = gr.HTML(apply_default_css=False)
             with gr.Row(elem_classes="cw-buttons"):
                 use = gr.Dropdown(uses, value=AUTOMATIC, label="Use the file as", min_width=150, elem_id="file-use")
-                upload = gr.UploadButton("Add a file", size="sm", file_types=FILE_TYPES, elem_id="prompt-file")
+                upload = gr.UploadButton(
+                    "Add files", size="sm", file_types=FILE_TYPES, file_count="multiple", elem_id="prompt-file"
+                )
                 drop = gr.Button("Remove files", size="sm", elem_id="prompt-no-files")
         prompt_id, attached = gr.State(""), gr.State({})
         self.inputs = [prompt_id, name, text, attached]
@@ -68,19 +70,33 @@ class PromptEditor:
         toast("Saved.")
         return self.frame.hidden()
 
-    def attach(self, path: str, use: str, attached: dict[str, str], request: gr.Request) -> list[Any]:
-        """Keep an uploaded file in the workspace, and let the prompt use it."""
-        owner = owner_of(request)
-        kept = self._page.store.inputs.add(Path(path), Path(path).name, owner)
+    def attach(self, paths: list[str], use: str, attached: dict[str, str], request: gr.Request) -> list[Any]:
+        """Keep uploaded files in the workspace, and let the prompt use them; each that isn't fit is refused by its name.
+
+        Raises InputError where none of them is fit.
+        """
+        owner, inputs, refused = owner_of(request), dict(attached), list[str]()
+        for path in paths:
+            try:
+                inputs |= self._attached(Path(path), use, owner)
+            except InputError as error:
+                refused.append(str(error))
+        if len(refused) == len(paths):
+            raise InputError(" ".join(refused))
+        for sentence in refused:
+            gr.Warning(as_toast(sentence))
+        return [inputs, file_chips(inputs, self._names(owner))]
+
+    def _attached(self, path: Path, use: str, owner: str) -> dict[str, str]:
+        kept = self._page.store.inputs.add(path, path.name, owner)
         kinds = input_kinds()
         kind = next(known.kind for known in self._page.store.inputs.list(owner) if known.file == kept.name)
         if use and kinds[use] != kind:
-            raise InputError(f"{Path(path).name} is {kind}, and {use} takes {kinds[use]}; choose another use, or another file.")
+            raise InputError(f"{path.name} is {kind}, and {use} takes {kinds[use]}; choose another use, or another file.")
         name = use or next((name for name, wanted in kinds.items() if wanted == kind), "")
         if not name:
-            raise InputError(f"{Path(path).name} is {kind}, and no engine takes that; choose a clip or a sound.")
-        inputs = {**attached, name: str(kept)}
-        return [inputs, file_chips(inputs, self._names(owner))]
+            raise InputError(f"{path.name} is {kind}, and no engine takes that; choose a clip or a sound.")
+        return {name: str(kept)}
 
     def _shown(self, heading: str, prompt: Prompt, names: dict[str, str]) -> list[Any]:
         inputs = dict(prompt.inputs)

@@ -19,6 +19,12 @@ from cosmos_workflow.ui.prompts.selection import FILTERS, chosen_prompts, matchi
 from cosmos_workflow.ui.text import count
 
 TABLE = "prompts-table"
+IMPORT_HELP = (
+    '<details class="cw-help"><summary>What a file to import holds</summary><p>A TXT has a prompt a line. A CSV has a header; '
+    "four columns matter: <code>text</code> (or <code>prompt</code>), <code>name</code>, and <code>voice</code> and "
+    "<code>video</code> with the name of a sound or clip that was added to a prompt before.</p>"
+    "<pre>name,text,voice\nGreeting,Good morning.,me.wav</pre></details>"
+)
 
 
 class Library:
@@ -42,15 +48,16 @@ class Library:
             self.kind = gr.Dropdown(
                 FILTERS, value="all", label="Show", scale=1, min_width=150, filterable=False, elem_id="prompt-filter"
             )
+        gr.HTML(IMPORT_HELP, apply_default_css=False, elem_id="import-help")
         self.question = Question(page, "delete-prompts", "Delete")
         self.editor = PromptEditor(page)
         self.table = components.table(TABLE)
-        self.pager = Pager(page, TABLE)
+        self.pager = Pager(page, TABLE, drawn=self.table)
         self.selection = gr.JSON([], visible=False)
         self.chosen = [self.selection, self.search, self.kind]
         self._wire()
 
-    def show(self, state: PageState, search: str, kind: str, request: gr.Request) -> list[Any]:
+    def show(self, state: PageState, search: str, kind: str, request: gr.Request) -> dict[str, Any]:
         """A page of what matches."""
         owner = owner_of(request)
         if kind == "all":
@@ -61,10 +68,9 @@ class Library:
             window = self.pager.window(state, len(found))
             prompts = found[window.rows]
         names = {known.file: known.name for known in self._store.inputs.list(owner)}
-        value = prompts_table(prompts, names, window, filtered=bool(search) or kind != "all")
-        return [value, gr.Row(visible=not window.is_all)]
+        return prompts_table(prompts, names, window, filtered=bool(search) or kind != "all")
 
-    def show_first(self, state: PageState, search: str, kind: str, request: gr.Request) -> list[Any]:
+    def show_first(self, state: PageState, search: str, kind: str, request: gr.Request) -> dict[str, Any]:
         """The first page of what matches."""
         self.pager.turn(state, 0)
         return self.show(state, search, kind, request)
@@ -115,12 +121,12 @@ class Library:
     def show_chosen(self, event: Any) -> None:
         """After an event that wrote into `chosen`: show the first page, with this prompt selected and no other."""
         page = self._page
-        page.on(event.success, self.show_first, [page.state, self.search, self.kind], [self.table, self.pager.row])
+        page.on(event.success, self.show_first, [page.state, self.search, self.kind], [self.table])
         page.on(event.success, None, [self.selection], None, js=components.select_in(TABLE))
 
     def _wire(self) -> None:
         page, editor, question = self._page, self.editor, self.question
-        filters, shown = [page.state, self.search, self.kind], [self.table, self.pager.row]
+        filters, shown = [page.state, self.search, self.kind], [self.table]
         chosen, selection = components.selected_in(TABLE), self.selection
         page.on_load(self.show, filters, shown)
         page.on(self.search.change, self.show_first, filters, shown, trigger_mode="always_last")

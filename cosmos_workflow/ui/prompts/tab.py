@@ -11,6 +11,7 @@ from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui.page import Page
 from cosmos_workflow.ui.prompts.configuration import Configuration
 from cosmos_workflow.ui.prompts.library import TABLE, Library
+from cosmos_workflow.ui.prompts.welcome import Welcome
 
 
 class PromptsTab:
@@ -18,6 +19,7 @@ class PromptsTab:
     event that does so."""
 
     def __init__(self, page: Page) -> None:
+        Welcome(page, "welcome")
         with gr.Row(elem_classes="cw-columns"):
             with gr.Column(scale=3, min_width=320):
                 self.library = Library(page)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from cosmos_workflow.errors import InputError
+from cosmos_workflow.execution.queue_files import load_queue
 from cosmos_workflow.queueing.queue import Queue
 from cosmos_workflow.ui import components
 from cosmos_workflow.ui.components import Question
 from cosmos_workflow.ui.page import Page, toast
 from cosmos_workflow.ui.queue import view
-from cosmos_workflow.ui.queue.markup import queue_progress
+from cosmos_workflow.ui.queue.markup import queue_progress, save_link
 from cosmos_workflow.ui.text import count
 
 
@@ -26,6 +28,8 @@ class QueueControls:
             self.cancel = gr.Button("Cancel running", variant="stop", size="sm", elem_id="cancel-running", visible=False)
             self.retry = gr.Button("Retry failed", size="sm", elem_id="retry-failed", visible=False)
             self.clear = gr.Button("Clear", size="sm", elem_id="clear-queue")
+            self.load = gr.UploadButton("Load a queue", size="sm", file_types=[".zip"], elem_id="load-queue")
+            self.save = gr.HTML(apply_default_css=False, elem_id="save-queue")
         self.question = Question(page, "clear-queue", "Clear what waits", "Clear and cancel what runs")
         self.cancelling = Question(page, "cancel-running", "Cancel", no="Let them go on")
         self.bars = components.bars("queue-progress")
@@ -74,15 +78,21 @@ class QueueControls:
         self._page.runner(queue).cancel()
         return hidden
 
+    def load_queue(self, path: str, queue: Queue) -> None:
+        """Add what a saved queue holds, all or nothing."""
+        added = load_queue(Path(path), Path(path).name, self._page.session(queue).queue, self._page.store)
+        toast(f"Added {count(len(added), 'item')} of {Path(path).name}.")
+
     def _wire(self) -> None:
         page, queue, question = self._page, self._page.queue, self.question
         selection = gr.JSON([], visible=False)
-        chosen = {"js": components.selected_in(view.TABLE)}
+        chosen = components.selected_in(view.TABLE)
         page.on(self.free.click, self.pause_and_free, [queue], None, refresh=True)
-        page.on(self.cancel.click, self.ask_cancel, [selection, queue], self.cancelling.outputs, **chosen)
+        page.on(self.cancel.click, self.ask_cancel, [selection, queue], self.cancelling.outputs, js=chosen)
         cancelled = [self.cancelling.group]
         page.on(self.cancelling.yes.click, self.cancel_running, [self.cancelling.subject, queue], cancelled, refresh=True)
-        page.on(self.retry.click, self.retry_failed, [selection, queue], None, refresh=True, **chosen)
+        page.on(self.retry.click, self.retry_failed, [selection, queue], None, refresh=True, js=chosen)
+        page.on(self.load.upload, self.load_queue, [self.load, queue], None, refresh=True)
         page.on(self.clear.click, self.ask_clear, [queue], question.outputs)
         page.on(question.yes.click, self.confirm_clear, [queue], [question.group], refresh=True)
         page.on(question.also.click, self.clear_all, [queue], [question.group], refresh=True)
@@ -90,6 +100,7 @@ class QueueControls:
     def _follow(self) -> None:
         page = self._page
         page.follow(self.bars, lambda now: now.snapshot.version, queue_progress)
+        page.follow(self.save, lambda now: (now.token, bool(now.snapshot.queue.items)), save_link)
         page.follow(
             self.clear,
             lambda now: (now.snapshot.queue.waiting, bool(now.snapshot.queue.finished)),

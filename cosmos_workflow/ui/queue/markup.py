@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from html import escape
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlencode
 
+from cosmos_workflow.execution.estimates import format_seconds
 from cosmos_workflow.execution.runner import RunnerState
 from cosmos_workflow.queueing.items import QueueItem
 from cosmos_workflow.ui import markup
@@ -33,6 +38,8 @@ def queue_progress(now: PageView) -> dict[str, Any]:
         message = progress.message if progress else "waiting for the device"
         rows[item.id] = f"{progress.fraction:.0%} · {message}" if progress and progress.fraction else message
         if progress and progress.stage:
+            rows[item.id] += f" · {format_seconds(time.time() - progress.started_at)}"
+        if progress and progress.stage:
             name = shorten_text(item.prompt_text or item.id, 60)
             rest = f"{message} · {left_text(left)}" if left else message
             bars.append(markup.bar(name, progress.fraction, rest, "cw-item"))
@@ -45,6 +52,12 @@ def _state_line(now: PageView) -> str:
     on = "" if snapshot.machines.startswith("waiting") else "on "
     machines = f" <span>{on}{escape(snapshot.machines)}</span>" if snapshot.machines else ""
     return f"{markup.note(view.state_text(now), tone, view.state_word(now)).removesuffix('</p>')}{machines}</p>"
+
+
+def save_link(now: PageView) -> str:
+    """Where the queue is served as a file; empty for an empty queue."""
+    address = escape(f"queue.zip?{urlencode({'token': now.token})}")
+    return f'<a class="cw-download" href="{address}" download>Save queue</a>' if now.snapshot.queue.items else ""
 
 
 def batch_preview(now: PageView) -> str:
@@ -63,9 +76,10 @@ def batch_preview(now: PageView) -> str:
     return markup.batch_list(rows, len(now.snapshot.batches) + len(now.planned) - PAGE_SIZE) + "".join(notes)
 
 
-def item_details(item: QueueItem, now: PageView) -> str:
-    """Everything known of a queue item."""
-    return f"{markup.text_block(item.prompt_text)}{markup.error_line(item.error)}{markup.facts(view.item_facts(item, now))}"
+def item_details(item: QueueItem, now: PageView, names: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Everything known of a queue item; `names` has the name that an input file came with."""
+    facts = markup.facts(view.item_facts(item, now, names))
+    return f"<h2>Queue item</h2>{markup.text_block(item.prompt_text)}{markup.error_line(item.error)}{facts}"
 
 
 def group_chip(label: str) -> str:

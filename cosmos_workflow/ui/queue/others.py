@@ -49,29 +49,36 @@ class OtherQueues:
         """The cards, the longest queues first."""
         others = self._others(now)
         more = f"and {count(len(others) - SHOWN, 'more queue')}" if len(others) > SHOWN else ""
-        return {"rows": [_card(session) for session in others[:SHOWN]], "empty": "", "page": more}
+        return {"rows": [self._card(session) for session in others[:SHOWN]], "empty": "", "page": more}
 
     def _others(self, now: PageView) -> list[Session]:
         theirs = [session for session in self._page.sessions.all() if session.queue.owner == now.owner]
         found = [session for session in theirs if session.token != now.token and len(session.queue)]
         return sorted(found, key=lambda session: -len(session.queue))
 
+    def _card(self, session: Session) -> markup.Row:
+        if not self._page.background.tells(session.token):
+            return _card(session, "Another queue")
+        hours = self._page.operations.workspace.settings.background_hours
+        when = f"when nothing else waits, {hours}" if hours else "when nothing else waits"
+        return _card(session, f"In the background, {when}")
+
     def _session(self, event: gr.EventData, request: gr.Request) -> Session:
         return self._page.sessions.find(components.clicked_id(event), owner_of(request))
 
 
-def _card(session: Session) -> markup.Row:
+def _card(session: Session, title: str) -> markup.Row:
     snapshot = session.runner.snapshot()
     queue = snapshot.queue
     states = [f"{len(items):,} {word}" for items, word in ((queue.running, "running"), (queue.queued, "queued")) if items]
     first = next(iter([*queue.running, *queue.queued]), None)
-    title = f"Another queue: {', '.join(states)}"
+    words = f"{title}: {', '.join(states)}"
     begins = shorten_text(first.prompt_text, 60) if first else ""
     can_pause = snapshot.state is RunnerState.RUNNING
     action, label = ("pause", "Pause") if can_pause else ("start", "Start")
     also = f'<button type="button" data-action="{action}">{label}</button>' if snapshot.state is not RunnerState.PAUSING else ""
     html = (
-        f'<div class="cw-card-head"><span class="cw-title">{escape(title)}</span>'
+        f'<div class="cw-card-head"><span class="cw-title">{escape(words)}</span>'
         f'<span class="cw-chip cw-{"running" if snapshot.active else "queued"}">{STATES[snapshot.state]}</span></div>'
         f"{markup.sub(begins)}"
         f'<div class="cw-actions"><button type="button" data-action="show">Show here</button>{also}</div>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -17,8 +18,8 @@ SHOWN_RESULTS = 24
 """Results of this round that are shown with a player; all are in Results."""
 
 
-def build(page: Page) -> None:
-    """Components and wiring."""
+def build(page: Page, welcome: Callable[[], object]) -> None:
+    """Components and wiring; `welcome` builds what stands there for whoever never made anything."""
 
     def finished_cards(now: PageView) -> dict[str, Any]:
         ids = _finished_ids(now)
@@ -27,6 +28,7 @@ def build(page: Page) -> None:
         return {"rows": rows, "empty": "Results show here as they come."}
 
     QueueControls(page)
+    welcome()
     with gr.Row(elem_classes="cw-columns"):
         with gr.Column(scale=3, min_width=320):
             QueueTable(page)

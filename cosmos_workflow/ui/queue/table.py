@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -18,15 +17,22 @@ from cosmos_workflow.ui.page import Page, toast
 from cosmos_workflow.ui.page_view import PageState, PageView, Window
 from cosmos_workflow.ui.queue.item_editor import ItemEditor
 from cosmos_workflow.ui.queue.markup import group_chip, item_details
+from cosmos_workflow.ui.queue.rows import FILTERS, QueueTabState, matching_items, place_of_drop
 from cosmos_workflow.ui.queue.view import TABLE
 from cosmos_workflow.ui.text import count, engine_title, shorten_text
 
-
-@dataclass(slots=True)
-class QueueTabState:
-    """What an open page looks at in this tab."""
-
-    item_id: str = ""
+ALL_IDS = 2_000
+"""Up to so many items a page is told all ids of a queue, so that what left it isn't selected any more."""
+BUTTONS = (
+    ("Select all", "select-all-items"),
+    ("Remove selected", "remove-selected"),
+    ("To top", "move-top"),
+    ("Up", "move-up"),
+    ("Down", "move-down"),
+    ("To bottom", "move-bottom"),
+    ("Edit", "edit-item"),
+    ("Duplicate", "duplicate-items"),
+)
 
 
 class QueueTable:
@@ -34,31 +40,54 @@ class QueueTable:
 
     def __init__(self, page: Page) -> None:
         self._page = page
-        remove, up, down, edit, duplicate = components.row_buttons(
-            ("Remove selected", "remove-selected"),
-            ("Move up", "move-up"),
-            ("Move down", "move-down"),
-            ("Edit", "edit-item"),
-            ("Duplicate", "duplicate-items"),
-        )
+        with gr.Row(elem_classes=["cw-buttons", "cw-stick", "cw-of-rows"]):
+            named = {elem_id: gr.Button(words, size="sm", elem_id=elem_id) for words, elem_id in BUTTONS}
+            place = gr.Textbox(
+                label="Place", placeholder="Place", max_lines=1, container=False, min_width=76, elem_id="item-place"
+            )
+            there = gr.Button("To place", size="sm", elem_id="move-to-place")
+        with gr.Row(elem_classes=["cw-toolbar", "cw-of-queue-rows"]):
+            search = gr.Textbox(
+                label="Search", placeholder="Text, name or engine", max_lines=1, scale=3, min_width=140, elem_id="queue-search"
+            )
+            status = gr.Dropdown(
+                FILTERS, value="", label="Show", scale=1, min_width=150, filterable=False, elem_id="queue-filter"
+            )
         editor = ItemEditor(page)
-        table = components.table(TABLE)
-        self.pager = Pager(page, TABLE)
+        table = components.table(TABLE, orders=True)
+        self.pager = Pager(page, TABLE, drawn=table)
         with gr.Column(visible=False, elem_classes=list(components.PANEL)) as panel:
             details = gr.HTML(elem_id="item-details", apply_default_css=False)
             with gr.Row(elem_classes=["cw-buttons", "cw-panel-end"]):
                 close = gr.Button("Close details", size="sm", elem_id="close-details", elem_classes="cw-close")
         selection = gr.JSON([], visible=False)
         chosen = components.selected_in(TABLE)
-        for button, handler in (remove, self.remove), (up, self.move_up), (down, self.move_down), (duplicate, self.duplicate):
-            page.on(button.click, handler, [selection, page.queue], None, refresh=True, js=chosen, trigger_mode="multiple")
-        page.on(edit.click, editor.open, [selection, page.queue], editor.outputs, js=chosen)
+        acts = {
+            "remove-selected": self.remove,
+            "move-top": self.move_top,
+            "move-up": self.move_up,
+            "move-down": self.move_down,
+            "move-bottom": self.move_bottom,
+            "duplicate-items": self.duplicate,
+        }
+        for elem_id, handler in acts.items():
+            inputs = [selection, page.queue]
+            page.on(named[elem_id].click, handler, inputs, None, refresh=True, js=chosen, trigger_mode="multiple")
+        for event in (there.click, place.submit):
+            page.on(event, self.move_to, [selection, page.queue, place], None, refresh=True, js=chosen)
+        page.on(table.place, self.drop, [page.queue], None, refresh=True, trigger_mode="multiple")
+        page.on(table.shift, self.shift, [page.queue], None, refresh=True, trigger_mode="multiple")
+        everything = page.on(named["select-all-items"].click, self.all_ids, [page.queue, page.state], [selection])
+        page.on(everything.success, None, [selection], None, js=components.select_in(TABLE))
+        for event in (search.change, status.change):
+            page.on(event, self.choose, [page.state, search, status], None, refresh=True, trigger_mode="always_last")
+        page.on(named["edit-item"].click, editor.open, [selection, page.queue], editor.outputs, js=chosen)
         page.on(table.select, self.open_item, [page.state], None, refresh=True)
-        page.follow(table, self._key, lambda now: queue_table(now, self._window(now)))
-        self.pager.follow(lambda now: len(now.snapshot.queue.items))
         page.on(close.click, self.close_item, [page.state], None, refresh=True)
         page.show(panel, lambda now: bool(now.state.of(QueueTabState).item_id))
-        page.follow(details, lambda now: (now.snapshot.queue.version, now.state.of(QueueTabState).item_id), _details)
+        page.follow(details, lambda now: (now.snapshot.queue.version, now.state.of(QueueTabState).item_id), self._details)
+        page.follow(table, self._key, self._rows)
+        self.pager.follow(lambda now: len(self._matching(now)))
 
     def remove(self, ids: list[str], queue: Queue) -> None:
         """Remove the selected items that wait."""
@@ -75,10 +104,49 @@ class QueueTable:
         """Move the selected items a place to the end."""
         self._page.session(queue).queue.move(_some(ids), 1)
 
+    def move_top(self, ids: list[str], queue: Queue) -> None:
+        """Move the selected items before everything that waits."""
+        self._page.session(queue).queue.place(_some(ids), 1)
+
+    def move_bottom(self, ids: list[str], queue: Queue) -> None:
+        """Move the selected items to the end."""
+        own = self._page.session(queue).queue
+        own.place(_some(ids), len(own))
+
+    def move_to(self, ids: list[str], queue: Queue, place: str | None) -> None:
+        """Move the selected items to a place among what waits."""
+        own = self._page.session(queue).queue
+        waiting = own.snapshot().waiting
+        if not (place or "").strip().isdecimal() or not 1 <= int(place or 0) <= waiting:
+            raise InputError(f"Place: write a number from 1 to {waiting:,}; {count(waiting, 'item')} wait.")
+        own.place(_some(ids), int(place or 0))
+
+    def drop(self, queue: Queue, event: gr.EventData) -> None:
+        """Put items before or after the row on which they were dropped."""
+        dropped: dict[str, Any] = event._data
+        own, ids = self._page.session(queue).queue, _ids(dropped)
+        near = {side: str(dropped.get(side) or "") for side in ("before", "after")}
+        own.place(ids, place_of_drop(own.snapshot().queued, ids, **near))
+
+    def shift(self, queue: Queue, event: gr.EventData) -> None:
+        """Move items a place to the front or the end, as the keyboard says."""
+        moved: dict[str, Any] = event._data
+        self._page.session(queue).queue.move(_ids(moved), -1 if moved.get("offset") == -1 else 1)
+
     def duplicate(self, ids: list[str], queue: Queue) -> None:
         """Add the selected items once more."""
         added = self._page.session(queue).queue.duplicate(_some(ids))
         toast(f"Added {count(len(added), 'item')}.")
+
+    def all_ids(self, queue: Queue, state: PageState) -> list[str]:
+        """The ids of all rows that match, on every page."""
+        return [item.id for item in self._matching(self._page.view(queue, state))]
+
+    def choose(self, state: PageState, search: str, status: str) -> None:
+        """Show the first page of what matches."""
+        looked_at = state.of(QueueTabState)
+        looked_at.search, looked_at.status = search.strip(), status
+        self.pager.turn(state, 0)
 
     def open_item(self, state: PageState, event: gr.EventData) -> None:
         """Show the details of an item, or hide them where they are shown."""
@@ -89,31 +157,49 @@ class QueueTable:
         """Hide the details."""
         state.of(QueueTabState).item_id = ""
 
-    def _window(self, now: PageView) -> Window:
-        return self.pager.window(now.state, len(now.snapshot.queue.items))
+    def _matching(self, now: PageView) -> Sequence[QueueItem]:
+        looked_at, items = now.state.of(QueueTabState), now.snapshot.queue.items
+        names = self._page.store.prompts.names({item.prompt_id for item in items}, now.owner) if looked_at.search else {}
+        return matching_items(items, looked_at, names)
 
-    def _key(self, now: PageView) -> tuple[int, int]:
-        return now.snapshot.queue.version, self._window(now).first
+    def _rows(self, now: PageView) -> dict[str, Any]:
+        found = self._matching(now)
+        window = self.pager.window(now.state, len(found))
+        names = self._page.store.prompts.names({item.prompt_id for item in found[window.rows]}, now.owner)
+        return queue_table(now, window, found, names)
+
+    def _key(self, now: PageView) -> tuple[Any, ...]:
+        looked_at = now.state.of(QueueTabState)
+        return now.snapshot.queue.version, looked_at.search, looked_at.status, now.state.pages.get(TABLE, 0)
+
+    def _details(self, now: PageView) -> str:
+        queue, item_id = now.snapshot.queue, now.state.of(QueueTabState).item_id
+        item = next((item for item in (*queue.items, *queue.finished) if item.id == item_id), None) if item_id else None
+        if item is None:
+            return markup.note("This item isn't in the queue any more; what was made of it is in Results.") if item_id else ""
+        names = {known.file: known.name for known in self._page.store.inputs.list(now.owner)} if item.inputs else {}
+        return item_details(item, now, names)
 
 
-def _prompt_cell(item: QueueItem, _now: PageView) -> str:
+def _prompt_cell(item: QueueItem, _now: PageView, name: str) -> str:
     parts = describe_weights(item.weights), describe_params(item)
     setup = "; ".join(part for part in parts if part) or "defaults"
     text = shorten_text(item.prompt_text, 160) or "(no text)"
-    return markup.main_cell(text, markup.sub(f"{engine_title(item.engine)} · {setup}"))
+    below = markup.sub(text) if name else ""
+    return markup.main_cell(shorten_text(name, 160) or text, below + markup.sub(f"{engine_title(item.engine)} · {setup}"))
 
 
-def _group_cell(item: QueueItem, now: PageView) -> str:
+def _group_cell(item: QueueItem, now: PageView, _name: str) -> str:
     return f"<td role='cell' class='cw-letter'>{group_chip(now.labels.get(item.batch_key, ''))}</td>"
 
 
-def _status_cell(item: QueueItem, _now: PageView) -> str:
+def _status_cell(item: QueueItem, _now: PageView, _name: str) -> str:
     error = markup.sub(item.error) if item.error else ""
     chip = markup.status_chip(item.status)
     return f"<td role='cell' class='cw-state'>{chip}<span class='cw-sub' data-progress></span>{error}</td>"
 
 
-COLUMNS: dict[str, Callable[[QueueItem, PageView], str]] = {
+COLUMNS: dict[str, Callable[[QueueItem, PageView, str], str]] = {
     "Prompt": _prompt_cell,
     "Group": _group_cell,
     "Status": _status_cell,
@@ -121,18 +207,26 @@ COLUMNS: dict[str, Callable[[QueueItem, PageView], str]] = {
 """The columns with what fills them; how each stands on a small screen is in page.css."""
 
 
-def queue_table(now: PageView, window: Window) -> dict[str, Any]:
-    """The queue's rows for the table: those of `window`."""
+def queue_table(
+    now: PageView, window: Window, found: Sequence[QueueItem] | None = None, names: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The queue's rows for the table: those of `window` among `found`, by default all; `names` has the prompts' names."""
+    queue, named = now.snapshot.queue, names or {}
+    filtered = now.state.of(QueueTabState).filtered
     rows = [
         {
             "id": item.id,
-            "html": "".join(cell(item, now) for cell in COLUMNS.values()),
-            "name": shorten_text(item.prompt_text or item.id, 60),
+            "html": "".join(cell(item, now, named.get(item.prompt_id, "")) for cell in COLUMNS.values()),
+            "name": shorten_text(named.get(item.prompt_id, "") or item.prompt_text or item.id, 60),
         }
-        for item in now.snapshot.queue.items[window.rows]
+        for item in (queue.items if found is None else found)[window.rows]
     ]
-    version = now.snapshot.queue.version
-    return markup.table_value(list(COLUMNS), rows, "Nothing is queued.", window, version=version, queue=now.token)
+    empty = "Nothing in the queue matches." if filtered and queue.items else "Nothing is queued."
+    more: dict[str, Any] = {"version": queue.version, "queue": now.token}
+    if len(queue.items) <= ALL_IDS:
+        more["there"] = [item.id for item in queue.items]
+    value = markup.table_value(list(COLUMNS), rows, empty, window, **more)
+    return {**value, "first": None if filtered else window.first, "complete": window.is_all and not filtered}
 
 
 def _some(ids: list[str] | None) -> list[str]:
@@ -141,9 +235,6 @@ def _some(ids: list[str] | None) -> list[str]:
     return ids
 
 
-def _details(now: PageView) -> str:
-    queue, item_id = now.snapshot.queue, now.state.of(QueueTabState).item_id
-    if not item_id:
-        return ""
-    item = next((item for item in (*queue.items, *queue.finished) if item.id == item_id), None)
-    return item_details(item, now) if item else ""
+def _ids(given: Mapping[str, Any]) -> list[str]:
+    ids = given.get("ids")
+    return _some([str(one) for one in ids] if isinstance(ids, list) else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from cosmos_workflow.execution.estimates import BatchingGain
 from cosmos_workflow.execution.runner import RunnerSnapshot, RunnerState
@@ -125,9 +126,9 @@ def gain_text(engine: str, gain: BatchingGain) -> str:
     )
 
 
-def item_facts(item: QueueItem, now: PageView) -> Facts:
-    """What is known of a queued, running or finished item."""
-    facts = [("Status", str(item.status)), *recipe_facts(item.engine, item.params, item.weights, item.inputs)]
+def item_facts(item: QueueItem, now: PageView, names: Mapping[str, str] = MappingProxyType({})) -> Facts:
+    """What is known of a queued, running or finished item; `names` has the name that an input file came with."""
+    facts = [("Status", str(item.status)), *recipe_facts(item.engine, item.params, item.weights, item.inputs, names)]
     if item.batch_key in now.labels:
         facts.append(("Batch group", now.labels[item.batch_key]))
     facts.append(("Added", clock(item.added_at)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 from urllib.parse import urlencode
@@ -51,12 +51,12 @@ def gallery(
     }
 
 
-def run_details(run: RunRecord) -> str:
-    """Everything known of a run, and its files."""
+def run_details(run: RunRecord, names: Mapping[str, str]) -> str:
+    """Everything known of a run, and its files; `names` has its input files' own names."""
     files = "".join(_download(run, key, f"{key}: {name}") for key, name in run.outputs.items())
     downloads = f'<div class="cw-files">{files}</div>' if files else ""
     words = f"{markup.text_block(run.prompt_text)}{markup.error_line(run.error)}"
-    return f"{words}{markup.facts(run_facts(run))}{downloads}{markup.traceback(run)}"
+    return f"{words}{markup.facts(run_facts(run, names))}{downloads}{markup.traceback(run)}"
 
 
 def _actions(run: RunRecord) -> str:

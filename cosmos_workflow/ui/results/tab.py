@@ -109,7 +109,8 @@ class Results:
 
     def open_run(self, event: gr.EventData, request: gr.Request) -> list[Any]:
         """Show everything known of a run."""
-        return [gr.Column(visible=True), run_details(self._run(event, request))]
+        names = {known.file: known.name for known in self._page.store.inputs.list(owner_of(request))}
+        return [gr.Column(visible=True), run_details(self._run(event, request), names)]
 
     def run_again(self, queue: Queue, event: gr.EventData, request: gr.Request) -> None:
         """Queue what a run was made of once more, as it was."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui.text import Facts, clock, count, plain, precise_seconds, recipe_facts
 
 
-def run_facts(run: RunRecord) -> Facts:
-    """What is known of a run, as label and value, in the order in which a person asks."""
-    facts = [("Status", str(run.status)), *recipe_facts(run.engine, run.params, run.weights, run.inputs)]
+def run_facts(run: RunRecord, names: Mapping[str, str] = MappingProxyType({})) -> Facts:
+    """What is known of a run, as label and value, in the order in which a person asks; `names` has its input files' own names."""
+    facts = [("Status", str(run.status)), *recipe_facts(run.engine, run.params, run.weights, run.inputs, names)]
     facts.append(("Batch", f"{run.batch_id or 'none'}, {count(run.batch_size, 'item')}"))
     if run.device:
         facts.append(("Device", run.device))

@@ -33,7 +33,6 @@ class SpeechQueue:
     def __init__(self, operations: Operations, owner: str) -> None:
         self._operations = operations
         self._queue = Queue(owner=owner, size_of=operations.batch_size)
-        operations.store.queues.register(self._queue.token, owner)
         self._runner = QueueRunner(self._queue, operations)
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[str, asyncio.Future[QueueItem]] = {}

@@ -89,8 +89,8 @@ async def _answer(request: Request, queues: SpeechQueues, order: Order, owner: s
         sounds = await stack.enter_async_context(queues.making(order, owner))
         if not order.stream:
             made = await _unless_gone(request, _collect(sounds))
-            content = await asyncio.to_thread(encode_whole, made, order.format)
-            return Response(content, media_type=order.format.media_type, headers=headers)
+            whole = await asyncio.to_thread(encode_whole, made, order.format)
+            return Response(whole, media_type=order.format.media_type, headers=headers)
         encoder = SoundEncoder(order.format)
         # An error is told by the status as long as nothing was sent.
         first = await _unless_gone(request, _next_sound(sounds))

@@ -88,7 +88,7 @@ def _open(file: Any, format: SoundFormat) -> tuple[Any, Any]:
     import av
 
     container = av.open(file, "w", format=format.container)
-    stream = container.add_stream(format.codec, rate=format.rate)
+    stream: Any = container.add_stream(format.codec, rate=format.rate)
     stream.layout = "mono"
     if format.bit_rate:
         stream.bit_rate = format.bit_rate

@@ -121,7 +121,7 @@ Object.assign(window.cosmos, (() => {
       const restore = heldFocus(box);
       reconcile(box, value.rows, make, first);
       first = false;
-      foot(part, value);
+      foot(element, value);
       part(".cw-all").innerHTML = value.download || "";
       for (const card of box.children) {
         const draft = drafts.get(keyOf(card));

@@ -85,29 +85,112 @@ window.cosmos = (() => {
     setTimeout(() => node.classList.remove("cw-flash"), 1300);
   }
 
-  function makeRow(id) {
+  const pager = (place) => `<span class="cw-pager cw-${place}" hidden><button type="button" data-turn="previous">Previous</button>` +
+    '<span class="cw-page"></span><button type="button" data-turn="next">Next</button></span>';
+  const grip = '<button type="button" class="cw-grip" tabindex="-1" aria-label="Drag to another place, or press Alt and an arrow" title="Drag, or Alt and an arrow">⠿</button>';
+
+  function makeRow(id, orders) {
     return () => {
       const row = document.createElement("tr");
       row.setAttribute("role", "row");
       row.write = (entry) => {
-        row.innerHTML = '<td role="cell" class="cw-pick"><input type="checkbox"></td>' + entry.html;
+        const at = stops(row).indexOf(document.activeElement);
+        row.innerHTML = `<td role="cell" class="cw-pick"><input type="checkbox">${orders ? grip : ""}</td>${entry.html}`;
         const box = row.querySelector("input");
         box.setAttribute("aria-label", `Select ${entry.name}`);
         box.checked = selection(id).chosen.has(entry.id);
         row.classList.toggle("cw-chosen", box.checked);
+        if (at >= 0) enter(row, at);
+        else for (const [number, stop] of stops(row).entries()) stop.tabIndex = number ? -1 : 0;
       };
       return row;
     };
   }
 
-  function table(element, props, trigger, watch, id) {
+  // A row is one stop of the Tab key; arrows go on inside it, and from row to row.
+  const stops = (row) => [...row.querySelectorAll("input, .cw-grip, .cw-open, a, td button:not(.cw-grip):not(.cw-open)")];
+
+  function enter(row, number) {
+    const all = stops(row);
+    const wanted = all[Math.min(number, all.length - 1)];
+    for (const stop of all) stop.tabIndex = stop === wanted ? 0 : -1;
+    wanted?.focus();
+  }
+
+  function walk(event, orders, shift) {
+    const row = event.target.closest("tbody tr");
+    if (!row || event.ctrlKey || event.metaKey) return;
+    const at = stops(row).indexOf(event.target);
+    const rows = [...row.parentElement.children];
+    const index = rows.indexOf(row);
+    if (orders && event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
+      event.preventDefault();
+      shift(row, event.key === "ArrowUp" ? -1 : 1);
+      return;
+    }
+    const go = { ArrowDown: [index + 1, at], ArrowUp: [index - 1, at], ArrowRight: [index, at + 1], ArrowLeft: [index, at - 1], Home: [0, at], End: [rows.length - 1, at] }[event.key];
+    if (!go || event.altKey || at < 0) return;
+    event.preventDefault();
+    const [next, stop] = go;
+    if (rows[next] && stop >= 0) {
+      enter(rows[next], stop);
+      rows[next].scrollIntoView({ block: "nearest" });
+    }
+  }
+
+  // Rows are dragged by their grip, with a mouse, a pen or a finger.
+  function draggable(element, idsOf, drop) {
+    let drag = null;
+    const rows = () => [...element.querySelectorAll("tbody tr")];
+    const unmark = () => {
+      for (const row of rows()) row.classList.remove("cw-dragged", "cw-drop-before", "cw-drop-after");
+    };
+    const end = () => {
+      drag = null;
+      unmark();
+    };
+    element.addEventListener("pointerdown", (event) => {
+      const held = event.target.closest(".cw-grip");
+      if (!held || event.button) return;
+      window.getSelection()?.removeAllRanges(); // marked text would be dragged instead
+      held.setPointerCapture(event.pointerId);
+      drag = { ids: idsOf(held.closest("tr")), where: null, from: event.clientY };
+    });
+    element.addEventListener("pointermove", (event) => {
+      if (!drag || (!drag.where && Math.abs(event.clientY - drag.from) < 5)) return;
+      unmark();
+      const all = rows();
+      for (const row of all) row.classList.toggle("cw-dragged", drag.ids.includes(row.dataset.id));
+      const below = all.find((row) => {
+        const box = row.getBoundingClientRect();
+        return event.clientY < box.top + box.height / 2;
+      });
+      drag.where = below ? { before: below.dataset.id } : { after: all.at(-1)?.dataset.id };
+      (below || all.at(-1))?.classList.add(below ? "cw-drop-before" : "cw-drop-after");
+      if (event.clientY < 120) window.scrollBy(0, -18);
+      if (event.clientY > window.innerHeight - 90) window.scrollBy(0, 18);
+    });
+    element.addEventListener("pointerup", () => {
+      if (drag?.where) drop({ ids: drag.ids, ...drag.where });
+      end();
+    });
+    element.addEventListener("pointercancel", end);
+    element.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && drag) end();
+    });
+  }
+
+  function table(element, props, trigger, watch, id, events) {
+    const orders = events.includes("place");
     element.innerHTML =
-      '<div class="cw-scroll" tabindex="-1"><table role="table" class="cw-table"><thead></thead><tbody></tbody></table></div>' +
-      '<p class="cw-empty" hidden></p><p class="cw-foot"><span class="cw-count" aria-live="polite"></span>' +
-      '<button type="button" class="cw-none" hidden>Clear selection</button><span class="cw-page"></span></p>';
+      `<p class="cw-foot cw-above">${pager("first")}</p>` +
+      `<div class="cw-scroll" tabindex="-1"><table role="table" class="cw-table${orders ? " cw-orders" : ""}"><thead></thead><tbody></tbody></table></div>` +
+      '<div class="cw-empty" hidden></div><p class="cw-foot"><span class="cw-count" aria-live="polite"></span>' +
+      `<button type="button" class="cw-none" hidden>Clear selection</button>${pager("last")}</p>`;
     const part = (name) => element.querySelector(name);
     const state = selection(id);
     let first = true;
+    let anchor = "";
 
     const paint = () => {
       const { chosen } = state;
@@ -123,9 +206,9 @@ window.cosmos = (() => {
         all.checked = boxes.length > 0 && ticked === boxes.length;
         all.indeterminate = ticked > 0 && ticked < boxes.length;
       }
-      part(".cw-count").textContent = chosen.size ? `${chosen.size} selected` : "";
       part(".cw-none").hidden = chosen.size === 0;
-      countOn(id, chosen, boxes.map((box) => box.closest("tr").dataset.id));
+      const away = countOn(id, chosen, boxes.map((box) => box.closest("tr").dataset.id));
+      part(".cw-count").textContent = chosen.size ? `${chosen.size} selected${away ? `, ${away} not shown` : ""}` : "";
     };
     state.paint = paint;
 
@@ -137,30 +220,58 @@ window.cosmos = (() => {
         thead.innerHTML = head;
         thead.written = head;
       }
-      reconcile(part("tbody"), value.rows, makeRow(id), first);
+      const held = document.activeElement?.closest?.("tbody tr");
+      const at = held && element.contains(held) ? stops(held).indexOf(document.activeElement) : -1;
+      reconcile(part("tbody"), value.rows, makeRow(id, orders), first);
       first = false;
+      // A row that was moved lost the focus on its way.
+      if (at >= 0 && held.isConnected && !held.contains(document.activeElement)) enter(held, at);
+      part("table").classList.toggle("cw-numbered", value.first != null);
+      part("tbody").style.counterReset = `row ${value.first ?? 0}`;
       part(".cw-scroll").hidden = value.rows.length === 0;
-      foot(part, value);
-      if (value.complete) {
-        const there = new Set(value.rows.map((row) => row.id));
-        const stale = [...state.chosen].filter((one) => !there.has(one));
-        for (const one of stale) state.chosen.delete(one);
-        if (stale.length) keep(id);
-      }
+      foot(element, value);
+      const there = value.there ? new Set(value.there) : value.complete ? new Set(value.rows.map((row) => row.id)) : null;
+      const stale = there ? [...state.chosen].filter((one) => !there.has(one)) : [];
+      for (const one of stale) state.chosen.delete(one);
+      if (stale.length) keep(id);
       paint();
     };
 
     element.addEventListener("change", (event) => {
       if (event.target.type !== "checkbox") return;
-      const rows = event.target.closest("thead") ? [...element.querySelectorAll("tbody tr")] : [event.target.closest("tr")];
-      for (const row of rows) state.chosen[event.target.checked ? "add" : "delete"](row.dataset.id);
+      const all = [...element.querySelectorAll("tbody tr")];
+      const row = event.target.closest("tbody tr");
+      let rows = row ? [row] : all;
+      if (row && state.ranged) {
+        const ends = [all.findIndex((one) => one.dataset.id === anchor), all.indexOf(row)].sort((one, other) => one - other);
+        if (ends[0] >= 0) rows = all.slice(ends[0], ends[1] + 1);
+      }
+      for (const one of rows) state.chosen[event.target.checked ? "add" : "delete"](one.dataset.id);
+      if (row) anchor = row.dataset.id;
       keep(id);
     });
     element.addEventListener("click", (event) => {
+      state.ranged = event.shiftKey;
       if (event.target.closest(".cw-none")) select(id, []);
+      const turn = event.target.closest("[data-turn]");
+      if (turn) trigger(turn.dataset.turn, {});
       const row = event.target.closest("tbody tr");
       if (row && !event.target.closest(".cw-pick")) trigger("select", { id: row.dataset.id });
+    }, true);
+    element.addEventListener("keydown", (event) => {
+      if (event.key === " ") state.ranged = event.shiftKey;
+      walk(event, orders, (row, offset) => trigger("shift", { ids: idsOf(row), offset }));
     });
+    element.addEventListener("mousedown", (event) => {
+      if (event.shiftKey && event.target.closest(".cw-pick")) event.preventDefault(); // a range of rows, not of text
+    });
+    element.addEventListener("dragstart", (event) => event.preventDefault());
+    element.addEventListener("focusin", (event) => {
+      const row = event.target.closest("tbody tr");
+      if (row) for (const stop of stops(row)) stop.tabIndex = stop === event.target ? 0 : -1;
+    });
+    const idsOf = (row) => (state.chosen.has(row.dataset.id) ? [...state.chosen] : [row.dataset.id]);
+    if (orders) draggable(element, idsOf, (what) => trigger("place", what));
     follow(props, watch, draw);
   }
 
@@ -180,18 +291,22 @@ window.cosmos = (() => {
       const wanted = chosen.size ? some + words : none;
       if (text && text.data.trim() !== wanted) text.data = wanted;
     }
+    return away;
   }
 
   /** Open a tab by its id. */
   function openTab(id) {
-    document.querySelector(`#tabs [role=tab]#${id}-button, #tabs [role=tab][data-tab-id=${id}]`)?.click();
+    document.querySelector(`#tabs [role=tab][data-tab-id=${id}]`)?.click();
   }
 
-  // What stands below the rows, and instead of them where there are none.
-  function foot(part, value) {
+  // What stands at both ends of the rows, and instead of them where there are none.
+  function foot(element, value) {
+    const part = (name) => element.querySelector(name);
     part(".cw-empty").hidden = value.rows.length > 0;
-    part(".cw-empty").textContent = value.empty || "";
-    part(".cw-page").textContent = value.page || "";
+    if (value.welcome) part(".cw-empty").innerHTML = value.welcome;
+    else part(".cw-empty").textContent = value.empty || "";
+    for (const page of element.querySelectorAll(".cw-page")) page.textContent = value.page || "";
+    for (const turns of element.querySelectorAll(".cw-pager")) turns.hidden = !value.page;
   }
 
   // Bars, and the words of the rows that run: small enough to come every second.

@@ -10,8 +10,8 @@ import pytest
 from cosmos_workflow.engines.kokoro.model_files import RELEASED
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.engines.registry import all_engines, find_engine
-from cosmos_workflow.ui.engine_forms import EngineForm
-from cosmos_workflow.ui.prompts.configuration import first_engine, offers_natural
+from cosmos_workflow.ui.engine_forms import EngineForm, first_engine
+from cosmos_workflow.ui.prompts.configuration import offers_natural
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from cosmos_workflow.config import assets_dir
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.queueing import Prompt, Queue
@@ -33,6 +34,21 @@ def test_add_queues_the_selected_prompts_in_the_order_of_the_library(page: Page,
     form = Configuration(page, "prompts-table")
     form.add(["ps_three", "ps_one", "ps_gone"], session.queue, "espeak", *values_of(form))
     assert [item.prompt_text for item in session.queue.snapshot().items] == ["one", "three"]
+
+
+def test_a_sweep_adds_an_item_for_each_combination_next_or_in_the_background(page: Page, session: Session) -> None:
+    page.store.prompts.save([Prompt(text, id=f"ps_{text}") for text in ("one", "two")])
+    form = Configuration(page, "prompts-table")
+    form.add(["ps_one"], session.queue, "espeak", *values_of(form))
+    form.add(["ps_two"], session.queue, "espeak", *values_of(form), sweep="rate: 90, 100..101", when="next")
+    made = [(item.prompt_text, item.params["rate"]) for item in session.queue.snapshot().items]
+    assert made == [("two", 90), ("two", 100), ("two", 101), ("one", 175)]
+    form.add(["ps_one"], session.queue, "espeak", *values_of(form), when="background")
+    assert len(session.queue) == 4
+    assert len(page.background.of("local").queue) == 1
+    with pytest.raises(InputError, match="rate: 9999"):
+        form.add(["ps_one"], session.queue, "espeak", *values_of(form), sweep="rate: 90, 9999")
+    assert len(session.queue) == 4
 
 
 def test_add_changes_nothing_when_something_is_wrong(page: Page, session: Session) -> None:
@@ -61,8 +77,8 @@ def test_the_library_shows_only_its_owners_prompts(page: Page) -> None:
     page.store.prompts.save([Prompt("Ann's", id="ps_ann")], "ann")
     page.store.prompts.save([Prompt("mine", id="ps_mine")])
     library = Library(page)
-    assert [row["id"] for row in library.show(PageState(), "", "all", ANN)[0]["rows"]] == ["ps_ann"]
-    assert [row["id"] for row in library.show(PageState(), "", "all", NOBODY)[0]["rows"]] == ["ps_mine"]
+    assert [row["id"] for row in library.show(PageState(), "", "all", ANN)["rows"]] == ["ps_ann"]
+    assert [row["id"] for row in library.show(PageState(), "", "all", NOBODY)["rows"]] == ["ps_mine"]
     with pytest.raises(InputError):
         library.ask_delete(["ps_ann"], "", "all", NOBODY)
     library.confirm_delete(("ps_ann",), NOBODY)
@@ -71,16 +87,16 @@ def test_the_library_shows_only_its_owners_prompts(page: Page) -> None:
 
 
 def test_the_library_is_searched_filtered_and_paged(page: Page) -> None:
-    page.store.prompts.save([Prompt(f"text {number}") for number in range(250)])
+    page.store.prompts.save([Prompt(f"text {number}") for number in range(70)])
     library, state = Library(page), PageState()
     first = library.show(state, "", "all", NOBODY)
     library.pager.turn(state, 1)
     second = library.show(state, "", "text", NOBODY)
-    assert (len(first[0]["rows"]), len(second[0]["rows"])) == (200, 50)
-    assert second[0]["page"] == "201 to 250 of 250"
+    assert (len(first["rows"]), len(second["rows"])) == (50, 20)
+    assert second["page"] == "51 to 70 of 70"
     library.pager.turn(state, 99)
-    assert library.show(state, "", "all", NOBODY)[0]["page"] == "201 to 250 of 250"
-    assert library.show(state, "", "video", NOBODY)[0]["empty"] == "No prompt matches."
+    assert library.show(state, "", "all", NOBODY)["page"] == "51 to 70 of 70"
+    assert library.show(state, "", "video", NOBODY)["empty"] == "No prompt matches."
     page.store.prompts.save([Prompt("a needle", id="ps_needle"), Prompt("another needle", id="ps_other")])
     assert library.all_ids("needle an", "all", NOBODY) == ["ps_other"]
 
@@ -91,7 +107,23 @@ def test_two_pages_that_send_the_same_file_both_get_it(page: Page, tmp_path: Pat
     clip, table = tmp_path / "clip.wav", tmp_path / "table.txt"
     soundfile.write(clip, np.zeros(800), 8_000)
     table.write_text("One.\nTwo.\n")
-    attached = [editor.attach(str(clip), "", {}, NOBODY)[0] for _ in range(2)]
+    attached = [editor.attach([str(clip)], "", {}, NOBODY)[0] for _ in range(2)]
     assert attached[0] == attached[1] != {}
     library = Library(page)
     assert [len(library.import_file(str(table), NOBODY)) for _ in range(2)] == [2, 2]
+
+
+def test_of_several_files_the_unfit_ones_are_refused_by_name_and_the_rest_go_in(
+    page: Page, tmp_path: Path, toasts: list[str]
+) -> None:
+    editor = PromptEditor(page)
+    whole, cut, page_of_web = tmp_path / "voice.wav", tmp_path / "cut.flac", tmp_path / "fake.mp4"
+    soundfile.write(whole, np.zeros(8_000), 8_000)
+    cut.write_bytes((assets_dir() / "samples" / "voice.flac").read_bytes()[:60])
+    page_of_web.write_text("<html>", encoding="utf-8")
+    inputs, chips = editor.attach([str(cut), str(whole), str(page_of_web)], "", {}, NOBODY)
+    assert list(inputs) == ["voice"]
+    assert "voice.wav" in chips
+    assert ["cut.flac" in toasts[0], "fake.mp4" in toasts[1], len(toasts)] == [True, True, 2]
+    with pytest.raises(InputError, match=r"cut\.flac"):
+        editor.attach([str(cut)], "", {}, NOBODY)

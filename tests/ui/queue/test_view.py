@@ -37,7 +37,7 @@ def view_of(
     rate: Rate | None = None,
 ) -> PageView:
     snapshot = RunnerSnapshot(1, state, reason, queue.snapshot(), progress or {}, (), left, 0.0)
-    return PageView(snapshot, queue.plan, lambda _engine: rate, since)
+    return PageView(snapshot, queue.plan, queue.labels, lambda _engine: rate, since)
 
 
 def counter_text(now: PageView) -> str:

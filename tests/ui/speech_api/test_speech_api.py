@@ -6,6 +6,7 @@ import io
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import av
 import httpx
@@ -43,7 +44,7 @@ def store(server: Server) -> Iterator[Store]:
 
 
 def seconds_of(sound: bytes) -> float:
-    with av.open(io.BytesIO(sound)) as container:
+    with av.open(io.BytesIO(sound), "r") as container:
         return sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
 
 
@@ -56,7 +57,7 @@ def test_models_and_voices(client: openai.OpenAI, server: Server) -> None:
 
 
 def test_every_format_whole_and_in_a_stream(client: openai.OpenAI) -> None:
-    said = {"model": "espeak", "voice": "en-us+f2", "input": TEXT}
+    said: dict[str, Any] = {"model": "espeak", "voice": "en-us+f2", "input": TEXT}
     pcm = client.audio.speech.create(**said, response_format="pcm").content
     length = len(pcm) / 2 / 24_000
     assert 2 < length < 20

@@ -1,0 +1,152 @@
+// What the keyboard does on every tab, the list of it behind "?", and the tab in the address.
+(() => {
+  const KEYS = [
+    ["?", "This list"],
+    ["← →, Home, End", "From tab to tab, when a tab has the focus"],
+    ["Tab", "From row to row of a list"],
+    ["↑ ↓ ← →", "Through a list, and inside a row"],
+    ["Space", "Select a row; with Shift all from the last one on"],
+    ["Enter", "Open what has the focus"],
+    ["Alt + ↑ ↓", "Move a row of the queue"],
+    ["Ctrl + Enter", "Save what is open, or add what is selected to the queue"],
+    ["Esc", "Close what is open"],
+  ];
+
+  function list() {
+    let dialog = document.querySelector("#shortcuts");
+    if (!dialog) {
+      dialog = document.createElement("dialog");
+      dialog.id = "shortcuts";
+      dialog.setAttribute("aria-labelledby", "shortcuts-title");
+      const rows = KEYS.map(([key, words]) => `<dt><kbd>${key}</kbd></dt><dd>${words}</dd>`).join("");
+      dialog.innerHTML = `<h2 id="shortcuts-title">Keys</h2><dl>${rows}</dl><form method="dialog"><button>Close</button></form>`;
+      // In the container, whose colours these are.
+      document.querySelector(".gradio-container").append(dialog);
+      dialog.addEventListener("click", (event) => {
+        if (event.target === dialog) dialog.close();
+      });
+    }
+    if (!dialog.open) dialog.showModal();
+  }
+
+  const writes = (element) => element.matches?.("textarea, [contenteditable=true], input:not([type=checkbox]):not([type=radio]):not([type=range])");
+  const tabs = () => [...document.querySelectorAll("#tabs [role=tab]")].filter((tab) => tab.checkVisibility());
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "?" && !writes(event.target) && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      list();
+    }
+    const at = tabs().indexOf(event.target);
+    if (at < 0) return;
+    const all = tabs();
+    const to = { ArrowRight: (at + 1) % all.length, ArrowLeft: (at - 1 + all.length) % all.length, Home: 0, End: all.length - 1 }[event.key];
+    if (to == null) return;
+    event.preventDefault();
+    all[to].click();
+    all[to].focus();
+  });
+
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.(".cw-keys")) list();
+  });
+
+  // The address says which tab is open, so that a refresh stays there. Only our own tabs' names are ever looked for.
+  const named = () => tabs().find((tab) => `#${tab.dataset.tabId}` === window.location.hash);
+  const stops = (chosen) => {
+    for (const tab of tabs()) tab.tabIndex = tab === chosen ? 0 : -1;
+  };
+  let restored = false;
+  const seen = new MutationObserver(() => {
+    const all = tabs();
+    const chosen = all.find((tab) => tab.getAttribute("aria-selected") === "true");
+    if (!chosen) return;
+    if (!restored) {
+      restored = true;
+      const wanted = named();
+      if (wanted && wanted !== chosen) {
+        wanted.click();
+        return;
+      }
+    }
+    stops(chosen);
+    const hash = `#${chosen.dataset.tabId}`;
+    if (window.location.hash !== hash && (window.location.hash || chosen !== all[0])) {
+      window.history.replaceState(window.history.state, "", `${window.location.pathname}${window.location.search}${hash}`);
+    }
+  });
+  seen.observe(document.documentElement, { subtree: true, childList: true, attributes: true, attributeFilter: ["aria-selected"] });
+  window.addEventListener("hashchange", () => named()?.click());
+})();
+
+// Seeds: a plain number field with a dice beside it.
+(() => {
+  const dress = () => {
+    for (const field of document.querySelectorAll(".cw-seed:not(.cw-dressed)")) {
+      const input = field.querySelector("input[type=number]");
+      if (!input) continue;
+      field.classList.add("cw-dressed");
+      const dice = document.createElement("button");
+      dice.type = "button";
+      dice.className = "cw-dice";
+      dice.innerHTML = '<svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true"><rect x="3" y="3" width="18" height="18" rx="4" fill="none" ' +
+        'stroke="currentColor" stroke-width="2"/><g fill="currentColor"><circle cx="8" cy="8" r="1.8"/><circle cx="16" cy="8" r="1.8"/>' +
+        '<circle cx="12" cy="12" r="1.8"/><circle cx="8" cy="16" r="1.8"/><circle cx="16" cy="16" r="1.8"/></g></svg>';
+      dice.title = "Another seed";
+      dice.setAttribute("aria-label", "Another seed, by chance");
+      dice.addEventListener("click", () => {
+        input.value = String(Math.floor(Math.random() * 1_000_000));
+        for (const happened of ["input", "change"]) input.dispatchEvent(new Event(happened, { bubbles: true }));
+      });
+      input.after(dice);
+    }
+  };
+  let waiting = false;
+  new MutationObserver(() => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      dress();
+    });
+  }).observe(document.documentElement, { subtree: true, childList: true });
+})();
+
+// A number outside its range stays as it was written, and says what would be right; it isn't moved in silence.
+(() => {
+  const ranged = (element) => element.matches?.(".cw-grid input[type=number]");
+  function judge(input) {
+    const box = input.closest(".block");
+    const slider = box?.querySelector("input[type=range]");
+    const [low, high] = [slider?.min || input.min, slider?.max || input.max];
+    const value = input.value === "" ? NaN : Number(input.value);
+    const wrong = (low !== "" && low != null && value < Number(low)) || (high !== "" && high != null && value > Number(high));
+    let note = box?.querySelector(".cw-out-of-range");
+    input.toggleAttribute("aria-invalid", wrong);
+    if (!wrong) {
+      note?.remove();
+      return false;
+    }
+    if (!note) {
+      note = document.createElement("p");
+      note.className = "cw-out-of-range";
+      note.setAttribute("role", "alert");
+      box.append(note);
+    }
+    const said = `${input.value} is out of range: write ${low} to ${high}.`;
+    if (note.textContent !== said) note.textContent = said;
+    return true;
+  }
+  document.addEventListener("input", (event) => {
+    if (ranged(event.target)) judge(event.target);
+    else if (event.target.matches?.(".cw-grid input[type=range]")) {
+      requestAnimationFrame(() => event.target.closest(".block")?.querySelectorAll("input[type=number]").forEach(judge));
+    }
+  }, true);
+  for (const happened of ["blur", "pointerup"]) {
+    // Gradio moves the number into its range when the field is left.
+    window.addEventListener(happened, (event) => {
+      if (event.target instanceof Element && ranged(event.target) && judge(event.target)) event.stopImmediatePropagation();
+    }, true);
+  }
+})();
