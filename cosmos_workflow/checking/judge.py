@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cosmos_workflow.checking.borders import settled
 from cosmos_workflow.checking.comparison import compare, repetition
 from cosmos_workflow.checking.evidence import confirmed, fitness
 from cosmos_workflow.checking.recogniser import RATE, Recogniser, Transcript
@@ -55,6 +56,7 @@ def judge(path: Path, text: str, said: Sequence[str], language: str, recogniser:
     fits = recogniser.fit(samples, language, hearing.said)
     if fits:
         hearing, fit = confirmed(hearing, fits), fitness(fits, hearing.said)
+        hearing = replace(hearing, aligned=settled(hearing.aligned, sound, rate))
     else:
         heard, hearing = _again(samples, said, language, recogniser, heard, hearing)
         fit = 2 * UNFIT if hearing.word_error_rate > ANOTHER else 0.0

@@ -97,11 +97,11 @@ def _clipping(sound: Sound, rate: int) -> Fault | None:
 def _silence(sound: Sound, rate: int, text: str) -> Fault | None:
     import numpy as np
 
-    level = _levels(sound, rate)
+    level = levels(sound, rate)
     seconds = len(sound) / rate
     if len(level) == 0 or np.max(level) < _INAUDIBLE:
         return Fault("silence", 1.0, "It is silent.", 0.0, seconds)
-    first, last = (frame * _FRAME for frame in _longest(level < _threshold(level)))
+    first, last = (frame * _FRAME for frame in _longest(level < threshold(level)))
     # Pauses that the text states may be as long as they are stated, and follow one another.
     stated = sum(segment.pause for segment in split_pauses(text))
     longest = last - first - stated
@@ -115,8 +115,8 @@ def _silence(sound: Sound, rate: int, text: str) -> Fault | None:
 def _length(sound: Sound, rate: int, text: str, pace: float | None) -> Fault | None:
     import numpy as np
 
-    level = _levels(sound, rate)
-    spoken = float(np.sum(level >= _threshold(level))) * _FRAME if len(level) else 0.0
+    level = levels(sound, rate)
+    spoken = float(np.sum(level >= threshold(level))) * _FRAME if len(level) else 0.0
     expected = expected_seconds(without_marks(text), pace)
     if expected == 0:
         return None
@@ -133,8 +133,8 @@ def _length(sound: Sound, rate: int, text: str, pace: float | None) -> Fault | N
 def _cut_off(sound: Sound, rate: int) -> Fault | None:
     import numpy as np
 
-    level = _levels(sound, rate)
-    end = _levels(sound[-round(_END * rate) :], rate, _END)
+    level = levels(sound, rate)
+    end = levels(sound[-round(_END * rate) :], rate, _END)
     if len(level) < 10 or np.max(level) < _INAUDIBLE:
         return None
     above = float(end[-1]) - float(np.percentile(level, 90)) + 9
@@ -169,8 +169,8 @@ def _repeated(sound: Sound, rate: int, text: str) -> Fault | None:
 def _after(sound: Sound, rate: int, last_word: float) -> Iterator[Fault]:
     """What is heard after the last word: noise, or words that aren't the text's, or a long silence."""
     start = min(last_word + _LATE, len(sound) / rate)
-    tail, whole = _levels(sound[round(start * rate) :], rate), _levels(sound, rate)
-    audible = float((tail >= _threshold(whole)).sum()) * _FRAME if len(tail) else 0.0
+    tail, whole = levels(sound[round(start * rate) :], rate), levels(sound, rate)
+    audible = float((tail >= threshold(whole)).sum()) * _FRAME if len(tail) else 0.0
     seconds = len(tail) * _FRAME
     if audible > 0.3:
         message = f"Something is heard for {audible:.1f} s after the last word."
@@ -199,7 +199,7 @@ def _hiss(sound: Sound, rate: int) -> Fault | None:
     return Fault("noise", min(1.0, 0.4 + (last - first) / 4), message, round(first, 2), round(last, 2))
 
 
-def _levels(sound: Sound, rate: int, seconds: float = _FRAME) -> NDArray[np.float64]:
+def levels(sound: Sound, rate: int, seconds: float = _FRAME) -> NDArray[np.float64]:
     """RMS in dBFS of each stretch of so many seconds."""
     import numpy as np
 
@@ -208,7 +208,7 @@ def _levels(sound: Sound, rate: int, seconds: float = _FRAME) -> NDArray[np.floa
     return 10 * np.log10(np.mean(frames**2, axis=1) + 1e-12)
 
 
-def _threshold(level: NDArray[np.float64]) -> float:
+def threshold(level: NDArray[np.float64]) -> float:
     """What counts as silence: 40 dB below the loud parts, at most -45 dBFS."""
     import numpy as np
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from cosmos_workflow.checking.borders import settled
 from cosmos_workflow.checking.comparison import compare
 from cosmos_workflow.checking.evidence import confirmed
 from cosmos_workflow.checking.judge import judge
@@ -132,3 +133,15 @@ def test_what_cant_be_held_against_its_text_is_heard_twice(tmp_path: Path) -> No
     assert "missing words" in names(verdict(tmp_path, Ear(gone, gone, fits=False)))
     other = "a bird got up and went over the water"
     assert "another text" in names(verdict(tmp_path, Ear(other, other, fits=False)))
+
+
+def test_a_word_ends_where_it_is_quiet(tmp_path: Path) -> None:
+    """Three words of 0.4 s with pauses of 0.1 s, of which a recogniser told the borders wrongly."""
+    time = np.arange(round(0.4 * RATE)) / RATE
+    word = (0.2 * np.sin(2 * np.pi * 200 * time)).astype(np.float32)
+    pause = np.zeros(round(0.1 * RATE), dtype=np.float32)
+    sound = np.concatenate([word, pause, word, pause, word])
+    told = [(0, 1, 0.0, 0.55), (2, 3, 0.55, 0.8), (4, 5, 0.8, 1.4)]
+    found = [(start, end) for _, _, start, end in settled(told, sound, RATE)]
+    assert [time for span in found for time in span] == pytest.approx([0.0, 0.4, 0.5, 0.9, 1.0, 1.4], abs=0.03)
+    assert settled([], sound, RATE) == ()

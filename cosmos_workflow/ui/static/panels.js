@@ -109,6 +109,7 @@ Object.assign(window.cosmos, (() => {
   });
 
   document.addEventListener("keydown", (event) => {
+    look(); // what has just opened is known, however soon the key comes
     const panel = newest();
     if (event.key === "Escape" && panel && !document.querySelector("dialog[open], ul.options")) {
       event.preventDefault();
