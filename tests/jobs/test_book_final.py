@@ -171,7 +171,7 @@ def test_silence_stands_where_the_job_says(manager: JobManager, book: JobFile) -
     spoken = [task.final.seconds for task in manager.report(book.id).tasks if task.final]
     (file,) = final.files
     assert [chapter.start for chapter in file.chapters] == pytest.approx(
-        [0.0, 2 + spoken[0], 3 + spoken[0] + spoken[1]], abs=0.001
+        [0.0, 3 + spoken[0], 4 + spoken[0] + spoken[1]], abs=0.001
     )
     with av.open(str(file.path)) as container:
         assert float(container.duration or 0) / 1e6 == pytest.approx(7 + sum(spoken), abs=0.01)
