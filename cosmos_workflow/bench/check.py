@@ -211,7 +211,7 @@ def _costs(folder: Path, text: str, characters: int) -> list[CheckFigure]:
                 taken[name] = time.perf_counter() - started, cpu_seconds() - cpu
                 notes[name] = f"{result.pieces} pieces, {result.seconds or 0:.0f} s of sound"
     (plain, plain_cpu), (checked, checked_cpu) = taken["plain"], taken["checked"]
-    more = f"{checked / plain - 1:.0%} more time, {checked_cpu / plain_cpu - 1:.0%} more processor time"
+    more = f"{checked / plain - 1:+.0%} time, {checked_cpu / plain_cpu - 1:+.0%} processor time"
     return [
         CheckFigure("a Kokoro job", 0, 0, f"{notes['plain']}: {plain:.1f} s, {plain_cpu:.1f} CPU s"),
         CheckFigure("the same, checked", 0, 0, f"{checked:.1f} s, {checked_cpu:.1f} CPU s: {more}"),

@@ -8,6 +8,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -331,10 +332,11 @@ def test_short_words_of_any_language_are_spoken_under_either_stop_rule(bench: An
 
 def test_a_package_that_has_dropped_the_analyser_speaks(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the package's repository is today, which has the same version."""
-    from chatterbox.models.t3 import inference, t3
+    from chatterbox.models.t3 import t3
 
     from cosmos_workflow.engines.chatterbox import alignment
 
+    inference = import_module("chatterbox.models.t3.inference")
     name = "alignment_stream_analyzer"
     monkeypatch.setitem(sys.modules, f"{inference.__name__}.{name}", None)
     monkeypatch.delattr(inference, name)
