@@ -191,7 +191,7 @@ def _codec(sounds: list[Path]) -> float:
         coder.sample_rate, coder.format, coder.layout, coder.bit_rate = rate, "fltp", "mono", bit_rate("m4b", rate)
         coder.options = dict(FORMATS["m4b"].coder)
         for samples in soundfile.blocks(str(path), 1 << 16, dtype="int16"):
-            frame = av.AudioFrame.from_ndarray(np.atleast_2d(samples), format="s16", layout="mono")
+            frame = av.AudioFrame.from_ndarray(np.asarray(samples, dtype=np.int16).reshape(1, -1), format="s16", layout="mono")
             frame.sample_rate = rate
             begun = time.process_time()
             coder.encode(frame)
