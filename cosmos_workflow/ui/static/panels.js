@@ -25,6 +25,7 @@ Object.assign(window.cosmos, (() => {
     if (!from) return; // nobody asked for it: it stays where it stands, and takes nothing away
     if (question) place(panel, from);
     requestAnimationFrame(() => {
+      if (panel.contains(document.activeElement)) return; // somebody was quicker, and writes there already
       const keep = question && panel.querySelector(".stop") && panel.querySelector(".cw-close");
       (keep || panel.querySelector(FIELDS) || panel).focus({ preventScroll: true });
     });
