@@ -26,7 +26,7 @@ def test_stretches_begin_at_measured_words_and_are_the_text_put_together(tmp_pat
     final = Final(1, tmp_path / "a-001.wav", Subtitles(), 5.0, "", (), (), "", 0.0)
     first, second = read_along(final)
     assert first["words"] == [["“", 1.5], ["We went ", 1.6], ["home,” she said.", 2.3]]
-    assert second == {"start": 4.0, "words": [["Nobody measured this.", 4.0]]}
+    assert second == {"start": 4.0, "words": [["Nobody measured this.", 4.0]], "break": ""}
     (tmp_path / "a-001.json").unlink()
     with pytest.raises(InputError, match="put it together again"):
         read_along(final)

@@ -159,6 +159,13 @@ def test_a_search_for_10_000_words_is_refused_at_once(ann: Visitor) -> None:
     assert "search for less" in said
 
 
+@pytest.mark.parametrize("wrong", [{"path": "x"}, "x", 3, [3], [[]]])
+def test_an_upload_of_another_shape_is_refused(ann: Visitor, wrong: Any) -> None:
+    answer = ann.trigger("run/predict", ann.event("prompt-file", "upload"), wrong, "", None)
+    assert answer.status_code == 422
+    assert "data: value 1 is of a wrong type" in answer.text
+
+
 def test_a_toast_draws_no_html(ann: Visitor) -> None:
     path = ann.upload(b"text,<img src=http://evil.example/x.png>\nOne.,two\n")
     said = ann.trigger("run/predict", ann.event("import-prompts", "upload"), as_file(path)).json()["error"]

@@ -58,7 +58,7 @@ def test_a_clip_is_looked_at_outside_the_app(ann: Visitor, server: Server, bomb:
         return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
 
     path = ann.upload(bomb, "bomb.mov")
-    assert ann.trigger("run/predict", ann.event("prompt-file", "upload"), as_file(path), "", None).status_code == 200
+    assert ann.trigger("run/predict", ann.event("prompt-file", "upload"), [as_file(path)], "", None).status_code == 200
     ann.call("get_queue_display", "")
     before = most_memory()
     said = ann.call("add_to_queue", "", [{"text": "", "inputs": {"video": "bomb.mov"}}], "control-preview", {}, {"edge": 1.0})
@@ -70,6 +70,6 @@ def test_a_clip_is_looked_at_outside_the_app(ann: Visitor, server: Server, bomb:
 def test_a_usual_clip_is_taken(ann: Visitor) -> None:
     clip = Path(__file__).parents[2] / "assets" / "samples" / "street.mp4"
     path = ann.upload(clip.read_bytes(), "street.mp4")
-    assert ann.trigger("run/predict", ann.event("prompt-file", "upload"), as_file(path), "", None).status_code == 200
+    assert ann.trigger("run/predict", ann.event("prompt-file", "upload"), [as_file(path)], "", None).status_code == 200
     said = ann.call("add_to_queue", "", [{"text": "", "inputs": {"video": "street.mp4"}}], "control-preview", {}, {"edge": 1.0})
     assert said["complete"][0]["queued"] == 1

@@ -11,6 +11,7 @@ import gradio as gr
 import orjson
 from gradio.block_function import BlockFunction
 from gradio.routes import file_upload_statuses
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -159,20 +160,22 @@ class GradioBorder:
             raise RefusedError(404, f"There is no endpoint {name}; use {', '.join(sorted(map(str, endpoints)))}.")
 
     def _whole_values(self, data: Any, number: int | None, name: str | None) -> list[Any]:
-        """The values of a call, with the defaults of those that a program left out at the end."""
+        """The values of a call, each as its component takes it, with the defaults of those that a program left out at the end."""
         if not isinstance(data, list):
             raise RefusedError(422, "data: give a list of values.")
         defaults: list[Any] = []
         if number is not None:
-            whole = len(self._demo.fns[number].inputs)
+            blocks = list(self._demo.fns[number].inputs)
         else:  # a program leaves out what the server keeps for a page
             endpoint = self._endpoints().get(name)
-            whole = sum(not block.skip_api for block in endpoint.inputs) if endpoint else 0
+            blocks = [block for block in endpoint.inputs if not block.skip_api] if endpoint else []
             given = inspect.signature(endpoint.fn).parameters.values() if endpoint and endpoint.fn else ()
-            defaults = [value.default for value in list(given)[:whole] if value.default is not inspect.Parameter.empty]
-        lacking = whole - len(data)
+            defaults = [value.default for value in list(given)[: len(blocks)] if value.default is not inspect.Parameter.empty]
+        lacking = len(blocks) - len(data)
         if lacking > len(defaults):
-            raise RefusedError(422, f"data: {len(data)} values are too few; give {whole - len(defaults)}.")
+            raise RefusedError(422, f"data: {len(data)} values are too few; give {len(blocks) - len(defaults)}.")
+        for place, (block, value) in enumerate(zip(blocks, data, strict=False), 1):
+            _require_type(place, block, value)
         return [*data, *defaults[len(defaults) - lacking :]] if lacking > 0 else data
 
     def _checked_values(self, value: Any, owner: str, depth: int = 0) -> Any:
@@ -206,6 +209,17 @@ class GradioBorder:
         if not isinstance(given, str) or not _SESSION_NAME.fullmatch(given):
             raise RefusedError(422, "session_hash: give 1 to 128 letters.")
         return f"{self._uploads.scope(owner)}.{given}"
+
+
+def _require_type(place: int, block: Any, value: Any) -> None:
+    """Gradio holds a value against its component's model too, but answers with a traceback."""
+    model = getattr(block, "data_model", None)
+    if model is None or value is None:
+        return
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        raise RefusedError(422, f"data: value {place} is of a wrong type; {error.errors()[0]['msg']}.") from error
 
 
 async def _read_object(request: Request) -> dict[str, Any]:
