@@ -5,6 +5,7 @@ The same products summed in another order: what comes out differs in the last pl
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
@@ -12,6 +13,10 @@ from torch import Tensor, nn
 
 ROWS = 32
 """Rows for which the weights are laid out; other numbers of rows are multiplied with them as well."""
+
+
+KEPT = "64"
+"""Products of other sizes whose code oneDNN keeps (its own rule: 1,024): each new length of a text is one for every layer."""
 
 
 class PackedLinear(nn.Module):
@@ -38,6 +43,7 @@ def pack(model: nn.Module) -> None:
     """Put a packed layer in the place of every linear layer of a model, and of GPT-2's, whose weights are transposed."""
     from transformers.pytorch_utils import Conv1D
 
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KEPT)  # read at the first product
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if type(child) is nn.Linear:
