@@ -16,7 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 PLUGIN = Path(__file__).parent / "plugin"
-TOGETHER = ("tests/engines/chatterbox/", "tests/engines/cosmos_transfer/", "tests/real/")
+TOGETHER = ("tests/engines/chatterbox/", "tests/engines/cosmos_transfer/")
 """Folders whose tests go to one process: what they share takes longer to make than they do."""
 
 # The probe engine comes in by the door for everybody: an installed distribution with an entry point.

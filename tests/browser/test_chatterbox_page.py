@@ -198,7 +198,7 @@ def test_two_variants_and_three_voices_are_grouped_and_the_rest_of_a_cancel_is_w
     expect(page.locator("#queue-progress")).to_contain_text("tokens", timeout=PATIENCE)
     page.locator("#cancel-running").click()
     page.locator("#cancel-running-yes").click()
-    expect(page.locator("#queue-progress")).to_contain_text("1 cancelled, 6 succeeded", timeout=PATIENCE)
+    expect(page.locator("#queue-progress")).to_contain_text("6 succeeded, 1 cancelled", timeout=PATIENCE)
     expect(page.locator("#queue-results audio")).to_have_count(6)
     assert batches(server.workspace) == [("english", 4), ("turbo", 3)]
     together = sounds(server.workspace)
