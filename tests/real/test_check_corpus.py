@@ -1,7 +1,7 @@
 """Real voices, heard back by a real recogniser: false alarms, missed faults, word times; and a chapter that is mended by itself.
 
-The corpus is the one of `cosmos-workflow bench check`. The verdicts were tuned on its other part; three rules were mended after a first
-look at this one.
+The corpus is the one of `cosmos-workflow bench check`. The verdicts were tuned on its other part; three rules were mended after a
+first look at this one.
 """
 
 from __future__ import annotations
