@@ -282,7 +282,7 @@ class Queue:
                     tuple(self._items.values()),
                     tuple(self._running.values()),
                     tuple(self._finished.values()),
-                    {status: self._done[status] for status in ItemStatus if self._done[status]},  # in one order, however they ended
+                    {status: self._done[status] for status in ItemStatus if self._done[status]},  # always in this order
                     self._workload.now(),
                 )
             return self._snapshot
