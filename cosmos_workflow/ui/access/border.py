@@ -143,7 +143,10 @@ class GradioBorder:
             kept["data"] = self._whole_values(kept["data"], number, name)
         if kept.get("session_hash") is not None:
             kept["session_hash"] = self._own_name(kept["session_hash"], owner)
-        return self._checked_values(kept, owner)
+        checked = self._checked_values(kept, owner)
+        for place, (block, value) in enumerate(zip(self._blocks(number, name), checked.get("data", []), strict=False), 1):
+            _require_type(place, block, value)
+        return checked
 
     def _named(self, body: dict[str, Any], name: str, owner: str) -> dict[str, Any]:
         """The body of a call whose arguments have names."""
@@ -160,23 +163,27 @@ class GradioBorder:
             raise RefusedError(404, f"There is no endpoint {name}; use {', '.join(sorted(map(str, endpoints)))}.")
 
     def _whole_values(self, data: Any, number: int | None, name: str | None) -> list[Any]:
-        """The values of a call, each as its component takes it, with the defaults of those that a program left out at the end."""
+        """The values of a call, with the defaults of those that a program left out at the end."""
         if not isinstance(data, list):
             raise RefusedError(422, "data: give a list of values.")
         defaults: list[Any] = []
         if number is not None:
-            blocks = list(self._demo.fns[number].inputs)
-        else:  # a program leaves out what the server keeps for a page
-            endpoint = self._endpoints().get(name)
-            blocks = [block for block in endpoint.inputs if not block.skip_api] if endpoint else []
+            blocks = self._blocks(number, name)
+        else:
+            endpoint, blocks = self._endpoints().get(name), self._blocks(number, name)
             given = inspect.signature(endpoint.fn).parameters.values() if endpoint and endpoint.fn else ()
             defaults = [value.default for value in list(given)[: len(blocks)] if value.default is not inspect.Parameter.empty]
         lacking = len(blocks) - len(data)
         if lacking > len(defaults):
             raise RefusedError(422, f"data: {len(data)} values are too few; give {len(blocks) - len(defaults)}.")
-        for place, (block, value) in enumerate(zip(blocks, data, strict=False), 1):
-            _require_type(place, block, value)
         return [*data, *defaults[len(defaults) - lacking :]] if lacking > 0 else data
+
+    def _blocks(self, number: int | None, name: str | None) -> list[Any]:
+        """The components whose values a call holds; a program leaves out what the server keeps for a page."""
+        if number is not None:
+            return list(self._demo.fns[number].inputs)
+        endpoint = self._endpoints().get(name)
+        return [block for block in endpoint.inputs if not block.skip_api] if endpoint else []
 
     def _checked_values(self, value: Any, owner: str, depth: int = 0) -> Any:
         """A value with every file in it checked."""
