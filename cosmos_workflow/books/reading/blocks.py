@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cosmos_workflow.books.book import MAX_TITLE, Book, Chapter, Reading
+from cosmos_workflow.books.book import MAX_TITLE, Chapter, Reading
 
 Kind = Literal["paragraph", "heading", "break", "note", "page", "caption", "table", "code", "anchor"]
 
@@ -118,10 +118,3 @@ def text_of(blocks: Iterable[Block], reading: Reading) -> str:
         if reading.footnotes != "skip":
             (lines if reading.footnotes == "read" and treatment != "end" else moved).extend(notes)
     return "\n\n".join([*lines, *moved])
-
-
-def book_of(
-    blocks: Sequence[Block], reading: Reading, title: str, starts: Callable[[Sequence[Block]], list[Start]] = heading_starts
-) -> Book:
-    """A book of one run of blocks; its title is the given one."""
-    return Book(one_line(title), chapters=chapters_of(blocks, starts(blocks), reading))
