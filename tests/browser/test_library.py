@@ -188,6 +188,7 @@ def test_rows_are_found_moved_edited_copied_saved_and_removed(server: Server, vi
     expect(rows.nth(0)).to_contain_text("Sleep well.")
     page.locator("#item-place").locator("input, textarea").fill("3")
     page.locator("#move-to-place").click()
+    expect(rows.nth(0)).to_contain_text("Welcome")
     expect(rows.nth(2)).to_contain_text("Sleep well.")
     last = rows.nth(3).bounding_box()
     assert last is not None
