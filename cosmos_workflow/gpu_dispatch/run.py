@@ -111,9 +111,11 @@ class Run:
         if broken is not None and self._error is None:
             self._error = AllSetupsFailedError(f"All workers failed during setup; the last one said:\n{broken}")
         with self._changed:
-            self._allowed = self._reported + max(0, min(self._queue_size - self.waiting, self._pool.capacity()))
+            room = max(0, min(self._queue_size - self.waiting, self._pool.capacity()))
+            self._allowed = self._reported + room
             done = self._exhausted and self._reported >= self._read
-            self._changed.notify()
+            if 4 * (self._allowed - self._read) >= room:  # not for each one, where there are many
+                self._changed.notify()
         if done and self._keep and broken is None and not self._stopped and not self._pool.closed:
             self.kept = True
             self._pool.wake()
@@ -163,10 +165,11 @@ class Run:
         """The source, read only as far as it is allowed to be."""
         items = iter(self._source)
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._read < self._allowed or self._stopped)
-                if self._stopped:
-                    return
+            if self._read >= self._allowed:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._read < self._allowed or self._stopped)
+            if self._stopped:
+                return
             try:
                 yield next(items)
             except StopIteration:

@@ -158,7 +158,7 @@ def test_a_long_source_is_not_read_ahead(cluster: Any):
     for outcome in itertools.islice(outcomes, 200):
         assert isinstance(outcome, TaskSuccess)
         assert outcome.node == "head"
-    assert next(read) < 200 + 2 * 17 + 2
+    assert next(read) < 200 + 2 * 65 + 2
     outcomes.close()  # pyright: ignore[reportAttributeAccessIssue]
 
 
