@@ -23,6 +23,7 @@ from .events import Event, SlotStatus, TaskId
 from .process import Process, WorkerProcess
 from .reuse import HandedOut
 from .scheduler import Scheduler
+from .shared import pack
 from .slots import Slot
 from .tasks import ANY, Pin
 from .worker import BaseWorker
@@ -130,7 +131,7 @@ class WorkerPool:
         return WorkerProcess(f"gpu-dispatch-worker-{slot.worker_id}", env, rules.quiet)
 
     def _pack(self, data: Any) -> Payload:
-        return dumps(data)
+        return pack(data)
 
     @property
     def closed(self) -> bool:

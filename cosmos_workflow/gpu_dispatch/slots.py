@@ -26,6 +26,7 @@ from .events import (
 from .process import describe_exit, preparation
 from .rules import Worker
 from .seat import Seat, later, sooner
+from .shared import pack
 from .tasks import Kill, KillKind, Task, outcome_of_death, outcome_of_frame
 from .worker import Boot
 
@@ -47,7 +48,7 @@ class Slot(Seat):
         rules = self._owner.rules
         try:
             boot = Boot(rules.worker, self.gpu_id, rules.base_seed + self.worker_id, preparation(rules.with_main, rules.here))
-            frames = [(Kind.BOOT, dumps(boot)), (Kind.SETUP, dumps(dict(setup)))]
+            frames = [(Kind.BOOT, dumps(boot)), (Kind.SETUP, (pack if rules.here else dumps)(dict(setup)))]
             process = self._owner.launch(self)
         except Exception as error:
             self._setup_failed(setup, Raised.of(error))
