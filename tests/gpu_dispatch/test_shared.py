@@ -63,6 +63,7 @@ def test_the_task_of_a_killed_worker_has_it_in_the_next_one(looks: Executor, tmp
 
 @pytest.mark.parametrize("executor", ["local"])
 def test_it_is_kept_for_the_tasks_that_have_it_and_no_longer(looks: Executor):
+    gc.collect()  # what tests before this one left lying
     before = _files()
     futures = [looks.submit(("sum", share(LARGE))) for _ in range(5)]  # nobody else has the handles
     assert [future.result(DEADLINE)["sum"] for future in futures] == [SUM] * 5
