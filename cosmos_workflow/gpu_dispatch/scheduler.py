@@ -154,6 +154,11 @@ class Scheduler:
         """Some worker could be given one at once, or has done half of those that it may hold."""
         return any(slot.free or (slot.state == "busy" and 2 * slot.held <= self._depth(slot)) for slot in self.slots)
 
+    @property
+    def wants_workers(self) -> bool:
+        """A task waits, and no slot is there for it."""
+        return not self.closing and bool(self._backlog.heads()) and not any(slot.free for slot in self.slots)
+
     # What the loop asks for.
 
     def well_fed(self, seconds: float) -> bool:
