@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .ahead import Ahead
 from .channel import NOTHING, Payload
 from .events import Event, Outcome, TaskError, TaskId
 from .process import Process
@@ -18,11 +19,7 @@ from .rules import Rules
 from .slots import Slot
 from .tasks import ANY, Backlog, Pin, Task
 
-_AHEAD = 0.005  # seconds of work that may be sent ahead to a worker: what a slower task would wait
-_SHORT = 0.05  # seconds: in a cluster one of them is always sent ahead, which hides the way there
 _SLOW = 0.01  # seconds after which what was sent behind a task goes to a worker that is idle
-_MANY = 8  # tasks; fewer are heard one by one
-_SMALL = 1 << 16  # bytes: only tasks that the socket takes at once are sent ahead
 
 
 class Scheduler:
@@ -39,7 +36,7 @@ class Scheduler:
         self.slots: list[Slot] = []
         self.out: list[Event] = []
         self.closing = False
-        self._prefetch = prefetch
+        self._ahead = Ahead(prefetch, rules.here)
         self._tasks: dict[TaskId, Task] = {}
         self._backlog = Backlog()
         self._numbers = itertools.count(1)
@@ -147,12 +144,12 @@ class Scheduler:
     def capacity(self) -> int:
         """How many tasks keep every usable worker busy: what it may hold, and one more. At least one, which makes it known
         that there is work."""
-        return max(1, sum(1 + self._depth(slot) for slot in self.slots if slot.broken is None))
+        return max(1, sum(1 + self._ahead.depth(slot) for slot in self.slots if slot.broken is None))
 
     @property
     def needs_tasks(self) -> bool:
         """Some worker could be given one at once, or has done half of those that it may hold."""
-        return any(slot.free or (slot.state == "busy" and 2 * slot.held <= self._depth(slot)) for slot in self.slots)
+        return any(self._ahead.hungry(slot) for slot in self.slots)
 
     @property
     def wants_workers(self) -> bool:
@@ -163,11 +160,7 @@ class Scheduler:
 
     def well_fed(self, seconds: float) -> bool:
         """Every worker has quick tasks in hand, enough for twice this time, and nothing is to be told."""
-        for slot in self.slots:
-            worker, held = slot.worker, slot.held
-            if worker is None or worker.pace is None or held < _MANY or held * worker.pace < 2 * seconds:
-                return False
-        return not self.out
+        return bool(self.slots) and not self.out and all(self._ahead.lasts(slot, seconds) for slot in self.slots)
 
     def deadline(self) -> float | None:
         """When the nearest limit is over, by the monotonic clock."""
@@ -263,8 +256,7 @@ class Scheduler:
                 break
         while self._backlog:
             if (pick := self._pick()) is None:
-                if self._prefetch > 1:
-                    self._send_ahead()
+                self._ahead.deal(self.slots, self._backlog)
                 return
             slot, task = pick
             self._backlog.pop(task)
@@ -308,27 +300,3 @@ class Scheduler:
                 elif self._look_again is None or due < self._look_again:
                     self._look_again = due
         return bool(self._backlog)
-
-    def _send_ahead(self) -> None:
-        """Deal small tasks out, one after another, to the workers that are at a fresh one; who holds the fewest comes first."""
-        fresh = time.monotonic() - (_AHEAD if self.rules.here else _SHORT)
-        room = [
-            (slot, range(slot.held, self._depth(slot)))
-            for slot in self.slots
-            if slot.state == "busy" and not slot.leaving and slot.busy_since >= fresh
-        ]
-        room = [(slot, places) for slot, places in room if places]
-        for place in range(1, self._prefetch if room else 0):
-            for slot, places in room:
-                task = self._backlog.first(slot.gpu_id) if place in places else None
-                if task and task.setup == slot.setup and task.payload.size <= _SMALL and not task.payload.files:
-                    self._backlog.pop(task)
-                    slot.hand(task)
-
-    def _depth(self, slot: Slot) -> int:
-        """How many tasks the worker may hold, going by the time it took for the last ones."""
-        pace = None if slot.worker is None else slot.worker.pace
-        if self._prefetch == 1 or pace is None:
-            return 1
-        least = 1 if self.rules.here or pace > _SHORT else 2
-        return min(self._prefetch, max(least, 1 + int(_AHEAD / max(pace, 1e-6))))
