@@ -146,6 +146,7 @@ class WorkerPool:
         setup: Mapping[str, Any] | None = None,
         timeout: float | None = None,
         gpu_id: Pin = ANY,
+        more: bool = False,
     ) -> TaskId:
         """Queue a task and return its id (a number, unless one is given).
 
@@ -153,7 +154,8 @@ class WorkerPool:
         same if they are equal. The task goes to an idle worker with that setup, else to one that
         loads it for nobody yet, else to a slot without a process; else an idle worker with another
         setup leaves, or one that loads another for nobody is ended, and a new one comes.
-        `timeout` counts from the task's start, in seconds. Data that can't be pickled is reported
+        `timeout` counts from the task's start, in seconds. `more`: another call follows at once, and `events`, if it waits in
+        another thread, isn't woken for this one. Data that can't be pickled is reported
         as an event, like every other failure; arrays in it must not be changed until the outcome, and a RuntimeWarning
         says so where that is noticed.
         """
@@ -181,7 +183,7 @@ class WorkerPool:
                 self._handed_out.keep(large, task)
             if handed and (not looping or timeout is None):
                 return task.id  # a loop that waits need not know until the answer is there
-            if self._asleep and not handed and not self._scheduler.needs_tasks and not self._scheduler.out:
+            if self._asleep and not handed and (more or not (self._scheduler.needs_tasks or self._scheduler.out)):
                 self._stirred = True  # whoever is heard next will be given it
             else:
                 self._stir()

@@ -10,12 +10,15 @@ import atexit
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 from .events import Event, Outcome
 from .pool import PoolClosedError, WorkerPool
+
+_GATHER = 0.0002  # seconds in which tasks are gathered before the loop is woken for them
 
 
 class AllSetupsFailedError(RuntimeError):
@@ -149,9 +152,15 @@ class Run:
             self._events.put(None)
 
     def _feed(self) -> None:
+        # Of these the next item is there at once; any other may keep us waiting, and its tasks with it.
+        known = len(self._source) if type(self._source) in (list, tuple, range) else 0  # pyright: ignore[reportArgumentType]
+        woken = 0.0
         try:
             for data in self._source_items():
-                self._pool.submit(data, task_id=self._read, setup=self._setup, timeout=self._timeout)
+                now = time.monotonic()
+                more = now - woken < _GATHER and self._read + 1 < min(self._allowed, known)
+                woken = woken if more else now
+                self._pool.submit(data, task_id=self._read, setup=self._setup, timeout=self._timeout, more=more)
                 self._read += 1
         except PoolClosedError:
             pass  # the run was ended early; this task was never taken on
@@ -160,6 +169,8 @@ class Run:
         finally:
             self._exhausted = True
             self._events.put([])
+            with suppress(PoolClosedError):
+                self._pool.wake()
 
     def _source_items(self) -> Iterator[Any]:
         """The source, read only as far as it is allowed to be."""

@@ -159,8 +159,9 @@ class Scheduler:
     # What the loop asks for.
 
     def well_fed(self, seconds: float) -> bool:
-        """Every worker has quick tasks in hand, enough for twice this time, and nothing is to be told."""
-        return bool(self.slots) and not self.out and all(self._ahead.lasts(slot, seconds) for slot in self.slots)
+        """Every worker that could work has quick tasks in hand, enough for twice this time, and nothing is to be told."""
+        able = [slot for slot in self.slots if slot.state in ("idle", "busy")]
+        return bool(able) and not self.out and all(self._ahead.lasts(slot, seconds) for slot in able)
 
     def deadline(self) -> float | None:
         """When the nearest limit is over, by the monotonic clock."""
