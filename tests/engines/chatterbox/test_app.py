@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -69,9 +67,9 @@ def worker_memory() -> int:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("items", [120, pytest.param(480, marks=pytest.mark.soak)])
-def test_memory_is_flat_over_many_items(toy_weights: Path, session: Session, tmp_path: Path, items: int) -> None:
-    """What leaks grows all the time; an allocator that takes one more arena, or code that is kept for a new length, is a step."""
+@pytest.mark.parametrize(("items", "most"), [(120, 1.25), pytest.param(500, 1.05, marks=pytest.mark.soak)])
+def test_memory_is_flat_over_many_items(toy_weights: Path, session: Session, tmp_path: Path, items: int, most: float) -> None:
+    """In the second half; until some 250 items oneDNN and the allocator still meet new lengths, and keep what these took."""
     voices = [{}, *({"voice": str(write_voice(tmp_path / f"{pitch}.wav", pitch))} for pitch in (210.0, 120.0))]
 
     def run(first: int, last: int) -> int:
@@ -84,12 +82,8 @@ def test_memory_is_flat_over_many_items(toy_weights: Path, session: Session, tmp
         # Random weights may end a line before it began; that is said, and nothing else goes wrong.
         errors = {item.error for item in session.queue.snapshot().finished if item.status != "succeeded"}
         assert all(error.startswith("The model made no speech") for error in errors)
-        assert ended["succeeded"] >= 0.98 * last - 1
+        assert ended["succeeded"] >= 0.98 * last
         return worker_memory()
 
-    stretch = items // 6
-    held = [run(first, first + stretch) for first in range(0, items, stretch)]
-    growth = [after / before for before, after in pairwise(held)]
-    told = ", ".join(f"{memory / 1e6:.0f}" for memory in held)
-    assert statistics.median(growth) <= 1.01, f"MB after each {stretch} items: {told}"
-    assert held[-1] <= 1.25 * held[0], f"MB after each {stretch} items: {told}"
+    early, late = run(0, items // 2), run(items // 2, items)
+    assert late <= most * early, f"{early / 1e6:.0f} MB after half of the items, {late / 1e6:.0f} MB after {items}"
