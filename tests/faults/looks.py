@@ -9,7 +9,7 @@ from cosmos_workflow.gpu_dispatch import BaseWorker
 
 
 class Worker(BaseWorker):
-    def setup(self, gpu_id: int | None, seed: int, table: Any = None) -> None:
+    def setup(self, gpu_id: int | None, seed: int, table: Any = None, **kwargs: Any) -> None:
         self.table = table
 
     def process(self, data: Any) -> Any:
