@@ -66,7 +66,7 @@ class Executor:
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._pool = open_pool(worker_cls, gpu_ids, base_seed, suppress_worker_output, options)
-        self._pool.eager = True
+        self._pool.eager = on_event is None
         try:
             self._pool.warm(self._setup)
         except BaseException:

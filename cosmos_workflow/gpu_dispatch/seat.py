@@ -49,6 +49,13 @@ class Seat:
             return False
         return self.worker is None or not self.worker.process.channel.eof
 
+    def idles_for(self, task: Task) -> bool:
+        """Its worker waits, set up for `task`."""
+        worker = self.worker
+        if worker is None or self.state != "idle" or self.reserved is not None or worker.process.channel.eof:
+            return False
+        return worker.setup == task.setup and task.pin in (ANY, self.gpu_id)
+
     @property
     def setup(self) -> Mapping[str, Any] | None:
         return None if self.worker is None else self.worker.setup
