@@ -112,7 +112,8 @@ class Executor:
         line, items, failure, place = Line(ordered), enumerate(source), None, -1
         try:
             while True:
-                while items is not None and len(running) < self._room(len(line)):
+                room = self._room(len(line))
+                while items is not None and len(running) < room:
                     try:
                         place, data = next(items)
                     except StopIteration:

@@ -14,7 +14,7 @@ import threading
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from .channel import Payload, dumps
 
@@ -37,7 +37,10 @@ class _Layout(NamedTuple):
 class _Memory:
     """The file; closed when nobody refers to it: neither a handle nor a task."""
 
+    made: ClassVar[bool] = False
+
     def __init__(self, size: int) -> None:
+        _Memory.made = True
         self.name = f"gpu-dispatch-{secrets.token_hex(8)}"
         self.fd = os.memfd_create(self.name)
         self.path = Path(f"/proc/{os.getpid()}/fd/{self.fd}")  # how a process of the same user gets at it
@@ -105,6 +108,8 @@ def share(obj: Any) -> Shared:
 
 def pack(obj: Any) -> Payload:
     """`dumps`, for a process on this machine: what is shared in it goes along without being copied."""
+    if not _Memory.made:
+        return dumps(obj)
     _packing.held = held = []
     try:
         payload = dumps(obj)
