@@ -1,16 +1,20 @@
-"""A chapter with planted faults, heard back by a real recogniser: the faults are seen, heard and mended on the page."""
+"""A chapter by a real voice with planted faults, heard back by a real recogniser: the faults are seen, heard and mended on the
+page."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from page_support import Server, add, fits, open_tab, tick
+from page_support import Server, add, choose_engine, fits, open_tab, tick
 from planting import plant_faults
-from playwright.sync_api import Locator, Page, expect
-from real_support import write_whisper
+from playwright.sync_api import Page, expect
+from real_support import write_kokoro, write_whisper
 
+from cosmos_workflow.bench.planted import Planted
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.execution.operations import Operations
@@ -18,66 +22,98 @@ from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.store import JobStore
 
-pytestmark = [pytest.mark.browser, pytest.mark.real]
+pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.timeout(900)]
 
-JOB = """engine: espeak
-params: {rate: 150}
+JOB = """engine: kokoro
+params: {voice: jm_kumo, language: en-us}
+chunking: {min: 0, target: 60, max: 120}
 check: {model: base, retries: 0}
 tasks:
   - name: Chapter one
     text: |
-      After the storm the river was higher than the bridge.
+      There was always a boy with a small packing case in the office.
 
-      On stormy nights the waves broke against the rocks and the wind shook the windows.
+      She put on her stout shoes and walked along the river.
 
-      My grandmother kept all her letters in a painted box.
+      The machine stood in the back room under a canvas sheet.
 
-      In the morning he walked home along the beach and slept until noon.
+      It was a cold winter, and nobody thought that it would be a long one.
+
+      A bird got up from the mud and went away over the water.
+
+      He came along the wall with a glass in his hand.
 """
+FAULTS: dict[int, Planted] = {0: "dropped word", 1: "doubled sentence", 2: "noise", 3: "cut end", 4: "another text"}
 AT = "(player) => player.currentTime"
 
 
-def chapter_with_faults(folder: Path) -> None:
-    """A workspace with the chapter, made without being heard back, and two of its four pieces spoilt afterwards."""
-    with Operations(Workspace.open(folder)) as operations:
-        orchestrator = TaskOrchestrator(operations, JobStore(operations.workspace))
-        manager = JobManager(orchestrator)
-        unheard = "".join(line for line in JOB.splitlines(keepends=True) if "check" not in line)
-        job_id = manager.create("Chapter", unheard).id
-        orchestrator.run(manager.job(job_id))
-        faults = {1: "cut end", 3: "another text"}
-        plant_faults(orchestrator, manager.job(job_id), "chapter-one", faults, folder.parent / "spoilt")  # pyright: ignore[reportArgumentType]
-        manager.update(job_id, JOB)
-        manager.close()
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Kokoro and Whisper in one folder."""
+    folder = Path(os.environ.get(FOLDER_VARIABLE) or tmp_path_factory.mktemp("models"))
+    for name, write in (("kokoro", write_kokoro), ("whisper-base", write_whisper)):
+        if not (folder / name).is_dir():
+            write(folder / name)
+    return folder
 
 
-def test_faults_are_found_seen_and_mended(
-    serve: Callable[..., Server], visit: Callable[..., Page], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(scope="module")
+def chapter(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with the chapter, made without being heard back, and five of its six pieces spoilt afterwards."""
+    folder = tmp_path_factory.mktemp("chapter")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(FOLDER_VARIABLE, str(models))
+        with Operations(Workspace.open(folder / "page"), gpu_ids=[None]) as operations:
+            orchestrator = TaskOrchestrator(operations, JobStore(operations.workspace))
+            manager = JobManager(orchestrator)
+            unheard = "".join(line for line in JOB.splitlines(keepends=True) if "check" not in line)
+            job_id = manager.create("Chapter", unheard).id
+            orchestrator.run(manager.job(job_id))
+            plant_faults(orchestrator, manager.job(job_id), "chapter-one", FAULTS, folder / "spoilt")
+            manager.update(job_id, JOB)
+            manager.close()
+    return folder / "page"
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_five_faults_are_found_seen_and_mended(
+    serve: Callable[..., Server],
+    visit: Callable[..., Page],
+    models: Path,
+    chapter: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    size: str,
 ) -> None:
-    write_whisper(tmp_path / "models" / "whisper-base")
-    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "models"))
-    chapter_with_faults(tmp_path / "page")
-    page = visit(serve().url)
+    def look(name: str) -> None:
+        fits(page)
+        page.screenshot(path=tmp_path / "shots" / f"{size}-{name}.png", full_page=True)
+
+    monkeypatch.setenv(FOLDER_VARIABLE, str(models))
+    shutil.copytree(chapter, tmp_path / "page")
+    page = visit(serve().url, size)
     open_tab(page, "Jobs")
     page.locator(".cw-open", has_text="Chapter one").click()
+    expect(page.locator("#task-heading")).to_contain_text("Chapter one")
     page.locator("#run-jobs").click()
     only = page.locator("#to-listen-to")
-    expect(only).to_contain_text("To listen to (2)")
-    expect(page.locator("#task-heading")).to_contain_text("2 pieces to listen to: 2, 4")
+    expect(only).to_contain_text("To listen to (5)")
+    expect(page.locator("#task-heading")).to_contain_text("5 pieces to listen to: 1, 2, 3, 4, 5")
     only.locator("input").check()
     pieces = page.locator("#task-pieces article")
-    expect(pieces).to_have_count(2)
-    cut, other = pieces.nth(0), pieces.nth(1)
+    expect(pieces).to_have_count(5)
+    dropped, doubled, noisy, cut, other = (pieces.filter(has_text=f"Piece {number + 1}") for number in FAULTS)
 
     # The faults are named and coloured; a click on one, or on a word, plays from there, and so does the keyboard.
-    expect(cut.locator(".cw-fault-name").first).to_be_visible()
-    expect(cut.locator(".cw-used .cw-wave-span").first).to_be_attached()
-    expect(cut.locator("mark.cw-missing").first).to_be_visible()
-    expect(other.locator(".cw-fault-name", has_text="another text")).to_be_visible()
-    player = cut.locator(".cw-used audio")
-    word = cut.locator("[data-words] [data-at]", has_text="broke").first
+    expect(dropped.locator("mark.cw-missing").first).to_be_visible()
+    names = ("missing words", "repeated", "after the end", "cut off", "another text")
+    for piece, name in zip((dropped, doubled, noisy, cut, other), names, strict=True):
+        expect(piece.locator(".cw-used .cw-fault-name", has_text=name).first).to_be_visible()
+        expect(piece.locator(".cw-used .cw-wave-span").first).to_be_attached()
+    word = cut.locator("[data-words] [data-at]", has_text="winter").first
     word.click()
     expect(word).to_have_class("cw-now")
+    player = cut.locator(".cw-used audio")
     assert player.evaluate(AT) >= float(word.get_attribute("data-at") or 0)
     player.evaluate("(player) => player.pause()")
     words = cut.locator("[data-words]").first
@@ -86,43 +122,53 @@ def test_faults_are_found_seen_and_mended(
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     expect(words.locator("[data-at]").nth(1)).to_have_class("cw-chosen-word cw-now")
-    fits(page)
+    player.evaluate("(player) => player.pause()")
+    look("found")
 
-    # Another take is chosen, another text is said: both are mended where they stand, and the count follows.
-    before(cut).click()
+    # Each is mended where it stands, and the count follows: another take is chosen, one is accepted, one made again, and one
+    # says another text.
+    for left, piece in ((4, doubled), (3, cut)):
+        piece.locator(".cw-take:not(.cw-used) [data-action=use]").click()
+        expect(only).to_contain_text(f"To listen to ({left})")
+        expect(pieces).to_have_count(left)
+    noisy.get_by_text("Accept").click()
+    expect(only).to_contain_text("To listen to (2)")
+    dropped.get_by_text("Make again").click()
     expect(only).to_contain_text("To listen to (1)")
     expect(pieces).to_have_count(1)
-    other = pieces.first
     other.get_by_text("Edit the text").click()
     text = other.locator("textarea")
     expect(text).to_be_focused()
-    text.fill("In the morning he walked home and slept.")
+    text.fill("A bird got up and flew over the water.")
+    look("edited")
     text.press("Control+Enter")
     expect(only).to_contain_text("To listen to (0)")
-    expect(page.locator("#task-heading")).to_contain_text("4 of 4 pieces.")
+    expect(page.locator("#task-heading")).to_contain_text("6 of 6 pieces.")
     only.locator("input").uncheck()
-    expect(pieces).to_have_count(4)
-    expect(pieces.nth(3).locator("[data-words]").first).to_have_text("In the morning he walked home and slept.")
+    expect(pieces).to_have_count(6)
+    expect(other.locator("[data-words]").first).to_have_text("A bird got up and flew over the water.")
+    finals = page.locator("#task-finals article")
+    expect(finals.nth(1).locator("audio").first).to_be_hidden()  # what was put together before is out of the way
+    finals.nth(1).locator("summary").click()
+    expect(finals.nth(1).locator("audio").first).to_be_visible()
+    look("mended")
 
     # The chapter stands in Results, and is read along.
     open_tab(page, "Results")
     final = page.locator("#results-books article")
     expect(final).not_to_contain_text("to listen to")
     final.get_by_text("Read along").click()
-    said = final.locator(".cw-read [data-at]", has_text="grandmother")
+    said = final.locator(".cw-read [data-at]", has_text="machine")
     said.click()
     expect(said).to_have_class("cw-now")
     expect(page.locator("#results-gallery article")).to_have_count(0)
+    look("read-along")
 
     # What is queued on the page is heard back as well.
     tick(page, "Welcome")
+    choose_engine(page, "eSpeak")
     page.locator("#check-said input").check()
     add(page, 1)
     page.locator("#start-queue").click()
     open_tab(page, "Results")
     expect(page.locator("#results-gallery article")).to_contain_text("word error rate")
-
-
-def before(piece: Locator) -> Locator:
-    """The button that chooses the take that isn't used."""
-    return piece.locator(".cw-take:not(.cw-used) [data-action=use]")
