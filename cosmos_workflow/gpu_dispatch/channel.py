@@ -57,17 +57,22 @@ class Kind(IntEnum):
 class Payload(NamedTuple):
     """A pickled object: what `loads` needs, ready to be sent.
 
-    `files`: by digest what the other side must have first, if it shares no disk with us (see `files`).
+    `files`: by digest what the other side must have first, if it shares no disk with us (see `files`). `held`: what must stay
+    here until the other side is done with it.
     """
 
     pickle: bytes
     buffers: Sequence[memoryview] = ()
     files: Mapping[str, Path] = MappingProxyType({})
+    held: Sequence[object] = ()
 
     @property
     def size(self) -> int:
         """Bytes on the wire, without the header."""
-        return len(self.pickle) + sum(buffer.nbytes for buffer in self.buffers)
+        size = len(self.pickle)
+        for buffer in self.buffers:
+            size += buffer.nbytes
+        return size
 
 
 class Frame(NamedTuple):
@@ -113,7 +118,8 @@ class Channel:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._out: deque[bytes | memoryview] = deque()
+        self._out: deque[bytes | bytearray | memoryview] = deque()
+        self._tail: bytearray | None = None
         self._bytes = b""
         self._at = 0
         self._about: tuple[Kind, int] = (Kind.EXIT, 0)
@@ -152,17 +158,22 @@ class Channel:
 
     def put(self, kind: Kind, seq: int = 0, payload: Payload = NOTHING) -> None:
         """Queue a frame; `flush` sends it."""
-        body, buffers, _ = payload
+        body, buffers = payload.pickle, payload.buffers
         head = _HEADER.pack(_MARK, kind, len(buffers), seq, len(body))
         if not buffers and len(body) < _OUT_OF_BAND:
-            self._out.append(head + body)
+            if self._tail is None:
+                self._tail = bytearray()
+                self._out.append(self._tail)
+            self._tail += head
+            self._tail += body
             return
+        self._tail = None
         head += struct.pack(f"<{len(buffers)}Q", *map(len, buffers))
         self._out.extend(part for part in (head, body, *buffers) if len(part))
 
     def flush(self, wait: bool = False) -> bool:
         """Send what is queued; True once nothing is left. A peer that is gone swallows all."""
-        out, flags = self._out, 0 if wait else self._dont_wait
+        out, flags, self._tail = self._out, 0 if wait else self._dont_wait, None
         while out:
             try:
                 if len(out) == 1 or not self._gathers:
@@ -180,7 +191,7 @@ class Channel:
             while sent:
                 size = len(out[0])
                 if sent < size:
-                    out[0] = out[0][sent:]
+                    out[0] = memoryview(out[0])[sent:]
                     break
                 sent -= size
                 out.popleft()
@@ -205,6 +216,8 @@ class Channel:
                 self.eof = True
             while (frame := self._next()) is not None:
                 frames.append(frame)
+                if self._at == len(self._bytes):
+                    break
             if frames or not (wait or self._hole):
                 break
         return frames

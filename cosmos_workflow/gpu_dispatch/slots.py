@@ -26,6 +26,7 @@ from .events import (
 from .process import describe_exit, preparation
 from .rules import Worker
 from .seat import Seat, later, sooner
+from .shared import pack
 from .tasks import Kill, KillKind, Task, outcome_of_death, outcome_of_frame
 from .worker import Boot
 
@@ -47,7 +48,7 @@ class Slot(Seat):
         rules = self._owner.rules
         try:
             boot = Boot(rules.worker, self.gpu_id, rules.base_seed + self.worker_id, preparation(rules.with_main, rules.here))
-            frames = [(Kind.BOOT, dumps(boot)), (Kind.SETUP, dumps(dict(setup)))]
+            frames = [(Kind.BOOT, dumps(boot)), (Kind.SETUP, (pack if rules.here else dumps)(dict(setup)))]
             process = self._owner.launch(self)
         except Exception as error:
             self._setup_failed(setup, Raised.of(error))
@@ -61,14 +62,16 @@ class Slot(Seat):
         if process.pid:
             self._owner.emit(WorkerStarted(self.worker_id, self.gpu_id, process.pid, self.node))
 
-    def hand(self, task: Task) -> None:
-        """Send a task to the worker, which is set up for it."""
+    def hand(self, task: Task, at_once: bool = False) -> None:
+        """Send a task to the worker, which is set up for it; by the next `flush`, if not `at_once`."""
         worker = self._present()
         worker.tasks.append(task)
         ahead = 1 < len(worker.tasks) <= _MAX_PERMITS and worker.process.permit(task.seq)
         worker.process.channel.put(Kind.RUN_IF_PERMITTED if ahead else Kind.RUN, task.seq, task.payload)
         for message in task.messages:
             worker.process.channel.put(Kind.MESSAGE, task.seq, message)
+        if at_once:
+            self.flush()
         if len(worker.tasks) == 1:
             self._begin(task)
 
@@ -176,9 +179,14 @@ class Slot(Seat):
 
     def on_readable(self) -> None:
         """Take in what the worker has sent."""
-        channel = self._present().process.channel
+        worker = self._present()
+        channel, answered = worker.process.channel, worker.answered
+        since = worker.tasks[0].started if worker.tasks else 0.0
         for frame in channel.receive():
             self._on_frame(frame)
+        if worker.answered > answered:
+            took = (time.monotonic() - since) / (worker.answered - answered)
+            worker.pace = took if worker.pace is None else worker.pace + _PACE_WEIGHT * (took - worker.pace)
         if channel.eof:
             self._owner.selector.unregister(channel)
         if channel.junk:
@@ -255,7 +263,9 @@ class Slot(Seat):
     def _on_frame(self, frame: Frame) -> None:
         worker, kind = self._present(), frame.kind
         task = worker.tasks[0] if worker.tasks and worker.tasks[0].seq == frame.seq else None
-        if kind is Kind.STARTED:
+        if task is not None and kind is not Kind.PROGRESS:
+            self._on_outcome(worker, task, frame)
+        elif kind is Kind.STARTED:
             self._owner.emit(WorkerStarted(self.worker_id, self.gpu_id, worker.process.pid, self.node))
         elif kind is Kind.READY:
             self._on_ready()
@@ -268,8 +278,6 @@ class Slot(Seat):
         elif kind is Kind.PROGRESS:
             if task is not None:  # not from a thread that outlived its task
                 self._on_progress(task, frame)
-        elif task is not None:
-            self._on_outcome(worker, task, frame)
         else:
             self.kill("channel", "the worker answered for a task that it did not run")
 
@@ -300,10 +308,9 @@ class Slot(Seat):
     def _on_outcome(self, worker: Worker, task: Task, frame: Frame) -> None:
         worker.tasks.popleft()
         self._owner.settle(task, outcome_of_frame(task, frame, self.worker_id, self.node))
+        worker.answered += 1
         if self.state == "killed":
             return
-        took = time.monotonic() - task.started
-        worker.pace = took if worker.pace is None else worker.pace + _PACE_WEIGHT * (took - worker.pace)
         if worker.tasks:
             self._begin(worker.tasks[0])
         else:

@@ -45,7 +45,7 @@ for module in ("fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios", "t
     vars(sys)["modules"][module] = None
 GONE = """
 os: eventfd eventfd_write fork forkpty getpgid getpgrp getuid geteuid killpg pidfd_open pipe2 register_at_fork sched_getaffinity
-os: setsid sysconf wait waitid waitstatus_to_exitcode EFD_CLOEXEC O_ASYNC O_DIRECTORY P_PID WNOWAIT WEXITED
+os: memfd_create setsid sysconf wait waitid waitstatus_to_exitcode EFD_CLOEXEC O_ASYNC O_DIRECTORY P_PID WNOWAIT WEXITED
 signal: SIGALRM SIGCHLD SIGHUP SIGIO SIGKILL SIGPIPE SIGQUIT SIGSTOP SIGUSR1 SIGUSR2 pause pthread_sigmask
 socket: AF_UNIX MSG_DONTWAIT SCM_RIGHTS
 select: poll
