@@ -160,8 +160,12 @@ class Scheduler:
 
     def well_fed(self, seconds: float) -> bool:
         """Every worker that could work has quick tasks in hand, enough for twice this time, and nothing is to be told."""
-        able = [slot for slot in self.slots if slot.state in ("idle", "busy")]
-        return bool(able) and not self.out and all(self._ahead.lasts(slot, seconds) for slot in able)
+        works = False
+        for slot in self.slots if not self.out else ():
+            if slot.state == "idle" or (slot.state == "busy" and not self._ahead.lasts(slot, seconds)):
+                return False
+            works = works or slot.state == "busy"
+        return works
 
     def deadline(self) -> float | None:
         """When the nearest limit is over, by the monotonic clock."""
@@ -185,6 +189,8 @@ class Scheduler:
     def advance(self) -> None:
         """Give every task a worker, or a worker to wait for, as far as there are any; and send what is to be sent."""
         self._look_again = None
+        if not self._backlog and all(slot.quiet for slot in self.slots):
+            return
         if not self.closing:
             self._place()
             if not self._backlog and self._take_back():

@@ -65,6 +65,12 @@ class Seat:
         """How many tasks the worker was sent and hasn't answered."""
         return 0 if self.worker is None else len(self.worker.tasks)
 
+    @property
+    def quiet(self) -> bool:
+        """There is nothing to be done about it but to wait for what its worker says."""
+        worker = self.worker
+        return self.reserved is None and (worker is None or (len(worker.tasks) < 2 and not worker.process.channel.pending))
+
     def runs(self, process: Process) -> bool:
         """It is this process that the slot's worker has."""
         return self.worker is not None and self.worker.process is process
