@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import selectors
 import time
 import traceback
@@ -10,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from . import platform
 from .channel import Frame, Kind, Payload, dumps
 from .events import (
     CleanupFailed,
@@ -162,9 +162,7 @@ class Slot(Seat):
         if self.worker is not None:
             process, self.worker = self.worker.process, None
             process.kill()
-            poll = select.poll()
-            poll.register(process.sentinel)
-            poll.poll(1e3 * _KILL_PATIENCE)
+            platform.readable([process.sentinel], _KILL_PATIENCE)
             process.reap()
         if self.state != "broken":
             self._enter("broken")
