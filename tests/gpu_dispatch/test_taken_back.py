@@ -1,12 +1,12 @@
 """What was sent ahead to a worker, and taken back, is still on its way there when the same tasks are sent again."""
 
-import os
 import socket
 
 import pytest
 
 from cosmos_workflow.gpu_dispatch import Event, TaskSuccess, WorkerDied, WorkerPool, ahead
 from cosmos_workflow.gpu_dispatch.channel import Channel, Kind
+from cosmos_workflow.gpu_dispatch.permits import new_permits, taker
 from cosmos_workflow.gpu_dispatch.process import WorkerProcess
 from cosmos_workflow.gpu_dispatch.slots import Slot
 from cosmos_workflow.gpu_dispatch.worker import Link
@@ -19,10 +19,10 @@ class Played(WorkerProcess):
         ours, theirs = socket.socketpair()
         self.pid = 0
         self.channel, self._theirs = Channel(ours), Channel(theirs)
-        self._permits, self._permitted = os.pipe2(os.O_NONBLOCK)
-        self._unsent = bytearray()
-        self.sentinel, self._ended = os.pipe()
-        self.link = Link(self._theirs, self._permits)
+        self._permits = new_permits()
+        self._over, self._ended = socket.socketpair()
+        self.sentinel = self._over.fileno()
+        self.link = Link(self._theirs, taker(self._permits.theirs))
 
     @property
     def stderr(self) -> str:
@@ -43,13 +43,14 @@ class Played(WorkerProcess):
         return done
 
     def kill(self) -> None:
-        os.write(self._ended, b"\0")
+        self._ended.send(b"\0")
 
     def reap(self) -> int | None:
         self.channel.close()
         self._theirs.close()
-        for fd in (self._permits, self._permitted, self.sentinel, self._ended):
-            os.close(fd)
+        self._permits.close()
+        self._over.close()
+        self._ended.close()
         return 0
 
 
