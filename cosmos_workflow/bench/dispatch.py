@@ -6,6 +6,7 @@ the rounds count. Which of them get through the death of a worker is tried out a
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import statistics
@@ -24,12 +25,13 @@ from typing import Any, NamedTuple
 
 from rich.table import Table
 
-from cosmos_workflow.gpu_dispatch import BaseWorker, Dispatcher, Outcome, TaskSuccess, WorkerPool
+from cosmos_workflow.gpu_dispatch import BaseWorker, Dispatcher, Executor, Outcome, TaskId, TaskSuccess, WorkerPool, share
 
 WORKERS = 2
 ARRAY_MB = 1
 ARRAYS = 200
 LATENCIES = 300
+SHARED_MB, SHARED_TASKS = 200, 5
 REST_SECONDS = 0.002
 """Before each task of the latency's measurement, so that it meets an idle pool."""
 TRIAL_TASKS = 20
@@ -57,6 +59,15 @@ class DispatchFigure:
     survives: bool | None
 
 
+@dataclass(frozen=True, slots=True)
+class SharedFigure:
+    """Milliseconds of a task that is given the same large array as the others: sent with each, and shared by all."""
+
+    mb: int
+    sent_ms: float
+    shared_ms: float
+
+
 class Contender(NamedTuple):
     """An open pool: `many` gives the results as they come, `one` waits for one."""
 
@@ -70,6 +81,14 @@ class EchoWorker(BaseWorker):
     def process(self, data: Any) -> Any:
         """Do what `echo` does."""
         return echo(data)
+
+
+class PagesWorker(BaseWorker):
+    """Reads all the pages of an array."""
+
+    def process(self, data: Any) -> float:
+        """The sum of a number in each."""
+        return float(data[::512].sum())
 
 
 def echo(data: Any) -> Any:
@@ -94,9 +113,27 @@ def bench_dispatch(tasks: int = 10_000, rounds: int = 3, only: Collection[str] =
     return figures
 
 
-def table(figures: Sequence[DispatchFigure]) -> Table:
+def bench_shared(mb: int = SHARED_MB, rounds: int = 3) -> SharedFigure:
+    """A worker reads one number in each page of an array that all its tasks are given."""
+    import numpy as np
+
+    array = np.ones(mb << 17)
+    seen: dict[bool, list[float]] = {False: [], True: []}
+    with Executor(f"{__name__}:PagesWorker", [None], max_retries=0) as executor:
+        for _ in range(rounds):
+            for is_shared, data in ((False, array), (True, share(array))):
+                executor.submit(data).result()
+                started = time.perf_counter()
+                for _ in range(SHARED_TASKS):
+                    executor.submit(data).result()
+                seen[is_shared].append((time.perf_counter() - started) / SHARED_TASKS * 1e3)
+    return SharedFigure(mb, statistics.median(seen[False]), statistics.median(seen[True]))
+
+
+def table(figures: Sequence[DispatchFigure], shared: SharedFigure | None = None) -> Table:
     """The figures as a table for a terminal."""
-    shown = Table(title=f"Dispatch: {WORKERS} workers, {os.cpu_count()} cores")
+    told = f"{shared.mb} MB in every task: {shared.sent_ms:,.0f} ms each, shared {shared.shared_ms:,.1f} ms" if shared else None
+    shown = Table(caption=told, title=f"Dispatch: {WORKERS} workers, {os.cpu_count()} cores")
     for column in ("", "tasks/s", "1 MB arrays MB/s", "latency p50 us", "p99 us", "first result ms", "survives a kill"):
         shown.add_column(column, justify="right" if column else "left")
     for figure in figures:
@@ -223,12 +260,16 @@ def _contenders() -> dict[str, Callable[[], AbstractContextManager[Contender]]]:
 
 @contextmanager
 def _ours() -> Iterator[Contender]:
-    with WorkerPool(f"{__name__}:EchoWorker", [None] * WORKERS, prefetch=16, max_retries=0) as pool:
+    with WorkerPool(f"{__name__}:EchoWorker", [None] * WORKERS, prefetch=64, max_retries=0) as pool:
         pool.warm()
 
         def many(items: Iterable[Any]) -> Iterator[Any]:
-            left = {pool.submit(item) for item in items}
-            while left:
+            source = iter(items)
+            left: set[TaskId] = set()
+            while True:
+                left.update(pool.submit(item) for item in itertools.islice(source, max(0, pool.capacity() - len(left))))
+                if not left:
+                    return
                 for event in pool.events():
                     if isinstance(event, Outcome):
                         left.discard(event.task_id)

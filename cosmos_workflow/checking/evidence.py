@@ -28,6 +28,8 @@ DOUBTED = -4.0
 REPLACED = 0.5
 """What a word counts at most that sounds like something else, beside one that is gone."""
 
+_FEW = 8
+"""Words against which doubts count at least: in a text of four, two that sound like something else are no more than elsewhere."""
 _HURRIED = 0.4
 """Share of the usual time that nobody speaks faster than."""
 
@@ -70,7 +72,9 @@ def confirmed(hearing: Hearing, fits: Sequence[Fit]) -> Hearing:
         # Two ways to measure: words follow one another all the same.
         begun = max(start, aligned[-1][2] if aligned else 0.0)
         aligned.append((first, last, begun, max(begun, end)))
-    rate = round(sum(difference.weight for difference in found) / count, 4)
+    doubts = sum(difference.weight for difference in found if difference.kind == "replaced")
+    sure = sum(difference.weight for difference in found if difference.kind != "replaced")
+    rate = round(sure / count + doubts / max(_FEW, count), 4)
     return replace(hearing, differences=tuple(found), aligned=tuple(aligned), word_error_rate=rate)
 
 

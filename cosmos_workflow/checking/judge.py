@@ -27,10 +27,11 @@ UNFIT = -4.0
 so it is lower for them."""
 SMALL = 0.05
 """Word error rate up to which the quick way of listening is good enough."""
-_UNLIKELY, _IMPOSSIBLE = 0.08, 0.02
-"""How likely the expected language is at most where another one is spoken; accents are heard as 0.1 and more."""
-_STRANGE = -2.5
-"""Mean as above from which a language that is unlikely is another one."""
+_SUSPECT, _UNLIKELY = 0.3, 0.08
+"""How likely the expected language is at most, as the quick way hears it and then as the thorough way does, where another one is
+spoken; accents are heard as little more than the first by the one, but as more than the second by the other."""
+_NEARLY = 0.3
+"""Character error rate up to which the text itself was written down, whatever language an accent is taken for."""
 _TAIL = 0.5
 """Seconds after the last word from which they are listened to alone: recognisers leave out what is said twice."""
 _MISSING, _ADDED = 4, 5
@@ -65,8 +66,8 @@ def judge(path: Path, text: str, said: Sequence[str], language: str, recogniser:
     seconds = round(len(sound) / rate, 3)
     if "after the end" in faults and last_word is not None and seconds - last_word > _TAIL:
         hearing = _with_tail(hearing, samples, last_word, language, recogniser)
-    if _foreign(heard, hearing, fit):
-        message = f"It is spoken in {heard.language}, not in {language}."
+    if foreign := _foreign(samples, language, recogniser, heard, hearing, fit):
+        message = f"It is spoken in {foreign}, not in {language}."
         faults["wrong language"] = Fault("wrong language", 1.0, message, 0.0, seconds)
     elif hearing.said and fit < UNFIT * (1 + 1 / max(1, len(hearing.said.split()))):
         message = f"It says something else: {shorten(hearing.transcript, 80)}."
@@ -88,8 +89,7 @@ def _again(
     samples: Sound, said: Sequence[str], language: str, recogniser: Recogniser, heard: Transcript, hearing: Hearing
 ) -> tuple[Transcript, Hearing]:
     """What the thorough way hears, where that is nearer: for a sound that can't be held against its text."""
-    slips = hearing.word_error_rate <= SMALL and not any(_name(difference, hearing) for difference in hearing.differences)
-    if slips and not _foreign(heard, hearing, 0.0):
+    if hearing.word_error_rate <= SMALL and not any(_name(difference, hearing) for difference in hearing.differences):
         return heard, hearing
     again = recogniser.hear(samples, language, thorough=True)
     return again, min(hearing, _nearest(said, again, language, recogniser.name), key=lambda one: one.word_error_rate)
@@ -108,10 +108,17 @@ def _with_tail(hearing: Hearing, samples: Sound, last_word: float, language: str
     return replace(hearing, differences=(*hearing.differences, found), word_error_rate=round(rate, 4))
 
 
-def _foreign(heard: Transcript, hearing: Hearing, fit: float) -> bool:
-    """Whether another language is spoken: surely, or where the words don't fit, probably."""
-    strange = fit < _STRANGE or (fit == 0.0 and hearing.word_error_rate > ANOTHER)
-    return heard.expected < (_UNLIKELY if strange else _IMPOSSIBLE)
+def _foreign(samples: Sound, language: str, recogniser: Recogniser, heard: Transcript, hearing: Hearing, fit: float) -> str:
+    """The other language that is spoken; empty where it is the expected one.
+
+    What was written down counts, not how well the words fit: an accent is easily taken for another language, and speech in
+    another language fits a text that is its translation. Before it is said, somebody listens thoroughly; twice as much is
+    enough where no word fits.
+    """
+    if hearing.character_error_rate <= _NEARLY or heard.expected >= _SUSPECT:
+        return ""
+    again = recogniser.hear(samples, language, thorough=True)
+    return again.language if again.expected < (2 * _UNLIKELY if fit < UNFIT else _UNLIKELY) else ""
 
 
 def _word_faults(hearing: Hearing) -> Iterator[Fault]:

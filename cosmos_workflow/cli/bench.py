@@ -127,7 +127,8 @@ def bench_dispatch(
     figures = dispatch.bench_dispatch(tasks, rounds, only or ())
     if plot is not None:
         dispatch.plot(figures, plot)
-    show_figures(figures, dispatch.table(figures), as_json)
+    shared = None if only else dispatch.bench_shared()
+    show_figures([*figures, *([shared] if shared else [])], dispatch.table(figures, shared), as_json)
 
 
 @bench_app.command("cosmos")

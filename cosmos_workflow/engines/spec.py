@@ -148,16 +148,20 @@ class EngineSpec:
         return self.max_text
 
     def _check_marks(self, text: str, params: Params) -> None:
-        from cosmos_workflow.engines.speech_text.marks import check_pauses
-        from cosmos_workflow.engines.speech_text.pronunciations import ipa_words, parse_list
+        if "[" in text:
+            from cosmos_workflow.engines.speech_text.marks import check_pauses
 
-        try:
-            check_pauses(text)
-        except InputError as error:
-            raise InputError(f"{self.name}: {error}") from error
-        given = "" if self.takes_ipa else getattr(params, "pronunciations", "")
-        if given and (words := ipa_words(parse_list(given))):
-            raise InputError(f"{self.name}: pronunciations: it takes no IPA; write how {shorten(words[0])} sounds in letters.")
+            try:
+                check_pauses(text)
+            except InputError as error:
+                raise InputError(f"{self.name}: {error}") from error
+        if not self.takes_ipa and (given := getattr(params, "pronunciations", "")):
+            from cosmos_workflow.engines.speech_text.pronunciations import ipa_words, parse_list
+
+            if words := ipa_words(parse_list(given)):
+                raise InputError(
+                    f"{self.name}: pronunciations: it takes no IPA; write how {shorten(words[0])} sounds in letters."
+                )
 
     def language(self, params: Mapping[str, Any]) -> str:
         """The language that params speak of, as a code such as "en" or "en-us"; English where they don't say."""

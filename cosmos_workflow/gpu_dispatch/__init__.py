@@ -54,9 +54,12 @@ wrote to its stderr.
 
     asyncio.run(main())
 
+**What many tasks are given**, say a large array, need not be sent with each: put ``share(array)`` into their data, or into
+``setup``. The workers of this machine then have the one array, which they can't write to; see `Shared`.
+
 **Under all of it** is `WorkerPool`, whose loop is called by whoever wants to: ``submit``, ``cancel``, ``send``, ``events``. With
 Rich installed, ``ui.RichDispatcher`` is a `Dispatcher` with a view in the terminal; with Ray, ``executor="ray"`` has the workers
-on a cluster. Linux; Python 3.11 and later.
+on a cluster. Python 3.11 and later; on Windows and macOS never run by its makers.
 """
 
 from importlib import import_module
@@ -89,6 +92,8 @@ if TYPE_CHECKING:
     from .pool import PoolClosedError as PoolClosedError
     from .pool import WorkerPool as WorkerPool
     from .run import AllSetupsFailedError as AllSetupsFailedError
+    from .shared import Shared as Shared
+    from .shared import share as share
     from .tasks import ANY as ANY
     from .worker import BaseWorker as BaseWorker
     from .worker import TaskCancelledError as TaskCancelledError
@@ -105,6 +110,7 @@ _HOME = {
         "options": "WorkerOptions",
         "pool": "PoolClosedError WorkerPool",
         "run": "AllSetupsFailedError",
+        "shared": "Shared share",
         "tasks": "ANY",
         "worker": "BaseWorker TaskCancelledError",
     }.items()

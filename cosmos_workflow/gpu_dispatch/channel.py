@@ -21,7 +21,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from . import tensors
+from . import platform, tensors
 
 _HEADER = struct.Struct("<4sBHQQ")  # mark, kind, number of buffers, task number, length of the pickle
 _MARK = b"\x93gd1"  # what doesn't begin with it was not written by us
@@ -57,17 +57,22 @@ class Kind(IntEnum):
 class Payload(NamedTuple):
     """A pickled object: what `loads` needs, ready to be sent.
 
-    `files`: by digest what the other side must have first, if it shares no disk with us (see `files`).
+    `files`: by digest what the other side must have first, if it shares no disk with us (see `files`). `held`: what must stay
+    here until the other side is done with it.
     """
 
     pickle: bytes
     buffers: Sequence[memoryview] = ()
     files: Mapping[str, Path] = MappingProxyType({})
+    held: Sequence[object] = ()
 
     @property
     def size(self) -> int:
         """Bytes on the wire, without the header."""
-        return len(self.pickle) + sum(buffer.nbytes for buffer in self.buffers)
+        size = len(self.pickle)
+        for buffer in self.buffers:
+            size += buffer.nbytes
+        return size
 
 
 class Frame(NamedTuple):
@@ -113,7 +118,8 @@ class Channel:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._out: deque[bytes | memoryview] = deque()
+        self._out: deque[bytes | bytearray | memoryview] = deque()
+        self._tail: bytearray | None = None
         self._bytes = b""
         self._at = 0
         self._about: tuple[Kind, int] = (Kind.EXIT, 0)
@@ -122,6 +128,10 @@ class Channel:
         self._hole: memoryview | None = None
         self.eof = False
         self.junk = False
+        self._dont_wait = platform.dont_wait()
+        self._gathers = bool(self._dont_wait)
+        if not self._dont_wait:
+            sock.setblocking(False)
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             sock.setsockopt(socket.SOL_SOCKET, option, 1 << 20)
 
@@ -148,32 +158,40 @@ class Channel:
 
     def put(self, kind: Kind, seq: int = 0, payload: Payload = NOTHING) -> None:
         """Queue a frame; `flush` sends it."""
-        body, buffers, _ = payload
+        body, buffers = payload.pickle, payload.buffers
         head = _HEADER.pack(_MARK, kind, len(buffers), seq, len(body))
         if not buffers and len(body) < _OUT_OF_BAND:
-            self._out.append(head + body)
+            if self._tail is None:
+                self._tail = bytearray()
+                self._out.append(self._tail)
+            self._tail += head
+            self._tail += body
             return
+        self._tail = None
         head += struct.pack(f"<{len(buffers)}Q", *map(len, buffers))
         self._out.extend(part for part in (head, body, *buffers) if len(part))
 
     def flush(self, wait: bool = False) -> bool:
         """Send what is queued; True once nothing is left. A peer that is gone swallows all."""
-        out, flags = self._out, 0 if wait else socket.MSG_DONTWAIT
+        out, flags, self._tail = self._out, 0 if wait else self._dont_wait, None
         while out:
             try:
-                if len(out) == 1:
+                if len(out) == 1 or not self._gathers:
                     sent = self._sock.send(out[0], flags)
                 else:
                     sent = self._sock.sendmsg(itertools.islice(out, _GATHER), (), flags)
             except BlockingIOError:
-                return False
-            except (BrokenPipeError, ConnectionResetError):
+                if not wait:
+                    return False
+                platform.wait_writable(self._sock)
+                continue
+            except ConnectionError:
                 out.clear()
                 break
             while sent:
                 size = len(out[0])
                 if sent < size:
-                    out[0] = out[0][sent:]
+                    out[0] = memoryview(out[0])[sent:]
                     break
                 sent -= size
                 out.popleft()
@@ -188,13 +206,18 @@ class Channel:
         frames: list[Frame] = []
         while not self.eof:
             try:
-                self._read(0 if wait else socket.MSG_DONTWAIT)
+                self._read(0 if wait else self._dont_wait)
             except BlockingIOError:
-                break
-            except ConnectionResetError:
+                if not wait:
+                    break
+                platform.readable([self._sock])
+                continue
+            except ConnectionError:
                 self.eof = True
             while (frame := self._next()) is not None:
                 frames.append(frame)
+                if self._at == len(self._bytes):
+                    break
             if frames or not (wait or self._hole):
                 break
         return frames
@@ -204,10 +227,10 @@ class Channel:
         frames: list[Frame] = []
         while not self.eof:
             try:
-                self._read(socket.MSG_DONTWAIT)
+                self._read(self._dont_wait)
             except BlockingIOError:
                 break
-            except ConnectionResetError:
+            except ConnectionError:
                 self.eof = True
             while (frame := self._next()) is not None:
                 frames.append(frame)

@@ -66,7 +66,7 @@ class Executor:
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._pool = open_pool(worker_cls, gpu_ids, base_seed, suppress_worker_output, options)
-        self._pool.eager = True
+        self._pool.eager = on_event is None
         try:
             self._pool.warm(self._setup)
         except BaseException:
@@ -112,7 +112,8 @@ class Executor:
         line, items, failure, place = Line(ordered), enumerate(source), None, -1
         try:
             while True:
-                while items is not None and len(running) < self._room(len(line)):
+                room = self._room(len(line))
+                while items is not None and len(running) < room:
                     try:
                         place, data = next(items)
                     except StopIteration:

@@ -15,7 +15,7 @@ class WorkerOptions(TypedDict, total=False):
     max_retries: how often a task is run again whose worker died under it (1).
     setup_retries: how often a setup is tried again that had gone well before, see `WorkerPool` (2).
     setup_timeout, cleanup_timeout, cancel_grace: seconds until a worker is killed (None, 10, 5).
-    prefetch: small quick tasks that a worker may be sent at once (16).
+    prefetch: small quick tasks that a worker may be sent at once (64), while all of them are a few milliseconds of work.
     env: added to the workers' environment.
     executor, address, gpus_per_worker: "ray" for a cluster (see `ray.RayPool`, which then also says what `gpu_ids` means).
     """
@@ -36,7 +36,7 @@ def open_pool(
     worker_cls: type[BaseWorker] | str, gpu_ids: Sequence[int | None] | None, base_seed: int, quiet: bool, options: WorkerOptions
 ) -> WorkerPool:
     """A pool in which a worker that can't be set up leaves its tasks to the others; raises what its class raises."""
-    told: dict[str, Any] = {"setup_retries": 2, "prefetch": 16, **options, "retire_failed_slots": True, "base_seed": base_seed}
+    told: dict[str, Any] = {"setup_retries": 2, "prefetch": 64, **options, "retire_failed_slots": True, "base_seed": base_seed}
     told["suppress_worker_output"] = quiet
     executor, address = told.pop("executor", "local"), told.pop("address", None)
     if executor not in ("local", "ray"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import socket
 import threading
 import time
 import traceback
@@ -23,10 +24,12 @@ from .events import Event, SlotStatus, TaskId
 from .process import Process, WorkerProcess
 from .reuse import HandedOut
 from .scheduler import Scheduler
+from .shared import pack
 from .slots import Slot
 from .tasks import ANY, Pin
 from .worker import BaseWorker
 
+_REST = 0.0002  # seconds; a small part of what workers are sent ahead
 _LONGEST_WAIT = 3600.0  # seconds; the system knows no wait of a month
 
 
@@ -63,7 +66,7 @@ class WorkerPool:
     _here = True
     eager = False
     """Whether a task is sent to an idle worker by the thread that submits it, also while the loop waits in another one: quicker
-    for a single task, slower for a thread that only feeds."""
+    for a single task, slower for a thread that only feeds. That it was started is then told late, with its outcome."""
 
     def __init__(
         self,
@@ -107,9 +110,9 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._asleep = False
         self._stirred = False
-        self._wake_r, self._wake_w = os.pipe()
-        os.set_blocking(self._wake_r, False)
-        os.set_blocking(self._wake_w, False)
+        self._wake_r, self._wake_w = socket.socketpair()  # not a pipe, which can't be waited for everywhere
+        self._wake_r.setblocking(False)
+        self._wake_w.setblocking(False)
         self._scheduler.selector.register(self._wake_r, selectors.EVENT_READ, None)
 
     # What a pool on other machines does in its own way.
@@ -129,7 +132,7 @@ class WorkerPool:
         return WorkerProcess(f"gpu-dispatch-worker-{slot.worker_id}", env, rules.quiet)
 
     def _pack(self, data: Any) -> Payload:
-        return dumps(data)
+        return pack(data)
 
     @property
     def closed(self) -> bool:
@@ -144,6 +147,7 @@ class WorkerPool:
         setup: Mapping[str, Any] | None = None,
         timeout: float | None = None,
         gpu_id: Pin = ANY,
+        more: bool = False,
     ) -> TaskId:
         """Queue a task and return its id (a number, unless one is given).
 
@@ -151,14 +155,17 @@ class WorkerPool:
         same if they are equal. The task goes to an idle worker with that setup, else to one that
         loads it for nobody yet, else to a slot without a process; else an idle worker with another
         setup leaves, or one that loads another for nobody is ended, and a new one comes.
-        `timeout` counts from the task's start, in seconds. Data that can't be pickled is reported
+        `timeout` counts from the task's start, in seconds. `more`: another call follows at once, and `events`, if it waits in
+        another thread, isn't woken for this one. Data that can't be pickled is reported
         as an event, like every other failure; arrays in it must not be changed until the outcome, and a RuntimeWarning
         says so where that is noticed.
         """
-        check_setup(setup)
-        check_limit("a timeout", timeout)
-        if timeout == 0:
-            raise ValueError("a timeout must be above 0 seconds")
+        if setup:
+            check_setup(setup)
+        if timeout is not None:
+            check_limit("a timeout", timeout)
+            if timeout == 0:
+                raise ValueError("a timeout must be above 0 seconds")
         self.connect()
         if gpu_id != ANY and not any(gpu_id == slot.gpu_id for slot in self._scheduler.slots):
             raise ValueError(f"this pool has no worker on GPU {gpu_id}")
@@ -170,12 +177,16 @@ class WorkerPool:
         with self._lock:
             self._require_open("takes no more tasks")
             large = self._handed_out.look(payload.buffers) if payload.buffers else {}
-            task = self._scheduler.submit(task_id, payload, error, setup or {}, timeout, gpu_id)
+            looping = self._turn.locked()
+            at_once = not looping or (self._asleep and self.eager)
+            task, handed = self._scheduler.submit(task_id, payload, error, setup or {}, timeout, gpu_id, at_once)
             if large:
                 self._handed_out.keep(large, task)
-            looping = self._turn.locked()
-            handed = (not looping or (self._asleep and self.eager)) and self._scheduler.hand_at_once(task)
-            if looping or not handed:
+            if handed and (not looping or timeout is None):
+                return task.id  # a loop that waits need not know until the answer is there
+            if self._asleep and not handed and (more or not (self._scheduler.needs_tasks or self._scheduler.out)):
+                self._stirred = True  # whoever is heard next will be given it
+            else:
                 self._stir()
         return task.id
 
@@ -255,7 +266,7 @@ class WorkerPool:
             self._require_ours()
             if not self._closed:
                 with suppress(BlockingIOError):  # there are enough wake-ups already
-                    os.write(self._wake_w, b"\0")
+                    self._wake_w.send(b"\0")
 
     def shutdown(self, graceful: bool = True, timeout: float | None = 30.0) -> list[Event]:
         """End everything and return what happened meanwhile.
@@ -295,9 +306,12 @@ class WorkerPool:
         self._stirred = True
         if self._asleep and not self._closed:
             self._asleep = False
-            os.write(self._wake_w, b"\0")
+            self._wake_w.send(b"\0")
 
     def _turn_once(self, timeout: float | None) -> list[Event]:
+        if self._scheduler.well_fed(_REST):
+            # Nobody needs us: better many answers at once than a switch of processes for each.
+            time.sleep(_REST if timeout is None else min(timeout, _REST))
         with self._lock:
             self._require_ours()
             if self._closed and not self._scheduler.out:
@@ -321,8 +335,8 @@ class WorkerPool:
     def _end(self) -> None:
         self._closed = True
         self._scheduler.selector.close()
-        os.close(self._wake_r)
-        os.close(self._wake_w)
+        self._wake_r.close()
+        self._wake_w.close()
 
     def _take(self) -> list[Event]:
         out, self._scheduler.out = self._scheduler.out, []
@@ -341,7 +355,7 @@ class WorkerPool:
         gone = []
         for data in ready:
             if data is None:
-                os.read(self._wake_r, 4096)
+                self._wake_r.recv(4096)
                 continue
             slot, process, is_sentinel = data
             if is_sentinel:

@@ -64,12 +64,13 @@ class Owner(Protocol):
 @dataclass(eq=False, slots=True)
 class Worker:
     """The worker in a slot. `tasks` is what it was sent, the first one being run; `pace` the seconds that it took for the last
-    ones. `closed`: it has said its last word; `blocked`: its socket takes no more for now."""
+    ones, of which it has `answered` so many. `closed`: it has said its last word; `blocked`: its socket takes no more for now."""
 
     process: Process
     setup: Mapping[str, Any]
     tasks: deque[Task] = field(default_factory=deque)
     pace: float | None = None
+    answered: int = 0
     closed: bool = False
     blocked: bool = False
     kill: Kill | None = None

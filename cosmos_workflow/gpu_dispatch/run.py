@@ -10,12 +10,15 @@ import atexit
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 from .events import Event, Outcome
 from .pool import PoolClosedError, WorkerPool
+
+_GATHER = 0.0002  # seconds in which tasks are gathered before the loop is woken for them
 
 
 class AllSetupsFailedError(RuntimeError):
@@ -111,9 +114,11 @@ class Run:
         if broken is not None and self._error is None:
             self._error = AllSetupsFailedError(f"All workers failed during setup; the last one said:\n{broken}")
         with self._changed:
-            self._allowed = self._reported + max(0, min(self._queue_size - self.waiting, self._pool.capacity()))
+            room = max(0, min(self._queue_size - self.waiting, self._pool.capacity()))
+            self._allowed = self._reported + room
             done = self._exhausted and self._reported >= self._read
-            self._changed.notify()
+            if 4 * (self._allowed - self._read) >= room:  # not for each one, where there are many
+                self._changed.notify()
         if done and self._keep and broken is None and not self._stopped and not self._pool.closed:
             self.kept = True
             self._pool.wake()
@@ -147,9 +152,15 @@ class Run:
             self._events.put(None)
 
     def _feed(self) -> None:
+        # Of these the next item is there at once; any other may keep us waiting, and its tasks with it.
+        known = len(self._source) if type(self._source) in (list, tuple, range) else 0  # pyright: ignore[reportArgumentType]
+        woken = 0.0
         try:
             for data in self._source_items():
-                self._pool.submit(data, task_id=self._read, setup=self._setup, timeout=self._timeout)
+                now = time.monotonic()
+                more = now - woken < _GATHER and self._read + 1 < min(self._allowed, known)
+                woken = woken if more else now
+                self._pool.submit(data, task_id=self._read, setup=self._setup, timeout=self._timeout, more=more)
                 self._read += 1
         except PoolClosedError:
             pass  # the run was ended early; this task was never taken on
@@ -158,15 +169,18 @@ class Run:
         finally:
             self._exhausted = True
             self._events.put([])
+            with suppress(PoolClosedError):
+                self._pool.wake()
 
     def _source_items(self) -> Iterator[Any]:
         """The source, read only as far as it is allowed to be."""
         items = iter(self._source)
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._read < self._allowed or self._stopped)
-                if self._stopped:
-                    return
+            if self._read >= self._allowed:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._read < self._allowed or self._stopped)
+            if self._stopped:
+                return
             try:
                 yield next(items)
             except StopIteration:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .ahead import Ahead
 from .channel import NOTHING, Payload
 from .events import Event, Outcome, TaskError, TaskId
 from .process import Process
@@ -18,10 +19,7 @@ from .rules import Rules
 from .slots import Slot
 from .tasks import ANY, Backlog, Pin, Task
 
-_AHEAD = 0.005  # seconds of work that may be sent ahead to a worker: what a slower task would wait
-_SHORT = 0.05  # seconds: in a cluster one of them is always sent ahead, which hides the way there
 _SLOW = 0.01  # seconds after which what was sent behind a task goes to a worker that is idle
-_SMALL = 1 << 16  # bytes: only tasks that the socket takes at once are sent ahead
 
 
 class Scheduler:
@@ -38,7 +36,7 @@ class Scheduler:
         self.slots: list[Slot] = []
         self.out: list[Event] = []
         self.closing = False
-        self._prefetch = prefetch
+        self._ahead = Ahead(prefetch, rules.here)
         self._tasks: dict[TaskId, Task] = {}
         self._backlog = Backlog()
         self._numbers = itertools.count(1)
@@ -49,9 +47,17 @@ class Scheduler:
     # What the pool asks for.
 
     def submit(
-        self, task_id: TaskId, payload: Payload, error: str | None, setup: Mapping[str, Any], timeout: float | None, pin: Pin
-    ) -> Task:
-        """Take a task on; `error` says why it couldn't be pickled."""
+        self,
+        task_id: TaskId,
+        payload: Payload,
+        error: str | None,
+        setup: Mapping[str, Any],
+        timeout: float | None,
+        pin: Pin,
+        at_once: bool,
+    ) -> tuple[Task, bool]:
+        """Take a task on, and whether an idle worker has been sent it, which is tried if `at_once` and nothing else waits.
+        `error` says why it couldn't be pickled."""
         seq = next(self._numbers)
         task_id = seq if task_id is None else task_id
         if task_id in self._tasks:
@@ -59,24 +65,23 @@ class Scheduler:
         if setup != self._setup:
             self._setup = dict(setup)  # one object for equal setups, which are then quick to compare
         task = self._tasks[task_id] = Task(seq, task_id, payload, self._setup, timeout, pin)
-        if error is None:
+        if error is not None:
+            self.settle(task, TaskError(task_id, error, None, "unpicklable"))
+        elif at_once and not self.closing and not self._backlog and (slot := self._idle_for(task)) is not None:
+            slot.hand(task, at_once=True)
+            return task, True
+        else:
             self._backlog.push(task)
             self.fail_unservable()
-        else:
-            self.settle(task, TaskError(task_id, error, None, "unpicklable"))
-        return task
+        return task, False
 
-    def hand_at_once(self, task: Task) -> bool:
-        """Whether a worker that idles has been sent `task`, nothing else waiting. Not while the loop waits on the sockets."""
-        idle = [slot for slot in self.slots if slot.state == "idle"]
-        fitting = [slot for slot in idle if slot.free and slot.setup == task.setup and slot.accepts(task)]
-        if not fitting or self.closing or self._backlog.heads()[:1] != [task]:
-            return False
-        slot = min(fitting, key=lambda slot: slot.idle_since)
-        self._backlog.pop(task)
-        slot.hand(task)
-        slot.flush()
-        return True
+    def _idle_for(self, task: Task) -> Slot | None:
+        """The worker that could run it now and has idled longest."""
+        best: Slot | None = None
+        for slot in self.slots:
+            if slot.idles_for(task) and (best is None or slot.idle_since < best.idle_since):
+                best = slot
+        return best
 
     def cancel(self, task_id: TaskId) -> None:
         """Drop a task that waits, ask the worker of one that runs; nothing for one that is over."""
@@ -139,9 +144,28 @@ class Scheduler:
     def capacity(self) -> int:
         """How many tasks keep every usable worker busy: what it may hold, and one more. At least one, which makes it known
         that there is work."""
-        return max(1, sum(1 + self._depth(slot) for slot in self.slots if slot.broken is None))
+        return max(1, sum(1 + self._ahead.depth(slot) for slot in self.slots if slot.broken is None))
+
+    @property
+    def needs_tasks(self) -> bool:
+        """Some worker could be given one at once, or has done half of those that it may hold."""
+        return any(self._ahead.hungry(slot) for slot in self.slots)
+
+    @property
+    def wants_workers(self) -> bool:
+        """A task waits, and no slot is there for it."""
+        return not self.closing and bool(self._backlog.heads()) and not any(slot.free for slot in self.slots)
 
     # What the loop asks for.
+
+    def well_fed(self, seconds: float) -> bool:
+        """Every worker that could work has quick tasks in hand, enough for twice this time, and nothing is to be told."""
+        works = False
+        for slot in self.slots if not self.out else ():
+            if slot.state == "idle" or (slot.state == "busy" and not self._ahead.lasts(slot, seconds)):
+                return False
+            works = works or slot.state == "busy"
+        return works
 
     def deadline(self) -> float | None:
         """When the nearest limit is over, by the monotonic clock."""
@@ -164,9 +188,12 @@ class Scheduler:
 
     def advance(self) -> None:
         """Give every task a worker, or a worker to wait for, as far as there are any; and send what is to be sent."""
+        self._look_again = None
+        if not self._backlog and all(slot.quiet for slot in self.slots):
+            return
         if not self.closing:
             self._place()
-            if self._take_back():
+            if not self._backlog and self._take_back():
                 self._place()
         for slot in self.slots:
             slot.flush()
@@ -203,7 +230,10 @@ class Scheduler:
 
     def fail_unservable(self) -> None:
         """Settle the tasks for which every slot is broken."""
-        if not any(slot.broken for slot in self.slots):
+        for slot in self.slots:
+            if slot.broken:
+                break
+        else:
             return
         for task in self._backlog:
             fitting = [slot for slot in self.slots if slot.accepts(task)]
@@ -231,17 +261,16 @@ class Scheduler:
             if slot.reserved is not None:
                 self._reclaim()
                 break
-        while self._backlog and (pick := self._pick()):
+        while self._backlog:
+            if (pick := self._pick()) is None:
+                self._ahead.deal(self.slots, self._backlog)
+                return
             slot, task = pick
             self._backlog.pop(task)
             if slot.state == "idle" and slot.setup == task.setup:
                 slot.hand(task)
             else:
                 slot.reserve(task)
-        for depth in range(1, self._prefetch if self._backlog else 0):
-            for slot in self.slots:
-                if slot.held == depth < self._depth(slot):
-                    self._send_ahead(slot)
 
     def _pick(self) -> tuple[Slot, Task] | None:
         """The earliest task that a slot is free for, and the slot that can start it soonest."""
@@ -267,10 +296,10 @@ class Scheduler:
 
     def _take_back(self) -> bool:
         """Whether there are tasks again for an idle worker, which had been sent behind one that turned out to be slow."""
-        self._look_again = None
-        idle = [] if self._backlog else [slot for slot in self.slots if slot.free and slot.state == "idle"]
-        for slot in self.slots if idle else ():
-            if slot.held > 1 and any(other.setup == slot.setup for other in idle):
+        ahead = [slot for slot in self.slots if slot.held > 1]
+        idle = [slot for slot in self.slots if slot.free and slot.state == "idle"] if ahead else []
+        for slot in ahead if idle else ():
+            if any(other.setup == slot.setup for other in idle):
                 due = slot.busy_since + _SLOW
                 if time.monotonic() >= due:
                     for task in reversed(slot.take_back()):
@@ -278,20 +307,3 @@ class Scheduler:
                 elif self._look_again is None or due < self._look_again:
                     self._look_again = due
         return bool(self._backlog)
-
-    def _send_ahead(self, slot: Slot) -> None:
-        fresh = _AHEAD if self.rules.here else _SHORT
-        if slot.state != "busy" or slot.leaving or time.monotonic() - slot.busy_since > fresh:
-            return
-        for task in self._backlog.heads(ANY, slot.gpu_id)[:1]:
-            if task.setup == slot.setup and task.payload.size <= _SMALL and not task.payload.files:
-                self._backlog.pop(task)
-                slot.hand(task)
-
-    def _depth(self, slot: Slot) -> int:
-        """How many tasks the worker may hold, going by the time it took for the last ones."""
-        pace = None if slot.worker is None else slot.worker.pace
-        if self._prefetch == 1 or pace is None:
-            return 1
-        least = 1 if self.rules.here or pace > _SHORT else 2
-        return min(self._prefetch, max(least, 1 + int(_AHEAD / max(pace, 1e-6))))

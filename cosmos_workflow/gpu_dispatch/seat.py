@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -34,6 +35,7 @@ class Seat:
         self._set_up: Mapping[str, Any] | None = None  # what has gone well here
         self._failures = 0
         self._pause = 0.0
+        self._tickets = itertools.count(1)
         self._owner = owner
 
     def _enter(self, state: SlotState, limit: float | None = None) -> None:
@@ -49,6 +51,13 @@ class Seat:
             return False
         return self.worker is None or not self.worker.process.channel.eof
 
+    def idles_for(self, task: Task) -> bool:
+        """Its worker waits, set up for `task`."""
+        worker = self.worker
+        if worker is None or self.state != "idle" or self.reserved is not None or worker.process.channel.eof:
+            return False
+        return worker.setup == task.setup and task.pin in (ANY, self.gpu_id)
+
     @property
     def setup(self) -> Mapping[str, Any] | None:
         return None if self.worker is None else self.worker.setup
@@ -57,6 +66,12 @@ class Seat:
     def held(self) -> int:
         """How many tasks the worker was sent and hasn't answered."""
         return 0 if self.worker is None else len(self.worker.tasks)
+
+    @property
+    def quiet(self) -> bool:
+        """There is nothing to be done about it but to wait for what its worker says."""
+        worker = self.worker
+        return self.reserved is None and (worker is None or (len(worker.tasks) < 2 and not worker.process.channel.pending))
 
     def runs(self, process: Process) -> bool:
         """It is this process that the slot's worker has."""

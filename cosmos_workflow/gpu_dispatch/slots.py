@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import selectors
 import time
 import traceback
@@ -10,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from . import platform
 from .channel import Frame, Kind, Payload, dumps
 from .events import (
     CleanupFailed,
@@ -26,6 +26,7 @@ from .events import (
 from .process import describe_exit, preparation
 from .rules import Worker
 from .seat import Seat, later, sooner
+from .shared import pack
 from .tasks import Kill, KillKind, Task, outcome_of_death, outcome_of_frame
 from .worker import Boot
 
@@ -47,7 +48,7 @@ class Slot(Seat):
         rules = self._owner.rules
         try:
             boot = Boot(rules.worker, self.gpu_id, rules.base_seed + self.worker_id, preparation(rules.with_main, rules.here))
-            frames = [(Kind.BOOT, dumps(boot)), (Kind.SETUP, dumps(dict(setup)))]
+            frames = [(Kind.BOOT, dumps(boot)), (Kind.SETUP, (pack if rules.here else dumps)(dict(setup)))]
             process = self._owner.launch(self)
         except Exception as error:
             self._setup_failed(setup, Raised.of(error))
@@ -61,14 +62,17 @@ class Slot(Seat):
         if process.pid:
             self._owner.emit(WorkerStarted(self.worker_id, self.gpu_id, process.pid, self.node))
 
-    def hand(self, task: Task) -> None:
-        """Send a task to the worker, which is set up for it."""
+    def hand(self, task: Task, at_once: bool = False) -> None:
+        """Send a task to the worker, which is set up for it; by the next `flush`, if not `at_once`."""
         worker = self._present()
         worker.tasks.append(task)
-        ahead = 1 < len(worker.tasks) <= _MAX_PERMITS and worker.process.permit(task.seq)
-        worker.process.channel.put(Kind.RUN_IF_PERMITTED if ahead else Kind.RUN, task.seq, task.payload)
+        task.ticket = next(self._tickets)
+        ahead = 1 < len(worker.tasks) <= _MAX_PERMITS and worker.process.permit(task.ticket)
+        worker.process.channel.put(Kind.RUN_IF_PERMITTED if ahead else Kind.RUN, task.ticket, task.payload)
         for message in task.messages:
-            worker.process.channel.put(Kind.MESSAGE, task.seq, message)
+            worker.process.channel.put(Kind.MESSAGE, task.ticket, message)
+        if at_once:
+            self.flush()
         if len(worker.tasks) == 1:
             self._begin(task)
 
@@ -76,8 +80,8 @@ class Slot(Seat):
         """The tasks that the worker was sent ahead and hasn't begun; it won't, and they are nobody's now."""
         worker = self._present()
         first, revoked = worker.tasks[0], worker.process.revoke()
-        back = [task for task in worker.tasks if task.seq in revoked]
-        worker.tasks = deque(task for task in worker.tasks if task.seq not in revoked)
+        back = [task for task in worker.tasks if task.ticket in revoked]
+        worker.tasks = deque(task for task in worker.tasks if task.ticket not in revoked)
         if first in back:  # begun as far as we knew
             if worker.tasks:
                 self._begin(worker.tasks[0])
@@ -88,7 +92,7 @@ class Slot(Seat):
 
     def send(self, task: Task, message: Payload) -> None:
         """Send a message to `task`, which the worker holds."""
-        self._present().process.channel.put(Kind.MESSAGE, task.seq, message)
+        self._present().process.channel.put(Kind.MESSAGE, task.ticket, message)
 
     def cancel(self, task: Task) -> None:
         """Ask the worker to give `task` up; it's killed if it is still at it after the grace."""
@@ -96,7 +100,7 @@ class Slot(Seat):
             return
         task.cancelled = True
         worker = self._present()
-        worker.process.channel.put(Kind.CANCEL, task.seq)
+        worker.process.channel.put(Kind.CANCEL, task.ticket)
         if worker.tasks[0] is task and self.state == "busy":
             self.deadline = sooner(self.deadline, later(self._owner.rules.cancel_grace))
 
@@ -158,9 +162,7 @@ class Slot(Seat):
         if self.worker is not None:
             process, self.worker = self.worker.process, None
             process.kill()
-            poll = select.poll()
-            poll.register(process.sentinel)
-            poll.poll(1e3 * _KILL_PATIENCE)
+            platform.readable([process.sentinel], _KILL_PATIENCE)
             process.reap()
         if self.state != "broken":
             self._enter("broken")
@@ -178,9 +180,14 @@ class Slot(Seat):
 
     def on_readable(self) -> None:
         """Take in what the worker has sent."""
-        channel = self._present().process.channel
+        worker = self._present()
+        channel, answered = worker.process.channel, worker.answered
+        since = worker.tasks[0].started if worker.tasks else 0.0
         for frame in channel.receive():
             self._on_frame(frame)
+        if worker.answered > answered:
+            took = (time.monotonic() - since) / (worker.answered - answered)
+            worker.pace = took if worker.pace is None else worker.pace + _PACE_WEIGHT * (took - worker.pace)
         if channel.eof:
             self._owner.selector.unregister(channel)
         if channel.junk:
@@ -256,8 +263,10 @@ class Slot(Seat):
 
     def _on_frame(self, frame: Frame) -> None:
         worker, kind = self._present(), frame.kind
-        task = worker.tasks[0] if worker.tasks and worker.tasks[0].seq == frame.seq else None
-        if kind is Kind.STARTED:
+        task = worker.tasks[0] if worker.tasks and worker.tasks[0].ticket == frame.seq else None
+        if task is not None and kind is not Kind.PROGRESS:
+            self._on_outcome(worker, task, frame)
+        elif kind is Kind.STARTED:
             self._owner.emit(WorkerStarted(self.worker_id, self.gpu_id, worker.process.pid, self.node))
         elif kind is Kind.READY:
             self._on_ready()
@@ -270,8 +279,6 @@ class Slot(Seat):
         elif kind is Kind.PROGRESS:
             if task is not None:  # not from a thread that outlived its task
                 self._on_progress(task, frame)
-        elif task is not None:
-            self._on_outcome(worker, task, frame)
         else:
             self.kill("channel", "the worker answered for a task that it did not run")
 
@@ -302,10 +309,9 @@ class Slot(Seat):
     def _on_outcome(self, worker: Worker, task: Task, frame: Frame) -> None:
         worker.tasks.popleft()
         self._owner.settle(task, outcome_of_frame(task, frame, self.worker_id, self.node))
+        worker.answered += 1
         if self.state == "killed":
             return
-        took = time.monotonic() - task.started
-        worker.pace = took if worker.pace is None else worker.pace + _PACE_WEIGHT * (took - worker.pace)
         if worker.tasks:
             self._begin(worker.tasks[0])
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
@@ -19,7 +19,11 @@ Pin: TypeAlias = int | Literal["any"] | None
 
 @dataclass(eq=False, slots=True)
 class Task:
-    """A task on its way. `started` is of the monotonic clock; `bad_report` says which of its reports couldn't be read."""
+    """A task on its way. `started` is of the monotonic clock; `bad_report` says which of its reports couldn't be read.
+
+    `ticket`: its number between pool and worker, another one each time it is handed out: what was taken back is still on its way
+    there, and must not be mistaken for what was sent after it.
+    """
 
     seq: int
     id: TaskId
@@ -32,6 +36,7 @@ class Task:
     settled: bool = False
     bad_report: str | None = None
     started: float = 0.0
+    ticket: int = 0
     messages: list[Payload] = field(default_factory=list)
 
 
@@ -51,14 +56,14 @@ class Backlog:
     """Tasks that wait, in the order of their numbers; one queue for each pin."""
 
     def __init__(self) -> None:
-        self._queues: dict[Pin, deque[Task]] = {}
+        self._queues: defaultdict[Pin, deque[Task]] = defaultdict(deque)
 
     def push(self, task: Task) -> None:
-        self._queues.setdefault(task.pin, deque()).append(task)
+        self._queues[task.pin].append(task)
 
     def push_back(self, task: Task) -> None:
         """Return a task to the front: everything that waits has a higher number."""
-        self._queues.setdefault(task.pin, deque()).appendleft(task)
+        self._queues[task.pin].appendleft(task)
 
     def heads(self, *pins: Pin) -> list[Task]:
         """The first task of each queue (of those for `pins`, if given), the earliest first."""
@@ -71,6 +76,17 @@ class Backlog:
         if len(found) > 1:
             found.sort(key=lambda task: task.seq)
         return found
+
+    def first(self, gpu_id: int | None) -> Task | None:
+        """The earliest of the tasks that the worker on `gpu_id` may be given."""
+        if len(self._queues) > 1:
+            return next(iter(self.heads(ANY, gpu_id)), None)
+        for pin, queue in self._queues.items():
+            while queue and queue[0].settled:
+                queue.popleft()
+            if queue and pin in (ANY, gpu_id):
+                return queue[0]
+        return None
 
     def pop(self, task: Task) -> None:
         """Take away what `heads` showed."""

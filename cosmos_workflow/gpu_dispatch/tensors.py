@@ -7,6 +7,7 @@ Only the values travel: what arrives is a CPU tensor that needs no gradient.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from importlib import import_module
 from pickle import PickleBuffer
@@ -34,6 +35,9 @@ def _rebuild(memory: Any, dtype: str, shape: tuple[int, ...]) -> Any:
     view = memoryview(memory)
     if view.nbytes == 0:
         return torch.empty(shape, dtype=getattr(torch, dtype))
-    if view.readonly:  # it came inside the pickle; a tensor must be writable
-        view = memoryview(bytearray(view))
-    return torch.frombuffer(view, dtype=getattr(torch, dtype)).reshape(shape)
+    with warnings.catch_warnings():
+        if isinstance(memory, memoryview):  # shared, and not to be written to; torch has no such tensor
+            warnings.filterwarnings("ignore", "The given buffer is not writable")
+        elif view.readonly:  # it came inside the pickle; a tensor must be writable
+            view = memoryview(bytearray(view))
+        return torch.frombuffer(view, dtype=getattr(torch, dtype)).reshape(shape)

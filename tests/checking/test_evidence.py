@@ -68,6 +68,15 @@ def test_a_word_that_sounds_like_another_counts_a_little() -> None:
     assert 0 < found.word_error_rate < 0.05
 
 
+def test_two_doubted_words_of_a_short_text_ask_nobody_to_listen_and_a_missing_one_does() -> None:
+    said, unlikely = "Mrs. Harrow laughed aloud.", {"Mrs": -6.0, "laughed": -7.0}
+    doubted = confirmed(compare(said, heard_words("missing Harrow left aloud"), "en"), fits(said, unlikely))
+    assert [part.kind for part in doubted.differences] == ["replaced", "replaced"]
+    assert 0 < doubted.word_error_rate < 0.1
+    gone = confirmed(compare(said, heard_words("Mrs. Harrow aloud"), "en"), fits(said, {"laughed": -12.0}))
+    assert gone.word_error_rate == 0.25
+
+
 def test_words_that_took_no_time_were_never_said() -> None:
     words = (*heard_words(SAID), HeardWord(" wonderful", 3.2, 3.25), HeardWord(" everywhere", 3.25, 3.9))
     found = confirmed(compare(SAID, words, "en"), fits(SAID))
@@ -82,16 +91,23 @@ class Ear:
     name = "base"
 
     def __init__(
-        self, *transcripts: str, expected: float = 0.9, unlikely: dict[str, float] | None = None, fits: bool = True
+        self,
+        *transcripts: str,
+        expected: float = 0.9,
+        thoroughly: float | None = None,
+        unlikely: dict[str, float] | None = None,
+        fits: bool = True,
     ) -> None:
         self._transcripts = list(transcripts)
+        self._thoroughly = expected if thoroughly is None else thoroughly
         self._fits = fits
         self._expected = expected
         self._unlikely = unlikely
 
     def hear(self, sound: Sound, language: str, thorough: bool = False) -> Transcript:
         words = heard_words(self._transcripts.pop(0) if self._transcripts else "")
-        return Transcript(words, "en" if self._expected > 0.5 else "fr", 0.9, self._expected)
+        expected = self._thoroughly if thorough else self._expected
+        return Transcript(words, "en" if expected > 0.5 else "fr", 0.9, expected)
 
     def fit(self, sound: Sound, language: str, text: str) -> tuple[Fit, ...]:
         return fits(text, self._unlikely) if self._fits else ()
@@ -125,6 +141,13 @@ def test_another_text_is_one_of_which_no_word_fits_and_another_language_is_told_
     assert "wrong language" in names(foreign)
     assert "another text" not in names(foreign)
     assert "another text" not in names(verdict(tmp_path, Ear("The big words had been shot for many years")))
+
+
+def test_an_accent_is_no_other_language(tmp_path: Path) -> None:
+    near, far = "The brick works have been shot for many year", "Zeb rigs wagzard bin chat for man ears"
+    assert "wrong language" not in names(verdict(tmp_path, Ear(near, expected=0.01)))
+    assert "wrong language" not in names(verdict(tmp_path, Ear(far, expected=0.01, thoroughly=0.4)))
+    assert "wrong language" in names(verdict(tmp_path, Ear(far, expected=0.01, thoroughly=0.03)))
 
 
 def test_what_cant_be_held_against_its_text_is_heard_twice(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from cosmos_workflow.bench import scale
-from cosmos_workflow.bench.dispatch import OURS, PIPE, bench_dispatch, plot, table
+from cosmos_workflow.bench.dispatch import OURS, PIPE, bench_dispatch, bench_shared, plot, table
 
 # The bare pipe's processes are multiprocessing's, which keeps a helper until the program ends.
 resource_tracker.ensure_running()
@@ -27,8 +27,9 @@ def test_it_measures_and_shows_the_contenders(tmp_path: Path):
         assert figure.latency_p50_us <= figure.latency_p99_us
     console = Console(width=160)
     with console.capture() as capture:
-        console.print(table(figures))
+        console.print(table(figures, bench_shared(2, 1)))
     assert PIPE in capture.get()
+    assert "2 MB in every task" in capture.get()
     pytest.importorskip("matplotlib", reason="the picture needs the group bench")
     plot(figures, tmp_path / "dispatch.png")
     assert (tmp_path / "dispatch.png").stat().st_size > 1000

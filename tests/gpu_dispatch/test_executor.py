@@ -78,7 +78,7 @@ def test_map_reads_its_source_no_further_than_needed_and_cancels_at_an_early_end
         told.append(outcome.unwrap())
         if len(told) == 200:
             break
-    assert max(read) <= 2 * 17
+    assert max(read) <= 2 * 65
     assert two.submit(1).result(DEADLINE) == 1
 
 

@@ -158,7 +158,7 @@ def test_a_long_source_is_not_read_ahead(cluster: Any):
     for outcome in itertools.islice(outcomes, 200):
         assert isinstance(outcome, TaskSuccess)
         assert outcome.node == "head"
-    assert next(read) < 200 + 2 * 17 + 2
+    assert next(read) < 200 + 2 * 65 + 2
     outcomes.close()  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -283,6 +283,41 @@ def test_a_cluster_that_is_full_says_what_is_waited_for(machines: Any, follow: A
     pool.until(lambda: pool.of(PlacesAwaited)[-1].reason == "")
     assert {slot.awaits for slot in pool.pool.slots()} == {""}
     assert [event.node for event in pool.of(WorkerReady)] == ["graphics"]
+
+
+def asked_for() -> list[Any]:
+    """What an autoscaler of the cluster would see."""
+    from ray.util import placement_group_table
+
+    groups: Any = placement_group_table()
+    return [bundle for group in groups.values() if group["state"] == "PENDING" for bundle in group["bundles"].values()]
+
+
+def test_while_tasks_wait_one_gpu_more_is_asked_for_and_used_when_it_comes(machines: Any, follow: Any, tmp_path: Path):
+    machines("graphics", gpus=1)
+    pool = follow("echo")
+    gate = tmp_path / "gate"
+    tasks = [pool.pool.submit(("wait for", str(gate))) for _ in range(2)]
+    pool.until(lambda: asked_for() == [{"GPU": 1}])
+    assert not pool.of(PlacesAwaited), "the cluster has never said that it can have more"
+    machines("more", gpus=1)
+    pool.until(lambda: {event.node for event in pool.of(WorkerReady)} == {"graphics", "more"})
+    gate.touch()
+    pool.finish(tasks)
+    pool.until(lambda: not asked_for())
+
+
+def test_a_cluster_that_says_it_can_have_gpus_is_asked_for_one(machines: Any, follow: Any, monkeypatch: pytest.MonkeyPatch):
+    from ray._private.state import state
+
+    monkeypatch.setattr(state, "get_max_resources_from_cluster_config", lambda: {"CPU": 8, "GPU": 2})
+    pool = follow("echo")
+    about = pool.pool.submit("about")
+    pool.until(lambda: PlacesAwaited("waiting for a place: 1 GPU asked, 0 free") in pool.seen)
+    assert asked_for() == [{"GPU": 1}]
+    machines("graphics", gpus=1)
+    assert pool.finish([about])[about].data["gpu_id"] == 0
+    pool.until(lambda: pool.of(PlacesAwaited)[-1].reason == "" and not asked_for())
 
 
 def test_a_machine_killed_in_mid_run_loses_nothing_and_doubles_nothing(cluster: Any, machines: Any, follow: Any):

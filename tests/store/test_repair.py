@@ -206,7 +206,7 @@ def test_a_damaged_database_goes_aside_and_the_runs_come_back(workspace: Workspa
     content[start : start + 8192] = b"\xff" * len(content[start : start + 8192])
     workspace.database.write_bytes(content)
     if damage == "header":
-        with pytest.raises(UnavailableError, match=r"is damaged; run `(uv run )?cosmos-workflow repair --workspace [^`]+`\.$"):
+        with pytest.raises(UnavailableError, match=r"is damaged; run `[^`]+ repair --workspace [^`]+`\.$"):
             Store(workspace)
     (listed,) = repair_workspace(workspace)
     assert "The database is damaged: " in listed.problem

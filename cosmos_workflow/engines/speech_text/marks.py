@@ -48,7 +48,7 @@ def without_marks(text: str) -> str:
 
 def check_pauses(text: str) -> None:
     """Raise InputError for a pause that is none, or is too long."""
-    for match in _PAUSE_LIKE.finditer(text) if "[" in text else ():
+    for match in _PAUSE_LIKE.finditer(text):
         pause = PAUSE.fullmatch(match[0])
         if pause is None:
             raise InputError(f"{shorten(match[0])} isn't a pause; write [pause:1.5], in seconds.")

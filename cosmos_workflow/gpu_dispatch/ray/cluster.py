@@ -95,6 +95,12 @@ def prepare(local: bool) -> None:
         vars(worker)["print_to_stdstream"] = lambda *_args, **_options: None
 
 
+def promised(resource: str) -> float:
+    """How much of it the cluster can grow to by its own account; 0 if it has given none."""
+    find = getattr(import_module("ray._private.state").state, "get_max_resources_from_cluster_config", None)
+    return float(((find() if find is not None else None) or {}).get(resource, 0))
+
+
 def _init(address: str | None, cpu_workers: int) -> None:
     import ray
 

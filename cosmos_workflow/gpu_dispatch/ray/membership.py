@@ -13,9 +13,11 @@ from typing import Any, NamedTuple, Protocol
 
 import ray
 from ray.exceptions import RayError
+from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..slots import Slot
+from . import cluster
 from .agent import GROUPS, Agent, Place
 from .cluster import ClusterError
 
@@ -37,6 +39,7 @@ class SlotOwner(Protocol):
     def arrived(self, member: Member) -> None: ...
     def departed(self, slot: Slot) -> bool: ...
     def awaited(self, reason: str, slots: Sequence[Slot]) -> None: ...
+    def wants_workers(self) -> bool: ...
     def refused(self, slot: Slot, error: str) -> None: ...
     def offered(self, on_gpu: bool) -> Slot: ...
     def outdone(self, slot: Slot) -> None: ...
@@ -85,6 +88,31 @@ class Member:
                 ray.kill(self.actor)
 
 
+class Request:
+    """A place that the cluster hasn't got; an autoscaler goes by what is asked for. It's given back as soon as it is there, for
+    whoever is to have it then."""
+
+    def __init__(self, resources: Mapping[str, float]) -> None:
+        self._resources = resources
+        self._since: float | None = None
+        self._group: Any = None
+
+    @property
+    def made(self) -> bool:
+        return self._group is not None
+
+    def keep(self, wanted: bool) -> None:
+        """Ask for it once it has been wanted for a while, until it's there or isn't wanted any more."""
+        now = time.monotonic()
+        self._since = (self._since or now) if wanted else None
+        if self._group is not None and (not wanted or self._group.wait(0)):
+            with suppress(RayError):
+                remove_placement_group(self._group)
+            self._group, self._since = None, None
+        elif self._group is None and self._since is not None and now - self._since > _PATIENCE:
+            self._group = placement_group([dict(self._resources)])
+
+
 class Membership(threading.Thread):
     """Keeps the slots filled with actors, in a thread of its own. Without `slots` there is one for every GPU of the cluster, or
     for every machine as long as the cluster has no GPU; machines may come and go."""
@@ -96,7 +124,8 @@ class Membership(threading.Thread):
         self._awaiting = False
         self._over = threading.Event()
         self._machines: dict[str, Machine] = {}
-        self._on_gpus = bool(ray.cluster_resources().get("GPU"))
+        self._more = Request({"GPU": gpus_per_worker})
+        self._on_gpus = bool(ray.cluster_resources().get("GPU")) or cluster.promised("GPU") > 0
         self._members: list[Member] = []
         self._follows = slots is None
         if slots is None:
@@ -131,6 +160,7 @@ class Membership(threading.Thread):
             vacant = member.pending is None and member.slot.broken is None and not self._over.is_set()
             if vacant and self._owner.departed(member.slot):
                 self._request(member)
+        self._more.keep(self._follows and self._on_gpus and self._owner.wants_workers())
         self._tell_who_waits()
 
     def end(self) -> None:
@@ -143,6 +173,7 @@ class Membership(threading.Thread):
         for member in members:
             member.end()  # which wakes the thread up
         self.join()
+        self._more.keep(False)
         for member in self._members:
             member.end()
         waiting = [member.pending for member in self._members if member.pending is not None]
@@ -153,14 +184,18 @@ class Membership(threading.Thread):
         now = time.monotonic()
         homeless = [member for member in self._members if member.place is None and member.slot.broken is None]
         waiting = [member for member in homeless if now - member.since > _PATIENCE]
-        if waiting or self._awaiting:
-            self._awaiting = bool(waiting)
-            self._owner.awaited(self._shortage(waiting), [member.slot for member in waiting])
+        # Where nobody has said that there can be more GPUs, all of them being busy is nothing to tell.
+        more = self._more.made and (not self._members or cluster.promised("GPU") > ray.cluster_resources().get("GPU", 0))
+        if waiting or more or self._awaiting:
+            self._awaiting = bool(waiting) or more
+            self._owner.awaited(
+                self._shortage(waiting, self._gpus_per_worker if more else 0), [member.slot for member in waiting]
+            )
 
-    def _shortage(self, waiting: Sequence[Member]) -> str:
+    def _shortage(self, waiting: Sequence[Member], more: float) -> str:
         """``waiting for a place: 4 GPUs asked, 0 free``"""
-        free = ray.available_resources() if waiting else {}
-        asked = {"GPU": 0.0, "CPU": 0.0}
+        free = ray.available_resources() if waiting or more else {}
+        asked = {"GPU": float(more), "CPU": 0.0}
         for member in waiting:
             asked["GPU" if member.wanted.on_gpu else "CPU"] += self._gpus_per_worker if member.wanted.on_gpu else 1
         wanting = [f"{_count(count, kind)} asked, {free.get(kind, 0):g} free" for kind, count in asked.items() if count]

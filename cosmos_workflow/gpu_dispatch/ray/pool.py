@@ -25,6 +25,7 @@ class RayPool(WorkerPool):
 
     gpu_ids: None for a slot on every GPU of the cluster (or one on each machine, as long as the cluster has no GPU), machines
         being free to come and go; or one entry a slot, None for a CPU worker and a number for any GPU.
+        While tasks wait for a GPU, one more is asked for, which an autoscaler may bring.
     gpus_per_worker: how many GPUs a worker has, all of which it sees; or a fraction of one, where several share it.
     address: the cluster's, host:port or "auto"; by default $RAY_ADDRESS, else Ray is started on this machine.
 
@@ -120,6 +121,11 @@ class RayPool(WorkerPool):
             if reason != self._awaited:
                 self._awaited = reason
                 self._scheduler.emit(PlacesAwaited(reason))
+
+    def wants_workers(self) -> bool:
+        """A task waits for whom no slot has room."""
+        with self._lock:
+            return self._scheduler.wants_workers
 
     def refused(self, slot: Slot, error: str) -> None:
         """No actor can be had for a slot."""

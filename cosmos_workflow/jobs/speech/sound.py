@@ -183,11 +183,12 @@ class _TruePeak:
         sizes = np.abs(block[:, 0]) if block.shape[1] == 1 else np.abs(block).max(axis=1)
         peaks = np.maximum.reduceat(sizes, windows)
         self.value = max(self.value, float(peaks.max()))
-        for window in np.flatnonzero(peaks >= max(self.value * _PEAK_NEAR, 1e-9)):
+        near = np.flatnonzero(peaks >= max(self.value * _PEAK_NEAR, 1e-9))
+        padded = np.pad(block, ((_PEAK_REACH, _PEAK_REACH), (0, 0))) if len(near) else block
+        for window in near:
             start = int(windows[window])
-            part = block[max(0, start - _PEAK_REACH) : start + _PEAK_WINDOW + _PEAK_REACH]
-            before, behind = max(0, _PEAK_REACH - start), max(0, start + _PEAK_WINDOW + _PEAK_REACH - len(block))
-            self._kept.append((float(peaks[window]), np.pad(part, ((before, min(behind, _PEAK_REACH)), (0, 0)))))
+            part = padded[start : start + _PEAK_WINDOW + 2 * _PEAK_REACH].copy()  # not a view, which would keep all of the block
+            self._kept.append((float(peaks[window]), part))
         if len(self._kept) > _PEAK_KEPT:
             self._look()
 

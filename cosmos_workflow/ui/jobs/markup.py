@@ -155,13 +155,17 @@ def task_heading(report: TaskReport) -> str:
 
 
 def finals(report: TaskReport) -> dict[str, Any]:
-    """The finals of a task, newest first."""
-    rows = [_final(report, final, final is report.final) for final in reversed(report.finals)]
+    """The finals of a task, newest first; those before it are folded into one card, which a click opens."""
+    made = [_final(report, final, final is report.final) for final in reversed(report.finals)]
+    rows = [{"id": "newest", "html": made[0]}] if made else []
+    if earlier := made[1:]:
+        summary = f"<summary>{count(len(earlier), 'earlier final')}</summary>"
+        rows.append({"id": "earlier", "html": f"<details>{summary}{''.join(earlier)}</details>"})
     empty = "No final yet: it is put together when every piece is there." if report.task.joined else "Its result is below."
     return {"rows": rows, "empty": empty}
 
 
-def _final(report: TaskReport, final: Final, newest: bool) -> Row:
+def _final(report: TaskReport, final: Final, newest: bool) -> str:
     source = escape(markup.final_url(report.task.id, final, "sound"))
     label = escape(f"Final {final.number} of {shorten_text(report.task.title, 60)}")
     note = f'<p class="cw-sub">{escape(final.note)}</p>' if final.note else ""
@@ -173,13 +177,12 @@ def _final(report: TaskReport, final: Final, newest: bool) -> Row:
         if "subtitles" in final.files
         else ""
     )
-    html = (
+    return (
         f"{markup.card_head(f'{word} {final.number}')}{markup.sub(facts)}{note}"
-        f'<audio controls preload="metadata" aria-label="{label}" src="{source}"></audio>'
+        f'<audio controls preload="{"metadata" if newest else "none"}" aria-label="{label}" src="{source}"></audio>'
         f'<div class="cw-files"><a class="cw-download" href="{source}&download=1" download>{escape(final.path.name)}</a>'
         f"{beside}</div>"
     )
-    return {"id": str(final.number), "html": html}
 
 
 def piece_card(report: TaskReport, index: int, takes: Sequence[Heard], by_hand: bool) -> Row:

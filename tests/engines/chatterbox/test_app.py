@@ -67,9 +67,9 @@ def worker_memory() -> int:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize(("items", "most"), [(120, 1.1), pytest.param(500, 1.05, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(("items", "most"), [(120, 1.25), pytest.param(500, 1.05, marks=pytest.mark.soak)])
 def test_memory_is_flat_over_many_items(toy_weights: Path, session: Session, tmp_path: Path, items: int, most: float) -> None:
-    """In the second half; until some 200 items oneDNN still meets new lengths, and keeps the code for them."""
+    """In the second half; until some 250 items oneDNN and the allocator still meet new lengths, and keep what these took."""
     voices = [{}, *({"voice": str(write_voice(tmp_path / f"{pitch}.wav", pitch))} for pitch in (210.0, 120.0))]
 
     def run(first: int, last: int) -> int:

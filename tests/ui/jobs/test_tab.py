@@ -351,7 +351,13 @@ def test_a_job_is_run_heard_made_again_chosen_and_put_together(tab: Tab, toasts:
     shown = tab.live(tab.task.pieces)["rows"][1]["html"]
     assert 'data-action="auto"' in shown
     assert f'data-value="{older}"' not in shown
-    assert len(tab.live(tab.task.finals)["rows"]) == 3
+    newest, folded = tab.live(tab.task.finals)["rows"]
+    assert "Final 3" in newest["html"]
+    assert (
+        folded["html"].index("2 earlier finals")
+        < folded["html"].index("Earlier final 2")
+        < folded["html"].index("Earlier final 1")
+    )
     tab.task.use_best(tab.state, clicked("1"), NOBODY)
     assert 'data-action="auto"' not in tab.live(tab.task.pieces)["rows"][1]["html"]
     tab.table.assemble(["night"], "", NOBODY)
