@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PureWindowsPath
@@ -24,6 +25,9 @@ CHUNK = 1 << 20
 TEMPORARY = ".tmp"
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 """No dots, slashes or capitals."""
+_DEVICE = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")
+"""What Windows takes for a device, whatever ending it has."""
+_OPEN_SECONDS = 2.0
 
 
 class Disk:
@@ -74,7 +78,7 @@ class Disk:
     def rename(self, path: Path, target: Path) -> None:
         """Give a file or folder its other name, for good."""
         with self._change(target):
-            path.rename(target) if path.is_dir() else path.replace(target)
+            _rename(path, target)
             _sync_folder(target.parent)
 
     def sync(self, path: Path) -> None:
@@ -165,6 +169,20 @@ def path_digest(path: Path | str) -> str:
     return hashlib.sha256(os.fsencode(path)).hexdigest()
 
 
+def _rename(path: Path, target: Path) -> None:
+    """Windows renames nothing while somebody has it open, which somebody who looks at new files does for a moment."""
+    deadline = time.monotonic() + _OPEN_SECONDS
+    while True:
+        try:
+            path.rename(target) if path.is_dir() else path.replace(target)
+        except PermissionError:
+            if os.name != "nt" or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
 def _sync_folder(path: Path) -> None:
     if os.name == "nt":  # Windows can't open a folder, and journals its names by itself
         return
@@ -177,7 +195,8 @@ def _sync_folder(path: Path) -> None:
 
 def folder_name(owner: str) -> str:
     """The name of an owner's folder: the owner's own where that is plain, so that no two meet in one on any file system."""
-    return owner if _PLAIN.fullmatch(owner) else f"_{hashlib.sha256(owner.encode()).hexdigest()[:32]}"
+    plain = _PLAIN.fullmatch(owner) and not _DEVICE.fullmatch(owner)
+    return owner if plain else f"_{hashlib.sha256(owner.encode()).hexdigest()[:32]}"
 
 
 def inside(root: Path, path: Path | str, what: str) -> Path:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import os
 import random
 import re
-import resource
 import tempfile
 import time
 import zipfile
@@ -271,9 +271,11 @@ def _added(path: Path, workspace: Workspace) -> JobFile:
 
 
 def _peak() -> float:
+    import resource  # not on every system
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 
 
 def _children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    used = os.times()
+    return used.children_user + used.children_system

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -10,6 +9,7 @@ from cosmos_workflow.checking.models import find_model, require_recogniser
 from cosmos_workflow.checking.verdict import HeardWord
 from cosmos_workflow.engines.model_files.sets import check_model_files, require_model_files
 from cosmos_workflow.errors import InputError, shorten
+from cosmos_workflow.gpu_dispatch.platform import processors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +81,7 @@ class Whisper:
         check_model_files(model, folder)
         self.name = name
         self._heard: Sound | None = None
-        self._model: Any = _shortening(str(folder), threads or max(1, len(os.sched_getaffinity(0)) // 2))
+        self._model: Any = _shortening(str(folder), threads or max(1, processors() // 2))
 
     def hear(self, sound: Sound, language: str, thorough: bool = False) -> Transcript:
         """As the contract says.

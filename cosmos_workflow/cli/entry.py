@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Annotated, Any, NoReturn
 
@@ -56,6 +57,8 @@ app.add_typer(bench_app, name="bench")
 def main() -> None:
     """Entry point: an error is one sentence on stderr and an exit code, never a traceback."""
     outlast()
+    if (ctrl_break := getattr(signal, "SIGBREAK", None)) is not None:  # else it ends a program of Windows at once
+        signal.signal(ctrl_break, signal.default_int_handler)
     try:
         # typer turns `raise Exit` and an interrupt into the value it returns.
         code = app(standalone_mode=False)

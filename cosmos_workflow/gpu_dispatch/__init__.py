@@ -59,7 +59,7 @@ wrote to its stderr.
 
 **Under all of it** is `WorkerPool`, whose loop is called by whoever wants to: ``submit``, ``cancel``, ``send``, ``events``. With
 Rich installed, ``ui.RichDispatcher`` is a `Dispatcher` with a view in the terminal; with Ray, ``executor="ray"`` has the workers
-on a cluster. Linux; Python 3.11 and later.
+on a cluster. Python 3.11 and later; on Windows and macOS never run by its makers.
 """
 
 from importlib import import_module

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from . import tensors
+from . import platform, tensors
 
 _HEADER = struct.Struct("<4sBHQQ")  # mark, kind, number of buffers, task number, length of the pickle
 _MARK = b"\x93gd1"  # what doesn't begin with it was not written by us
@@ -128,6 +128,10 @@ class Channel:
         self._hole: memoryview | None = None
         self.eof = False
         self.junk = False
+        self._dont_wait = platform.dont_wait()
+        self._gathers = bool(self._dont_wait)
+        if not self._dont_wait:
+            sock.setblocking(False)
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             sock.setsockopt(socket.SOL_SOCKET, option, 1 << 20)
 
@@ -169,16 +173,19 @@ class Channel:
 
     def flush(self, wait: bool = False) -> bool:
         """Send what is queued; True once nothing is left. A peer that is gone swallows all."""
-        out, flags, self._tail = self._out, 0 if wait else socket.MSG_DONTWAIT, None
+        out, flags, self._tail = self._out, 0 if wait else self._dont_wait, None
         while out:
             try:
-                if len(out) == 1:
+                if len(out) == 1 or not self._gathers:
                     sent = self._sock.send(out[0], flags)
                 else:
                     sent = self._sock.sendmsg(itertools.islice(out, _GATHER), (), flags)
             except BlockingIOError:
-                return False
-            except (BrokenPipeError, ConnectionResetError):
+                if not wait:
+                    return False
+                platform.wait_writable(self._sock)
+                continue
+            except ConnectionError:
                 out.clear()
                 break
             while sent:
@@ -199,10 +206,13 @@ class Channel:
         frames: list[Frame] = []
         while not self.eof:
             try:
-                self._read(0 if wait else socket.MSG_DONTWAIT)
+                self._read(0 if wait else self._dont_wait)
             except BlockingIOError:
-                break
-            except ConnectionResetError:
+                if not wait:
+                    break
+                platform.readable([self._sock])
+                continue
+            except ConnectionError:
                 self.eof = True
             while (frame := self._next()) is not None:
                 frames.append(frame)
@@ -217,10 +227,10 @@ class Channel:
         frames: list[Frame] = []
         while not self.eof:
             try:
-                self._read(socket.MSG_DONTWAIT)
+                self._read(self._dont_wait)
             except BlockingIOError:
                 break
-            except ConnectionResetError:
+            except ConnectionError:
                 self.eof = True
             while (frame := self._next()) is not None:
                 frames.append(frame)

@@ -3,82 +3,54 @@
 from __future__ import annotations
 
 import faulthandler
-import fcntl
 import importlib
 import io
 import multiprocessing.process
 import multiprocessing.spawn
 import os
 import pickle
-import resource
-import select
-import signal
-import socket
 import sys
 import traceback
 from functools import reduce
 
+from . import platform
 from .channel import Channel, Frame, Kind
 from .events import Raised
+from .permits import taker
 from .worker import BaseWorker, Boot, Link, TaskCancelledError
 
 
-def guarded_main(channel_fd: int, lifeline_fd: int, permits_fd: int) -> None:
-    """`main` in a child of this process, which ends as that one does.
-
-    For a parent that is killed by a system (Ray) which kills the parent's own children first: the lifeline would then close
-    when nobody is left to be told, and what the worker had started would stay behind. So only the guard is killed.
-    """
-    worker = os.fork()
-    if worker == 0:
-        main(channel_fd, lifeline_fd, permits_fd, tell_pid=True)
-        return
-    os.close(channel_fd)
-    os.close(lifeline_fd)
-    os.close(permits_fd)
-    exitcode = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
-    if exitcode < 0:
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        os.kill(os.getpid(), -exitcode)
-    os._exit(exitcode)
-
-
-def main(channel_fd: int, lifeline_fd: int, permits_fd: int, tell_pid: bool = False) -> None:
-    """Serve one pool until it says EXIT, or is gone."""
-    # Ctrl-C reaches the parent, which stops its workers in order.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    die_with(lifeline_fd)
+def main(channel: int, permits: int | str, guarded: bool) -> None:
+    """Serve one pool until it says EXIT, or is gone. `guarded`: in a child of this process, see `platform.leave_a_guard`."""
+    if guarded:
+        platform.leave_a_guard([channel, permits])
+    platform.ignore_interrupts()
+    sock = platform.given(channel)
+    platform.die_with(_lifeline(), permits)
     faulthandler.enable()  # where it was when it died natively goes into the error, with the rest of stderr
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # else a log shows a worker's lines at its end
-    channel = Channel(socket.socket(fileno=channel_fd))
-    os.register_at_fork(after_in_child=channel.close)  # who is forked off in a task must not answer for it too
-    link = Link(channel, permits_fd)
+    wire = Channel(sock)
+    platform.after_fork_in_child(wire.close)  # who is forked off in a task must not answer for it too
+    link = Link(wire, taker(permits))
     try:
-        if tell_pid:
+        if guarded:
             link.send(Kind.STARTED, os.getpid())
         if _set_up_and_work(link):
             link.send(Kind.CLOSED)
     except EOFError:
         pass  # the parent let go of us without a word: nobody is left to be told
     finally:
-        channel.detach()
+        wire.detach()
 
 
-def die_with(lifeline_fd: int) -> None:
-    """Have the kernel kill this process group the moment the lifeline's other end is closed.
-
-    A thread of our own could not do it while native code holds the interpreter's lock, nor a
-    handler while it blocks signals. fcntl(2): O_ASYNC, F_SETOWN (negative: a group), F_SETSIG.
-    """
-    fcntl.fcntl(lifeline_fd, fcntl.F_SETOWN, -os.getpgrp())
-    fcntl.fcntl(lifeline_fd, fcntl.F_SETSIG, signal.SIGKILL)
-    flags = fcntl.fcntl(lifeline_fd, fcntl.F_GETFL)
-    fcntl.fcntl(lifeline_fd, fcntl.F_SETFL, flags | os.O_ASYNC)
-    poll = select.poll()  # `select` knows no file beyond number 1023
-    poll.register(lifeline_fd, select.POLLIN)
-    if poll.poll(0):  # closed before the kernel was asked
-        os.killpg(0, signal.SIGKILL)
+def _lifeline() -> int:
+    """The pipe that the parent holds open; it came as standard input, where there is nothing to be read from now on."""
+    lifeline = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return lifeline
 
 
 def _set_up_and_work(link: Link) -> bool:

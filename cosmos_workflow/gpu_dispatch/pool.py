@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import socket
 import threading
 import time
 import traceback
@@ -109,9 +110,9 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._asleep = False
         self._stirred = False
-        self._wake_r, self._wake_w = os.pipe()
-        os.set_blocking(self._wake_r, False)
-        os.set_blocking(self._wake_w, False)
+        self._wake_r, self._wake_w = socket.socketpair()  # not a pipe, which can't be waited for everywhere
+        self._wake_r.setblocking(False)
+        self._wake_w.setblocking(False)
         self._scheduler.selector.register(self._wake_r, selectors.EVENT_READ, None)
 
     # What a pool on other machines does in its own way.
@@ -265,7 +266,7 @@ class WorkerPool:
             self._require_ours()
             if not self._closed:
                 with suppress(BlockingIOError):  # there are enough wake-ups already
-                    os.write(self._wake_w, b"\0")
+                    self._wake_w.send(b"\0")
 
     def shutdown(self, graceful: bool = True, timeout: float | None = 30.0) -> list[Event]:
         """End everything and return what happened meanwhile.
@@ -305,7 +306,7 @@ class WorkerPool:
         self._stirred = True
         if self._asleep and not self._closed:
             self._asleep = False
-            os.write(self._wake_w, b"\0")
+            self._wake_w.send(b"\0")
 
     def _turn_once(self, timeout: float | None) -> list[Event]:
         if self._scheduler.well_fed(_REST):
@@ -334,8 +335,8 @@ class WorkerPool:
     def _end(self) -> None:
         self._closed = True
         self._scheduler.selector.close()
-        os.close(self._wake_r)
-        os.close(self._wake_w)
+        self._wake_r.close()
+        self._wake_w.close()
 
     def _take(self) -> list[Event]:
         out, self._scheduler.out = self._scheduler.out, []
@@ -354,7 +355,7 @@ class WorkerPool:
         gone = []
         for data in ready:
             if data is None:
-                os.read(self._wake_r, 4096)
+                self._wake_r.recv(4096)
                 continue
             slot, process, is_sentinel = data
             if is_sentinel:

@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.process import ORIGINAL_DIR  # pyright: ignore[reportAttributeAccessIssue]
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol, cast
 
+from . import platform
 from .channel import Channel, Frame, Kind, Payload
+from .permits import new_permits
 from .stderr import Stderr
 
 _CHILD = f"{__package__}.child"
@@ -70,12 +72,11 @@ class Process(Protocol):
 
 
 class WorkerProcess:
-    """A fresh interpreter in a session of its own, told nothing but two file descriptors.
+    """A fresh interpreter in a family of its own, told nothing but the numbers of its files.
 
-    The environment is in place before its first import. `sentinel` becomes readable when the
-    process has ended, whoever else holds its pipes; the process stays unreaped until `reap`, so
-    that its id can't have been given to another one when it is signalled. `guarded`: the worker is a child of that process,
-    see `child.guarded_main`. `path`: where it looks for modules, by default where we do.
+    The environment is in place before its first import. `sentinel` becomes readable when the process has ended, whoever else
+    holds its pipes; until `reap`, its id can't have been given to another one when it is signalled. `guarded`: the worker is a
+    child of that process, see `platform.leave_a_guard`. `path`: where it looks for modules, by default where we do.
     """
 
     lost = False
@@ -85,42 +86,39 @@ class WorkerProcess:
         self, name: str, env: Mapping[str, str], quiet: bool, guarded: bool = False, path: Sequence[str] | None = None
     ) -> None:
         ours, theirs = socket.socketpair()
-        lifeline, held = os.pipe()
-        # A worker takes a task's number out of this pipe before it runs it; whoever of us two takes it has the task.
-        self._permits, self._permitted = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._unsent = bytearray()
+        self._permits = new_permits()
         self._collected = False
-        # Held open by nothing but this object and so, at the latest, as long as our process lives.
-        self._lifeline = os.fdopen(held, "wb", buffering=0)
         self._stderr = Stderr(quiet)
-        start = "guarded_main" if guarded else "main"
-        fds = theirs.fileno(), lifeline, self._permits
+        program, env = platform.interpreter(env)
         # In our own order, so that nothing comes before the standard library that doesn't here; and this package is the same one.
         path = search_path() if path is None else path
-        code = f"import sys; sys.path[:] = {list(path)!r}; from {_CHILD} import {start}; {start}{fds}"
+        arguments = theirs.fileno(), self._permits.theirs, guarded
+        code = f"import sys; sys.path[:] = {list(path)!r}; from {_CHILD} import main; main{arguments}"
         try:
-            self._popen = subprocess.Popen(
-                [sys.executable, *interpreter_flags(), "-c", code, name],
-                stdin=subprocess.DEVNULL,
+            self._popen = platform.start_family(
+                [program, *interpreter_flags(), "-c", code, name],
+                bufsize=0,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL if quiet else None,
                 stderr=self._stderr.theirs,
-                env=dict(env),
-                pass_fds=fds,
-                start_new_session=True,
+                env=env,
+                **platform.handed_down(theirs, self._permits.theirs),
             )
         except BaseException:
             ours.close()
-            self._lifeline.close()
-            self._stderr.close()
-            os.close(self._permits)
-            os.close(self._permitted)
-            raise
-        finally:
             theirs.close()
-            os.close(lifeline)
+            self._stderr.close()
+            self._permits.close()
+            raise
+        self._family = platform.Family(self._popen)
+        # Held open by nothing but this object and so, at the latest, as long as our process lives.
+        self._lifeline = cast("IO[bytes]", self._popen.stdin)
+        with theirs, suppress(OSError):  # it may be gone already, which is told like any end
+            platform.give(theirs, self._popen)
         self.pid = self._popen.pid
         self.channel = Channel(ours)
-        self.sentinel, self._ended = os.pipe()
+        self._over, self._ended = socket.socketpair()
+        self.sentinel = self._over.fileno()
         _here.add(self)
         self._stderr.start()
         threading.Thread(target=self._watch, name=name, daemon=True).start()
@@ -131,10 +129,9 @@ class WorkerProcess:
         return self._stderr.tail
 
     def kill(self) -> None:
-        """SIGKILL to the process and to its descendants, but for those that started a session or a
+        """End the process and its descendants at once, but for those that started a session or a
         group of their own. Not to be called after `reap`."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        self._family.kill()
 
     def reap(self) -> int | None:
         """The exit code, negative for a signal; None if it still runs (a call stuck in the kernel) or nobody knows, because
@@ -144,53 +141,41 @@ class WorkerProcess:
         if self._collected:
             self._popen.returncode, self.reason = 0, "the process ended; how is not known, since SIGCHLD is ignored here"
         _here.discard(self)
+        self._family.close()
         self.channel.close()
         self._lifeline.close()
-        for fd in (self.sentinel, self._permits, self._permitted):
-            os.close(fd)
+        self._over.close()
+        self._permits.close()
         return exitcode
 
     def permit(self, seq: int) -> bool:
         """See `Process`. There is room for some hundreds."""
-        self._unsent += seq.to_bytes(8, "little")
+        self._permits.put(seq)
         return True
 
     def flush(self) -> bool:
         """See `Process`."""
-        if self._unsent:
-            os.write(self._permitted, self._unsent)
-            self._unsent.clear()
+        self._permits.flush()
         return self.channel.flush()
 
     def revoke(self) -> set[int]:
         """See `Process`."""
-        found: set[int] = set()
-        with suppress(BlockingIOError):
-            while data := os.read(self._permits, 4096):
-                found |= {int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)}
-        return found
+        return self._permits.take_back()
 
     def _watch(self) -> None:
-        # Not a pidfd: containers forbid it often enough. WNOWAIT leaves the process to be reaped.
-        try:
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        except ChildProcessError:
-            self._collected = True
+        self._collected = not platform.wait_for_end(self._popen)
         self._stderr.end()
-        ended, self._ended = self._ended, -1
-        with suppress(BrokenPipeError):  # given up and reaped already
-            os.write(ended, b"\0")  # a process that was forked off may hold the pipe too, and then there is no end of it
-        os.close(ended)
+        with self._ended, suppress(OSError):  # given up and reaped already
+            self._ended.send(b"\0")  # a process that was forked off may hold it too, and then there is no end of it
 
     def _let_go(self) -> None:
         """In a process that was forked off: the worker is the parent's alone, whose end it must notice."""
         self._lifeline.close()
         self.channel.close()
         self._stderr.close()
-        for fd in (self.sentinel, self._permits, self._permitted):
-            os.close(fd)
-        if self._ended >= 0:
-            os.close(self._ended)
+        self._permits.close()
+        self._over.close()
+        self._ended.close()
 
 
 _here: set[WorkerProcess] = set()
@@ -203,7 +188,7 @@ def _let_all_go() -> None:
     _here.clear()
 
 
-os.register_at_fork(after_in_child=_let_all_go)
+platform.after_fork_in_child(_let_all_go)
 
 
 def interpreter_flags() -> list[str]:

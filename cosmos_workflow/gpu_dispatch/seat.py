@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -34,6 +35,7 @@ class Seat:
         self._set_up: Mapping[str, Any] | None = None  # what has gone well here
         self._failures = 0
         self._pause = 0.0
+        self._tickets = itertools.count(1)
         self._owner = owner
 
     def _enter(self, state: SlotState, limit: float | None = None) -> None:

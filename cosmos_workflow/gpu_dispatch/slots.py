@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import selectors
 import time
 import traceback
@@ -10,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from . import platform
 from .channel import Frame, Kind, Payload, dumps
 from .events import (
     CleanupFailed,
@@ -66,10 +66,11 @@ class Slot(Seat):
         """Send a task to the worker, which is set up for it; by the next `flush`, if not `at_once`."""
         worker = self._present()
         worker.tasks.append(task)
-        ahead = 1 < len(worker.tasks) <= _MAX_PERMITS and worker.process.permit(task.seq)
-        worker.process.channel.put(Kind.RUN_IF_PERMITTED if ahead else Kind.RUN, task.seq, task.payload)
+        task.ticket = next(self._tickets)
+        ahead = 1 < len(worker.tasks) <= _MAX_PERMITS and worker.process.permit(task.ticket)
+        worker.process.channel.put(Kind.RUN_IF_PERMITTED if ahead else Kind.RUN, task.ticket, task.payload)
         for message in task.messages:
-            worker.process.channel.put(Kind.MESSAGE, task.seq, message)
+            worker.process.channel.put(Kind.MESSAGE, task.ticket, message)
         if at_once:
             self.flush()
         if len(worker.tasks) == 1:
@@ -79,8 +80,8 @@ class Slot(Seat):
         """The tasks that the worker was sent ahead and hasn't begun; it won't, and they are nobody's now."""
         worker = self._present()
         first, revoked = worker.tasks[0], worker.process.revoke()
-        back = [task for task in worker.tasks if task.seq in revoked]
-        worker.tasks = deque(task for task in worker.tasks if task.seq not in revoked)
+        back = [task for task in worker.tasks if task.ticket in revoked]
+        worker.tasks = deque(task for task in worker.tasks if task.ticket not in revoked)
         if first in back:  # begun as far as we knew
             if worker.tasks:
                 self._begin(worker.tasks[0])
@@ -91,7 +92,7 @@ class Slot(Seat):
 
     def send(self, task: Task, message: Payload) -> None:
         """Send a message to `task`, which the worker holds."""
-        self._present().process.channel.put(Kind.MESSAGE, task.seq, message)
+        self._present().process.channel.put(Kind.MESSAGE, task.ticket, message)
 
     def cancel(self, task: Task) -> None:
         """Ask the worker to give `task` up; it's killed if it is still at it after the grace."""
@@ -99,7 +100,7 @@ class Slot(Seat):
             return
         task.cancelled = True
         worker = self._present()
-        worker.process.channel.put(Kind.CANCEL, task.seq)
+        worker.process.channel.put(Kind.CANCEL, task.ticket)
         if worker.tasks[0] is task and self.state == "busy":
             self.deadline = sooner(self.deadline, later(self._owner.rules.cancel_grace))
 
@@ -161,9 +162,7 @@ class Slot(Seat):
         if self.worker is not None:
             process, self.worker = self.worker.process, None
             process.kill()
-            poll = select.poll()
-            poll.register(process.sentinel)
-            poll.poll(1e3 * _KILL_PATIENCE)
+            platform.readable([process.sentinel], _KILL_PATIENCE)
             process.reap()
         if self.state != "broken":
             self._enter("broken")
@@ -264,7 +263,7 @@ class Slot(Seat):
 
     def _on_frame(self, frame: Frame) -> None:
         worker, kind = self._present(), frame.kind
-        task = worker.tasks[0] if worker.tasks and worker.tasks[0].seq == frame.seq else None
+        task = worker.tasks[0] if worker.tasks and worker.tasks[0].ticket == frame.seq else None
         if task is not None and kind is not Kind.PROGRESS:
             self._on_outcome(worker, task, frame)
         elif kind is Kind.STARTED:

@@ -8,6 +8,8 @@ import select
 import threading
 from contextlib import suppress
 
+from . import platform
+
 _KEPT = 4096  # bytes
 _LINES = 40
 _PATIENCE = 1.0  # seconds for what was written last; our own stderr may take nothing just then
@@ -21,7 +23,10 @@ class Stderr:
         self._quiet = quiet
         self._tail = b""
         self._ours, self.theirs = os.pipe()
-        self._over = os.eventfd(0, os.EFD_CLOEXEC)
+        # Where a pipe can't be waited for beside something else, it is read until nobody can write there any more.
+        self._over = -1 if platform.portable() else os.eventfd(0, os.EFD_CLOEXEC)
+        self._lock = threading.Lock()
+        self._reading, self._ended = True, False
         self._thread = threading.Thread(target=self._listen, name="gpu-dispatch-stderr", daemon=True)
 
     def start(self) -> None:
@@ -36,11 +41,14 @@ class Stderr:
         return "\n".join(lines[-_LINES:])
 
     def end(self) -> None:
-        """The worker is gone: take in what it wrote last, and close the pipe."""
-        os.eventfd_write(self._over, 1)
+        """The worker is gone: take in what it wrote last, and close the pipe, if need be later."""
+        if self._over >= 0:
+            os.eventfd_write(self._over, 1)
         self._thread.join(_PATIENCE)
-        if not self._thread.is_alive():
-            self.close()
+        with self._lock:
+            self._ended = True
+            if not self._reading:
+                self.close()
 
     def let_go_of_theirs(self) -> None:
         """The worker's end is the worker's alone."""
@@ -57,6 +65,19 @@ class Stderr:
                 os.close(fd)
 
     def _listen(self) -> None:
+        try:
+            self._read_all()
+        finally:
+            with self._lock:
+                self._reading = False
+                if self._ended:
+                    self.close()
+
+    def _read_all(self) -> None:
+        if self._over < 0:
+            while self._read():
+                pass
+            return
         poll = select.poll()
         poll.register(self._ours, select.POLLIN)
         poll.register(self._over, select.POLLIN)

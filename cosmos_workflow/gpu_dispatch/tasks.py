@@ -19,7 +19,11 @@ Pin: TypeAlias = int | Literal["any"] | None
 
 @dataclass(eq=False, slots=True)
 class Task:
-    """A task on its way. `started` is of the monotonic clock; `bad_report` says which of its reports couldn't be read."""
+    """A task on its way. `started` is of the monotonic clock; `bad_report` says which of its reports couldn't be read.
+
+    `ticket`: its number between pool and worker, another one each time it is handed out: what was taken back is still on its way
+    there, and must not be mistaken for what was sent after it.
+    """
 
     seq: int
     id: TaskId
@@ -32,6 +36,7 @@ class Task:
     settled: bool = False
     bad_report: str | None = None
     started: float = 0.0
+    ticket: int = 0
     messages: list[Payload] = field(default_factory=list)
 
 

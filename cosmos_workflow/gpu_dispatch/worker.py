@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -67,11 +67,10 @@ class Boot(NamedTuple):
 
 
 class Link:
-    """The worker's end of the channel: tasks in, reports out."""
+    """The worker's end of the channel: tasks in, reports out. `permitted`: is a task that was sent ahead still ours?"""
 
-    def __init__(self, channel: Channel, permits_fd: int = -1) -> None:
-        self._permits = permits_fd
-        self._permit: int | None = None
+    def __init__(self, channel: Channel, permitted: Callable[[int], bool]) -> None:
+        self.permitted = permitted
         self._channel = channel
         self._sending = threading.Lock()
         self._reading = threading.Lock()
@@ -87,18 +86,6 @@ class Link:
             while not self._frames:
                 self._pump(wait=True)
             return self._frames.popleft()
-
-    def permitted(self, seq: int) -> bool:
-        """Whether a task that was sent ahead is still ours. Numbers and tasks come in one order, some without the other."""
-        if self._permit is None:
-            try:
-                self._permit = int.from_bytes(os.read(self._permits, 8), "little")
-            except BlockingIOError:
-                return False
-        if self._permit != seq:
-            return False
-        self._permit = None
-        return True
 
     def begin(self, seq: int) -> None:
         """`seq` is the running task from here on."""

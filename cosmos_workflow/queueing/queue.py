@@ -161,6 +161,22 @@ class Queue:
             start = min(max(position - 1, 0), len(rest))
             self._reorder(order, [*rest[:start], *(item for item in order if item.id in wanted), *rest[start:]])
 
+    def hand_over(self, ids: Collection[str], to: Queue) -> list[QueueItem]:
+        """Put queued items at the end of another queue of the same journal; what runs stays. Returns what went."""
+        first, second = sorted((self, to), key=lambda queue: queue.token)
+        with first._lock, second._lock:
+            wanted = set(ids) if to is not self else set()
+            going = [item for item in self._queued() if item.id in wanted]
+            if not going:
+                return []
+            to._begin_round()
+            placed = [replace(item, position=place) for place, item in enumerate(going, to._next_position())]
+            if self._journal is not None:
+                self._journal.hand_over(self.token, to.token, placed)
+            self._write(removed=[item.id for item in going], journalled=True)
+            to._write(placed, journalled=True)
+            return placed
+
     def edit(
         self,
         item_id: str,

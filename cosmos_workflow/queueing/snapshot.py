@@ -20,6 +20,10 @@ class Journal(Protocol):
         """Write items that are new and those that changed, and take away those that left."""
         ...
 
+    def hand_over(self, token: str, to: str, items: Sequence[QueueItem]) -> None:
+        """Items of the queue `token` are those of the queue `to` from now on, in their new places; all or none."""
+        ...
+
 
 @dataclass(frozen=True)
 class QueueSnapshot:

@@ -52,6 +52,12 @@ class Queues:
                     connection, queue_items, _COLUMNS, [_values(token, item, self._process.id) for item in added]
                 )
 
+    def hand_over(self, token: str, to: str, items: Sequence[QueueItem]) -> None:
+        """Items of the queue `token` are those of the queue `to` from now on, in their new places; all or none, and durable."""
+        with self._database.write() as connection:
+            _know_queue(connection, to)
+            self._change(connection, token, items, self._process.id, to)
+
     def load(self, token: str) -> list[QueueItem]:
         """What the queue holds, in its order; empty for an unknown token. Equal params of neighbours are one object."""
         query = select(*_ITEM).where(queue_items.c.token == token).order_by(queue_items.c.position)
@@ -133,11 +139,12 @@ class Queues:
         return [(token, item_of(*item), process) for token, process, *item in rows]
 
     @staticmethod
-    def _change(connection: Connection, token: str, changed: Sequence[QueueItem], process: str) -> None:
+    def _change(connection: Connection, token: str, changed: Sequence[QueueItem], process: str, to: str = "") -> None:
         rows = [
             {
                 "of_token": token,
                 "of_id": item.id,
+                "token": to or token,
                 "position": item.position,
                 "status": str(item.status),
                 "process": process,

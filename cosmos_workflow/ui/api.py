@@ -172,10 +172,10 @@ def build(page: Page) -> None:
 
 
 def described(endpoint: Callable[..., Any]) -> str:
-    """What an endpoint does and takes, in one paragraph: gradio's page of the endpoints shows no text for an argument."""
+    """What an endpoint does and takes, an argument a line: gradio's page of the endpoints shows no text for an argument."""
     text, arguments, _ = get_function_description(endpoint)
     said = [f"{name}: {sentence}" for name, sentence in arguments.items() if sentence]
-    return " ".join([text, *said])
+    return "\n".join([text, *said])
 
 
 def result_of(run: RunRecord) -> dict[str, Any]:

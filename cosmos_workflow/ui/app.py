@@ -22,7 +22,7 @@ from cosmos_workflow.ui.prompts.welcome import Welcome
 from cosmos_workflow.ui.queue import tab as queue
 from cosmos_workflow.ui.queue.others import OtherQueues
 from cosmos_workflow.ui.queue.start import StartAndPause
-from cosmos_workflow.ui.queue.view import state_text
+from cosmos_workflow.ui.queue.view import end_notice, state_text
 from cosmos_workflow.ui.results.shelf import Shelves
 from cosmos_workflow.ui.results.tab import Results
 
@@ -32,7 +32,7 @@ UPLOADS_KEPT = (600, 3600)
 
 A handler must not delete what it has read: gradio keeps a content in one place, and another page may be about to read it.
 """
-KEYS = '<button type="button" class="cw-keys" aria-label="Keys of this page" title="Keys of this page (?)">?</button>'
+KEYS = '<button type="button" class="cw-keys" aria-label="Keys and settings" title="Keys and settings (?)">?</button>'
 STORAGE_KEY = "cosmos-workflow-queue"
 SECRET_FILE = "browser-secret"  # noqa: S105 - the name of a file
 
@@ -45,7 +45,7 @@ def build(sessions: Sessions, managers: JobManagers | None = None, background: B
         token = gr.BrowserState("", storage_key=STORAGE_KEY, secret=browser_secret(sessions.operations.workspace))
         with gr.Row(elem_id="cw-header"):
             gr.HTML(f"<h1>{NAME} {KEYS}</h1>", apply_default_css=False, scale=1)
-            components.counter(page, "queue-counter", lambda owner: jobs_text(jobs.of(owner).snapshot()))
+            components.counter(page, "queue-counter", lambda owner: jobs_text(jobs.of(owner).snapshot()), end_notice)
             start = StartAndPause(page)
             enabled = gr.Checkbox(True, label="Live updates", elem_id="live-updates", container=False, scale=0, min_width=130)
         refresh = gr.Button("Refresh", elem_id="wake-up", visible="hidden")

@@ -13,6 +13,7 @@ from typing import Any
 import gradio as gr
 
 from cosmos_workflow.execution.estimates import format_seconds
+from cosmos_workflow.execution.runner import RunnerSnapshot, RunnerState
 from cosmos_workflow.ui import markup
 from cosmos_workflow.ui.page import Page
 from cosmos_workflow.ui.page_view import PAGE_SIZE, PageState, PageView, Window
@@ -51,9 +52,16 @@ def problems(elem_id: str, editor_id: str) -> gr.HTML:
     return _drawn(f"problems(element, props, watch, '{editor_id}')", elem_id)
 
 
-def counter(page: Page, elem_id: str, jobs: Callable[[str], str] = lambda _owner: "") -> None:
-    """The queue and an owner's running job in a few words, kept up to date with the tab's title."""
-    page.follow(_drawn("counter(element, props, watch)", elem_id), lambda now: counter_value(now, jobs(now.owner)))
+def counter(page: Page, elem_id: str, jobs: Callable[[str], str], ending: Callable[[RunnerSnapshot], str]) -> None:
+    """The queue and an owner's running job in a few words, kept up to date with the tab's title; `ending` says how it ended."""
+
+    def value(now: PageView) -> dict[str, Any]:
+        snapshot, job = now.snapshot, jobs(now.owner)
+        ended = ending(snapshot) if snapshot.queue.done and not snapshot.active else ""
+        told = {"paused": snapshot.state is RunnerState.PAUSED, "done": sum(snapshot.queue.done.values()), "ended": ended}
+        return {**counter_value(now, job), **told, "active": snapshot.active or bool(job), "queue": now.token}
+
+    page.follow(_drawn("counter(element, props, watch)", elem_id), value)
 
 
 def counter_value(now: PageView, job: str = "") -> dict[str, str]:

@@ -25,12 +25,14 @@ class PageState:
     """What one open page looks at; kept on the server, changed in place.
 
     `sent` has the key of what each live part was sent last, of the queue of `token`; `pages` the page of each list, by elem_id.
-    `full_update_at` is when everything was sent last, `final_update_at` when the end of a queue is sent once more (monotonic).
+    `before` is the token of the queue that was shown before this one. `full_update_at` is when everything was sent last,
+    `final_update_at` when the end of a queue is sent once more (monotonic).
     """
 
     sent: dict[int, Any] = field(default_factory=dict)
     token: str = ""
     pages: dict[str, int] = field(default_factory=dict)
+    before: str = ""
     was_running: bool = False
     full_update_at: float = 0.0
     final_update_at: float = math.inf

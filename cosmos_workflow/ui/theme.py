@@ -32,6 +32,8 @@ def theme() -> Base:
         button_cancel_border_color_dark="#f87171",
         button_cancel_text_color="#991b1b",
         button_cancel_text_color_dark="#fecaca",
+        input_placeholder_color="*neutral_600",
+        input_placeholder_color_dark="*neutral_400",
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_400",
         slider_color="*primary_700",
@@ -50,7 +52,9 @@ def css() -> str:
 
 def head() -> str:
     """What stands in the page's head: our script, and how wide a phone is."""
-    script = _joined("stream.js", "page.js", "cards.js", "panels.js", "keys.js", "jobs.js", "heard.js", "along.js", "books.js")
+    script = _joined(
+        "stream.js", "page.js", "cards.js", "panels.js", "ended.js", "keys.js", "jobs.js", "heard.js", "along.js", "books.js"
+    )
     return f'<meta name="color-scheme" content="light dark"><script>{script}</script>'
 
 

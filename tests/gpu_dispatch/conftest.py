@@ -13,7 +13,7 @@ import pytest
 from dispatch_support import live_actors, ray_runs, require_ray, worker_processes
 from support import DEADLINE
 
-from cosmos_workflow.gpu_dispatch import Dispatcher, Event, TaskError, TaskId, TaskSuccess, TaskTimeout, WorkerPool
+from cosmos_workflow.gpu_dispatch import Dispatcher, Event, TaskError, TaskId, TaskSuccess, TaskTimeout, WorkerPool, platform
 
 TESTS = str(Path(__file__).resolve().parents[1])
 if TESTS not in sys.path:
@@ -70,11 +70,38 @@ class Watched:
         return [slot.pid for slot in self.pool.slots() if slot.pid is not None]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs a cluster is slow."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What needs a cluster is slow, and goes the way of Linux alone, as Ray's workers do."""
+    left: list[pytest.Item] = []
     for item in items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        on_cluster = params.get("executor") == "ray" or "cluster" in getattr(item, "fixturenames", ())
         if "cluster" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
+        if not (on_cluster and params.get("processes") == "portable"):
+            left.append(item)
+    config.hook.pytest_deselected(items=[item for item in items if item not in left])
+    items[:] = left
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test of this folder holds both ways: with what only Linux has, and with what every system has."""
+    if "processes" in metafunc.fixturenames:
+        portable = [] if metafunc.definition.get_closest_marker("kernel") else [pytest.param("portable", marks=pytest.mark.long)]
+        metafunc.parametrize("processes", ["linux", *portable], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def processes(request: pytest.FixtureRequest) -> None:
+    """How the test's processes are held."""
+    if getattr(request, "param", "linux") == "portable":
+        request.getfixturevalue("portable")
+
+
+@pytest.fixture
+def portable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes are held with what every system has."""
+    monkeypatch.setenv(platform.PORTABLE_VARIABLE, "1")
 
 
 @pytest.fixture(scope="session")

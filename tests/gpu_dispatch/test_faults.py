@@ -348,6 +348,7 @@ def test_a_killed_parent_takes_its_workers_and_their_children_along(tmp_path: Pa
     assert family.parent.returncode == -how
 
 
+@pytest.mark.kernel
 def test_a_parent_that_is_gone_ends_a_worker_stuck_in_native_code(tmp_path: Path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"

@@ -1,5 +1,6 @@
 """Any sequence of calls, deaths and misbehaviour: every task is reported exactly once, and rightly."""
 
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -58,7 +59,8 @@ class PoolMachine(RuleBasedStateMachine):
     def kill_a_worker(self, which: int) -> None:
         pid = self.pool.slots()[which].pid
         if pid is not None:
-            psutil.Process(pid).kill()
+            with suppress(psutil.NoSuchProcess):  # it was about to go by itself
+                psutil.Process(pid).kill()
             self.killed = True
 
     @precondition(lambda self: not self.closed)
@@ -133,6 +135,12 @@ TestPool.settings = settings(deadline=None, max_examples=20, stateful_step_count
 @pytest.mark.soak
 class TestPoolForLong(PoolMachine.TestCase):
     settings = settings(TestPool.settings, max_examples=200, stateful_step_count=30)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("portable")
+class TestPortablePool(PoolMachine.TestCase):
+    settings = settings(TestPool.settings)
 
 
 class RayPoolMachine(PoolMachine):

@@ -35,6 +35,11 @@ class MemoryJournal:
         assert {item.id for item in changed} <= self.items.keys(), "known"
         self.items.update({item.id: item for item in [*added, *changed]})
 
+    def hand_over(self, token: str, to: str, items: Sequence[QueueItem]) -> None:
+        if self.broken:
+            raise OSError("No space left on device")
+        self.items.update({item.id: item for item in items})
+
 
 def prompts(*texts: str) -> list[Prompt]:
     return [Prompt(text) for text in texts]

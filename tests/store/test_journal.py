@@ -133,7 +133,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.store = Store(Workspace.open(self.folder.name))
         self.queue = Queue(journal=self.store.queues)
         self.other = Queue(journal=self.store.queues)
-        self.others = self.other.add_to_queue([Prompt("mine")], "probe", {})
+        self.other.add_to_queue([Prompt("mine")], "probe", {})
 
     def teardown(self) -> None:
         self.store.close()
@@ -156,6 +156,17 @@ class JournalMachine(RuleBasedStateMachine):
             self.queue.duplicate([chosen])
         else:
             self.queue.remove_from_queue([chosen])
+
+    @rule(data=st.data(), back=st.booleans())
+    def hand_over(self, data: st.DataObject, back: bool) -> None:
+        ours, theirs = (self.other, self.queue) if back else (self.queue, self.other)
+        ids = [item.id for item in ours.snapshot().items]
+        chosen = data.draw(st.lists(st.sampled_from(ids), unique=True)) if ids else []
+        before, total = held(theirs), len(ours) + len(theirs)
+        gone = ours.hand_over(chosen, theirs)
+        assert held(theirs) == [*before, *gone], "at the end"
+        assert all(item.status is ItemStatus.QUEUED for item in gone)
+        assert len(ours) + len(theirs) == total
 
     @rule()
     def claim(self) -> None:
@@ -182,7 +193,7 @@ class JournalMachine(RuleBasedStateMachine):
     @invariant()
     def the_journal_agrees(self) -> None:
         assert self.store.queues.load(self.queue.token) == held(self.queue)
-        assert self.store.queues.load(self.other.token) == self.others
+        assert self.store.queues.load(self.other.token) == held(self.other)
 
 
 TestJournalMachine = JournalMachine.TestCase

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from cosmos_workflow.engines.chatterbox.decoder import never
+from cosmos_workflow.engines.chatterbox.estimator import Estimator
 from cosmos_workflow.engines.chatterbox.randomness import Randomness
 
 SAMPLE_RATE = 24_000
@@ -49,6 +50,7 @@ class SoundModel:
     def __init__(self, s3gen: Any, steps: int) -> None:
         self._s3gen = s3gen
         self._flow = s3gen.flow
+        self._estimator = Estimator(s3gen.flow.decoder.estimator)
         self._steps = steps
 
     @torch.inference_mode()
@@ -102,10 +104,12 @@ class SoundModel:
             conditions[row, :, : prompt.shape[1]] = prompt
             noise[row, :, : sound.frames] = self._noise(sound)
         speaker = torch.cat([torch.atleast_2d(sound.voice["embedding"]) for sound in sounds])
+        mask = _mask(FRAMES_A_TOKEN * lengths, frames)[:, None].to(hidden)
         return _FlowState(
             sounds=list(sounds),
             noise=noise,
-            mask=_mask(FRAMES_A_TOKEN * lengths, frames)[:, None].to(hidden),
+            mask=mask,
+            bias=self._estimator.bias(mask),
             hidden=hidden,
             speaker=flow.spk_embed_affine_layer(F.normalize(speaker, dim=1)),
             conditions=conditions,
@@ -138,25 +142,26 @@ class SoundModel:
 
     def _slope(self, state: _FlowState, now: Tensor, then: Tensor) -> Tensor:
         """One call of the estimator: for a mean flow as it is, else guided by a second row of each without conditions."""
-        estimator = self._flow.decoder.estimator
         if self._s3gen.meanflow:
-            return estimator(
+            return self._estimator(
                 state.noise,
-                mask=state.mask,
-                mu=state.hidden,
-                t=now[None],
-                spks=state.speaker,
-                cond=state.conditions,
-                r=then[None],
+                state.mask,
+                state.bias,
+                state.hidden,
+                now[None],
+                state.speaker,
+                state.conditions,
+                until=then[None],
             )
         rate = self._flow.decoder.inference_cfg_rate
-        guided, plain = estimator(
-            x=_twice(state.noise),
-            mask=_twice(state.mask),
-            mu=_and_nothing(state.hidden),
-            t=now.expand(2 * len(state.sounds)),
-            spks=_and_nothing(state.speaker),
-            cond=_and_nothing(state.conditions),
+        guided, plain = self._estimator(
+            _twice(state.noise),
+            _twice(state.mask),
+            _twice(state.bias),
+            _and_nothing(state.hidden),
+            now.expand(2 * len(state.sounds)),
+            _and_nothing(state.speaker),
+            _and_nothing(state.conditions),
         ).chunk(2)
         return (1.0 + rate) * guided - rate * plain
 
@@ -168,6 +173,7 @@ class _FlowState:
     sounds: list[Sound]
     noise: Tensor
     mask: Tensor
+    bias: Tensor
     hidden: Tensor
     speaker: Tensor
     conditions: Tensor
@@ -175,7 +181,7 @@ class _FlowState:
     def keep(self, rows: list[int]) -> _FlowState:
         return _FlowState(
             [self.sounds[row] for row in rows],
-            *(part[rows] for part in (self.noise, self.mask, self.hidden, self.speaker, self.conditions)),
+            *(part[rows] for part in (self.noise, self.mask, self.bias, self.hidden, self.speaker, self.conditions)),
         )
 
 

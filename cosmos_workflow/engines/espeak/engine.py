@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import selectors
-import signal
 import subprocess
 import sys
 import time
@@ -14,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import numpy as np
 import soundfile  # noqa: F401 - loaded with the engine, so that no item waits for it
@@ -23,11 +20,11 @@ from cosmos_workflow.engines.base import Context, Device, ItemOutcome, Output, R
 from cosmos_workflow.engines.espeak import EspeakParams, speak, spoken_text
 from cosmos_workflow.engines.espeak.clauses import first_missed
 from cosmos_workflow.engines.espeak.voices import library_path
+from cosmos_workflow.engines.talking import Lines, how_it_ended
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, install, shorten
+from cosmos_workflow.gpu_dispatch import platform
 from cosmos_workflow.media import resample_sound, write_sound
 
-LOOK_EVERY = 0.1
-"""Seconds between two looks at whether the item was cancelled."""
 SILENT_LIMIT = 60.0
 """Seconds a voice may say nothing of itself before it counts as hung; it speaks 400 times faster than a person."""
 MAX_SECONDS = 4 * 3600
@@ -95,6 +92,9 @@ class Speaker:
     def __init__(self, library: Path) -> None:
         # -I and -S: nothing of the user's environment gets in, and it starts in half the time.
         self._command = [sys.executable, "-I", "-S", speak.__file__, str(library), str(library.parent)]
+        self._once = platform.portable()
+        if self._once:
+            self._command.append(speak.ONCE)
         self._process: subprocess.Popen[bytes] | None = None
 
     def speak(self, task_file: Path, report: Callable[[int], None]) -> tuple[list[tuple[int, int]], int]:
@@ -102,21 +102,21 @@ class Speaker:
 
         `report` gets the characters spoken so far; when it raises, the process is ended.
         """
-        whole = False
+        goes_on = False
         try:
             if self._process is None or self._process.poll() is not None:
-                self._process = subprocess.Popen(
+                self._process = platform.start_family(
                     self._command,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
                     env={**os.environ, "LC_ALL": "C.UTF-8"},
-                    start_new_session=True,
                 )
-            answer = _follow(self._process, task_file, report)
-            whole = True
+                self._lines = Lines(cast("IO[bytes]", self._process.stdout))
+            answer = _follow(self._process, self._lines, task_file, report)
+            goes_on = not self._once
         finally:
-            if not whole:
+            if not goes_on:
                 self.end()
         return answer
 
@@ -125,22 +125,29 @@ class Speaker:
         process, self._process = self._process, None
         if process is None:
             return
-        with process, suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        with suppress(OSError):  # it is gone, and what it was asked last never reached it
+            cast("IO[bytes]", process.stdin).close()
+        platform.kill_family(process)
+        process.wait()
 
 
 def _follow(
-    process: subprocess.Popen[bytes], task_file: Path, report: Callable[[int], None]
+    process: subprocess.Popen[bytes], lines: Lines, task_file: Path, report: Callable[[int], None]
 ) -> tuple[list[tuple[int, int]], int]:
     """Listen until the text is spoken; raises WorkflowError where it isn't."""
     words: list[tuple[int, int]] = []
     rate, error = 0, ""
-    stdin = cast("io.BufferedWriter", process.stdin)
-    with suppress(BrokenPipeError):  # it died: its end is read below
+    heard = time.monotonic()
+    stdin = cast("IO[bytes]", process.stdin)
+    with suppress(OSError):  # it died: its end is read below
         stdin.write(os.fsencode(task_file) + b"\n")
         stdin.flush()
-    for heard in _lines(cast("io.BufferedReader", process.stdout)):
-        line = heard or {}
+    for said in lines:
+        if said is not None:
+            heard = time.monotonic()
+        elif time.monotonic() - heard > SILENT_LIMIT:
+            raise WorkflowError(f"espeak: the voice process hung for {SILENT_LIMIT:g} seconds and was ended; try again.")
+        line = said or {}
         error = line.get("error", error)
         rate = line.get("sample_rate", rate)
         if "ended" in line:
@@ -154,32 +161,8 @@ def _follow(
     raise _gone(process.wait())
 
 
-def _lines(stdout: io.BufferedReader) -> Iterator[dict[str, Any] | None]:
-    """Each line the voice prints; None whenever it has been quiet for `LOOK_EVERY`. Raises WorkflowError when it hangs."""
-    buffer = b""
-    heard = time.monotonic()
-    with selectors.DefaultSelector() as selector:
-        selector.register(stdout, selectors.EVENT_READ)
-        while True:
-            if not selector.select(LOOK_EVERY):
-                if time.monotonic() - heard > SILENT_LIMIT:
-                    raise WorkflowError(f"espeak: the voice process hung for {SILENT_LIMIT:g} seconds and was ended; try again.")
-                yield None
-                continue
-            heard = time.monotonic()
-            data = stdout.read1(1 << 16)
-            if not data:
-                return
-            *whole, buffer = (buffer + data).split(b"\n")
-            for line in whole:
-                yield json.loads(line)
-
-
 def _gone(code: int) -> WorkflowError:
-    how = f"with exit code {code}"
-    if code < 0:
-        how = f"by signal {signal.Signals(-code).name if -code in set(signal.Signals) else -code}"
-    return WorkflowError(f"espeak: the voice process ended {how} before the text was spoken; try again.")
+    return WorkflowError(f"espeak: the voice process ended {how_it_ended(code)} before the text was spoken; try again.")
 
 
 def _blocks(pcm: Path, report: Callable[[float], None]) -> Iterator[Samples]:

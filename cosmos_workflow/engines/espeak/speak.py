@@ -8,7 +8,7 @@ Arguments are the library and its data folder. Each line of standard input names
 `pitch`, `volume`, `ssml`, `pcm` and `max_seconds`. The copy writes raw 16-bit mono samples to the file `pcm` and prints JSON
 lines: {"words": [[position from 0, length], ...]} with those that begin in each ten seconds of sound, and {"done": true,
 "sample_rate": hertz} or {"error": sentence}. When it is gone, the process it was copied from prints {"ended": its exit code, or
-the number of the signal that ended it, negative}.
+the number of the signal that ended it, negative}. With a third argument, `ONCE`, there is no copy.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -33,6 +34,8 @@ _EVENT_LIST_END = 0
 _EVENT_WORD = 1
 _PARENT_DEATH_SIGNAL = 1
 _SEED = 1
+ONCE = "--once"
+"""For systems where a process can't be copied: it speaks one line itself, and ends."""
 _TOLD_EVERY = 10
 """Seconds of sound, which are spoken in some milliseconds."""
 
@@ -66,6 +69,11 @@ def main() -> int:
         lines.flush()
 
     library, rate = _load(sys.argv[1], sys.argv[2])
+    if ONCE in sys.argv:
+        line = sys.stdin.readline().removesuffix("\n")
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        say(ended=_answer(library, rate, line, say))
+        return 0
     while line := sys.stdin.readline():
         copy = os.fork()
         if copy == 0:
@@ -159,6 +167,13 @@ class _Listener:
         if self.samples - self.told >= self.every:
             self.tell()
         return 0
+
+
+def _end_with_parent() -> None:
+    """Where no process can be told of its parent's end: the pipe to it is closed then."""
+    while os.read(0, 1024):
+        pass
+    os._exit(1)
 
 
 def _die_with_parent() -> None:

@@ -24,6 +24,7 @@ import numpy as np
 from cosmos_workflow.engines.explainer.scenes import compose
 from cosmos_workflow.engines.explainer.storyboard import FADE
 from cosmos_workflow.engines.explainer.themes import COLORS, HEIGHT
+from cosmos_workflow.gpu_dispatch import platform
 from cosmos_workflow.media import ClipWriter
 
 SAY_EVERY = 0.2
@@ -35,6 +36,8 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    else:
+        platform.exit_with(0)
     # Libraries print to standard output now and then: our lines go to a copy that they don't know.
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

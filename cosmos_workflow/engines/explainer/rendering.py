@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import selectors
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, cast
 
 from cosmos_workflow.engines.explainer.endpoint import KEY_VARIABLE, MODEL_VARIABLE, URL_VARIABLE
 from cosmos_workflow.engines.explainer.storyboard import Shot
+from cosmos_workflow.engines.talking import Lines, how_it_ended
 from cosmos_workflow.errors import WorkflowError
 
-LOOK_EVERY = 0.1
-"""Seconds between two looks at whether the item was cancelled."""
 START_SECONDS = 120.0
 """Seconds that Manim may take to load, beside the time for its first scene."""
 
@@ -58,13 +54,14 @@ def draw_scenes(
         environment.pop(name, None)
     command = [sys.executable, "-I", "-m", _DRAW, str(task_file)]
     number, done = shots[0][0].number, 0
+    pipe = subprocess.PIPE
     with (
         errors.open("wb") as log,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment, cwd=scratch) as process,
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, env=environment, cwd=scratch) as process,
     ):
         try:
             deadline = time.monotonic() + START_SECONDS + seconds
-            for line in _lines(cast("io.BufferedReader", process.stdout)):
+            for line in Lines(cast("IO[bytes]", process.stdout)):
                 if line and "error" in line:
                     raise WorkflowError(f"explainer: scene {number} can't be drawn: {line['error']}.") from _Said(_tail(errors))
                 if line and "made" in line:
@@ -84,35 +81,12 @@ def draw_scenes(
             process.kill()
         code = process.wait()
     if by_number:
-        sentence = f"explainer: the process that draws ended {_ending(code)} in scene {number}; try again."
+        sentence = f"explainer: the process that draws ended {how_it_ended(code)} in scene {number}; try again."
         raise WorkflowError(sentence) from _Said(_tail(errors))
 
 
 class _Said(Exception):  # noqa: N818 - not an error of ours: what the process said, for the traceback
     """The last words of the process."""
-
-
-def _lines(stdout: io.BufferedReader) -> Iterator[dict[str, Any] | None]:
-    """Each line that the process prints; None whenever it has been quiet for `LOOK_EVERY`."""
-    buffer = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(stdout, selectors.EVENT_READ)
-        while True:
-            if not selector.select(LOOK_EVERY):
-                yield None
-                continue
-            data = stdout.read1(1 << 16)
-            if not data:
-                return
-            *whole, buffer = (buffer + data).split(b"\n")
-            for line in whole:
-                yield json.loads(line)
-
-
-def _ending(code: int) -> str:
-    if code >= 0:
-        return f"with exit code {code}"
-    return f"by signal {signal.Signals(-code).name}" if -code in set(signal.Signals) else f"by signal {-code}"
 
 
 def _tail(log: Path) -> str:

@@ -15,6 +15,7 @@ from cosmos_workflow.engines.base import Device
 from cosmos_workflow.engines.kokoro.model_files import model_file, voice_file
 from cosmos_workflow.engines.kokoro.vocabulary import tokens_of
 from cosmos_workflow.errors import UnavailableError, command
+from cosmos_workflow.gpu_dispatch.platform import processors
 
 SAMPLE_RATE = 24_000
 STYLE_ROWS, STYLE_SIZE = 510, 256
@@ -28,9 +29,8 @@ Sound = NDArray[np.float32]
 
 def threads() -> int:
     """Threads of a session: the machine's cores, those that this process may use, divided by the workers."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = int(os.environ.get(WORKERS_VARIABLE, "1") or 1)
-    return max(1, cores // max(1, workers))
+    return max(1, processors() // max(1, workers))
 
 
 class KokoroModel:

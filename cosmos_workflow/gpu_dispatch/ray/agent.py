@@ -2,14 +2,12 @@
 
 It starts the slot's workers and passes on what is said. A worker is the same child process as on one machine, so all that it
 may do wrong ends with that process; the agent never runs a task and never unpickles one. If it ends, the kernel kills its
-worker (see `child.die_with`).
+worker (see `platform.die_with`).
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import select
 import shutil
 import tempfile
 import threading
@@ -20,7 +18,7 @@ from typing import Any, NamedTuple
 
 import ray
 
-from .. import files
+from .. import files, platform
 from ..channel import Frame, Kind, Payload
 from ..devices import worker_environ
 from ..process import WorkerProcess, search_path
@@ -118,11 +116,7 @@ class Agent:
         child = self._child
         if child is None or run != self._run:
             return Received([], True, False, True, None)
-        poll = select.poll()
-        poll.register(child.sentinel, select.POLLIN)
-        if not child.channel.eof:
-            poll.register(child.channel, select.POLLIN)
-        ready = {fd for fd, _ in poll.poll()}
+        ready = platform.readable([child.sentinel, *([] if child.channel.eof else [child.channel])])
         if child.sentinel not in ready:
             return Received(_wire_frames(child.channel.receive()), child.channel.eof, child.channel.junk, False, None)
         child.kill()  # its descendants, which may hold the socket open
@@ -159,30 +153,15 @@ def out_of_band(body: bytes | bytearray) -> Any:
 def claim_folder(name: str) -> Path:
     """A folder of this user's for a driver's files on this machine. It is locked as long as one of its actors lives;
     folders that nobody holds were left by drivers that were killed, and are removed."""
-    root = Path(tempfile.gettempdir()) / f"gpu-dispatch-{os.getuid()}"
+    root = Path(tempfile.gettempdir()) / f"gpu-dispatch-{platform.user_id()}"
     root.mkdir(mode=0o700, exist_ok=True)
-    if root.stat().st_uid != os.getuid():
+    if root.stat().st_uid != platform.user_id():
         raise PermissionError(f"{root} belongs to somebody else")
     for other in root.iterdir():
-        if other.name != name and _lock_folder(other, fcntl.LOCK_EX):
+        if other.name != name and platform.lock_folder(other, alone=True):
             shutil.rmtree(other, ignore_errors=True)
     folder = root / name
     folder.mkdir(mode=0o700, exist_ok=True)
-    if not _lock_folder(folder, fcntl.LOCK_SH, keep=True):
+    if not platform.lock_folder(folder, alone=False, keep=True):
         raise FileNotFoundError(f"{folder} is just being removed")
     return folder
-
-
-def _lock_folder(folder: Path, how: int, keep: bool = False) -> bool:
-    try:
-        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(held, how | fcntl.LOCK_NB)
-    except OSError:
-        os.close(held)
-        return False
-    if not keep:
-        os.close(held)
-    return True

@@ -12,7 +12,7 @@ from cosmos_workflow.execution.sessions import Session
 from cosmos_workflow.queueing.queue import Queue
 from cosmos_workflow.ui import components, markup
 from cosmos_workflow.ui.page import Page, owner_of
-from cosmos_workflow.ui.page_view import PageView
+from cosmos_workflow.ui.page_view import PageState, PageView
 from cosmos_workflow.ui.queue.view import STATES
 from cosmos_workflow.ui.text import count, shorten_text
 
@@ -26,15 +26,16 @@ class OtherQueues:
     def __init__(self, page: Page, token: gr.BrowserState) -> None:
         self._page = page
         cards = components.cards("other-queues", ("show", "pause", "start"))
-        page.on(cards.show, self.show, None, [page.queue, token], refresh=True)
+        page.on(cards.show, self.show, [page.queue, page.state], [page.queue, token], refresh=True)
         page.on(cards.pause, self.pause, None, None, refresh=True)
         page.on(cards.start, self.start, None, None, refresh=True)
         page.follow(cards, self.value)
         page.show(cards, lambda now: bool(self._others(now)))
 
-    def show(self, event: gr.EventData, request: gr.Request) -> tuple[Queue, str]:
+    def show(self, queue: Queue, state: PageState, event: gr.EventData, request: gr.Request) -> tuple[Queue, str]:
         """Make the queue this page's own; the one before is among the others then."""
         session = self._session(event, request)
+        state.before = queue.token
         return session.queue, session.token
 
     def pause(self, event: gr.EventData, request: gr.Request) -> None:

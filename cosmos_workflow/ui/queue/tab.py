@@ -33,8 +33,9 @@ def build(page: Page, welcome: Callable[[], object]) -> None:
         with gr.Column(scale=3, min_width=320):
             QueueTable(page)
         with gr.Column(scale=2, min_width=320):
-            gr.HTML("<h2>Batches</h2>", apply_default_css=False)
-            preview = gr.HTML(elem_id="batch-preview", apply_default_css=False)
+            with gr.Column(elem_classes="cw-of-batches"):
+                gr.HTML("<h2>Batches</h2>", apply_default_css=False)
+                preview = gr.HTML(elem_id="batch-preview", apply_default_css=False)
             gr.HTML("<h2>Done in this round</h2>", apply_default_css=False)
             results = components.cards("queue-results")
     page.follow(preview, _batches, batch_preview)

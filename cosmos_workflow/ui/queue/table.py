@@ -23,6 +23,8 @@ from cosmos_workflow.ui.text import count, engine_title, shorten_text
 
 ALL_IDS = 2_000
 """Up to so many items a page is told all ids of a queue, so that what left it isn't selected any more."""
+BACKGROUND = {False: "To the background", True: "In its turn"}
+"""The button that moves items to the background queue, and what it says where that is shown."""
 BUTTONS = (
     ("Select all", "select-all-items"),
     ("Remove selected", "remove-selected"),
@@ -30,6 +32,7 @@ BUTTONS = (
     ("Up", "move-up"),
     ("Down", "move-down"),
     ("To bottom", "move-bottom"),
+    (BACKGROUND[False], "move-background"),
     ("Edit", "edit-item"),
     ("Duplicate", "duplicate-items"),
 )
@@ -46,7 +49,7 @@ class QueueTable:
                 label="Place", placeholder="Place", max_lines=1, container=False, min_width=76, elem_id="item-place"
             )
             there = gr.Button("To place", size="sm", elem_id="move-to-place")
-        with gr.Row(elem_classes=["cw-toolbar", "cw-of-queue-rows"]):
+        with gr.Row(elem_classes="cw-toolbar") as narrowing:
             search = gr.Textbox(
                 label="Search", placeholder="Text, name or engine", max_lines=1, scale=3, min_width=140, elem_id="queue-search"
             )
@@ -75,6 +78,9 @@ class QueueTable:
             page.on(named[elem_id].click, handler, inputs, None, refresh=True, js=chosen, trigger_mode="multiple")
         for event in (there.click, place.submit):
             page.on(event, self.move_to, [selection, page.queue, place], None, refresh=True, js=chosen)
+        inputs = [selection, page.queue, page.state]
+        page.on(named["move-background"].click, self.move_background, inputs, None, refresh=True, js=chosen)
+        page.follow(named["move-background"], self._is_background, lambda now: BACKGROUND[self._is_background(now)])
         page.on(table.place, self.drop, [page.queue], None, refresh=True, trigger_mode="multiple")
         page.on(table.shift, self.shift, [page.queue], None, refresh=True, trigger_mode="multiple")
         everything = page.on(named["select-all-items"].click, self.all_ids, [page.queue, page.state], [selection])
@@ -86,6 +92,7 @@ class QueueTable:
         page.on(close.click, self.close_item, [page.state], None, refresh=True)
         page.show(panel, lambda now: bool(now.state.of(QueueTabState).item_id))
         page.follow(details, lambda now: (now.snapshot.queue.version, now.state.of(QueueTabState).item_id), self._details)
+        page.show(narrowing, lambda now: bool(now.snapshot.queue.items))
         page.follow(table, self._key, self._rows)
         self.pager.follow(lambda now: len(self._matching(now)))
 
@@ -112,6 +119,17 @@ class QueueTable:
         """Move the selected items to the end."""
         own = self._page.session(queue).queue
         own.place(_some(ids), len(own))
+
+    def move_background(self, ids: list[str], queue: Queue, state: PageState) -> None:
+        """Have the selected items made when nothing else waits; or, where that queue is shown, in their turn again."""
+        page, own = self._page, self._page.session(queue).queue
+        background = page.background.of(queue.owner).queue
+        back = own is background
+        gone = own.hand_over(_some(ids), page.sessions.open(state.before, queue.owner).queue if back else background)
+        if not gone:
+            raise InputError("Only what waits can be moved.")
+        where = "back to your queue" if back else "to the background queue; it runs when nothing else waits"
+        toast(f"Moved {count(len(gone), 'item')} {where}.")
 
     def move_to(self, ids: list[str], queue: Queue, place: str | None) -> None:
         """Move the selected items to a place among what waits."""
@@ -156,6 +174,9 @@ class QueueTable:
     def close_item(self, state: PageState) -> None:
         """Hide the details."""
         state.of(QueueTabState).item_id = ""
+
+    def _is_background(self, now: PageView) -> bool:
+        return self._page.background.tells(now.token)
 
     def _matching(self, now: PageView) -> Sequence[QueueItem]:
         looked_at, items = now.state.of(QueueTabState), now.snapshot.queue.items

@@ -1,7 +1,7 @@
 // Cards with players: what changes is drawn anew, while a player that stays goes on, the focus stays where it was, and a text
 // that is being written isn't lost.
 Object.assign(window.cosmos, (() => {
-  const { follow, foot, reconcile } = window.cosmos;
+  const { follow, foot, reconcile, oneStop, enter } = window.cosmos;
   const drafts = new Map(); // texts that aren't saved, by what the cards show and the card
 
   const plain = (text) => text.split(/\s+/).filter(Boolean).join(" ");
@@ -15,6 +15,28 @@ Object.assign(window.cosmos, (() => {
       if (known) player.replaceWith(known); // moved at once, it plays on
     }
     card.replaceChildren(fresh.content);
+    oneStop(stops(card));
+  }
+
+  // What a card offers is one stop of the Tab key; arrows go on inside it, and from card to card. Its player and its words have
+  // keys of their own.
+  const stops = (card) => [...card.querySelectorAll("button, a[href], summary")].filter((one) => !one.closest(".cw-edit"));
+
+  function walk(event) {
+    const card = event.target.closest("article");
+    const all = card ? stops(card).filter((one) => one.checkVisibility()) : [];
+    const at = all.indexOf(event.target);
+    if (at < 0 || event.altKey || event.ctrlKey || event.metaKey) return;
+    const cards = [...card.parentElement.children];
+    const index = cards.indexOf(card);
+    const [other, stop] = { ArrowRight: [index, at + 1], ArrowLeft: [index, at - 1], ArrowDown: [index + 1, at], ArrowUp: [index - 1, at], Home: [0, at], End: [cards.length - 1, at] }[event.key] ?? [];
+    if (stop === undefined) return;
+    event.preventDefault();
+    if (!cards[other] || stop < 0) return;
+    const there = stops(cards[other]);
+    oneStop(there, null);
+    enter(there.filter((one) => one.checkVisibility()), stop);
+    document.activeElement.scrollIntoView({ block: "nearest" });
   }
 
   // A card whose text is being written waits with what came meanwhile, unless that is what was saved.
@@ -92,6 +114,10 @@ Object.assign(window.cosmos, (() => {
     };
   }
 
+  const sized = new ResizeObserver((changes) => {
+    for (const { target } of changes) target.style.setProperty("--cw-rows", Math.ceil((target.offsetHeight + 14) / 2));
+  });
+
   function cards(element, props, trigger, watch, events) {
     element.innerHTML = '<div class="cw-cards"></div><p class="cw-empty" hidden></p><p class="cw-foot"><span class="cw-all"></span><span class="cw-page"></span></p>';
     const part = (name) => element.querySelector(name);
@@ -101,9 +127,15 @@ Object.assign(window.cosmos, (() => {
     const make = () => {
       const card = document.createElement("article");
       card.className = "cw-card";
+      sized.observe(card);
       card.write = (entry) => writeUnlessEdited(card, entry.html);
       return card;
     };
+    element.addEventListener("keydown", walk);
+    element.addEventListener("focusin", (event) => {
+      const card = event.target.closest("article");
+      if (card && stops(card).includes(event.target)) oneStop(stops(card), event.target);
+    });
     element.addEventListener("click", (event) => {
       const button = event.target.closest("button[data-action], button[data-edit]");
       const card = button?.closest("article");

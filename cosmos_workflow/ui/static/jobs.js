@@ -1,6 +1,6 @@
 // What the Jobs tab adds: status cells that change without touching their rows, and problems marked in the editor.
 Object.assign(window.cosmos, (() => {
-  const { follow } = window.cosmos;
+  const { follow, onChange } = window.cosmos;
 
   // The cells of a table's rows, by row; painted again whenever the table writes a row anew.
   function states(element, props, watch, tableId) {
@@ -19,8 +19,7 @@ Object.assign(window.cosmos, (() => {
       cells = value.rows;
       paint();
     });
-    const table = document.querySelector(`#${tableId}`);
-    if (table) new MutationObserver(paint).observe(table, { childList: true, subtree: true });
+    onChange(paint, element);
   }
 
   // CodeMirror hangs its view on its elements; without it a click only scrolls to the editor.
@@ -83,7 +82,7 @@ Object.assign(window.cosmos, (() => {
       mark();
     });
     // The editor may be built after this list, and anew when it was hidden.
-    new MutationObserver(mark).observe(document.querySelector(".gradio-container") || document.body, { childList: true, subtree: true });
+    onChange(mark, element);
   }
 
   // What a row opened, brought into view where it is below what one sees.

@@ -1,7 +1,7 @@
-// What the keyboard does on every tab, the list of it behind "?", and the tab in the address.
+// What the keyboard does on every tab, the list of it and the page's settings behind "?", and the tab in the address.
 (() => {
   const KEYS = [
-    ["?", "This list"],
+    ["?", "These words"],
     ["← →, Home, End", "From tab to tab, when a tab has the focus"],
     ["Tab", "From row to row of a list"],
     ["↑ ↓ ← →", "Through a list, and inside a row"],
@@ -19,7 +19,8 @@
       dialog.id = "shortcuts";
       dialog.setAttribute("aria-labelledby", "shortcuts-title");
       const rows = KEYS.map(([key, words]) => `<dt><kbd>${key}</kbd></dt><dd>${words}</dd>`).join("");
-      dialog.innerHTML = `<h2 id="shortcuts-title">Keys</h2><dl>${rows}</dl><form method="dialog"><button>Close</button></form>`;
+      dialog.innerHTML = `<h2 id="shortcuts-title">Keys and settings</h2><dl>${rows}</dl><form method="dialog"><button>Close</button></form>`;
+      dialog.querySelector("dl").after(window.cosmos.endSwitches());
       // In the container, whose colours these are.
       document.querySelector(".gradio-container").append(dialog);
       dialog.addEventListener("click", (event) => {
@@ -57,7 +58,7 @@
     for (const tab of tabs()) tab.tabIndex = tab === chosen ? 0 : -1;
   };
   let restored = false;
-  const seen = new MutationObserver(() => {
+  window.cosmos.onChange(() => {
     const all = tabs();
     const chosen = all.find((tab) => tab.getAttribute("aria-selected") === "true");
     if (!chosen) return;
@@ -75,8 +76,18 @@
       window.history.replaceState(window.history.state, "", `${window.location.pathname}${window.location.search}${hash}`);
     }
   });
-  seen.observe(document.documentElement, { subtree: true, childList: true, attributes: true, attributeFilter: ["aria-selected"] });
   window.addEventListener("hashchange", () => named()?.click());
+
+  // Gradio 6.31 takes ?view=api for a page of endpoints that is open, and loads it only when its button is pressed: pressed
+  // twice, it is closed and opened.
+  let wanted = new URLSearchParams(window.location.search).get("view") === "api";
+  window.cosmos.onChange(() => {
+    const button = wanted && restored && document.querySelector("footer .show-api"); // it forgets the tab in the address
+    if (!button) return;
+    wanted = false;
+    button.click();
+    button.click();
+  });
 })();
 
 // Seeds: a plain number field with a dice beside it.
@@ -101,15 +112,7 @@
       input.after(dice);
     }
   };
-  let waiting = false;
-  new MutationObserver(() => {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      dress();
-    });
-  }).observe(document.documentElement, { subtree: true, childList: true });
+  window.cosmos.onChange(dress);
 })();
 
 // A number outside its range stays as it was written, and says what would be right; it isn't moved in silence.

@@ -26,6 +26,24 @@ window.cosmos = (() => {
     paint();
   }
 
+  const lookers = new Set();
+  let looking = false;
+  new MutationObserver(() => {
+    if (looking) return;
+    looking = true;
+    requestAnimationFrame(() => {
+      looking = false;
+      for (const look of lookers) look();
+    });
+  }).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["class", "aria-selected"] });
+
+  /** Call `look` once a frame in which something of the page changed: after what Gradio built, showed or hid, or while `part` is
+      there. */
+  function onChange(look, part) {
+    const once = () => (part && !part.isConnected ? lookers.delete(once) : look());
+    lookers.add(once);
+  }
+
   /** Ids that are selected in a table. */
   function selected(id) {
     return [...selection(id).chosen];
@@ -100,8 +118,8 @@ window.cosmos = (() => {
         box.setAttribute("aria-label", `Select ${entry.name}`);
         box.checked = selection(id).chosen.has(entry.id);
         row.classList.toggle("cw-chosen", box.checked);
-        if (at >= 0) enter(row, at);
-        else for (const [number, stop] of stops(row).entries()) stop.tabIndex = number ? -1 : 0;
+        if (at >= 0) enter(stops(row), at);
+        else oneStop(stops(row));
       };
       return row;
     };
@@ -110,10 +128,15 @@ window.cosmos = (() => {
   // A row is one stop of the Tab key; arrows go on inside it, and from row to row.
   const stops = (row) => [...row.querySelectorAll("input, .cw-grip, .cw-open, a, td button:not(.cw-grip):not(.cw-open)")];
 
-  function enter(row, number) {
-    const all = stops(row);
-    const wanted = all[Math.min(number, all.length - 1)];
+  /** Of these, which are one stop of the Tab key, that one. */
+  function oneStop(all, wanted = all[0]) {
     for (const stop of all) stop.tabIndex = stop === wanted ? 0 : -1;
+  }
+
+  /** Go to one of these by its number. */
+  function enter(all, number) {
+    const wanted = all[Math.min(number, all.length - 1)];
+    oneStop(all, wanted);
     wanted?.focus();
   }
 
@@ -133,7 +156,7 @@ window.cosmos = (() => {
     event.preventDefault();
     const [next, stop] = go;
     if (rows[next] && stop >= 0) {
-      enter(rows[next], stop);
+      enter(stops(rows[next]), stop);
       rows[next].scrollIntoView({ block: "nearest" });
     }
   }
@@ -225,7 +248,7 @@ window.cosmos = (() => {
       reconcile(part("tbody"), value.rows, makeRow(id, orders), first);
       first = false;
       // A row that was moved lost the focus on its way.
-      if (at >= 0 && held.isConnected && !held.contains(document.activeElement)) enter(held, at);
+      if (at >= 0 && held.isConnected && !held.contains(document.activeElement)) enter(stops(held), at);
       part("table").classList.toggle("cw-numbered", value.first != null);
       part("tbody").style.counterReset = `row ${value.first ?? 0}`;
       part(".cw-scroll").hidden = value.rows.length === 0;
@@ -268,7 +291,7 @@ window.cosmos = (() => {
     element.addEventListener("dragstart", (event) => event.preventDefault());
     element.addEventListener("focusin", (event) => {
       const row = event.target.closest("tbody tr");
-      if (row) for (const stop of stops(row)) stop.tabIndex = stop === event.target ? 0 : -1;
+      if (row) oneStop(stops(row), event.target);
     });
     const idsOf = (row) => (state.chosen.has(row.dataset.id) ? [...state.chosen] : [row.dataset.id]);
     if (orders) draggable(element, idsOf, (what) => trigger("place", what));
@@ -324,6 +347,7 @@ window.cosmos = (() => {
     follow(props, watch, (value) => {
       element.textContent = value.text;
       document.title = value.title;
+      window.cosmos.tellEnd(value);
     });
   }
 
@@ -344,5 +368,5 @@ window.cosmos = (() => {
     if (document.visibilityState === "visible") document.querySelector("#wake-up")?.click();
   });
 
-  return { follow, reconcile, foot, table, progress, counter, selected, select, openTab };
+  return { follow, onChange, oneStop, enter, reconcile, foot, table, progress, counter, selected, select, openTab };
 })();

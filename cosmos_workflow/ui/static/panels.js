@@ -27,7 +27,9 @@ Object.assign(window.cosmos, (() => {
     requestAnimationFrame(() => {
       if (panel.contains(document.activeElement)) return; // somebody was quicker, and writes there already
       const keep = question && panel.querySelector(".stop") && panel.querySelector(".cw-close");
-      (keep || panel.querySelector(FIELDS) || panel).focus({ preventScroll: true });
+      // A menu opens as soon as it has the focus.
+      const field = [...panel.querySelectorAll(FIELDS)].find((one) => one.role !== "combobox");
+      (keep || field || panel).focus({ preventScroll: true });
     });
   }
 
@@ -112,7 +114,7 @@ Object.assign(window.cosmos, (() => {
   document.addEventListener("keydown", (event) => {
     look(); // what has just opened is known, however soon the key comes
     const panel = newest();
-    if (event.key === "Escape" && panel && !document.querySelector("dialog[open], ul.options")) {
+    if (event.key === "Escape" && panel && !document.querySelector("dialog[open], [role=listbox]")) {
       event.preventDefault();
       const strip = panel.querySelector(".cw-unsaved");
       if (strip) strip.querySelector(".cw-keep").click();
@@ -129,15 +131,7 @@ Object.assign(window.cosmos, (() => {
 
   const shown = (selector) => document.querySelector(selector)?.checkVisibility();
 
-  let waiting = false;
-  new MutationObserver(() => {
-    if (waiting) return;
-    waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      look();
-    });
-  }).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] });
+  window.cosmos.onChange(look);
 
   return {};
 })());

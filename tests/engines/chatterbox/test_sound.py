@@ -66,3 +66,35 @@ def test_the_file_is_the_watermarked_waveform(bench: Any, tmp_path: Path) -> Non
     ours = bench.serial_model("english").upstream.watermarker.get_watermark(written, sample_rate=rate)
     assert np.array_equal(mark, ours)
     assert not np.array_equal(written, made.waves["qi_0"]), "the watermark changes the waveform"
+
+
+def test_a_step_of_the_flow_never_waits_for_the_device(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scalar that Python asks for is a wait on a GPU; the package asks in each of its fourteen blocks."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from cosmos_workflow.engines.chatterbox.sound import SoundModel
+
+    class Asked(TorchDispatchMode):
+        def __init__(self) -> None:
+            super().__init__()
+            self.times = 0
+
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            self.times += function.overloadpacket.__name__ in ("_local_scalar_dense", "is_nonzero", "equal", "nonzero")
+            return function(*args, **(kwargs or {}))
+
+    steps: list[int] = []
+    slope = SoundModel._slope
+
+    def counted(self: Any, *args: Any) -> Any:
+        with Asked() as asked:
+            found = slope(self, *args)
+        steps.append(asked.times)
+        return found
+
+    monkeypatch.setattr(SoundModel, "_slope", counted)
+    for variant in ("english", "turbo"):
+        cases = bench.cases_of(variant)[:3]
+        bench.make(bench.requests(variant, cases, tmp_path / variant), flow_rows=len(cases))
+    assert steps
+    assert set(steps) == {0}

@@ -20,6 +20,7 @@ from cosmos_workflow.execution.runner import RunnerSnapshot, RunnerState
 from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.queueing import Prompt
 from cosmos_workflow.ui.page import Page
+from cosmos_workflow.ui.page_view import PageState
 from cosmos_workflow.ui.queue import following
 from cosmos_workflow.ui.queue.controls import QueueControls
 from cosmos_workflow.ui.queue.following import follow
@@ -139,3 +140,18 @@ def test_a_follower_looks_when_something_changed_and_not_before(monkeypatch: pyt
 
     asyncio.run(watch())
     assert runner.listeners == []
+
+
+def test_single_items_go_to_the_background_and_back(page: Page, session: Session, sessions: Sessions) -> None:
+    table, state = QueueTable(page), PageState()
+    now, later = session.queue.add_to_queue([Prompt("now"), Prompt("later")], "probe", {})
+    table.move_background([later.id], session.queue, state)
+    background = page.background.of(session.queue.owner)
+    assert [[item.id for item in one.queue.snapshot().items] for one in (session, background)] == [[now.id], [later.id]]
+    # The page that shows the background queue came from the other one.
+    state.before = session.token
+    table.move_background([later.id], background.queue, state)
+    assert [item.id for item in sessions.open(session.token).queue.snapshot().items] == [now.id, later.id]
+    session.queue.claim()
+    with pytest.raises(InputError, match="Only what waits can be moved"):
+        table.move_background([now.id], session.queue, state)

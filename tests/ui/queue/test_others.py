@@ -12,6 +12,7 @@ from cosmos_workflow.errors import InputError
 from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.ui.page import Page
+from cosmos_workflow.ui.page_view import PageState
 from cosmos_workflow.ui.queue.others import OtherQueues
 
 
@@ -57,7 +58,7 @@ def test_a_queue_is_shown_here_and_the_one_before_is_among_the_others(
     other = sessions.open()
     for one in (session, other):
         one.queue.add_to_queue([Prompt("ok")], "probe", {})
-    queue, token = others.show(click(other.token), Someone())  # type: ignore[arg-type]
+    queue, token = others.show(session.queue, PageState(), click(other.token), Someone())  # type: ignore[arg-type]
     assert (queue, token) == (other.queue, other.token)
     assert [row["id"] for row in others.value(page.view(queue))["rows"]] == [session.token]
 

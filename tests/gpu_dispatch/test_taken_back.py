@@ -1,0 +1,102 @@
+"""What was sent ahead to a worker, and taken back, is still on its way there when the same tasks are sent again."""
+
+import socket
+
+import pytest
+
+from cosmos_workflow.gpu_dispatch import Event, TaskSuccess, WorkerDied, WorkerPool, ahead
+from cosmos_workflow.gpu_dispatch.channel import Channel, Kind
+from cosmos_workflow.gpu_dispatch.permits import new_permits, taker
+from cosmos_workflow.gpu_dispatch.process import WorkerProcess
+from cosmos_workflow.gpu_dispatch.slots import Slot
+from cosmos_workflow.gpu_dispatch.worker import Link
+
+
+class Played(WorkerProcess):
+    """A worker that the test plays; it reads and answers when it's told to."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        self.pid = 0
+        self.channel, self._theirs = Channel(ours), Channel(theirs)
+        self._permits = new_permits()
+        self._over, self._ended = socket.socketpair()
+        self.sentinel = self._over.fileno()
+        self.link = Link(self._theirs, taker(self._permits.theirs))
+
+    @property
+    def stderr(self) -> str:
+        return ""
+
+    def load(self) -> None:
+        assert [self.link.take().kind for _ in range(2)] == [Kind.BOOT, Kind.SETUP]
+        self.link.send(Kind.READY)
+
+    def read(self, frames: int) -> list[int]:
+        """Do what comes, and return the tasks that were done."""
+        done: list[int] = []
+        for _ in range(frames):
+            frame = self.link.take()
+            if frame.kind is Kind.RUN or self.link.permitted(frame.seq):
+                done.append(frame.load())
+                self.link.send(Kind.SUCCESS, done[-1], frame.seq)
+        return done
+
+    def kill(self) -> None:
+        self._ended.send(b"\0")
+
+    def reap(self) -> int | None:
+        self.channel.close()
+        self._theirs.close()
+        self._permits.close()
+        self._over.close()
+        self._ended.close()
+        return 0
+
+
+class PlayedPool(WorkerPool):
+    def _launch(self, slot: Slot) -> Played:
+        return Played()
+
+
+def test_a_task_that_is_sent_again_is_not_mistaken_for_what_was_taken_back(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ahead, "_WORK", 1e6)  # however slow this machine is
+    pool = PlayedPool("faults.echo:Worker", [None, None], prefetch=4, max_retries=0)
+    seen: list[Event] = []
+    try:
+        pool.warm()
+        quick, slow = [slot.worker for slot in pool._scheduler.slots]
+        assert quick is not None
+        assert slow is not None
+        first, second = quick.process, slow.process
+        assert isinstance(first, Played)
+        assert isinstance(second, Played)
+        seen += pool.events(0)
+        for process in (first, second):
+            process.load()
+        while {slot.state for slot in pool.slots()} != {"idle"}:
+            seen += pool.events()
+        quick.pace, slow.pace = 1e-6, 1e12  # so that the first may hold four, and the second one
+        tasks = [pool.submit(number) for number in range(5)]  # 0 and 1 are handed out, to the first and the second
+        seen += pool.events()
+        assert (quick.tasks[0].id, len(quick.tasks)) == (tasks[0], 4), "it was sent the others ahead"
+        quick.pace = 1e12
+        assert second.read(1) == [1]
+        while not slow.tasks or slow.tasks[0].id == tasks[1]:  # what the first hasn't begun goes to the second, as far as it may
+            seen += pool.events()
+        assert [task.id for task in slow.tasks] == [tasks[2]]
+        assert first.read(1) == [0]
+        while not quick.tasks or quick.tasks[0].id == tasks[0]:
+            seen += pool.events()
+        quick.pace = 1e-6
+        pool.wake()
+        while len(quick.tasks) != 2:
+            seen += pool.events()
+        assert [task.id for task in quick.tasks] == tasks[3:]
+        assert first.read(5) == [3, 4], "three that were taken back, and two that were sent again"
+        assert second.read(1) == [2]
+        while sum(isinstance(event, TaskSuccess) for event in seen) < 5:
+            seen += pool.events()
+        assert not [event for event in seen if isinstance(event, WorkerDied)]
+    finally:
+        pool.shutdown(graceful=False)
