@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
@@ -18,6 +19,10 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 PLUGIN = Path(__file__).parent / "plugin"
 TOGETHER = ("tests/engines/chatterbox/", "tests/engines/cosmos_transfer/")
 """Folders whose tests go to one process: what they share takes longer to make than they do."""
+
+# How long an example may take is a matter of what else the machine does.
+settings.register_profile("unhurried", settings.default, deadline=None)
+settings.load_profile("unhurried")
 
 # The probe engine comes in by the door for everybody: an installed distribution with an entry point.
 sys.path.insert(0, str(PLUGIN))

@@ -17,6 +17,11 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 GRADIO = {("nested-interactive", ".toast-header"), ("target-size", ".download-link")}
 """What axe finds in Gradio 6.31 itself: the head of a toast is a button that holds the one that closes it, and the editor's link
 is hidden behind the button of the same that it holds."""
+STILL = """
+() => document.getAnimations().every(
+  one => one.playState !== 'running' || one.effect.getComputedTiming().endTime === Infinity)
+"""
+"""No colour is half way to another, and no toast half gone."""
 LISTENS = """
 window.heard = [];
 window.AudioContext = class extends AudioContext {
@@ -31,6 +36,7 @@ window.Notification = class {
 
 def accessible(page: Page) -> None:
     """Axe finds nothing serious that is ours."""
+    page.wait_for_function(STILL)
     answer = Axe().run(page, options={"resultTypes": ["violations"], "runOnly": RULES}).response
     found: list[tuple[str, str, str]] = [
         (rule["id"], " ".join(map(str, node["target"])), node["failureSummary"])
