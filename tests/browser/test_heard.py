@@ -7,10 +7,11 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 from page_support import Server, add, choose_engine, fits, open_tab, tick
-from planting import plant_faults
+from planting import CHAPTER, plant_faults
 from playwright.sync_api import Page, expect
 from real_support import write_kokoro, write_whisper
 
@@ -24,25 +25,14 @@ from cosmos_workflow.jobs.store import JobStore
 
 pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.timeout(900)]
 
-JOB = """engine: kokoro
-params: {voice: jm_kumo, language: en-us}
-chunking: {min: 0, target: 60, max: 120}
-check: {model: base, retries: 0}
+JOB = f"""engine: kokoro
+params: {{voice: jm_kumo, language: en-us}}
+chunking: {{min: 0, target: 60, max: 120}}
+check: {{model: base, retries: 0}}
 tasks:
   - name: Chapter one
     text: |
-      There was always a boy with a small packing case in the office.
-
-      She put on her stout shoes and walked along the river.
-
-      The machine stood in the back room under a canvas sheet.
-
-      It was a cold winter, and nobody thought that it would be a long one.
-
-      A bird got up from the mud and went away over the water.
-
-      He came along the wall with a glass in his hand.
-"""
+{indent(CHAPTER, "      ")}"""
 FAULTS: dict[int, Planted] = {0: "dropped word", 1: "doubled sentence", 2: "noise", 3: "cut end", 4: "another text"}
 AT = "(player) => player.currentTime"
 

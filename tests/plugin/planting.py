@@ -19,6 +19,21 @@ from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.store import Store
 
+CHAPTER = """\
+There was always a boy with a small packing case in the office.
+
+She put on her stout shoes and walked along the river.
+
+The machine stood in the back room under a canvas sheet.
+
+It was a cold winter, and nobody thought that it would be a long one.
+
+A bird got up from the mud and went away over the water.
+
+He came along the wall with a glass in his hand.
+"""
+"""Six paragraphs, so six pieces, for faults to be planted in."""
+
 
 def plant(store: Store, made: RunRecord, sound: Path) -> RunRecord:
     """A newer run of the same take, which has this sound; to every reader it is what the engine made."""

@@ -12,9 +12,10 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
-from planting import plant_faults
+from planting import CHAPTER, plant_faults
 from real_support import write_whisper
 
 from cosmos_workflow.bench.check import Judged, judge_samples, word_time_errors
@@ -28,24 +29,13 @@ from cosmos_workflow.jobs.store import JobStore
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(1200)]
 
-CHAPTER = """\
+JOB = f"""\
 job: chapter
 engine: kokoro
-params: {voice: jm_kumo, language: en-us}
-chunking: {min: 0, target: 60, max: 120}
+params: {{voice: jm_kumo, language: en-us}}
+chunking: {{min: 0, target: 60, max: 120}}
 text: |
-  There was always a boy with a small packing case in the office.
-
-  She put on her stout shoes and walked along the river.
-
-  The machine stood in the back room under a canvas sheet.
-
-  It was a cold winter, and nobody thought that it would be a long one.
-
-  A bird got up from the mud and went away over the water.
-
-  He came along the wall with a glass in his hand.
-"""
+{indent(CHAPTER, "  ")}"""
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +72,7 @@ def test_over_a_hundred_clean_pieces_and_sixty_planted_faults(tmp_path: Path) ->
 
 def test_a_chapter_with_five_faults_is_found_out_and_made_again(ears: Path, tmp_path: Path) -> None:
     file, workspace = tmp_path / "chapter.yaml", tmp_path / "workspace"
-    file.write_text(CHAPTER, encoding="utf-8")
+    file.write_text(JOB, encoding="utf-8")
     opened = Workspace.open(workspace)
     jobs = JobStore(opened)
     with Operations(opened, gpu_ids=[None]) as operations:
@@ -93,7 +83,7 @@ def test_a_chapter_with_five_faults_is_found_out_and_made_again(ears: Path, tmp_
         plant_faults(orchestrator, job, job.tasks[0].key, faults, tmp_path / "spoilt")
 
     def run(check: str) -> dict:
-        file.write_text(f"check: {check}\n{CHAPTER}", encoding="utf-8")
+        file.write_text(f"check: {check}\n{JOB}", encoding="utf-8")
         command = [sys.executable, "-m", "cosmos_workflow", "run", str(file), "--workspace", str(workspace), "--json"]
         environment = {**os.environ, "COSMOS_WORKFLOW_WEIGHTS": str(ears)}
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600, check=False)
