@@ -52,6 +52,13 @@ class Kill(NamedTuple):
     task: Task | None
 
 
+def _head(queue: deque[Task]) -> Task | None:
+    """The first task that still waits for its outcome."""
+    while queue and queue[0].settled:
+        queue.popleft()
+    return queue[0] if queue else None
+
+
 class Backlog:
     """Tasks that wait, in the order of their numbers; one queue for each pin."""
 
@@ -69,10 +76,9 @@ class Backlog:
         """The first task of each queue (of those for `pins`, if given), the earliest first."""
         found: list[Task] = []
         for pin, queue in self._queues.items():
-            while queue and queue[0].settled:
-                queue.popleft()
-            if queue and (not pins or pin in pins):
-                found.append(queue[0])
+            head = _head(queue)
+            if head and (not pins or pin in pins):
+                found.append(head)
         if len(found) > 1:
             found.sort(key=lambda task: task.seq)
         return found
@@ -82,10 +88,9 @@ class Backlog:
         if len(self._queues) > 1:
             return next(iter(self.heads(ANY, gpu_id)), None)
         for pin, queue in self._queues.items():
-            while queue and queue[0].settled:
-                queue.popleft()
-            if queue and pin in (ANY, gpu_id):
-                return queue[0]
+            head = _head(queue)
+            if head and pin in (ANY, gpu_id):
+                return head
         return None
 
     def pop(self, task: Task) -> None:
