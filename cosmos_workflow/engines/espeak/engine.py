@@ -19,9 +19,10 @@ from cosmos_workflow.engines.base import Context, Device, ItemOutcome, Output, R
 from cosmos_workflow.engines.espeak import EspeakParams, speak, spoken_text
 from cosmos_workflow.engines.espeak.clauses import first_missed
 from cosmos_workflow.engines.espeak.voices import library_path
-from cosmos_workflow.engines.talking import Lines, how_it_ended
+from cosmos_workflow.engines.talking import Lines
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, install, shorten
 from cosmos_workflow.gpu_dispatch import platform
+from cosmos_workflow.gpu_dispatch.process import describe_exit
 from cosmos_workflow.media import resample_sound, write_sound
 
 SILENT_LIMIT = 60.0
@@ -162,7 +163,7 @@ def _follow(
 
 
 def _gone(code: int) -> WorkflowError:
-    return WorkflowError(f"espeak: the voice process ended {how_it_ended(code)} before the text was spoken; try again.")
+    return WorkflowError(f"espeak: {describe_exit(code, 'the voice process')} before the text was spoken; try again.")
 
 
 def _blocks(pcm: Path, report: Callable[[float], None]) -> Iterator[Samples]:
