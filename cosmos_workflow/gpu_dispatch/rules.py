@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import selectors
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
 
 from .events import Event, Outcome, SlotState
 from .process import Process
-from .tasks import Kill, Task
+from .tasks import Task
 
 if TYPE_CHECKING:
     from .slots import Slot
@@ -59,18 +58,3 @@ class Owner(Protocol):
     def settle(self, task: Task, outcome: Outcome) -> None: ...
     def give_back(self, task: Task) -> None: ...
     def fail_unservable(self) -> None: ...
-
-
-@dataclass(eq=False, slots=True)
-class Worker:
-    """The worker in a slot. `tasks` is what it was sent, the first one being run; `pace` the seconds that it took for the last
-    ones, of which it has `answered` so many. `closed`: it has said its last word; `blocked`: its socket takes no more for now."""
-
-    process: Process
-    setup: Mapping[str, Any]
-    tasks: deque[Task] = field(default_factory=deque)
-    pace: float | None = None
-    answered: int = 0
-    closed: bool = False
-    blocked: bool = False
-    kill: Kill | None = None

@@ -19,8 +19,6 @@ from .rules import Rules
 from .slots import Slot
 from .tasks import ANY, Backlog, Pin, Task
 
-_SLOW = 0.01  # seconds after which what was sent behind a task goes to a worker that is idle
-
 
 class Scheduler:
     """First come, first served; of the free slots the one that can start soonest.
@@ -193,7 +191,8 @@ class Scheduler:
             return
         if not self.closing:
             self._place()
-            if not self._backlog and self._take_back():
+            if not self._backlog:
+                self._look_again = self._ahead.take_back(self.slots, self._backlog)
                 self._place()
         for slot in self.slots:
             slot.flush()
@@ -293,17 +292,3 @@ class Scheduler:
                     slot.reserved = None
                     idle.hand(task)
                     break
-
-    def _take_back(self) -> bool:
-        """Whether there are tasks again for an idle worker, which had been sent behind one that turned out to be slow."""
-        ahead = [slot for slot in self.slots if slot.held > 1]
-        idle = [slot for slot in self.slots if slot.free and slot.state == "idle"] if ahead else []
-        for slot in ahead if idle else ():
-            if any(other.setup == slot.setup for other in idle):
-                due = slot.busy_since + _SLOW
-                if time.monotonic() >= due:
-                    for task in reversed(slot.take_back()):
-                        self._backlog.push_back(task)
-                elif self._look_again is None or due < self._look_again:
-                    self._look_again = due
-        return bool(self._backlog)
