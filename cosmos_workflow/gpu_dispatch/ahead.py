@@ -60,7 +60,7 @@ class Ahead:
     def take_back(self, slots: Sequence[Slot], backlog: Backlog) -> float | None:
         """Fetch tasks for an idle worker that were sent behind one that turned out to be slow; and when to look again, by the
         monotonic clock, if there may be such tasks then."""
-        ahead = [slot for slot in slots if slot.held > 1]
+        ahead = [slot for slot in slots if slot.state == "busy" and slot.held > 1]
         idle = [slot for slot in slots if slot.free and slot.state == "idle"] if ahead else []
         again: float | None = None
         for slot in ahead if idle else ():
