@@ -187,8 +187,12 @@ class Scheduler:
     def advance(self) -> None:
         """Give every task a worker, or a worker to wait for, as far as there are any; and send what is to be sent."""
         self._look_again = None
-        if not self._backlog and all(slot.quiet for slot in self.slots):
-            return
+        if not self._backlog:
+            for slot in self.slots:
+                if not slot.quiet:
+                    break
+            else:
+                return
         if not self.closing:
             self._place()
             if not self._backlog:
