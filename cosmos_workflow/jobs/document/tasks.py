@@ -12,6 +12,7 @@ from typing import Any
 
 from cosmos_workflow.jobs.document.schema import Audio, BookSection, Candidates, Check, Subtitles
 from cosmos_workflow.jobs.speech.chunks import Chunk
+from cosmos_workflow.queueing.items import Configuration
 
 MAX_ID = 100
 
@@ -28,11 +29,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """What a speaker is made with: complete params, input files as absolute paths, and inputs that earlier tasks make."""
+    """What a speaker is made with, with input files as absolute paths, and inputs that earlier tasks make."""
 
-    params: Mapping[str, Any]
+    configuration: Configuration
     inputs: Mapping[str, str]
     sources: Mapping[str, Source] = field(default_factory=dict)
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """Its params as plain values."""
+        return self.configuration.params
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,6 @@ class TaskConfig:
     enabled: bool
     engine: str
     voices: Mapping[str, Voice]
-    weights: Mapping[str, float]
     chunks: tuple[Chunk, ...]
     candidates: Candidates = field(default_factory=Candidates)
     audio: Audio = field(default_factory=Audio)
