@@ -333,8 +333,8 @@ def run_job(
 ) -> list[TaskResult]:
     """Run a job file to its end on this machine's devices, and say how each of its enabled tasks ended.
 
-    `workspace` is the folder for everything, or an open one; by default the user's own. Raises InputError with what is wrong in the file,
-    before anything starts.
+    `workspace` is the folder for everything, or an open one; by default the user's own. Raises InputError with what is wrong in
+    the file, before anything starts.
     """
     opened = workspace if isinstance(workspace, Workspace) else Workspace.open(workspace)
     jobs = JobStore(opened)
