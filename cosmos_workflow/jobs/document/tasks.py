@@ -8,11 +8,13 @@ import unicodedata
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.jobs.document.schema import Audio, BookSection, Candidates, Check, Subtitles
 from cosmos_workflow.jobs.speech.chunks import Chunk
-from cosmos_workflow.queueing.items import Configuration
+
+if TYPE_CHECKING:
+    from cosmos_workflow.queueing.items import Configuration
 
 MAX_ID = 100
 
