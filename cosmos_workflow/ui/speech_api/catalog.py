@@ -102,7 +102,7 @@ def _can_speak(model: Model) -> bool:
     """Whether a text alone can be said by it: a variant's model files may be missing, or it may convert recordings only."""
     try:
         configuration = Configuration.of(model.engine, model.params)
-        configuration.spec.check_params(configuration.checked)
+        configuration.check_params()
         configuration.check(Prompt("Good morning."))
     except InputError:
         return False
