@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from cosmos_workflow.errors import InputError, UnavailableError
 
@@ -203,7 +203,7 @@ def _mono_blocks(path: Path, sample_rate: int) -> Iterator[Samples]:
 
 def _blocks(sound: SoundFile) -> Iterator[Samples]:
     while len(block := sound.read(_BLOCK, dtype="int16")):  # its header may say another length
-        yield block
+        yield cast("Samples", block)
 
 
 def _decoded_blocks(path: Path, sample_rate: int) -> Iterator[Samples]:
