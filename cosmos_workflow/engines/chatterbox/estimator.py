@@ -116,7 +116,7 @@ class _Stage:
         """[rows, frames, channels] to [rows, frames, 256], in float32; `moved` [1, 256] is added half way."""
         x = x.to(self._dtype)
         inner = self._before(x).add_(moved)
-        x = self._behind(inner.to(self._dtype)).add_(self._past(x))
+        x = self._behind(inner.to(self._dtype)).add_(self._past(x).float())
         for layer in self._layers:
             x = layer(x, bias)
         return x
@@ -141,8 +141,8 @@ class _Layer:
         split = self._split(self._norm(x).to(self._dtype)).view(rows, frames, 3, self._heads, -1)
         query, key, value = (part.transpose(1, 2) for part in split.unbind(2))
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias).transpose(1, 2).reshape(rows, frames, -1)
-        x = x + self._join(mixed)
-        return x.add_(self._narrow(self._widen(self._next_norm(x).to(self._dtype))))
+        x = x + self._join(mixed).float()
+        return x.add_(self._narrow(self._widen(self._next_norm(x).to(self._dtype))).float())
 
 
 def _mish(x: Tensor) -> Tensor:
