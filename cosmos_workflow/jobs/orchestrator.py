@@ -329,14 +329,14 @@ class TaskOrchestrator:
 
 
 def run_job(
-    file: Path | str, workspace: Path | str | None = None, *, mode: Mode = "resume", on_event: OnEvent | None = None
+    file: Path | str, workspace: Workspace | Path | str | None = None, *, mode: Mode = "resume", on_event: OnEvent | None = None
 ) -> list[TaskResult]:
     """Run a job file to its end on this machine's devices, and say how each of its enabled tasks ended.
 
-    `workspace` is the folder for everything, by default the user's own. Raises InputError with what is wrong in the file,
-    before anything starts.
+    `workspace` is the folder for everything, or an open one; by default the user's own. Raises InputError with what is wrong in
+    the file, before anything starts.
     """
-    opened = Workspace.open(workspace)
+    opened = workspace if isinstance(workspace, Workspace) else Workspace.open(workspace)
     jobs = JobStore(opened)
     job = jobs.load(Path(file))
     with Operations(opened, gpu_ids=default_gpu_ids()) as operations:
