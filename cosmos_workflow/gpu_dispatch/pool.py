@@ -19,6 +19,7 @@ from .loop import Loop, PoolClosedError
 from .process import Process, WorkerProcess
 from .reuse import HandedOut
 from .scheduler import Scheduler
+from .seat import Seat
 from .shared import pack
 from .slots import Slot
 from .tasks import ANY, Pin
@@ -104,7 +105,7 @@ class WorkerPool:
             require_gpus(gpu_ids)
         return [Slot(self._scheduler, worker_id, gpu_id) for worker_id, gpu_id in workers.items()]
 
-    def _launch(self, slot: Slot) -> Process:
+    def _launch(self, slot: Seat) -> Process:
         rules = self._scheduler.rules
         env = {**worker_environ(slot.gpu_id), **rules.env}
         return WorkerProcess(f"gpu-dispatch-worker-{slot.worker_id}", env, rules.quiet)

@@ -12,7 +12,7 @@ from .process import Process
 from .tasks import Task
 
 if TYPE_CHECKING:
-    from .slots import Slot
+    from .seat import Seat
 
 GONE_STATES: Final[frozenset[SlotState]] = frozenset({"empty", "away", "broken"})
 TRANSITIONS: Final[Mapping[SlotState, frozenset[SlotState]]] = {
@@ -53,7 +53,7 @@ class Owner(Protocol):
     selector: selectors.BaseSelector
     closing: bool
 
-    def launch(self, slot: Slot, /) -> Process: ...
+    def launch(self, slot: Seat, /) -> Process: ...
     def emit(self, event: Event) -> None: ...
     def settle(self, task: Task, outcome: Outcome) -> None: ...
     def give_back(self, task: Task) -> None: ...

@@ -16,6 +16,7 @@ from .channel import NOTHING, Payload
 from .events import Event, Outcome, TaskError, TaskId
 from .process import Process
 from .rules import Rules
+from .seat import Seat
 from .slots import Slot
 from .tasks import ANY, Backlog, Pin, Task
 
@@ -27,7 +28,7 @@ class Scheduler:
     all, so that it need not wait for the parent between two of them.
     """
 
-    def __init__(self, rules: Rules, launch: Callable[[Slot], Process], prefetch: int) -> None:
+    def __init__(self, rules: Rules, launch: Callable[[Seat], Process], prefetch: int) -> None:
         self.rules = rules
         self.launch = launch
         self.selector: selectors.BaseSelector = selectors.DefaultSelector()

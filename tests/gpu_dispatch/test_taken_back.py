@@ -8,7 +8,7 @@ from cosmos_workflow.gpu_dispatch import Event, TaskSuccess, WorkerDied, WorkerP
 from cosmos_workflow.gpu_dispatch.channel import Channel, Kind
 from cosmos_workflow.gpu_dispatch.permits import new_permits, taker
 from cosmos_workflow.gpu_dispatch.process import WorkerProcess
-from cosmos_workflow.gpu_dispatch.slots import Slot
+from cosmos_workflow.gpu_dispatch.seat import Seat
 from cosmos_workflow.gpu_dispatch.worker import Link
 
 
@@ -55,7 +55,7 @@ class Played(WorkerProcess):
 
 
 class PlayedPool(WorkerPool):
-    def _launch(self, slot: Slot) -> Played:
+    def _launch(self, slot: Seat) -> Played:
         return Played()
 
 

@@ -12,6 +12,7 @@ from ..files import Digests, Outbound, UsesFiles
 from ..loop import PoolClosedError
 from ..pool import WorkerPool
 from ..process import Process
+from ..seat import Seat
 from ..slots import Slot
 from ..tasks import ANY, Pin
 from ..worker import BaseWorker
@@ -165,7 +166,7 @@ class RayPool(WorkerPool):
             slot.detach()
         return slots
 
-    def _launch(self, slot: Slot) -> Process:
+    def _launch(self, slot: Seat) -> Process:
         from .process import Launch, RemoteProcess
 
         rules = self._scheduler.rules
