@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from cosmos_workflow.engines.registry import known_engine
 from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.execution.batch_run import ItemResult
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import QueueRunner
 from cosmos_workflow.queueing.items import ItemStatus, QueueItem
 from cosmos_workflow.queueing.queue import Queue
+from cosmos_workflow.queueing.retries import Ending
 from cosmos_workflow.ui.speech_api.errors import CrowdedError, SpeechFailedError
 from cosmos_workflow.ui.speech_api.order import Order
 
@@ -23,21 +26,21 @@ MAX_WAITING = 256
 """Texts that are being made or wait, of all callers together; one more is refused."""
 AHEAD = 4
 """Pieces of one text in the queue at once, so that a long text takes turns with the others."""
+QUIET = 5.0
+"""Seconds after an answer for which the background goes on waiting: who reads aloud asks for sentence after sentence."""
 KEPT = 16
 """Queues that are kept though nobody waits in them."""
 
 
 class SpeechQueue:
-    """The pieces of one owner and one batch key. Used from one event loop; the runner's threads only wake it."""
+    """The pieces of one owner and one batch key. Used from one event loop; the runner's threads only call into it."""
 
     def __init__(self, operations: Operations, owner: str) -> None:
-        self._operations = operations
         self._queue = Queue(owner=owner, size_of=operations.batch_size)
-        self._runner = QueueRunner(self._queue, operations)
+        self._runner = QueueRunner(self._queue, operations, on_end=self._ended)
         self._loop = asyncio.get_running_loop()
-        self._waiting: dict[str, asyncio.Future[QueueItem]] = {}
-        self._woken = False
-        self._runner.subscribe(self._wake)
+        self._waiting: dict[str, asyncio.Future[ItemResult]] = {}
+        self._runner.subscribe(self._changed)
 
     @property
     def idle(self) -> bool:
@@ -49,15 +52,16 @@ class SpeechQueue:
 
         Raises SpeechFailedError with the item's own reason, UnavailableError where the queue had to stop.
         """
-        future: asyncio.Future[QueueItem] = self._loop.create_future()
+        future: asyncio.Future[ItemResult] = self._loop.create_future()
         self._waiting[item.id] = future
         try:
+            # Neither waits for a disk: this queue has no journal.
             self._queue.extend([item])
-            await asyncio.to_thread(self._runner.start)
-            ended = await future
-            if ended.status is not ItemStatus.SUCCEEDED:
-                raise SpeechFailedError(ended.error or "It was cancelled.")
-            return await asyncio.to_thread(self._sound, ended)
+            self._runner.start()
+            result = await future
+            if result.ending is not Ending.SUCCEEDED:
+                raise SpeechFailedError(result.error or "It was cancelled.")
+            return result.files[known_engine(item.engine).output]
         finally:
             del self._waiting[item.id]
             # Forgets what has ended, takes away what waits, or else stops what runs.
@@ -68,37 +72,47 @@ class SpeechQueue:
         """Stop what runs, and wait until it has stopped."""
         self._runner.stop()
 
-    def _sound(self, item: QueueItem) -> Path:
-        runs = self._operations.store.runs
-        made = next(run for run in runs.of_items([item.id], self._queue.owner) if run.status is ItemStatus.SUCCEEDED)
-        return runs.output_path(made, known_engine(item.engine).output)
+    def _ended(self, result: ItemResult) -> None:
+        self._call(self._tell, result)
 
-    def _wake(self) -> None:
-        if not self._woken:
-            self._woken = True
-            with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
-                self._loop.call_soon_threadsafe(self._look)
+    def _changed(self) -> None:
+        if self._runner.held:
+            self._call(self._give_up)
 
-    def _look(self) -> None:
-        self._woken = False
+    def _call(self, function: Callable[..., None], *arguments: ItemResult) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def _tell(self, result: ItemResult) -> None:
+        future = self._waiting.get(result.item_id)
+        if future is not None and not future.done():
+            future.set_result(result)
+
+    def _give_up(self) -> None:
         held = self._runner.held
         for item_id, future in self._waiting.items():
             item = self._queue.get(item_id)
-            if future.done() or item is None:
-                continue
-            if item.status.is_terminal:
-                future.set_result(item)
-            elif held and item.status is ItemStatus.QUEUED:
+            if held and item is not None and item.status is ItemStatus.QUEUED and not future.done():
                 future.set_exception(UnavailableError(held))
 
 
 class SpeechQueues:
-    """One queue for each owner and batch key, so that no model's callers wait behind a stream of another's."""
+    """One queue for each owner and batch key, so that no model's callers wait behind a stream of another's.
 
-    def __init__(self, operations: Operations) -> None:
+    `on_call` is called when somebody asks for something; it must not block.
+    """
+
+    def __init__(self, operations: Operations, on_call: Callable[[], object] = lambda: None) -> None:
         self.operations = operations
+        self._on_call = on_call
         self._queues: dict[tuple[str, str], SpeechQueue] = {}
         self._orders = 0
+        self._quiet_at = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody waits, or is expected to ask for more."""
+        return self._orders > 0 or time.monotonic() < self._quiet_at
 
     @contextlib.asynccontextmanager
     async def making(self, order: Order, owner: str) -> AsyncIterator[AsyncIterator[tuple[Path, float]]]:
@@ -109,6 +123,7 @@ class SpeechQueues:
         if self._orders >= MAX_WAITING:
             raise CrowdedError(f"{MAX_WAITING} texts are waiting already; try again in a moment.")
         self._orders += 1
+        self._on_call()
         tasks: list[asyncio.Task[Path]] = []
         queue = self._queue(owner, order.items[0].batch_key)
 
@@ -121,6 +136,7 @@ class SpeechQueues:
             yield sounds()
         finally:
             self._orders -= 1
+            self._quiet_at = time.monotonic() + QUIET
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
