@@ -69,11 +69,12 @@ class KokoroSpec(EngineSpec):
     def check_params(self, params: Params) -> None:
         """Refuse a voice whose file is missing; where no model is here, `availability` says so."""
         there = voices_there()
-        for voice in parse_mix(cast("KokoroParams", params).voice) if there is not None else ():
-            if voice not in there:
-                known = [name for name in VOICES if name in there]
-                other = f", or use one that is there: {list_choices(known, 6)}" if known else ""
-                raise InputError(f"{missing_voice(voice)}{other}.", key="voice")
+        wanted = parse_mix(cast("KokoroParams", params).voice)
+        missing = None if there is None else next((voice for voice in wanted if voice not in there), None)
+        if there is not None and missing is not None:
+            known = [voice for voice in VOICES if voice in there]
+            other = f", or use one that is there: {list_choices(known, 6)}" if known else ""
+            raise InputError(f"{missing_voice(missing)}{other}.", key="voice")
 
     def language(self, params: Mapping[str, Any]) -> str:
         """The language that was chosen, else the voice's."""
