@@ -288,17 +288,20 @@ class BatchRun:
             Made(self._runs[output.id], output.files, {**output.metadata, "work_seconds": round(seconds, 3)})
             for output, seconds in made.values()
         ]
-        for item_id, record in zip(made, self._published(told), strict=True):
-            if isinstance(record, WorkflowError):
-                ending = Ending.STOPPED if is_outage(record) else Ending.FAILED
-                yield self._end(item_id, ending, str(record), hold=str(record))
-                continue
-            self.open.discard(item_id)
-            files = {key: self._store.runs.output_path(record, key) for key in record.outputs}
-            item = self._items[item_id].after(Ending.SUCCEEDED)
-            result = ItemResult(item_id, record.id, "succeeded", item, Ending.SUCCEEDED, files)
-            self._notify(result)
-            yield result
+        # Whoever closes this iterator on the way finds them all ended.
+        yield from [self._ended(item_id, record) for item_id, record in zip(made, self._published(told), strict=True)]
+
+    def _ended(self, item_id: str, record: RunRecord | WorkflowError) -> ItemResult:
+        """The result of an item that was published, or couldn't be."""
+        if isinstance(record, WorkflowError):
+            ending = Ending.STOPPED if is_outage(record) else Ending.FAILED
+            return self._end(item_id, ending, str(record), hold=str(record))
+        self.open.discard(item_id)
+        files = {key: self._store.runs.output_path(record, key) for key in record.outputs}
+        item = self._items[item_id].after(Ending.SUCCEEDED)
+        result = ItemResult(item_id, record.id, "succeeded", item, Ending.SUCCEEDED, files)
+        self._notify(result)
+        return result
 
     def _published(self, made: Sequence[Made]) -> Sequence[RunRecord | WorkflowError]:
         try:
