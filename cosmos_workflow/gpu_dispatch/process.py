@@ -173,7 +173,7 @@ class WorkerProcess:
         self._lifeline.close()
         self.channel.close()
         self._stderr.close()
-        self._permits.close()
+        self._permits.let_go()
         self._over.close()
         self._ended.close()
 

@@ -22,7 +22,8 @@ from cosmos_workflow.gpu_dispatch.devices import default_gpu_ids
 from cosmos_workflow.jobs.books.encoding import ChapterEncoder
 from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, all_needs
-from cosmos_workflow.jobs.executor import BookBound, JobEvent, JobWaiting, OnEvent, TaskEnded, TaskExecutor, TaskResult
+from cosmos_workflow.jobs.events import BookBound, JobEvent, JobWaiting, OnEvent, TaskEnded, TaskResult
+from cosmos_workflow.jobs.executor import TaskExecutor
 from cosmos_workflow.jobs.looks import Look
 from cosmos_workflow.jobs.notice import job_notice
 from cosmos_workflow.jobs.plan import CheckedJob, ExecutionPlan, plan_task, queue_items
