@@ -51,13 +51,12 @@ def load_model(variant: Variant, mode: str, folder: Path, device: torch.device, 
     if upstream.watermarker is None:
         raise UnavailableError("The watermarker can't be loaded; install setuptools below 81, which it needs.")
     t3 = getattr(upstream, "t3", None)
-    if t3 is not None and mode == "fast":
-        t3.to(torch.bfloat16)
+    dtype = torch.bfloat16 if mode == "fast" else torch.float32
+    speech = None if t3 is None else SpeechModel(t3, dtype, static=device.type == "cuda")
     if is_packable(device):
         pack(upstream.s3gen.flow)
-        if t3 is not None:
-            pack(t3.tfmr)
-    speech = None if t3 is None else SpeechModel(t3, static=mode == "fast" and device.type == "cuda")
+        if speech is not None:
+            pack(speech.backbone.transformer)
     voices = Voices(upstream, speaks=variant.speaks, turbo=variant.turbo)
     return Model(variant, mode, "" if finetune is None else finetune.name, device, upstream, speech, voices)
 
