@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from cosmos_workflow.execution.operations import Operations
     from cosmos_workflow.execution.runner import QueueRunner
     from cosmos_workflow.jobs.document.tasks import TaskConfig
-    from cosmos_workflow.jobs.executor import TaskExecutor, TaskResult
+    from cosmos_workflow.jobs.events import TaskResult
+    from cosmos_workflow.jobs.executor import TaskExecutor
     from cosmos_workflow.jobs.manager import JobManager
     from cosmos_workflow.jobs.orchestrator import TaskOrchestrator, run_job
     from cosmos_workflow.jobs.plan import ExecutionPlan
@@ -38,7 +39,7 @@ _HOMES = {
     "TaskConfig": "jobs.document.tasks",
     "TaskExecutor": "jobs.executor",
     "TaskOrchestrator": "jobs.orchestrator",
-    "TaskResult": "jobs.executor",
+    "TaskResult": "jobs.events",
     "UnavailableError": "errors",
     "WorkflowError": "errors",
     "Workspace": "config",

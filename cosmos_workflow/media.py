@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from cosmos_workflow.errors import InputError, UnavailableError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
     from numpy.typing import NDArray
+    from soundfile import SoundFile
 
     Frame = NDArray[np.uint8]
     Samples = NDArray[np.int16]
@@ -32,6 +33,7 @@ SoundFormat = Literal["wav", "flac"]
 _CONTAINERS = "aac,aiff,asf,avi,flac,flv,gif,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,ogg,wav"
 _OPEN_OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
 _BT709 = 1
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,19 +175,47 @@ def read_sound(path: Path, sample_rate: int, most_seconds: float | None = None) 
 
     Raises InputError for what isn't a sound, can't be decoded, or lasts longer than `most_seconds`, whatever its header says.
     """
+    samples = 0
+    for block in _mono_blocks(path, sample_rate):
+        samples += len(block)
+        if most_seconds is not None and samples > most_seconds * sample_rate:
+            raise InputError(f"{path.name} lasts longer than {most_seconds:g} s; choose a shorter one.")
+        yield block
+
+
+def _mono_blocks(path: Path, sample_rate: int) -> Iterator[Samples]:
+    """What engines write, mono WAV and FLAC of 16 bits, in large blocks, which costs a tenth of what other sounds do."""
+    import soundfile
+
+    try:
+        sound = soundfile.SoundFile(path)
+    except (OSError, soundfile.SoundFileError):
+        sound = None  # what it can't open, libav may; else it says what is wrong
+    with sound or nullcontext():
+        if sound is None or (sound.channels, sound.subtype) != (1, "PCM_16") or sound.format not in ("WAV", "FLAC"):
+            yield from _decoded_blocks(path, sample_rate)
+            return
+        try:
+            yield from resample_sound(_blocks(sound), sound.samplerate, sample_rate)
+        except soundfile.SoundFileError as error:
+            raise InputError(f"{path.name} can't be decoded ({error}); choose another file.") from error
+
+
+def _blocks(sound: SoundFile) -> Iterator[Samples]:
+    while len(block := sound.read(_BLOCK, dtype="int16")):  # its header may say another length
+        yield cast("Samples", block)
+
+
+def _decoded_blocks(path: Path, sample_rate: int) -> Iterator[Samples]:
     import av
     from av.error import FFmpegError
 
     resampler = av.AudioResampler(format="s16", layout="mono", rate=sample_rate)
-    samples = 0
     with open_media(path, "sound") as container:
         stream = _audio_stream(container, path)
         try:
             for frame in itertools.chain(container.decode(stream), (None,)):
                 for made in resampler.resample(frame):
-                    samples += made.samples
-                    if most_seconds is not None and samples > most_seconds * sample_rate:
-                        raise InputError(f"{path.name} lasts longer than {most_seconds:g} s; choose a shorter one.")
                     yield made.to_ndarray()[0]
         except FFmpegError as error:
             raise InputError(f"{path.name} can't be decoded ({error.strerror}); choose another file.") from error

@@ -6,11 +6,13 @@ a time: what an answer takes without queue, records, worker and HTTP.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -24,7 +26,10 @@ from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.engines.testing.harness import RecordingContext
 from cosmos_workflow.errors import UnavailableError
 
-CALLERS = (1, 4, 16, 64)
+CALLERS = (4, 16, 64)
+"""At once, beside the one that takes turns with the bare loop."""
+FEWEST = 4
+"""Requests of each of many callers: by its first one a caller only shows where in the line it stood."""
 TEXT = "Sentence {} has exactly ten words that somebody speaks aloud."
 
 
@@ -32,7 +37,8 @@ TEXT = "Sentence {} has exactly ten words that somebody speaks aloud."
 class ServeFigure:
     """One number of callers, 0 for the bare loop: requests a second, and milliseconds to the first byte and to the end.
 
-    `unfair` is the slowest caller's median beside the quickest one's.
+    `unfair` is the slowest caller's median beside the quickest one's; `added` is what one caller's answer takes longer than the
+    same sentence just before it in the bare loop, in the median.
     """
 
     callers: int
@@ -42,25 +48,38 @@ class ServeFigure:
     end_p50: float
     end_p95: float
     unfair: float
+    added: float = 0.0
 
 
 def bench_serve(requests: int = 128, engine: str = "espeak", callers: Sequence[int] = CALLERS) -> list[ServeFigure]:
-    """The bare loop, then the server with each number of callers; every text is another one."""
-    figures = [_bare(requests, engine)]
+    """The bare loop and one caller in turns, so that a busy machine is as busy for both; then each number of callers.
+
+    Every text is another one.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="cosmos-bench-") as folder,
         served(Path(folder) / "workspace", "--api") as (_, url),
         httpx.Client(base_url=url, timeout=300, limits=httpx.Limits(max_connections=None)) as client,
+        _bare(engine, Path(folder)) as bare,
     ):
         _say(client, engine, "The engine is loaded.")
-        figures += [_served(client, engine, number, max(1, requests // number)) for number in callers]
-    return figures
+        bare("The engine is loaded.")
+        pairs = [(bare(TEXT.format(number)), _say(client, engine, TEXT.format(number))) for number in range(requests)]
+        alone = [taken for taken, _ in pairs]
+        first, end = zip(*(answer for _, answer in pairs), strict=True)
+        added = statistics.median(answer - taken for taken, answer in zip(alone, end, strict=True))
+        return [
+            ServeFigure(0, requests / (sum(alone) / 1000), 0.0, 0.0, *_quantiles(alone), 1.0),
+            ServeFigure(1, requests / (sum(end) / 1000), *_quantiles(first), *_quantiles(end), 1.0, added),
+            *(_served(client, engine, number, max(FEWEST, requests // number)) for number in callers),
+        ]
 
 
 def table(figures: Sequence[ServeFigure]) -> Table:
     """The figures as a table for a terminal."""
     shown = Table(title="The speech API")
-    for column in ("callers", "requests/s", "first byte p50 / p95 ms", "end p50 / p95 ms", "slowest / quickest caller"):
+    columns = ("callers", "requests/s", "first byte p50 / p95 ms", "end p50 / p95 ms", "slowest / quickest caller", "added ms")
+    for column in columns:
         shown.add_column(column, justify="right")
     for figure in figures:
         shown.add_row(
@@ -69,29 +88,36 @@ def table(figures: Sequence[ServeFigure]) -> Table:
             f"{figure.first_p50:.0f} / {figure.first_p95:.0f}" if figure.callers else "",
             f"{figure.end_p50:.0f} / {figure.end_p95:.0f}",
             f"{figure.unfair:.2f}" if figure.callers else "",
+            f"{figure.added:.1f}" if figure.callers == 1 else "",
         )
     return shown
 
 
-def _bare(requests: int, engine: str) -> ServeFigure:
+@contextmanager
+def _bare(engine: str, folder: Path) -> Iterator[Callable[[str], float]]:
+    """The engine itself, loaded here: what is given says a text and returns the milliseconds that it took."""
     spec = find_engine(engine)
     module, _, name = spec.implementation.partition(":")
     made = getattr(import_module(module), name)()
     made.load(Device())
     context = RecordingContext(spec)
-    taken: list[float] = []
-    with tempfile.TemporaryDirectory(prefix="cosmos-bench-") as folder:
-        for number in range(requests):
-            place = Path(folder) / str(number)
-            place.mkdir()
-            recipe = spec.recipe(TEXT.format(number), spec.complete_params({}), {}, {})
-            started = time.perf_counter()
-            (outcome,) = made.generate([Request.of(recipe, str(number), place)], context)
-            taken.append((time.perf_counter() - started) * 1000)
-            if not isinstance(outcome, Output):
-                raise UnavailableError(f"{engine} failed: {getattr(outcome, 'error', outcome)}")
-    made.close()
-    return ServeFigure(0, requests / (sum(taken) / 1000), 0.0, 0.0, *_quantiles(taken), 1.0)
+    count = itertools.count()
+
+    def say(text: str) -> float:
+        place = folder / f"bare-{next(count)}"
+        place.mkdir()
+        recipe = spec.recipe(text, spec.complete_params({}), {}, {})
+        started = time.perf_counter()
+        (outcome,) = made.generate([Request.of(recipe, place.name, place)], context)
+        taken = (time.perf_counter() - started) * 1000
+        if not isinstance(outcome, Output):
+            raise UnavailableError(f"{engine} failed: {getattr(outcome, 'error', outcome)}")
+        return taken
+
+    try:
+        yield say
+    finally:
+        made.close()
 
 
 def _served(client: httpx.Client, engine: str, callers: int, each: int) -> ServeFigure:

@@ -18,7 +18,7 @@ from cosmos_workflow.execution.runner import RunnerSnapshot
 from cosmos_workflow.gpu_dispatch.events import Event
 from cosmos_workflow.gpu_dispatch.ui import DispatchView
 from cosmos_workflow.jobs.books.final import BookFinal
-from cosmos_workflow.jobs.executor import (
+from cosmos_workflow.jobs.events import (
     BookBound,
     JobEvent,
     JobProgressed,

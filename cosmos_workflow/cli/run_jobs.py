@@ -20,7 +20,7 @@ from cosmos_workflow.files import Disk
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
 from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
 from cosmos_workflow.jobs.document.tasks import JobFile, is_slug, slug
-from cosmos_workflow.jobs.executor import OnEvent, TaskEnded, TaskResult
+from cosmos_workflow.jobs.events import OnEvent, TaskEnded, TaskResult
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.state import TaskStatus

@@ -256,10 +256,14 @@ class EngineSpec:
         """
         return param_fields(self.params)
 
-    def complete_params(self, values: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    def checked_params(self, values: Mapping[str, Any], where: str = "") -> Params:
         """Every parameter with its value, checked; what isn't given has the default of its field. Raises InputError."""
         defaults = {field.name: field.default for field in self.fields(values)}
-        return validate_params(self.params, {**defaults, **values}, where).model_dump()
+        return validate_params(self.params, {**defaults, **values}, where)
+
+    def complete_params(self, values: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+        """The same as plain values."""
+        return self.checked_params(values, where).model_dump()
 
     def complete_weights(self, values: Mapping[str, float] | None, where: str = "") -> dict[str, float]:
         """Every weight of this engine with its value, checked; raises InputError."""
@@ -277,7 +281,7 @@ class EngineSpec:
 
     def batch_parts(self, params: Mapping[str, Any], weights: Mapping[str, float] | None = None) -> dict[str, Any]:
         """What the batch key is made of, from values that may be incomplete and wrong; raises InputError."""
-        return self.key_parts(self.known_params(self.complete_params(params)), self.complete_weights(weights))
+        return self.key_parts(self.checked_params(params), self.complete_weights(weights))
 
     def known_params(self, complete: Mapping[str, Any]) -> Params:
         """The params model of values that `complete_params` gave before; nothing is checked again."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from cosmos_workflow.engines.base import Dropped, Failure, Output, Request
 from cosmos_workflow.engines.messages import BatchBegun, BatchMade, BatchTask, ItemMade, ItemReported
-from cosmos_workflow.engines.params import validate_params
 from cosmos_workflow.engines.registry import availability_of, known_engine, told
 from cosmos_workflow.engines.spec import EngineSpec, Recipe
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, is_outage
@@ -22,7 +21,7 @@ from cosmos_workflow.execution.task_router import TaskRouter
 from cosmos_workflow.gpu_dispatch import events
 from cosmos_workflow.ids import new_id
 from cosmos_workflow.progress import ProgressTracker
-from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
+from cosmos_workflow.queueing.items import Batch, Configuration, ItemStatus, Prompt, QueueItem
 from cosmos_workflow.queueing.retries import Ending
 from cosmos_workflow.store.records import RunRecord
 
@@ -161,11 +160,11 @@ class BatchRun:
 
     def _checked_recipe(self, item: QueueItem) -> Recipe:
         """What an item is made from; raises InputError where it can't be made. Another version may have kept its params."""
-        checked = validate_params(self._spec.params, item.params)
-        self._spec.check_params(checked)
-        recipe = self._spec.recipe(item.prompt_text, checked, self._spec.complete_weights(item.weights), item.inputs)
-        self._spec.check(recipe)
-        return recipe
+        configuration = Configuration.of(item.engine, item.params, item.weights)
+        configuration.check_params()
+        prompt = Prompt(item.prompt_text, item.inputs, item.prompt_id)
+        configuration.check(prompt)
+        return configuration.recipe(prompt)
 
     def task(self) -> BatchTask:
         """The batch as the worker gets it, with an empty folder for each item."""

@@ -114,10 +114,11 @@ def _item(row: Any, where: str, files: _Files, configurations: dict[str, Configu
     try:
         if same not in configurations:
             configurations[same] = Configuration.of(row["engine"], row["params"], row["weights"])
-            configurations[same].spec.check_params(configurations[same].checked)
+            configurations[same].check_params()
         inputs = {str(key): files.own(str(member), where) for key, member in row["inputs"].items()}
         prompt = Prompt(row["text"], inputs)
-        return configurations[same].item(prompt, configurations[same].check(prompt))
+        configurations[same].check(prompt)
+        return configurations[same].item(prompt)
     except InputError as error:
         said = str(error)
         raise InputError(said if said.startswith(where) else f"{where}: {said}") from error

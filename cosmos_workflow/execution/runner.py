@@ -95,8 +95,9 @@ class QueueRunner:
     """Drives one queue. Lives in the server, so that a closed page stops nothing; every method is safe from any thread.
 
     There are as many lanes as devices: each takes the next batch when it is free. Once `stop` is set no further batch begins,
-    as after a pause. `changes` tells who subscribes that the runner or its queue changed. `on_rest` is called when everything is
-    done, or the runner stopped itself; it must not block.
+    as after a pause. `changes` tells who subscribes that the runner or its queue changed. `on_end` is called with the result of
+    each item that reached its end, once the queue knows it, and `on_rest` when everything is done, or the runner stopped itself;
+    neither may block.
     """
 
     def __init__(
@@ -105,11 +106,13 @@ class QueueRunner:
         operations: Operations,
         stop: threading.Event | None = None,
         on_rest: Callable[[QueueRunner], object] | None = None,
+        on_end: Callable[[ItemResult], object] | None = None,
     ) -> None:
         self.queue = queue
         self._operations = operations
         self._stop = stop or threading.Event()
         self._on_rest = on_rest
+        self._on_end = on_end
         self.changes = Changes()
         queue.changes.subscribe(self.changes.notify)
         self._lock = threading.Condition(threading.RLock())
@@ -264,7 +267,10 @@ class QueueRunner:
         if result.hold:
             self._hold(result.hold)
         # The record of its run was closed together with its place in the journal.
-        self._write(lambda: self.queue.settle(result.item, journalled=result.item.status.is_terminal))
+        ended = result.item.status.is_terminal
+        self._write(lambda: self.queue.settle(result.item, journalled=ended))
+        if ended and self._on_end:
+            self._on_end(result)
         with self._lock:
             self._progress.pop(result.item_id, None)
             if result.ending is Ending.SUCCEEDED:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cosmos_workflow.jobs.document.loading import load_job
     from cosmos_workflow.jobs.document.tasks import TaskConfig
-    from cosmos_workflow.jobs.executor import TaskExecutor, TaskResult
+    from cosmos_workflow.jobs.events import TaskResult
+    from cosmos_workflow.jobs.executor import TaskExecutor
     from cosmos_workflow.jobs.manager import JobManager
     from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
     from cosmos_workflow.jobs.plan import ExecutionPlan
@@ -26,7 +27,7 @@ _HOMES = {
     "TaskConfig": "document.tasks",
     "TaskExecutor": "executor",
     "TaskOrchestrator": "orchestrator",
-    "TaskResult": "executor",
+    "TaskResult": "events",
     "load_job": "document.loading",
 }
 

@@ -16,7 +16,7 @@ from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.execution.runner import RunnerSnapshot
 from cosmos_workflow.ids import digest
 from cosmos_workflow.jobs.document.tasks import JobFile
-from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, JobWaiting, OnEvent, TaskResult
+from cosmos_workflow.jobs.events import JobEvent, JobProgressed, JobWaiting, OnEvent, TaskResult
 from cosmos_workflow.jobs.reports import tried_to_the_end
 from cosmos_workflow.jobs.takes import Mode
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.files import inside
 from cosmos_workflow.jobs.document.edit import set_values
-from cosmos_workflow.jobs.document.loading import MAX_TEXT_BYTES
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig
+from cosmos_workflow.jobs.document.texts import MAX_TEXT_BYTES
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.yaml_places import JobFileError, Location, read_text_file, read_yaml
 

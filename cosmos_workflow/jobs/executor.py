@@ -5,106 +5,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from cosmos_workflow.checking.worker import Checker, CheckService
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.execution.operations import Operations
-from cosmos_workflow.execution.runner import QueueRunner, RunnerSnapshot, RunnerState
+from cosmos_workflow.execution.runner import QueueRunner, RunnerState
 from cosmos_workflow.jobs.document.tasks import TaskConfig, slug
-from cosmos_workflow.jobs.ears import Ears, HeardBack, heard_back
+from cosmos_workflow.jobs.ears import Ears, heard_back
+from cosmos_workflow.jobs.events import JobProgressed, JobStarted, OnEvent, TakeMade, TaskEnded, TaskResult
 from cosmos_workflow.jobs.plan import ExecutionPlan, TaskPlan, plan_task, queue_items
 from cosmos_workflow.jobs.speech.assembly import assemble, refresh_subtitles
 from cosmos_workflow.jobs.state import JobReader, TaskReport, TaskStatus
 from cosmos_workflow.jobs.takes import TakeRef
 from cosmos_workflow.queueing.items import ItemStatus, QueueItem
 from cosmos_workflow.queueing.queue import Queue
-
-if TYPE_CHECKING:
-    from cosmos_workflow.jobs.books.final import BookFinal
-
-
-@dataclass(frozen=True, slots=True)
-class TaskResult:
-    """How a task ended. `files` maps a key to a path: the final under the engine's key and "subtitles", or a run's outputs.
-
-    `made` is how many takes this run made, `missing` names what can't be heard: "piece 17: why". `error` says in a sentence
-    why the task isn't completed, `note` what a listener should know of a completed one. `heard` is None where nobody listened.
-    """
-
-    task_id: str
-    title: str
-    status: TaskStatus
-    label: str
-    made: int = 0
-    pieces: int = 0
-    missing: tuple[str, ...] = ()
-    files: Mapping[str, Path] = field(default_factory=dict)
-    seconds: float | None = None
-    error: str = ""
-    note: str = ""
-    heard: HeardBack | None = None
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether everything the task asks for is there."""
-        return self.status is TaskStatus.COMPLETED
-
-
-@dataclass(frozen=True, slots=True)
-class JobStarted:
-    """A job's queue was filled, and its runner started."""
-
-    job_id: str
-    plan: ExecutionPlan
-
-
-@dataclass(frozen=True, slots=True)
-class JobWaiting:
-    """Another program is running this job; this one waits, and then makes what is still missing."""
-
-    job_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class JobProgressed:
-    """The runner got further."""
-
-    job_id: str
-    snapshot: RunnerSnapshot
-
-
-@dataclass(frozen=True, slots=True)
-class TakeMade:
-    """A take ended: made, or with an error. `done` of `total` takes of this run ended so far."""
-
-    task_id: str
-    text: str
-    run_error: str
-    done: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class TaskEnded:
-    """A task was brought as far as it goes in this run."""
-
-    result: TaskResult
-
-
-@dataclass(frozen=True, slots=True)
-class BookBound:
-    """The job's book was put together from the chapters that are there."""
-
-    job_id: str
-    book: BookFinal
-
-
-JobEvent = JobStarted | JobWaiting | JobProgressed | TakeMade | TaskEnded | BookBound
-OnEvent = Callable[[JobEvent], None]
 
 
 class TaskExecutor:

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path, PurePath
 from typing import Concatenate, ParamSpec, TypeVar
@@ -15,27 +15,25 @@ from typing import Concatenate, ParamSpec, TypeVar
 from filelock import Timeout
 
 from cosmos_workflow.books.book import Book
-from cosmos_workflow.checking.verdict import Verdict
-from cosmos_workflow.config import assets_dir
 from cosmos_workflow.engines.registry import told
-from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, list_choices, shorten
-from cosmos_workflow.execution.estimates import TimeLeft
+from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, shorten
 from cosmos_workflow.jobs.again import counted_again
-from cosmos_workflow.jobs.background import BackgroundState, JobBackground
+from cosmos_workflow.jobs.background import JobBackground
 from cosmos_workflow.jobs.books.final import BookFinal
 from cosmos_workflow.jobs.books.voices import Reader
 from cosmos_workflow.jobs.books.writing import add_book
 from cosmos_workflow.jobs.document.edit import set_values
 from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.editing import edit_piece
-from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, TakeMade, TaskResult
+from cosmos_workflow.jobs.events import JobEvent, JobProgressed, TakeMade, TaskResult
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.plan import CheckedJob
+from cosmos_workflow.jobs.snapshots import JobEntry, JobsSnapshot, PieceTakes
 from cosmos_workflow.jobs.speech.assembly import Final, finals
 from cosmos_workflow.jobs.state import JobReport, TaskReport, TaskStatus
 from cosmos_workflow.jobs.store import ENDINGS, Draft, StoredJob
 from cosmos_workflow.jobs.takes import Choice, Mode
-from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.jobs.templates import text_of_template
 from cosmos_workflow.yaml_places import MAX_YAML_BYTES, JobFileError, Location, Problem, read_text_file, read_yaml
 
 log = logging.getLogger(__name__)
@@ -45,72 +43,6 @@ R = TypeVar("R")
 
 FRESH = 0.9
 """Seconds for which a snapshot is good enough for the next page that asks."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Template:
-    """A sample job, and the files it needs beside it; `changes` say where they are then."""
-
-    file: str
-    needs: tuple[str, ...] = ()
-    changes: tuple[tuple[Location, str], ...] = ()
-
-
-TEMPLATES = {
-    "Short texts": _Template("welcome.yaml"),
-    "Two speakers": _Template("dialogue.yaml"),
-    "A chapter of a book": _Template("book.yaml", ("jobs/book.txt",)),
-    "Control clips": _Template("controls.yaml", ("samples/street.mp4",), ((("inputs", "video"), "street.mp4"),)),
-    "A narrated video": _Template("sky.yaml"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class JobEntry:
-    """A row of the jobs table; `report` is None for a file that is wrong, and `stored.problem` says why."""
-
-    stored: StoredJob
-    report: JobReport | None
-
-
-@dataclass(frozen=True, slots=True)
-class JobsSnapshot:
-    """One owner's jobs at one moment; `number` grows when something changed.
-
-    `left` is the time left by the id of a job or task that runs, `drafts` are the jobs with unsaved changes.
-    """
-
-    number: int
-    entries: tuple[JobEntry, ...]
-    background: BackgroundState
-    left: Mapping[str, TimeLeft]
-    drafts: frozenset[str]
-
-    @property
-    def busy(self) -> bool:
-        """Whether a job runs, here or in another program."""
-        reports = [entry.report for entry in self.entries if entry.report]
-        return bool(self.background.running) or any(report.status is TaskStatus.RUNNING for report in reports)
-
-    def entry(self, job_id: str) -> JobEntry | None:
-        """A job; None where there is none of that id."""
-        return next((entry for entry in self.entries if entry.stored.id == job_id), None)
-
-    def task(self, task_id: str) -> TaskReport | None:
-        """A task; None where it isn't there, or its job's file is wrong."""
-        entry = self.entry(task_id.partition("/")[0])
-        return next((task for task in (entry.report.tasks if entry and entry.report else ()) if task.task.id == task_id), None)
-
-
-@dataclass(frozen=True, slots=True)
-class PieceTakes:
-    """The takes of a piece that can be heard, each with what is known of it (None for what isn't sound).
-
-    `by_hand` says that a person chose.
-    """
-
-    runs: tuple[tuple[RunRecord, Verdict | None], ...]
-    by_hand: bool
 
 
 def _changes(method: Callable[Concatenate[JobManager, P], R]) -> Callable[Concatenate[JobManager, P], R]:
@@ -178,7 +110,7 @@ class JobManager:
         if not name:
             raise InputError("A job needs a name; write one.")
         if template:
-            text = self._from_template(template)
+            text = text_of_template(template, self.jobs)
         return self._add(self.jobs.new_id(name), set_values(text, {("job",): name}))
 
     def read(self, job_id: str) -> str:
@@ -473,14 +405,3 @@ class JobManager:
         stored = self.jobs.save(job_id, text)
         self.jobs.set_order([*before, job_id])
         return stored
-
-    def _from_template(self, template: str) -> str:
-        found = TEMPLATES.get(template)
-        if found is None:
-            raise InputError(f"There is no template {shorten(template)}; use {list_choices(list(TEMPLATES))}.")
-        for needed in found.needs:
-            source = assets_dir() / needed
-            if not (self.jobs.folder / source.name).exists():
-                self.jobs.take_in(source, source.name)
-        text = (assets_dir() / "jobs" / found.file).read_text(encoding="utf-8")
-        return set_values(text, dict(found.changes))

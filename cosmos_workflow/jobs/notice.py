@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cosmos_workflow.jobs.document.tasks import JobFile
 
 if TYPE_CHECKING:
-    from cosmos_workflow.jobs.executor import TaskResult
+    from cosmos_workflow.jobs.events import TaskResult
 
 
 def job_notice(job: JobFile, owner: str, results: Sequence[TaskResult], seconds: float) -> dict[str, Any] | None:

@@ -22,7 +22,8 @@ from cosmos_workflow.gpu_dispatch.devices import default_gpu_ids
 from cosmos_workflow.jobs.books.encoding import ChapterEncoder
 from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, all_needs
-from cosmos_workflow.jobs.executor import BookBound, JobEvent, JobWaiting, OnEvent, TaskEnded, TaskExecutor, TaskResult
+from cosmos_workflow.jobs.events import BookBound, JobEvent, JobWaiting, OnEvent, TaskEnded, TaskResult
+from cosmos_workflow.jobs.executor import TaskExecutor
 from cosmos_workflow.jobs.looks import Look
 from cosmos_workflow.jobs.notice import job_notice
 from cosmos_workflow.jobs.plan import CheckedJob, ExecutionPlan, plan_task, queue_items
@@ -329,14 +330,14 @@ class TaskOrchestrator:
 
 
 def run_job(
-    file: Path | str, workspace: Path | str | None = None, *, mode: Mode = "resume", on_event: OnEvent | None = None
+    file: Path | str, workspace: Workspace | Path | str | None = None, *, mode: Mode = "resume", on_event: OnEvent | None = None
 ) -> list[TaskResult]:
     """Run a job file to its end on this machine's devices, and say how each of its enabled tasks ended.
 
-    `workspace` is the folder for everything, by default the user's own. Raises InputError with what is wrong in the file,
-    before anything starts.
+    `workspace` is the folder for everything, or an open one; by default the user's own. Raises InputError with what is wrong in
+    the file, before anything starts.
     """
-    opened = Workspace.open(workspace)
+    opened = workspace if isinstance(workspace, Workspace) else Workspace.open(workspace)
     jobs = JobStore(opened)
     job = jobs.load(Path(file))
     with Operations(opened, gpu_ids=default_gpu_ids()) as operations:

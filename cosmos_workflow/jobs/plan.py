@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import InputError
@@ -44,13 +44,9 @@ class TaskPlan:
     @property
     def work(self) -> float | None:
         """How much work a take of each piece is, in its engine's unit; None where earlier tasks decide that."""
-        costs = [self._cost_of(piece) for piece in self.pieces]
+        costs = [_cost(piece.takes[0].configuration, piece) for piece in self.pieces]
         known = [cost for cost in costs if cost is not None]
         return round(sum(known), 3) if len(known) == len(costs) else None
-
-    def _cost_of(self, piece: PieceState) -> float | None:
-        configuration = Configuration.known(self.task.engine, piece.takes[0].params, self.task.weights)
-        return _cost(configuration, piece, Prompt(piece.chunk.text, piece.inputs))
 
     @property
     def work_text(self) -> str:
@@ -98,7 +94,6 @@ def pieces_of(
     `result_of` gives the file that an earlier task has made, None where it hasn't yet.
     """
     pieces: list[PieceState] = []
-    spec = find_engine(task.engine)
     for index, chunk in enumerate(task.chunks):
         voice = task.voices[chunk.speaker]
         made = {name: result_of(source) for name, source in voice.sources.items()}
@@ -106,22 +101,26 @@ def pieces_of(
         later = tuple(name for name, path in made.items() if path is None)
         digests = {name: file_digest(Path(path)) for name, path in inputs.items()} | dict.fromkeys(later, "later")
 
-        def identify(params: Mapping[str, Any], text: str = chunk.text, files: Mapping[str, str] = digests) -> str:
-            said, decisive = spec.identity(text, params)
-            parts = {"text": said, "engine": task.engine, "params": decisive, "weights": task.weights, "inputs": files}
-            return digest(parts)
-
-        own = identify(voice.params)
+        own = _identify(chunk.text, voice.configuration, digests)
         count = task.candidates.count + choices.get(own, Choice()).extra
         most = max(count, task.candidates.count + (task.check.retries if task.check else 0))
-        if "seed" in voice.params:
-            params = [{**voice.params, "seed": seed} for seed in take_seeds(voice.params, own, most)]
-        else:
-            params = [voice.params, *spec.variations(voice.params)][:most]
-        takes = [Take(identify(values), values, values.get("seed")) for values in params]
+        takes = [Take(_identify(chunk.text, way, digests), way) for way in _ways(voice.configuration, own, most)]
         takes, spare = takes[:count], takes[count:]
         pieces.append(PieceState(index, chunk, own, tuple(takes), inputs, later, tuple(spare)))
     return with_runs(pieces, known)
+
+
+def _identify(text: str, configuration: Configuration, inputs: Mapping[str, str]) -> str:
+    said, params = configuration.identity(text)
+    engine = configuration.spec.name
+    return digest({"text": said, "engine": engine, "params": params, "weights": configuration.weights, "inputs": inputs})
+
+
+def _ways(own: Configuration, piece: str, most: int) -> list[Configuration]:
+    """What the takes of a piece are made with, the task's own first."""
+    if own.seed is not None:
+        return [own if seed == own.seed else own.changed(seed=seed) for seed in take_seeds(own.seed, piece, most)]
+    return [own, *own.variations()][:most]
 
 
 def plan_task(task: TaskConfig, pieces: tuple[PieceState, ...], mode: Mode, only: Collection[str] = ()) -> TaskPlan:
@@ -142,26 +141,20 @@ def queue_items(plan: TaskPlan) -> list[QueueItem]:
 
     Where the plan waits they can be looked at, not made; their cost is 0 then if it can't be told yet.
     """
-    task = plan.task
     pieces = {take.digest: piece for piece in reversed(plan.pieces) for take in piece.takes}
-    configurations: dict[str, Configuration] = {}
     items: list[QueueItem] = []
     for take in plan.wanted:
         piece = pieces[take.digest]
-        same = digest({"params": take.params})
-        if same not in configurations:
-            configurations[same] = Configuration.known(task.engine, take.params, task.weights)
         prompt = Prompt(piece.chunk.text, piece.inputs, prompt_id(take.digest))
-        cost = _cost(configurations[same], piece, prompt) or 0.0
-        items.append(configurations[same].item(prompt, cost, str(TakeRef(task.job_id, task.key, take.digest))))
+        source = TakeRef(plan.task.job_id, plan.task.key, take.digest)
+        items.append(take.configuration.item(prompt, _cost(take.configuration, piece) or 0.0, str(source)))
     return items
 
 
-def _cost(configuration: Configuration, piece: PieceState, prompt: Prompt) -> float | None:
-    spec = configuration.spec
-    if not set(piece.later).isdisjoint(spec.cost_inputs):
+def _cost(configuration: Configuration, piece: PieceState) -> float | None:
+    if not set(piece.later).isdisjoint(configuration.spec.cost_inputs):
         return None
     try:
-        return spec.cost(configuration.recipe(prompt))
+        return configuration.cost(Prompt(piece.chunk.text, piece.inputs, piece.digest))
     except InputError:
         return None  # an earlier task made what can't be used here; its run says so

@@ -6,11 +6,11 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.jobs.speech.chunks import Chunk
-from cosmos_workflow.queueing.items import ItemStatus
+from cosmos_workflow.queueing.items import Configuration, ItemStatus
 from cosmos_workflow.store.records import RunRecord
 
 Mode = Literal["resume", "failed", "all"]
@@ -54,15 +54,14 @@ class TakeRef:
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """One rendering of a piece: its digest, its complete params, its seed (None for an engine without), and its runs.
+    """One rendering of a piece: its digest, what it is made with, and its runs.
 
     `made` is the newest succeeded run, `last` the newest of all; both are None before the first. `verdict` is what was heard
     of `made`, None where nobody listened.
     """
 
     digest: str
-    params: Mapping[str, Any]
-    seed: int | None = None
+    configuration: Configuration
     made: RunRecord | None = None
     last: RunRecord | None = None
     verdict: Verdict | None = None
@@ -155,7 +154,7 @@ def _known(take: Take, known: KnownRuns) -> Take:
     made, last = found[0] if found else None, known.last.get(take.digest)
     if take.made is made and take.last is last and take.verdict is None:
         return take
-    return Take(take.digest, take.params, take.seed, made, last)
+    return Take(take.digest, take.configuration, made, last)
 
 
 def judged(pieces: Iterable[PieceState], verdict_of: Callable[[RunRecord], Verdict | None]) -> tuple[PieceState, ...]:
@@ -190,11 +189,10 @@ def prompt_id(take: str) -> str:
     return f"ps_{take}"
 
 
-def take_seeds(params: Mapping[str, Any], piece: str, count: int) -> list[int]:
-    """The seeds of a piece's takes: the first is the params' own, the others follow from it and the piece's digest.
+def take_seeds(own: int, piece: str, count: int) -> list[int]:
+    """The seeds of a piece's takes: the first is the task's own, the others follow from it and the piece's digest.
 
     The same piece has the same seeds in every process, so that a take that exists isn't made again.
     """
-    own = int(params["seed"])
     further = (hashlib.sha256(f"{piece}:{own}:{number}".encode()).digest()[:4] for number in range(1, count))
     return [own, *(int.from_bytes(data) & MAX_SEED for data in further)]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, overload
 
-from cosmos_workflow.engines.registry import find_engine, known_engine
+from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.ids import canonical, digest
 from cosmos_workflow.queueing.items import Batch, Group, QueueItem, group_of
 from cosmos_workflow.queueing.retries import rung
@@ -32,7 +32,7 @@ def batch_size(item: QueueItem, limit: int | None = None) -> int:
     1 where its engine can't be used, or has no answer for params of another version: that is said when the item is run.
     """
     try:
-        own = known_engine(item.engine).batch_size(item.recipe.params)
+        own = item.configuration.batch_size
     except Exception:
         log.info("%s has no batch size for %s", item.engine, item.id, exc_info=True)
         return 1
@@ -126,7 +126,7 @@ def explain_difference(first: QueueItem, second: QueueItem) -> str:
     if first.engine != second.engine:
         return f"engine differs: {first.engine}, {second.engine}"
     try:
-        one, other = (known_engine(item.engine).key_parts(item.recipe.params, item.weights) for item in (first, second))
+        one, other = first.configuration.key_parts, second.configuration.key_parts
     except Exception:
         log.info("%s can't compare %s with %s", first.engine, first.id, second.id, exc_info=True)
         return "the params differ"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Self
 
 from cosmos_workflow.engines.params import Params
@@ -106,52 +107,100 @@ class QueueItem:
         return self.to(ItemStatus.FAILED if ending is Ending.BROKEN else ItemStatus(ending), reason)
 
     @property
-    def recipe(self) -> Recipe:
-        """What it is made from, for its engine; nothing is checked again."""
+    def configuration(self) -> Configuration:
+        """What it is made with; nothing is checked again."""
         spec = known_engine(self.engine)
-        return spec.recipe(self.prompt_text, spec.known_params(self.params), self.weights, self.inputs)
+        return Configuration(spec, spec.known_params(self.params), self.weights)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Configuration:
-    """An engine with params and weights that are complete and checked: what a prompt needs to become a queue item.
-
-    `params` as plain values and `checked` as the engine's own model of them are the same.
-    """
+    """An engine with params and weights that are complete and checked: what a prompt needs to become a queue item."""
 
     spec: EngineSpec
-    params: Mapping[str, Any]
     checked: Params
     weights: Mapping[str, float]
-    batch_key: str
 
     @classmethod
     def of(cls, engine: str, params: Mapping[str, Any], weights: Mapping[str, float] | None = None) -> Self:
         """From values as they were given; raises InputError saying what is wrong with them."""
         spec = find_engine(engine)
-        return cls.known(engine, spec.complete_params(params), spec.complete_weights(weights))
+        return cls(spec, spec.checked_params(params), spec.complete_weights(weights))
 
-    @classmethod
-    def known(cls, engine: str, params: Mapping[str, Any], weights: Mapping[str, float]) -> Self:
-        """From values that were completed and checked before."""
-        spec = find_engine(engine)
-        checked = spec.known_params(params)
-        return cls(spec, params, checked, weights, digest(spec.key_parts(checked, weights)))
+    @cached_property
+    def params(self) -> Mapping[str, Any]:
+        """The params as plain values."""
+        return self.checked.model_dump()
+
+    @cached_property
+    def key_parts(self) -> Mapping[str, Any]:
+        """What must be equal in a batch, by name."""
+        return self.spec.key_parts(self.checked, self.weights)
+
+    @cached_property
+    def batch_key(self) -> str:
+        """Equal for items that may share a batch."""
+        return digest(self.key_parts)
+
+    @property
+    def batch_size(self) -> int:
+        """How many items of it a batch may hold."""
+        return self.spec.batch_size(self.checked)
+
+    @property
+    def seed(self) -> int | None:
+        """The seed among the params; None for an engine without."""
+        return getattr(self.checked, "seed", None)
+
+    def changed(self, **params: Any) -> Self:
+        """The same with other values of some params, which are known to be right."""
+        return replace(self, checked=self.checked.model_copy(update=params))
+
+    def variations(self) -> list[Self]:
+        """What says the same a little differently (see `EngineSpec.variations`)."""
+        return [self.changed(**params) for params in self.spec.variations(self.params)]
+
+    @property
+    def language(self) -> str:
+        """The language that it speaks, as a code."""
+        return self.spec.language(self.params)
+
+    @property
+    def longest_text(self) -> int:
+        """Characters that it takes at once."""
+        return self.spec.longest_text(self.params)
+
+    def identity(self, text: str) -> tuple[str, dict[str, Any]]:
+        """Text and params as they decide how an item is made."""
+        return self.spec.identity(text, self.params)
+
+    def check_params(self) -> None:
+        """Raise InputError where nothing can be made with it here and now; once, before prompts are checked with it."""
+        self.spec.check_params(self.checked)
 
     def recipe(self, prompt: Prompt) -> Recipe:
         """What a prompt is made from with this configuration."""
         return self.spec.recipe(prompt.text, self.checked, self.weights, prompt.inputs)
 
-    def check(self, prompt: Prompt) -> float:
-        """What the prompt costs; raises InputError where it can't be made (see `EngineSpec.check_params` too)."""
-        recipe = self.recipe(prompt)
-        self.spec.check(recipe)
-        return self.spec.cost(recipe)
+    def check(self, prompt: Prompt, later: Collection[str] = ()) -> None:
+        """Raise InputError where the prompt can't be made; `later` names the inputs that are still to be made."""
+        self.spec.check(self.recipe(prompt), later)
+
+    def cost(self, prompt: Prompt) -> float:
+        """What drives the time that the prompt takes, in the engine's unit."""
+        return self.spec.cost(self.recipe(prompt))
+
+    def stretches(self, text: str) -> list[str]:
+        """The text as it is spoken, from pause to pause; nothing for an engine that doesn't speak."""
+        return [segment.text for segment in self.spec.segments(text, self.checked)] if self.spec.speaks else []
 
     def item(
-        self, prompt: Prompt, cost: float, source: str = "", position: int = 0, item_id: str = "", check: str = ""
+        self, prompt: Prompt, cost: float | None = None, source: str = "", position: int = 0, item_id: str = "", check: str = ""
     ) -> QueueItem:
-        """The prompt as a queue item. Items of one configuration share its params and weights, which nobody changes."""
+        """The prompt as a queue item, at its own cost where none is given.
+
+        Items of one configuration share its params and weights, which nobody changes.
+        """
         return QueueItem(
             prompt.id,
             prompt.text,
@@ -163,7 +212,7 @@ class Configuration:
             id=item_id or new_id("qi"),
             position=position,
             source=source,
-            cost=cost,
+            cost=self.cost(prompt) if cost is None else cost,
             check=check,
         )
 

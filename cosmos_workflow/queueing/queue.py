@@ -383,8 +383,9 @@ def _checked_costs(configuration: Configuration, prompts: Sequence[Prompt], plac
     for number, prompt in enumerate(prompts, 1):
         try:
             if number == 1:
-                configuration.spec.check_params(configuration.checked)
-            costs.append(configuration.check(prompt))
+                configuration.check_params()
+            configuration.check(prompt)
+            costs.append(configuration.cost(prompt))
         except InputError as error:
             where = place or _where(prompt, number, len(prompts))
             raise InputError(f"{where}: {error}", key=error.key, place=where, cause=error.cause) from error

@@ -14,7 +14,7 @@ from cosmos_workflow.jobs.books.voices import reader
 from cosmos_workflow.jobs.books.writing import add_book
 from cosmos_workflow.jobs.document.edit import set_values
 from cosmos_workflow.jobs.document.tasks import JobFile
-from cosmos_workflow.jobs.executor import BookBound, JobEvent
+from cosmos_workflow.jobs.events import BookBound, JobEvent
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.yaml_places import JobFileError, Location
 

@@ -95,11 +95,11 @@ def test_the_earliest_of_the_best_is_used() -> None:
 
 
 def test_seeds_are_the_same_everywhere_and_differ_from_piece_to_piece() -> None:
-    assert take_seeds({"seed": 5}, "a", 3) == take_seeds({"seed": 5}, "a", 4)[:3]
-    assert take_seeds({"seed": 5}, "a", 1) == [5]
-    assert take_seeds({"seed": 5}, "a", 3) == [5, 940694543, 243032283]
-    assert len({*take_seeds({"seed": 5}, "a", 20), *take_seeds({"seed": 5}, "b", 20)}) == 39
-    assert all(0 <= seed < 2**31 for seed in take_seeds({"seed": 5}, "a", 20))
+    assert take_seeds(5, "a", 3) == take_seeds(5, "a", 4)[:3]
+    assert take_seeds(5, "a", 1) == [5]
+    assert take_seeds(5, "a", 3) == [5, 940694543, 243032283]
+    assert len({*take_seeds(5, "a", 20), *take_seeds(5, "b", 20)}) == 39
+    assert all(0 <= seed < 2**31 for seed in take_seeds(5, "a", 20))
 
 
 def test_a_text_takes_as_long_as_its_letters() -> None:

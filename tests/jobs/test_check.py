@@ -16,7 +16,7 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import UnavailableError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.jobs.document.tasks import JobFile
-from cosmos_workflow.jobs.executor import TaskResult
+from cosmos_workflow.jobs.events import TaskResult
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.state import TaskStatus

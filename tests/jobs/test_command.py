@@ -248,7 +248,7 @@ def _check_final(final: Path, workspace: Path) -> None:
 
 
 def test_a_program_runs_a_job_in_one_call(tmp_path: Path) -> None:
-    (result,) = [result for result in run_job(ASSETS / "welcome.yaml", tmp_path) if result.task_id.endswith("/1")]
+    (result,) = [result for result in run_job(ASSETS / "welcome.yaml", Workspace.open(tmp_path)) if result.task_id.endswith("/1")]
     assert result.succeeded
     assert soundfile.info(result.files["audio"]).duration > 0.4
     assert {"run_job", "JobFileError", "Workspace"} <= set(dir(cosmos_workflow))

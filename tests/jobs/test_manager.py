@@ -13,10 +13,11 @@ from cosmos_workflow.config import Settings, Workspace
 from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.jobs.background import JobBackground
-from cosmos_workflow.jobs.manager import TEMPLATES, JobManager
+from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.jobs.takes import Choice
+from cosmos_workflow.jobs.templates import TEMPLATES
 from cosmos_workflow.queueing import ItemStatus
 from cosmos_workflow.yaml_places import JobFileError
 

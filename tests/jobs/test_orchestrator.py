@@ -15,7 +15,7 @@ from support import DEADLINE, digest, wait_for
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.execution.operations import Operations
-from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, JobStarted, JobWaiting, TakeMade, TaskEnded
+from cosmos_workflow.jobs.events import JobEvent, JobProgressed, JobStarted, JobWaiting, TakeMade, TaskEnded
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.state import TaskStatus

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from cosmos_workflow.jobs.takes import Take, TakeRef
-from cosmos_workflow.queueing.items import ItemStatus
+from cosmos_workflow.queueing.items import Configuration, ItemStatus
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.recovery import REASON
 
 
 def ended(error: str, *, interrupted: bool) -> Take:
     run = RunRecord("qi_1", "text", "tone", {}, status=ItemStatus.FAILED, error=error, interrupted=interrupted)
-    return Take("abc", {}, last=run)
+    return Take("abc", Configuration.of("espeak", {}), last=run)
 
 
 def test_whether_a_take_failed_is_told_by_its_run_and_never_by_a_sentence() -> None:

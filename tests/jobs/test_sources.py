@@ -18,7 +18,7 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.background import JobBackground
 from cosmos_workflow.jobs.document.loading import parse_job
-from cosmos_workflow.jobs.executor import JobEvent, JobProgressed, TakeMade
+from cosmos_workflow.jobs.events import JobEvent, JobProgressed, TakeMade
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.queueing import ItemStatus

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.books.output.formats import FORMATS, Format, bit_rate
 from cosmos_workflow.books.output.tags import Tags, chapter_list, metadata_of
@@ -174,26 +174,12 @@ def _samples(path: Path | None, seconds: float, rate: int) -> Iterator[Samples]:
     import numpy as np
 
     if path is not None:
-        yield from _mono(path, rate)
+        yield from read_sound(path, rate)
         return
     left = round(seconds * rate)
     while left > 0:
         yield np.zeros(min(left, _BLOCK), np.int16)
         left -= _BLOCK
-
-
-def _mono(path: Path, rate: int) -> Iterator[Samples]:
-    """A sound as mono at this rate; one that is that already in large blocks, which cost less."""
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(str(path)) as sound:
-            if (sound.channels, sound.samplerate) == (1, rate):
-                yield from cast("Iterator[Samples]", sound.blocks(_BLOCK, dtype="int16"))
-                return
-    except soundfile.LibsndfileError:
-        pass  # what it can't read, libav may; else it says what is wrong
-    yield from read_sound(path, rate)
 
 
 def _frame(block: Samples, rate: int) -> Any:

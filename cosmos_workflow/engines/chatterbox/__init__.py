@@ -91,12 +91,12 @@ class ChatterboxSpec(EngineSpec):
         usual = "english" if "variant" in values else _usual_variant(values)
         return _fields_of(find_variant(str(values.get("variant", usual))).name, usual)
 
-    def complete_params(self, values: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    def checked_params(self, values: Mapping[str, Any], where: str = "") -> Params:
         """Every parameter with its value; what isn't given has the variant's own default, as has a number of steps of 0."""
-        complete = super().complete_params(values, where)
-        variant = find_variant(complete["variant"])
-        _check_ranges(cast("ChatterboxParams", self.known_params(complete)), where)
-        return {**complete, "cfm_steps": complete["cfm_steps"] or variant.cfm_steps}
+        checked = cast("ChatterboxParams", super().checked_params(values, where))
+        variant = find_variant(checked.variant)
+        _check_ranges(checked, where)
+        return checked if checked.cfm_steps else checked.model_copy(update={"cfm_steps": variant.cfm_steps})
 
     def language(self, params: Mapping[str, Any]) -> str:
         """The language of a text: only one variant speaks others than English."""

@@ -14,8 +14,9 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from cosmos_workflow.engines.chatterbox.estimator import Estimator
 from cosmos_workflow.engines.chatterbox.finetunes import Files
-from cosmos_workflow.engines.chatterbox.packed import is_packable, pack
+from cosmos_workflow.engines.chatterbox.packed import is_packable, multiplies_bfloat16, pack
 from cosmos_workflow.engines.chatterbox.speech_model import SpeechModel
 from cosmos_workflow.engines.chatterbox.variants import Variant
 from cosmos_workflow.engines.chatterbox.voices import Voices
@@ -28,7 +29,7 @@ COMPUTED = ("tokenizer._mel_filters", "tokenizer.window")
 @dataclass(slots=True)
 class Model:
     """A loaded variant. `upstream` is the package's object that holds tokenizer, models and watermarker; `speech` is None for
-    voice conversion. One thread at a time: the package keeps state."""
+    voice conversion. One thread at a time: the package keeps state. Its S3Gen has no estimator any more, which is `estimator`."""
 
     variant: Variant
     mode: str
@@ -36,6 +37,7 @@ class Model:
     device: torch.device
     upstream: Any
     speech: SpeechModel | None
+    estimator: Estimator
     voices: Voices
 
     @property
@@ -51,14 +53,19 @@ def load_model(variant: Variant, mode: str, folder: Path, device: torch.device, 
     if upstream.watermarker is None:
         raise UnavailableError("The watermarker can't be loaded; install setuptools below 81, which it needs.")
     t3 = getattr(upstream, "t3", None)
-    dtype = torch.bfloat16 if mode == "fast" else torch.float32
-    speech = None if t3 is None else SpeechModel(t3, dtype, static=device.type == "cuda")
+    fast = mode == "fast"
+    kind = torch.bfloat16 if fast else torch.float32
+    speech = None if t3 is None else SpeechModel(t3, kind, static=device.type == "cuda")
+    kind = torch.bfloat16 if fast and multiplies_bfloat16(device) else torch.float32
+    estimator = Estimator(upstream.s3gen.flow.decoder.estimator, kind)
+    # Its weights stand in the other one now.
+    upstream.s3gen.flow.decoder.estimator = None
     if is_packable(device):
         pack(upstream.s3gen.flow)
         if speech is not None:
             pack(speech.backbone.transformer)
     voices = Voices(upstream, speaks=variant.speaks, turbo=variant.turbo)
-    return Model(variant, mode, "" if finetune is None else finetune.name, device, upstream, speech, voices)
+    return Model(variant, mode, "" if finetune is None else finetune.name, device, upstream, speech, estimator, voices)
 
 
 def _build(variant: Variant, files: Files, device: torch.device) -> Any:

@@ -63,7 +63,7 @@ class Production:
         self._requests = list(requests)
         self._items: dict[str, _Item] = {}
         params = cast("ChatterboxParams", requests[0].params)
-        self._sound_model = SoundModel(model.s3gen, params.cfm_steps or model.variant.cfm_steps)
+        self._sound_model = SoundModel(model.s3gen, model.estimator, params.cfm_steps or model.variant.cfm_steps)
         self._ready: list[Sound] = []
         self._writing: dict[str, Future[Output]] = {}
 

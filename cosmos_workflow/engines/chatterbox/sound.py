@@ -45,12 +45,12 @@ class Sound:
 
 
 class SoundModel:
-    """S3Gen with `steps` CFM steps."""
+    """S3Gen with `steps` CFM steps, and its flow's estimator."""
 
-    def __init__(self, s3gen: Any, steps: int) -> None:
+    def __init__(self, s3gen: Any, estimator: Estimator, steps: int) -> None:
         self._s3gen = s3gen
         self._flow = s3gen.flow
-        self._estimator = Estimator(s3gen.flow.decoder.estimator)
+        self._estimator = estimator
         self._steps = steps
 
     @torch.inference_mode()
@@ -76,7 +76,7 @@ class SoundModel:
             for sound in state.sounds:
                 on_step(sound, (index + 1) / self._steps)
         return [
-            (sound, state.noise[row : row + 1, :, sound.voice["prompt_feat"].shape[1] : sound.frames])
+            (sound, state.noise[row : row + 1, sound.voice["prompt_feat"].shape[1] : sound.frames].transpose(1, 2))
             for row, sound in enumerate(state.sounds)
         ]
 
@@ -96,24 +96,18 @@ class SoundModel:
         lengths = torch.tensor([len(tokens) for tokens in whole], device=whole[0].device)
         token_mask = _mask(lengths)
         embedded = flow.input_embedding(pad_sequence(whole, batch_first=True)) * token_mask[..., None]
-        hidden = flow.encoder_proj(self._encode(embedded, lengths)).transpose(1, 2).contiguous()
-        frames = hidden.shape[2]
+        hidden = flow.encoder_proj(self._encode(embedded, lengths))
+        frames = self._estimator.frames(hidden.shape[1], hidden.device)
+        hidden = F.pad(hidden, (0, 0, 0, frames - hidden.shape[1]))
         conditions, noise = torch.zeros_like(hidden), torch.zeros_like(hidden)
         for row, sound in enumerate(sounds):
-            prompt = sound.voice["prompt_feat"][0].T
-            conditions[row, :, : prompt.shape[1]] = prompt
-            noise[row, :, : sound.frames] = self._noise(sound)
+            prompt = sound.voice["prompt_feat"][0]
+            conditions[row, : len(prompt)] = prompt
+            noise[row, : sound.frames] = self._noise(sound).T
         speaker = torch.cat([torch.atleast_2d(sound.voice["embedding"]) for sound in sounds])
-        mask = _mask(FRAMES_A_TOKEN * lengths, frames)[:, None].to(hidden)
-        return _FlowState(
-            sounds=list(sounds),
-            noise=noise,
-            mask=mask,
-            bias=self._estimator.bias(mask),
-            hidden=hidden,
-            speaker=flow.spk_embed_affine_layer(F.normalize(speaker, dim=1)),
-            conditions=conditions,
-        )
+        voice = flow.spk_embed_affine_layer(F.normalize(speaker, dim=1))[:, None].expand(-1, frames, -1)
+        bias = self._estimator.bias(_mask(FRAMES_A_TOKEN * lengths, frames))
+        return _FlowState(list(sounds), noise, torch.cat([hidden, voice, conditions], dim=2), bias)
 
     def _noise(self, sound: Sound) -> Tensor:
         """[80, frames]; drawn in the package's order, which for a mean flow is the output's part first."""
@@ -143,46 +137,25 @@ class SoundModel:
     def _slope(self, state: _FlowState, now: Tensor, then: Tensor) -> Tensor:
         """One call of the estimator: for a mean flow as it is, else guided by a second row of each without conditions."""
         if self._s3gen.meanflow:
-            return self._estimator(
-                state.noise,
-                state.mask,
-                state.bias,
-                state.hidden,
-                now[None],
-                state.speaker,
-                state.conditions,
-                until=then[None],
-            )
+            return self._estimator(state.noise, state.given, state.bias, now[None], until=then[None])
         rate = self._flow.decoder.inference_cfg_rate
         guided, plain = self._estimator(
-            _twice(state.noise),
-            _twice(state.mask),
-            _twice(state.bias),
-            _and_nothing(state.hidden),
-            now.expand(2 * len(state.sounds)),
-            _and_nothing(state.speaker),
-            _and_nothing(state.conditions),
+            _twice(state.noise), torch.cat([state.given, torch.zeros_like(state.given)]), _twice(state.bias), now[None]
         ).chunk(2)
         return (1.0 + rate) * guided - rate * plain
 
 
 @dataclass(slots=True)
 class _FlowState:
-    """Rows of the flow: `noise` [rows, 80, frames] becomes the mel spectrogram, the rest stays as it is."""
+    """Rows of the flow: `noise` [rows, frames, 80] becomes the mel spectrogram, the rest stays as it is."""
 
     sounds: list[Sound]
     noise: Tensor
-    mask: Tensor
+    given: Tensor
     bias: Tensor
-    hidden: Tensor
-    speaker: Tensor
-    conditions: Tensor
 
     def keep(self, rows: list[int]) -> _FlowState:
-        return _FlowState(
-            [self.sounds[row] for row in rows],
-            *(part[rows] for part in (self.noise, self.mask, self.bias, self.hidden, self.speaker, self.conditions)),
-        )
+        return _FlowState([self.sounds[row] for row in rows], self.noise[rows], self.given[rows], self.bias[rows])
 
 
 def _mask(lengths: Tensor, size: int | None = None) -> Tensor:
@@ -192,7 +165,3 @@ def _mask(lengths: Tensor, size: int | None = None) -> Tensor:
 
 def _twice(part: Tensor) -> Tensor:
     return torch.cat([part, part])
-
-
-def _and_nothing(part: Tensor) -> Tensor:
-    return torch.cat([part, torch.zeros_like(part)])

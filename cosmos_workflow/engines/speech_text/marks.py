@@ -36,11 +36,6 @@ def split_pauses(text: str) -> list[Segment]:
     return [*segments, Segment(rest)] if rest or not segments else segments
 
 
-def has_pauses(text: str) -> bool:
-    """Whether a text holds a pause."""
-    return bool(PAUSE.search(text))
-
-
 def without_marks(text: str) -> str:
     """The text as a person reads it: pauses away, words in the place of their phonemes."""
     return " ".join(IPA.sub(lambda match: match["word"], PAUSE.sub(" ", text)).split())

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from cosmos_workflow.engines.params import Params
 from cosmos_workflow.engines.registry import engine_names, find_engine, told
 from cosmos_workflow.engines.spec import EngineSpec
 from cosmos_workflow.errors import InputError, did_you_mean, list_choices, shorten
 from cosmos_workflow.files import readable
-from cosmos_workflow.jobs.document.cascade import At, Cascade, EarlierTasks, TextSource
+from cosmos_workflow.jobs.document.cascade import At, Cascade, EarlierTasks
 from cosmos_workflow.jobs.document.schema import (
     Audio,
     Candidates,
@@ -31,22 +28,14 @@ from cosmos_workflow.jobs.document.schema import (
     section_words,
     words_at,
 )
-from cosmos_workflow.jobs.document.tasks import BookInfo, JobFile, TaskConfig, Voice, slug
-from cosmos_workflow.jobs.document.voices import SPEAKER_ID, read_voices, read_weights
-from cosmos_workflow.jobs.speech.chunks import DEFAULT_SPEAKER, Chunk, Limits, cut_text
-from cosmos_workflow.jobs.speech.dialogue import mark_dialogue
-from cosmos_workflow.jobs.speech.paragraphs import Paragraphs
+from cosmos_workflow.jobs.document.tasks import BookInfo, JobFile, TaskConfig, slug
+from cosmos_workflow.jobs.document.texts import cut_task, read_text
+from cosmos_workflow.jobs.document.voices import SPEAKER_ID, read_voices
+from cosmos_workflow.jobs.speech.chunks import DEFAULT_SPEAKER
 from cosmos_workflow.yaml_places import MAX_YAML_BYTES, JobFileError, Location, Problem, YamlTree, read_text_file, read_yaml
 
 log = logging.getLogger(__name__)
 
-MAX_TEXT_BYTES = 20_000_000
-# SSML is one piece: what is cut out of its middle isn't SSML any more.
-_SSML = re.compile(r"\s*<(\?xml|speak[\s>])")
-_SHORTEST = 20
-"""Characters below which a text isn't cut any further, however long it is as it is spoken."""
-_REFUSALS = 20
-"""Places of a text that are named where an engine refuses them; of the others their number is told."""
 _TO_ENGINE = ("params", "weights", "inputs", "speakers")
 
 
@@ -191,18 +180,15 @@ def _resolve(cascade: Cascade, job_id: str, job_name: str, number: int) -> TaskC
         spec = find_engine(engine)
     except InputError:
         return None  # said where it stands
-    text, source = _read_text(cascade, spec)
+    text, source = read_text(cascade, spec.needs_text)
     voices = read_voices(cascade, spec)
-    weights = read_weights(cascade, spec)
     candidates = cascade.merged("candidates", Candidates)
-    varied = "seed" in spec.params.model_fields or any(spec.variations(voice.params) for voice in voices.values())
+    varied = any(voice.configuration.seed is not None or voice.configuration.variations() for voice in voices.values())
     if candidates.count > 1 and voices and not varied:
         location = cascade.find("candidates", "count")
         cascade.note(location, f"{engine} has no seed, so all candidates would be the same; use 1.")
     if text is None or not voices:
         return None
-    chunks = _cut(cascade, spec, text, source, voices)
-    _check_chunks(cascade, spec, chunks, source, voices, weights)
     return TaskConfig(
         job_id=job_id,
         job_name=job_name,
@@ -212,8 +198,7 @@ def _resolve(cascade: Cascade, job_id: str, job_name: str, number: int) -> TaskC
         enabled=own.level.enabled,
         engine=engine,
         voices=voices,
-        weights=weights,
-        chunks=tuple(chunks),
+        chunks=tuple(cut_task(cascade, text, source, voices)),
         candidates=candidates,
         audio=cascade.merged("audio", Audio),
         subtitles=cascade.merged("subtitles", Subtitles),
@@ -246,136 +231,6 @@ def _name(at: At) -> str:
 def _key(at: At, number: int) -> str:
     """The key of the `number`-th task of a file, from 1."""
     return slug(_name(at)) if _name(at) else str(number)
-
-
-def _read_text(cascade: Cascade, spec: EngineSpec) -> tuple[str | None, TextSource]:
-    for at in cascade.nearest_first():
-        text, file = at.level.text, at.level.text_file
-        if text is not None and file is not None:
-            cascade.note((*at.location, "text_file"), "text and text_file can't both be here; keep one.", of_key=True)
-            return None, TextSource(at.location)
-        if file is not None:
-            return _read_file(cascade, file, TextSource((*at.location, "text_file")))
-        if text is not None:
-            return text, TextSource((*at.location, "text"))
-    if spec.needs_text:
-        cascade.note_missing("text", "there is no text; add the key text or text_file.")
-        return None, TextSource(cascade.own.location)
-    return "", TextSource(cascade.own.location)
-
-
-def _read_file(cascade: Cascade, file: str, source: TextSource) -> tuple[str | None, TextSource]:
-    path = cascade.path(file, source.location)
-    if path is None:
-        return None, source
-    try:
-        shown = cascade.tree.shown
-        return read_text_file(path, MAX_TEXT_BYTES, "text file", shown), TextSource(source.location, shown(path))
-    except InputError as error:
-        cascade.note(source.location, str(error))
-        return None, source
-
-
-def _cut(cascade: Cascade, spec: EngineSpec, text: str, source: TextSource, voices: Mapping[str, Voice]) -> list[Chunk]:
-    chunking = cascade.merged("chunking", Chunking)
-    own = voices[""].params
-    limits = _check_limits(cascade, spec, chunking, own)
-    if spec.medium != "audio" or own.get("ssml") or _SSML.match(text):
-        return [Chunk(text.strip())]
-    speakers = [speaker for speaker in voices if speaker]
-    language = chunking.language or spec.language(own).partition("-")[0]
-    if speaker := _dialogue(cascade, speakers):
-        text = mark_dialogue(text, speaker, language)
-    said: list[Paragraphs] = [at.level.paragraphs for at in cascade.nearest_first() if at.level.paragraphs]
-    paragraphs: Paragraphs = said[0] if said else "auto"
-    chunks, problems = cut_text(text, limits, language, speakers, paragraphs, spec.min_letters)
-    for problem in problems:
-        cascade.note_text(source, problem.line, problem.message)
-    spoken = {speaker: spec.known_params(voice.params) for speaker, voice in voices.items()}
-    chunks = [part for chunk in chunks for part in _fitting(spec, chunk, spoken[chunk.speaker], limits, language)]
-    # Without a word in it there is still one piece, about which the engine has to say something.
-    return chunks or [Chunk(text.strip())]
-
-
-def _dialogue(cascade: Cascade, speakers: list[str]) -> str:
-    """Who says what is quoted in a text; empty for nobody."""
-    found = next(((at, at.level.dialogue) for at in cascade.nearest_first() if at.level.dialogue is not None), None)
-    if found is None or not found[1]:
-        return ""
-    if found[1] not in speakers:
-        known = f"use {list_choices(speakers)}" if speakers else "define it under speakers"
-        message = f"the speaker {shorten(found[1])} isn't defined{did_you_mean(found[1], speakers)}; {known}."
-        cascade.note((*found[0].location, "dialogue"), message)
-        return ""
-    return found[1]
-
-
-def _fitting(spec: EngineSpec, chunk: Chunk, params: Params, limits: Limits, language: str) -> Iterator[Chunk]:
-    """The chunk in parts that also fit as they are spoken: "$1,000,000" is longer in words."""
-    longest = max((len(segment.text) for segment in spec.segments(chunk.text, params)), default=0) if spec.speaks else 0
-    longest_text = spec.longest_text(vars(params))
-    most = min(len(chunk.text) - 1, limits.max) * longest_text // max(1, longest)
-    if longest <= longest_text or most < _SHORTEST:
-        yield chunk
-        return
-    smaller = Limits(min(limits.target, most), most, min(limits.min, most))
-    parts, _ = cut_text(chunk.text, smaller, language)
-    for number, part in enumerate(parts, 1):
-        last = number == len(parts)
-        same = replace(part, speaker=chunk.speaker, line=chunk.line)
-        same = replace(same, break_after=chunk.break_after, pause=chunk.pause) if last else same
-        yield from _fitting(spec, same, params, smaller, language)
-
-
-def _check_limits(cascade: Cascade, spec: EngineSpec, chunking: Chunking, params: Mapping[str, Any]) -> Limits:
-    most = spec.longest_text(params)
-    given = [(key, getattr(chunking, key)) for key in ("min", "target", "max") if getattr(chunking, key) is not None]
-    for key, value in given:
-        if value > most:
-            message = f"{value} isn't right; {spec.name} takes at most {most:,} characters at once."
-            cascade.note(cascade.find("chunking", key), message)
-    for (low, below), (high, above) in itertools.pairwise(given):
-        if below > above:
-            message = f"{below} isn't right; {low} may not be above {high}, which is {above}."
-            cascade.note(cascade.find("chunking", low), message)
-    return chunking.limits(most)
-
-
-def _check_chunks(
-    cascade: Cascade,
-    spec: EngineSpec,
-    chunks: list[Chunk],
-    source: TextSource,
-    voices: Mapping[str, Voice],
-    weights: Mapping[str, float],
-) -> None:
-    """Note everything that the engine refuses: a text of which it refuses a hundred places names the first of them at once."""
-    written = {name for at in cascade.engine_levels for name in at.level.inputs}
-    checked: dict[str, Params] = {}
-    refused: list[tuple[int, str]] = []
-    for chunk in chunks:
-        voice = voices[chunk.speaker]
-        if chunk.speaker not in checked:
-            checked[chunk.speaker] = spec.known_params(voice.params)
-            try:
-                spec.check_params(checked[chunk.speaker])
-            except InputError as error:
-                cascade.note_text(source, chunk.line, str(error))
-                return
-        try:
-            recipe = spec.recipe(chunk.text, checked[chunk.speaker], weights, voice.inputs)
-            # What is named and wrong has its own problem already; it isn't missing as well.
-            spec.check(recipe, {*voice.sources, *(written - set(voice.inputs))})
-        except InputError as error:
-            if error.key in {*voice.inputs, *voice.sources}:
-                cascade.note(cascade.find("inputs", error.key), str(error))
-                return
-            refused.append((chunk.line, str(error)))
-    told = refused[:1] if len(refused) == len(chunks) and len({message for _, message in refused}) == 1 else refused[:_REFUSALS]
-    for line, message in told:
-        cascade.note_text(source, line, message)
-    if told and len(refused) > len(told):
-        cascade.note_text(source, refused[len(told)][0], f"{len(refused) - len(told)} more pieces are refused, from here on.")
 
 
 def _check_level(alone: Cascade) -> None:

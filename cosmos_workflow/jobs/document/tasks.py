@@ -8,10 +8,13 @@ import unicodedata
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.jobs.document.schema import Audio, BookSection, Candidates, Check, Subtitles
 from cosmos_workflow.jobs.speech.chunks import Chunk
+
+if TYPE_CHECKING:
+    from cosmos_workflow.queueing.items import Configuration
 
 MAX_ID = 100
 
@@ -28,11 +31,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """What a speaker is made with: complete params, input files as absolute paths, and inputs that earlier tasks make."""
+    """What a speaker is made with, with input files as absolute paths, and inputs that earlier tasks make."""
 
-    params: Mapping[str, Any]
+    configuration: Configuration
     inputs: Mapping[str, str]
     sources: Mapping[str, Source] = field(default_factory=dict)
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """Its params as plain values."""
+        return self.configuration.params
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,6 @@ class TaskConfig:
     enabled: bool
     engine: str
     voices: Mapping[str, Voice]
-    weights: Mapping[str, float]
     chunks: tuple[Chunk, ...]
     candidates: Candidates = field(default_factory=Candidates)
     audio: Audio = field(default_factory=Audio)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cosmos_workflow.engines.params import validate_params
+from cosmos_workflow.engines.params import Params, validate_params
 from cosmos_workflow.engines.spec import EngineSpec
 from cosmos_workflow.engines.speech_text.params import NORMALIZE, PRONUNCIATIONS, tidy_list
 from cosmos_workflow.engines.speech_text.pronunciations import merged as merged_lists
@@ -15,6 +15,7 @@ from cosmos_workflow.errors import InputError, did_you_mean, list_choices, short
 from cosmos_workflow.files import readable
 from cosmos_workflow.jobs.document.cascade import MARK, Cascade, UnresolvedError
 from cosmos_workflow.jobs.document.tasks import Source, Voice
+from cosmos_workflow.queueing.items import Configuration
 from cosmos_workflow.yaml_places import Location
 
 SPEAKER_ID = re.compile(r"[A-Za-z0-9_-]+")
@@ -32,6 +33,7 @@ class _Layer:
 
 def read_voices(cascade: Cascade, spec: EngineSpec) -> dict[str, Voice]:
     """Every speaker's voice, "" for the task's own; empty where one of them can't be made out, which is a problem then."""
+    weights = _read_weights(cascade, spec)
     ids = [speaker for at in cascade.engine_levels for speaker in at.level.speakers if SPEAKER_ID.fullmatch(speaker)]
     voices: dict[str, Voice] = {}
     for speaker in ("", *dict.fromkeys(ids)):
@@ -44,11 +46,12 @@ def read_voices(cascade: Cascade, spec: EngineSpec) -> dict[str, Voice]:
         if params is None:
             return {}
         files = {name: value for name, value in inputs.items() if isinstance(value, str)}
-        voices[speaker] = Voice(params, files, {name: value for name, value in inputs.items() if isinstance(value, Source)})
+        sources = {name: value for name, value in inputs.items() if isinstance(value, Source)}
+        voices[speaker] = Voice(Configuration(spec, params, weights), files, sources)
     return voices
 
 
-def read_weights(cascade: Cascade, spec: EngineSpec) -> dict[str, float]:
+def _read_weights(cascade: Cascade, spec: EngineSpec) -> dict[str, float]:
     """Every weight of the engine; one that isn't right is a problem, and left out."""
     merged: dict[str, float] = {}
     for at in cascade.engine_levels:
@@ -89,38 +92,36 @@ def _speaker_layers(cascade: Cascade, speaker: str) -> Iterator[_Layer]:
         yield _Layer(location, values, (*location, "inputs"), files)
 
 
-def _read_params(cascade: Cascade, spec: EngineSpec, layers: list[_Layer]) -> dict[str, Any] | None:
+def _read_params(cascade: Cascade, spec: EngineSpec, layers: list[_Layer]) -> Params | None:
+    """The params of all levels, the nearest value of each; a list of pronunciations adds to the farther one."""
     merged: dict[str, Any] = {}
     places: dict[str, Location] = {}
     for layer in layers:
         for key, value in layer.params.items():
-            if _is_right(cascade, spec, key, value, (*layer.location, key)):
-                merged[key], places[key] = _nearer(key, merged.get(key), value), (*layer.location, key)
+            location = (*layer.location, key)
+            if problem := _problem(spec, key, value):
+                cascade.note(location, problem, of_key=key not in spec.params.model_fields)
+                continue
+            merged[key] = merged_lists(merged.get(key, ""), tidy_list(value)) if key == PRONUNCIATIONS else value
+            places[key] = location
     try:
-        return spec.complete_params(merged)
+        return spec.checked_params(merged)
     except InputError as error:
         # Each value alone was right, together they aren't.
         cascade.note(places.get(error.key, cascade.own.location), str(error))
         return None
 
 
-def _nearer(key: str, farther: Any, value: Any) -> Any:
-    """The value of a nearer level; a list of pronunciations adds to the farther one."""
-    return merged_lists(farther or "", tidy_list(value)) if key == PRONUNCIATIONS else value
-
-
-def _is_right(cascade: Cascade, spec: EngineSpec, key: str, value: Any, location: Location) -> bool:
+def _problem(spec: EngineSpec, key: str, value: Any) -> str:
+    """What is wrong with one parameter; empty where nothing is."""
     known = list(spec.params.model_fields)
     if key not in known:
-        message = f"{spec.name} has no such parameter{did_you_mean(key, known)}; use {list_choices(known)}."
-        cascade.note(location, message, of_key=True)
-        return False
+        return f"{spec.name} has no such parameter{did_you_mean(key, known)}; use {list_choices(known)}."
     try:
         validate_params(spec.params, {key: value})
     except InputError as error:
-        cascade.note(location, error.cause)
-        return False
-    return True
+        return error.cause
+    return ""
 
 
 def _read_inputs(cascade: Cascade, spec: EngineSpec, layers: list[_Layer]) -> dict[str, str | Source]:

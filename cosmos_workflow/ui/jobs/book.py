@@ -150,11 +150,11 @@ class JobBook(JobsPart):
         reads = self._reader(book, engine, voice)
         require_available(reads.engine)
         text = next((chapter.text for number, chapter in enumerate(book.chapters, 1) if number in chosen), book.chapters[0].text)
-        spec = find_engine(reads.engine)
-        configuration = Configuration.known(reads.engine, spec.complete_params(reads.params), spec.complete_weights({}))
+        configuration = Configuration.of(reads.engine, reads.params)
+        configuration.check_params()
         prompt = Prompt(_beginning(text))
-        spec.check(configuration.recipe(prompt))
-        item = configuration.item(prompt, spec.cost(configuration.recipe(prompt)), "")
+        configuration.check(prompt)
+        item = configuration.item(prompt)
         for result in self.page.operations.batch_inference([item], owner=owner_of(request)):
             run = self.page.store.runs.get(result.run_id, owner_of(request))
             if run is None or result.error:

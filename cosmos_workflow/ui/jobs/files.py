@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from cosmos_workflow.jobs.manager import TEMPLATES
+from cosmos_workflow.jobs.templates import TEMPLATES
 from cosmos_workflow.ui import components
 from cosmos_workflow.ui.components import EditorFrame, Question
 from cosmos_workflow.ui.jobs.managers import JobManagers

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cosmos_workflow.jobs.books.final import BookFinal
-from cosmos_workflow.jobs.manager import JobManager, JobsSnapshot
+from cosmos_workflow.jobs.manager import JobManager
+from cosmos_workflow.jobs.snapshots import JobsSnapshot
 from cosmos_workflow.jobs.state import JobReport, TaskReport
 from cosmos_workflow.jobs.takes import TakeRef
 

@@ -43,25 +43,27 @@ class Model:
 
 def list_models() -> list[Model]:
     """The models that can speak here and now, the most natural first."""
-    speaking = [spec for spec in all_engines() if spec.speaks and spec.medium == "audio" and availability_of(spec).available]
+    speaking = [spec for spec in all_engines() if _speaks(spec) and availability_of(spec).available]
     speaking.sort(key=lambda spec: (spec.name != NATURAL, spec.name))
     return [model for spec in speaking for model in _variants(spec) if _can_speak(model)]
 
 
 def find_model(name: str) -> Model:
     """The model of this name; raises InputError for an unknown one, UnavailableError where it can't run here, saying why."""
+    engine = name.partition("/")[0]
+    spec = next((spec for spec in all_engines() if _speaks(spec) and spec.name == engine), None)
+    if spec is not None:
+        if not (state := availability_of(spec)).available:
+            raise UnavailableError(f"{engine}: {state}")
+        found = next((model for model in _variants(spec) if model.id == name), None)
+        if found is not None and _can_speak(found):
+            return found
     models = list_models()
     if name in OPENAI_MODELS and models:
         return models[0]
-    known = {model.id: model for model in models}
-    if name in known:
-        return known[name]
-    engine = name.partition("/")[0]
-    spec = next((spec for spec in all_engines() if spec.name == engine and spec.speaks), None)
-    if spec is not None and not (state := availability_of(spec)).available:
-        raise UnavailableError(f"{engine}: {state}")
+    known = [model.id for model in models]
     hint = did_you_mean(name, known)
-    raise InputError(f"model: {shorten(name)} isn't a model of this server{hint}; use {list_choices(list(known))}.", key="model")
+    raise InputError(f"model: {shorten(name)} isn't a model of this server{hint}; use {list_choices(known)}.", key="model")
 
 
 def list_voices(model: Model, store: Store, owner: str) -> dict[str, str]:
@@ -87,6 +89,10 @@ def read_voice(model: Model, name: str, store: Store, owner: str) -> tuple[dict[
     raise InputError(f"voice: {shorten(name)} isn't a voice of {model.id}; use {known}.", key="voice")
 
 
+def _speaks(spec: EngineSpec) -> bool:
+    return spec.speaks and spec.medium == "audio"
+
+
 def _variants(spec: EngineSpec) -> list[Model]:
     variants = next((known.choices for known in spec.fields({}) if known.name == "variant"), ())
     return [Model(spec.name, spec.name), *(Model(f"{spec.name}/{name}", spec.name, {"variant": name}) for name in variants)]
@@ -96,7 +102,7 @@ def _can_speak(model: Model) -> bool:
     """Whether a text alone can be said by it: a variant's model files may be missing, or it may convert recordings only."""
     try:
         configuration = Configuration.of(model.engine, model.params)
-        configuration.spec.check_params(configuration.checked)
+        configuration.check_params()
         configuration.check(Prompt("Good morning."))
     except InputError:
         return False

@@ -55,16 +55,17 @@ def read_order(body: Mapping[str, Any], store: Store, owner: str) -> Order:
     params, inputs = read_voice(model, voice, store, owner)
     given = {**model.params, **params, **_speed(model, asked.speed), **asked.params}
     configuration = Configuration.of(model.engine, model.spec.with_pronunciations(given, store.pronunciations.of(owner)))
-    configuration.spec.check_params(configuration.checked)
+    configuration.check_params()
     spec = configuration.spec
     limits = Chunking().limits(spec.max_text)
-    chunks, _ = cut_text(asked.input, limits, spec.language(configuration.params)[:2], (), "auto", spec.min_letters)
+    chunks, _ = cut_text(asked.input, limits, configuration.language[:2], (), "auto", spec.min_letters)
     if not chunks:
         raise InputError("input: the text holds nothing that can be spoken; write words.", key="input")
     items: list[QueueItem] = []
     for chunk in chunks:
         prompt = Prompt(chunk.text, inputs)
-        items.append(configuration.item(prompt, configuration.check(prompt)))
+        configuration.check(prompt)
+        items.append(configuration.item(prompt))
     pauses = pauses_of(chunks, Audio())
     return Order(tuple(items), tuple(pauses), FORMATS[asked.response_format], asked.stream)
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from cosmos_workflow.engines.registry import known_engine
 from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.execution.batch_run import ItemResult
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import QueueRunner
 from cosmos_workflow.queueing.items import ItemStatus, QueueItem
 from cosmos_workflow.queueing.queue import Queue
+from cosmos_workflow.queueing.retries import Ending
 from cosmos_workflow.ui.speech_api.errors import CrowdedError, SpeechFailedError
 from cosmos_workflow.ui.speech_api.order import Order
 
@@ -28,16 +30,14 @@ KEPT = 16
 
 
 class SpeechQueue:
-    """The pieces of one owner and one batch key. Used from one event loop; the runner's threads only wake it."""
+    """The pieces of one owner and one batch key. Used from one event loop; the runner's threads only call into it."""
 
     def __init__(self, operations: Operations, owner: str) -> None:
-        self._operations = operations
         self._queue = Queue(owner=owner, size_of=operations.batch_size)
-        self._runner = QueueRunner(self._queue, operations)
+        self._runner = QueueRunner(self._queue, operations, on_end=self._ended)
         self._loop = asyncio.get_running_loop()
-        self._waiting: dict[str, asyncio.Future[QueueItem]] = {}
-        self._woken = False
-        self._runner.subscribe(self._wake)
+        self._waiting: dict[str, asyncio.Future[ItemResult]] = {}
+        self._runner.subscribe(self._changed)
 
     @property
     def idle(self) -> bool:
@@ -49,15 +49,16 @@ class SpeechQueue:
 
         Raises SpeechFailedError with the item's own reason, UnavailableError where the queue had to stop.
         """
-        future: asyncio.Future[QueueItem] = self._loop.create_future()
+        future: asyncio.Future[ItemResult] = self._loop.create_future()
         self._waiting[item.id] = future
         try:
+            # Neither waits for a disk: this queue has no journal.
             self._queue.extend([item])
-            await asyncio.to_thread(self._runner.start)
-            ended = await future
-            if ended.status is not ItemStatus.SUCCEEDED:
-                raise SpeechFailedError(ended.error or "It was cancelled.")
-            return await asyncio.to_thread(self._sound, ended)
+            self._runner.start()
+            result = await future
+            if result.ending is not Ending.SUCCEEDED:
+                raise SpeechFailedError(result.error or "It was cancelled.")
+            return result.files[known_engine(item.engine).output]
         finally:
             del self._waiting[item.id]
             # Forgets what has ended, takes away what waits, or else stops what runs.
@@ -68,27 +69,27 @@ class SpeechQueue:
         """Stop what runs, and wait until it has stopped."""
         self._runner.stop()
 
-    def _sound(self, item: QueueItem) -> Path:
-        runs = self._operations.store.runs
-        made = next(run for run in runs.of_items([item.id], self._queue.owner) if run.status is ItemStatus.SUCCEEDED)
-        return runs.output_path(made, known_engine(item.engine).output)
+    def _ended(self, result: ItemResult) -> None:
+        self._call(self._tell, result)
 
-    def _wake(self) -> None:
-        if not self._woken:
-            self._woken = True
-            with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
-                self._loop.call_soon_threadsafe(self._look)
+    def _changed(self) -> None:
+        if self._runner.held:
+            self._call(self._give_up)
 
-    def _look(self) -> None:
-        self._woken = False
+    def _call(self, function: Callable[..., None], *arguments: ItemResult) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def _tell(self, result: ItemResult) -> None:
+        future = self._waiting.get(result.item_id)
+        if future is not None and not future.done():
+            future.set_result(result)
+
+    def _give_up(self) -> None:
         held = self._runner.held
         for item_id, future in self._waiting.items():
             item = self._queue.get(item_id)
-            if future.done() or item is None:
-                continue
-            if item.status.is_terminal:
-                future.set_result(item)
-            elif held and item.status is ItemStatus.QUEUED:
+            if held and item is not None and item.status is ItemStatus.QUEUED and not future.done():
                 future.set_exception(UnavailableError(held))
 
 

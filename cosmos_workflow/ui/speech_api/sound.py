@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SoundFormat:
-    """How a sound is sent: its media type, PyAV's names for container and codec, samples a second, bits a second."""
+    """How a sound is sent: its media type, PyAV's names for container and codec, samples a second, bits a second, and what its
+    encoder is told, so that a sentence is encoded in less than half of the time that it takes by itself."""
 
     media_type: str
     container: str
     codec: str
     rate: int = 24_000
     bit_rate: int = 0
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 FORMATS = {
-    "mp3": SoundFormat("audio/mpeg", "mp3", "libmp3lame", bit_rate=64_000),
-    "opus": SoundFormat("audio/ogg", "ogg", "libopus", 48_000, 48_000),
-    "aac": SoundFormat("audio/aac", "adts", "aac", bit_rate=64_000),
+    "mp3": SoundFormat("audio/mpeg", "mp3", "libmp3lame", bit_rate=64_000, options={"compression_level": "7"}),
+    "opus": SoundFormat("audio/ogg", "ogg", "libopus", 48_000, 48_000, {"compression_level": "5"}),
+    "aac": SoundFormat("audio/aac", "adts", "aac", bit_rate=64_000, options={"aac_coder": "fast"}),
     "flac": SoundFormat("audio/flac", "flac", "flac"),
     "wav": SoundFormat("audio/wav", "wav", "pcm_s16le"),
     "pcm": SoundFormat("audio/pcm", "s16le", "pcm_s16le"),
@@ -88,7 +90,7 @@ def _open(file: Any, format: SoundFormat) -> tuple[Any, Any]:
     import av
 
     container = av.open(file, "w", format=format.container)
-    stream: Any = container.add_stream(format.codec, rate=format.rate)
+    stream: Any = container.add_stream(format.codec, rate=format.rate, options=dict(format.options))
     stream.layout = "mono"
     if format.bit_rate:
         stream.bit_rate = format.bit_rate
