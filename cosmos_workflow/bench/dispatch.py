@@ -277,20 +277,25 @@ def _ours() -> Iterator[Contender]:
                         yield event.data
 
         def one(item: Any) -> Any:
-            return next(iter(many([item])))
+            pool.submit(item)
+            while True:
+                for event in pool.events():
+                    if isinstance(event, TaskSuccess):
+                        return event.data
 
         yield Contender(many, one)
 
 
 @contextmanager
 def _our_dispatcher() -> Iterator[Contender]:
-    def many(items: Iterable[Any]) -> Iterator[Any]:
-        dispatcher = Dispatcher(f"{__name__}:EchoWorker", [None] * WORKERS, max_retries=0)
-        for outcome in dispatcher.map(items):
-            if isinstance(outcome, TaskSuccess):
-                yield outcome.data
+    with Dispatcher(f"{__name__}:EchoWorker", [None] * WORKERS, max_retries=0) as dispatcher:
 
-    yield Contender(many, None)
+        def many(items: Iterable[Any]) -> Iterator[Any]:
+            for outcome in dispatcher.map(items):
+                if isinstance(outcome, TaskSuccess):
+                    yield outcome.data
+
+        yield Contender(many, None)
 
 
 @contextmanager

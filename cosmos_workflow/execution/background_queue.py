@@ -34,7 +34,8 @@ class BackgroundQueues:
         self._disk = Disk()
         self._tokens = self._read()
         self._waits: set[str] = set()
-        self._end = threading.Event()
+        self._end = False
+        self._woken = threading.Event()
         self._thread = threading.Thread(target=self._work, name="background-queues", daemon=True)
 
     def start(self) -> None:
@@ -43,9 +44,14 @@ class BackgroundQueues:
 
     def close(self) -> None:
         """Look no more; what runs is the sessions' to stop."""
-        self._end.set()
+        self._end = True
+        self.wake()
         if self._thread.is_alive():
             self._thread.join()
+
+    def wake(self) -> None:
+        """Look at once, in the thread that looks: something else may have come."""
+        self._woken.set()
 
     def of(self, owner: str) -> Session:
         """An owner's background queue, made when it is first asked for."""
@@ -84,7 +90,9 @@ class BackgroundQueues:
             self._waits.add(session.token)  # it ran dry: what is added from now on waits again
 
     def _work(self) -> None:
-        while not self._end.wait(LOOK_INTERVAL):
+        while not self._end:
+            self._woken.wait(LOOK_INTERVAL)
+            self._woken.clear()
             try:
                 self.look()
             except WorkflowError as error:

@@ -66,14 +66,24 @@ def serve(
         managers = JobManagers(sessions.operations)
         stack.callback(managers.close)
         hours = Hours.parse(workspace.settings.background_hours)
-        background = BackgroundQueues(sessions, hours, managers.are_busy)
-        speech = SpeechQueues(sessions.operations) if speech_api else None
+        background, speech = background_and_speech(sessions, managers, hours, speech_api)
         if speech:
             stack.callback(speech.close)
         app = make_app(sessions, users, host, managers, names, speech, background)
         background.start()
         stack.callback(background.close)
         _run(app, listener, url, on_ready, behind_proxy=bool(names))
+
+
+def background_and_speech(
+    sessions: Sessions, managers: JobManagers, hours: Hours | None, speech_api: bool
+) -> tuple[BackgroundQueues, SpeechQueues | None]:
+    """The queues that wait for everything else, and those of the speech API, which go before them."""
+    speech: SpeechQueues | None = None
+    background = BackgroundQueues(sessions, hours, lambda: managers.are_busy() or (speech is not None and speech.busy))
+    if speech_api:
+        speech = SpeechQueues(sessions.operations, background.wake)
+    return background, speech
 
 
 def make_app(

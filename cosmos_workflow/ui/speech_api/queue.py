@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -25,6 +26,8 @@ MAX_WAITING = 256
 """Texts that are being made or wait, of all callers together; one more is refused."""
 AHEAD = 4
 """Pieces of one text in the queue at once, so that a long text takes turns with the others."""
+QUIET = 5.0
+"""Seconds after an answer for which the background goes on waiting: who reads aloud asks for sentence after sentence."""
 KEPT = 16
 """Queues that are kept though nobody waits in them."""
 
@@ -94,12 +97,22 @@ class SpeechQueue:
 
 
 class SpeechQueues:
-    """One queue for each owner and batch key, so that no model's callers wait behind a stream of another's."""
+    """One queue for each owner and batch key, so that no model's callers wait behind a stream of another's.
 
-    def __init__(self, operations: Operations) -> None:
+    `on_call` is called when somebody asks for something; it must not block.
+    """
+
+    def __init__(self, operations: Operations, on_call: Callable[[], object] = lambda: None) -> None:
         self.operations = operations
+        self._on_call = on_call
         self._queues: dict[tuple[str, str], SpeechQueue] = {}
         self._orders = 0
+        self._quiet_at = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody waits, or is expected to ask for more."""
+        return self._orders > 0 or time.monotonic() < self._quiet_at
 
     @contextlib.asynccontextmanager
     async def making(self, order: Order, owner: str) -> AsyncIterator[AsyncIterator[tuple[Path, float]]]:
@@ -110,6 +123,7 @@ class SpeechQueues:
         if self._orders >= MAX_WAITING:
             raise CrowdedError(f"{MAX_WAITING} texts are waiting already; try again in a moment.")
         self._orders += 1
+        self._on_call()
         tasks: list[asyncio.Task[Path]] = []
         queue = self._queue(owner, order.items[0].batch_key)
 
@@ -122,6 +136,7 @@ class SpeechQueues:
             yield sounds()
         finally:
             self._orders -= 1
+            self._quiet_at = time.monotonic() + QUIET
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
