@@ -74,7 +74,8 @@ class KeyValueCache:
             for row, parts in zip(rows, beginnings, strict=True)
             for block, part in zip(self.blocks, parts, strict=True)
         ]
-        torch._foreach_copy_([place for place, _ in pairs], [part for _, part in pairs])
+        places, parts = [place for place, _ in pairs], [part for _, part in pairs]
+        torch._foreach_copy_(places, parts)  # pyright: ignore[reportPrivateImportUsage]
 
 
 def rounded(positions: int, step: int) -> int:
