@@ -19,6 +19,7 @@ from cosmos_workflow.engines.chatterbox.finetunes import Files
 from cosmos_workflow.engines.chatterbox.packed import is_packable, multiplies_bfloat16, pack
 from cosmos_workflow.engines.chatterbox.speech_model import SpeechModel
 from cosmos_workflow.engines.chatterbox.variants import Variant
+from cosmos_workflow.engines.chatterbox.vocoder import keep_channels_last
 from cosmos_workflow.engines.chatterbox.voices import Voices
 from cosmos_workflow.errors import UnavailableError
 
@@ -60,6 +61,8 @@ def load_model(variant: Variant, mode: str, folder: Path, device: torch.device, 
     estimator = Estimator(upstream.s3gen.flow.decoder.estimator, kind)
     # Its weights stand in the other one now.
     upstream.s3gen.flow.decoder.estimator = None
+    if device.type == "cpu":
+        keep_channels_last(upstream.s3gen.mel2wav)
     if is_packable(device):
         pack(upstream.s3gen.flow)
         if speech is not None:
