@@ -6,6 +6,7 @@ PyAV, numpy and soundfile are imported where they are used, so that importing th
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -247,14 +248,27 @@ def sound_peaks(path: Path, columns: int) -> tuple[float, list[float]]:
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """A file is written inside: what the libraries raise then becomes UnavailableError that says what to do."""
-    from av.error import FFmpegError
-    from soundfile import LibsndfileError
-
     try:
         yield
-    except (FFmpegError, LibsndfileError, OSError) as error:
+    except Exception as error:
+        if not isinstance(error, _write_errors()):
+            raise
         reason = getattr(error, "strerror", None) or "is the disk full?"
         raise UnavailableError(f"{path.name} can't be written ({reason}); free some space or use another workspace.") from error
+
+
+def _write_errors() -> tuple[type[Exception], ...]:
+    """What the libraries that were imported raise: one that wasn't has raised nothing, and would take its time."""
+    found: list[type[Exception]] = [OSError]
+    if "av" in sys.modules:
+        from av.error import FFmpegError
+
+        found.append(FFmpegError)
+    if "soundfile" in sys.modules:
+        from soundfile import LibsndfileError
+
+        found.append(LibsndfileError)
+    return tuple(found)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from typing import Any
 from rich.table import Table
 
 from cosmos_workflow.gpu_dispatch import BaseWorker, Outcome, TaskSuccess, WorkerPool
+from cosmos_workflow.gpu_dispatch.options import PREFETCH
 
 WORKERS = (1, 2, 4)
 EMPTY = 5000
@@ -122,10 +123,10 @@ def _measure(executor: str, workers: int, tasks: int, nap: float) -> tuple[float
 def _pool(executor: str, workers: int) -> WorkerPool:
     name, gpu_ids = f"{__name__}:NapWorker", [None] * workers
     if executor == "local":
-        return WorkerPool(name, gpu_ids, prefetch=16, max_retries=0)
+        return WorkerPool(name, gpu_ids, prefetch=PREFETCH, max_retries=0)
     from cosmos_workflow.gpu_dispatch.ray import RayPool
 
-    return RayPool(name, gpu_ids, prefetch=16, max_retries=0)
+    return RayPool(name, gpu_ids, prefetch=PREFETCH, max_retries=0)
 
 
 def _rate(pool: WorkerPool, items: Iterable[Any]) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import threading
 from collections.abc import Iterator
 from queue import Empty, SimpleQueue
@@ -38,10 +37,3 @@ class Lines:
             for line in stdout:
                 self._heard.put(line)
         self._heard.put(None)
-
-
-def how_it_ended(code: int) -> str:
-    """An exit code in words: "with exit code 1", "by signal SIGKILL"."""
-    if code >= 0:
-        return f"with exit code {code}"
-    return f"by signal {signal.Signals(-code).name if -code in set(signal.Signals) else -code}"

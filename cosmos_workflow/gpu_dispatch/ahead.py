@@ -6,9 +6,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from .seat import sooner
 from .slots import Slot
 from .tasks import Backlog
 
+_SLOW = 0.01  # seconds after which what was sent behind a task goes to a worker that is idle
 _WORK = 0.005  # seconds of work that may be sent ahead to a worker: what a slower task would wait
 _SHORT = 0.05  # seconds: in a cluster one of them is always sent ahead, which hides the way there
 _MANY = 8  # tasks; fewer are heard one by one
@@ -36,8 +38,10 @@ class Ahead:
 
     def lasts(self, slot: Slot, seconds: float) -> bool:
         """The worker has many quick tasks in hand, enough for twice this time."""
-        worker, held = slot.worker, slot.held
-        return worker is not None and worker.pace is not None and held >= _MANY and held * worker.pace >= 2 * seconds
+        worker = slot.worker
+        if worker is None or len(worker.tasks) < _MANY or worker.pace is None:
+            return False
+        return len(worker.tasks) * worker.pace >= 2 * seconds
 
     def deal(self, slots: Sequence[Slot], backlog: Backlog) -> None:
         """Deal small tasks out, one after another, to the workers that are at a fresh one; who holds the fewest comes first."""
@@ -52,3 +56,19 @@ class Ahead:
                 if task and task.setup == slot.setup and task.payload.size <= _SMALL and not task.payload.files:
                     backlog.pop(task)
                     slot.hand(task)
+
+    def take_back(self, slots: Sequence[Slot], backlog: Backlog) -> float | None:
+        """Fetch tasks for an idle worker that were sent behind one that turned out to be slow; and when to look again, by the
+        monotonic clock, if there may be such tasks then."""
+        ahead = [slot for slot in slots if slot.state == "busy" and slot.held > 1]
+        idle = [slot for slot in slots if slot.free and slot.state == "idle"] if ahead else []
+        again: float | None = None
+        for slot in ahead if idle else ():
+            if any(other.setup == slot.setup for other in idle):
+                due = slot.busy_since + _SLOW
+                if time.monotonic() >= due:
+                    for task in reversed(slot.take_back()):
+                        backlog.push_back(task)
+                else:
+                    again = sooner(again, due)
+        return again

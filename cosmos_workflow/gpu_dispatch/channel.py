@@ -89,11 +89,14 @@ class Frame(NamedTuple):
 
 
 NOTHING = Payload(pickle.dumps(None, protocol=5))
+_PLAIN = frozenset({type(None), bool, int, float, str, bytes})  # pickled without buffers
 _KINDS = {int(kind): kind for kind in Kind}
 
 
 def dumps(obj: Any) -> Payload:
     """`obj` as a payload. Large buffers are referred to, not copied: leave them alone until sent."""
+    if type(obj) in _PLAIN:
+        return Payload(pickle.dumps(obj, protocol=5))
     buffers: list[memoryview] = []
 
     def in_band(buffer: pickle.PickleBuffer) -> bool:
@@ -214,10 +217,7 @@ class Channel:
                 continue
             except ConnectionError:
                 self.eof = True
-            while (frame := self._next()) is not None:
-                frames.append(frame)
-                if self._at == len(self._bytes):
-                    break
+            self._parse(frames)
             if frames or not (wait or self._hole):
                 break
         return frames
@@ -232,8 +232,7 @@ class Channel:
                 break
             except ConnectionError:
                 self.eof = True
-            while (frame := self._next()) is not None:
-                frames.append(frame)
+            self._parse(frames)
         return frames
 
     def _read(self, flags: int) -> None:
@@ -246,40 +245,43 @@ class Channel:
         self.eof = count == 0
         self._hole = self._hole[count:] if count < len(self._hole) else None
 
-    def _next(self) -> Frame | None:
-        """The next frame of which every byte has come."""
-        if self._sizes:
-            return self._go_on()
-        data, at = self._bytes, self._at
-        body = at + _HEADER.size
-        if len(data) < body:
-            return None
-        mark, kind, count, seq, length = _HEADER.unpack_from(data, at)
-        if mark != _MARK or kind not in _KINDS or (length > _MAX_BYTES and not count):
-            return self._refuse()
-        end = body + length
-        if count == 0 and len(data) >= end:
-            self._at = end
-            return Frame(_KINDS[kind], seq, data[body:end])
-        if len(data) < body + 8 * count:
-            return None
-        self._about = _KINDS[kind], seq
-        self._sizes = [length, *struct.unpack_from(f"<{count}Q", data, body)]
-        self._at = body + 8 * count
-        return self._go_on()
+    def _parse(self, frames: list[Frame]) -> None:
+        """Append the frames of which every byte has come."""
+        if self._sizes and not self._go_on(frames):
+            return
+        data = self._bytes
+        while (body := self._at + _HEADER.size) <= len(data):
+            mark, number, count, seq, length = _HEADER.unpack_from(data, self._at)
+            kind = _KINDS.get(number)
+            if mark != _MARK or kind is None or (length > _MAX_BYTES and not count):
+                self._refuse()
+                return
+            end = body + length
+            if count == 0 and end <= len(data):
+                frames.append(Frame(kind, seq, data[body:end]))
+                self._at = end
+                continue
+            parts = body + 8 * count
+            if parts > len(data):
+                return
+            self._at, self._about = parts, (kind, seq)
+            self._sizes = [length, *struct.unpack_from(f"<{count}Q", data, body)]
+            if not self._go_on(frames):
+                return
 
     def _refuse(self) -> None:
         """What came is no frame; where the next one would begin nobody knows."""
         self.eof = self.junk = True
         self._bytes, self._at, self._sizes, self._parts = b"", 0, [], []
 
-    def _go_on(self) -> Frame | None:
+    def _go_on(self, frames: list[Frame]) -> bool:
         """Fill the parts of a frame that came, or comes, in pieces: what is missing is received
-        straight into the part. Each buffer is a bytearray, so that what it becomes is writable."""
+        straight into the part. Each buffer is a bytearray, so that what it becomes is writable. False if more must come."""
         if self._hole is not None:
-            return None
+            return False
         if sum(self._sizes) > _MAX_BYTES:
-            return self._refuse()
+            self._refuse()
+            return False
         while len(self._parts) < len(self._sizes):
             size = self._sizes[len(self._parts)]
             part = bytearray(size)
@@ -289,7 +291,7 @@ class Channel:
             self._parts.append(part)
             if len(here) < size:
                 self._hole = memoryview(part)[len(here) :]
-                return None
-        frame = Frame(*self._about, self._parts[0], self._parts[1:])
+                return False
+        frames.append(Frame(*self._about, self._parts[0], self._parts[1:]))
         self._sizes, self._parts = [], []
-        return frame
+        return True

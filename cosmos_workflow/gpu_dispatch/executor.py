@@ -17,9 +17,9 @@ from typing import Any, Self, Unpack
 
 from .arguments import check_limit
 from .events import Event, Outcome, TaskError
+from .loop import PoolClosedError
 from .options import WorkerOptions, open_pool
 from .ordering import Line
-from .pool import PoolClosedError
 from .worker import BaseWorker
 
 _log = logging.getLogger(__name__)

@@ -17,6 +17,8 @@ from typing import Protocol
 
 from . import platform
 
+_FOLDERS = "gpu-dispatch-permits-"
+_MARK = "in-use"
 _MOST = 512  # tasks that a worker may hold, twice: what was permitted before these is over
 
 
@@ -35,6 +37,10 @@ class Permits(Protocol):
 
     def take_back(self) -> set[int]:
         """The tasks that the worker hasn't begun, and now won't."""
+        ...
+
+    def let_go(self) -> None:
+        """Close what is open here, in a process that was forked off and isn't the pool's."""
         ...
 
     def close(self) -> None: ...
@@ -69,11 +75,14 @@ class _Pipe:
         os.close(self.theirs)
         os.close(self._ours)
 
+    let_go = close
+
 
 class _Files:
     def __init__(self) -> None:
-        self.theirs = tempfile.mkdtemp(prefix="gpu-dispatch-")
-        self._folder = Path(self.theirs)
+        _sweep()
+        self._folder, self._mark = _new_folder()
+        self.theirs = str(self._folder)
         self._permitted: deque[int] = deque()
 
     def put(self, seq: int) -> None:
@@ -90,11 +99,43 @@ class _Files:
         self._permitted.clear()
         return found
 
+    def let_go(self) -> None:
+        os.close(self._mark)
+
     def close(self) -> None:
+        os.close(self._mark)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _forget(self, seq: int) -> None:
         (self._folder / str(seq)).unlink(missing_ok=True)
+
+
+def _new_folder() -> tuple[Path, int]:
+    """A folder with an open file in it, which shows that it is somebody's as long as we live."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_FOLDERS))
+        mark = os.open(folder / _MARK, os.O_RDWR | os.O_CREAT)
+        if platform.fcntl is not None:
+            platform.fcntl.flock(mark, platform.fcntl.LOCK_EX)
+        if (folder / _MARK).exists():
+            return folder, mark
+        os.close(mark)  # somebody swept, before it was ours
+
+
+def _sweep() -> None:
+    """Remove the folders of pools that were killed together with their workers."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDERS}*"):
+        with suppress(OSError):  # not ours to remove, or just removed by another one
+            if platform.fcntl is not None:
+                mark = os.open(folder / _MARK, os.O_RDWR)
+                try:
+                    platform.fcntl.flock(mark, platform.fcntl.LOCK_EX | platform.fcntl.LOCK_NB)
+                    (folder / _MARK).unlink()
+                finally:
+                    os.close(mark)
+            else:
+                (folder / _MARK).unlink()  # Windows removes no file that is open
+            shutil.rmtree(folder)
 
 
 def _is_first(folder: Path, seq: int) -> bool:

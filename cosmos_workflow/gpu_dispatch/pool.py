@@ -1,40 +1,29 @@
-"""Worker processes that stay alive between tasks, one a slot, driven by one loop.
+"""Worker processes that stay alive between tasks, one a slot, driven by one loop (see `loop`).
 
-The loop waits on every worker's socket and on every process at once. So the owner of each task is
-always known, a death is seen when it happens, and a limit that is overrun costs a process, never
+So the owner of each task is always known, a death is seen when it happens, and a limit that is overrun costs a process, never
 the pool.
 """
 
 from __future__ import annotations
 
-import os
-import selectors
-import socket
-import threading
-import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Self
 
 from .arguments import check_caller, check_limit, check_setup, checked_rules, number_workers
 from .channel import NOTHING, Payload, dumps
 from .devices import require_gpus, worker_environ
 from .events import Event, SlotStatus, TaskId
+from .loop import Loop, PoolClosedError
 from .process import Process, WorkerProcess
 from .reuse import HandedOut
 from .scheduler import Scheduler
+from .seat import Seat
 from .shared import pack
 from .slots import Slot
 from .tasks import ANY, Pin
 from .worker import BaseWorker
-
-_REST = 0.0002  # seconds; a small part of what workers are sent ahead
-_LONGEST_WAIT = 3600.0  # seconds; the system knows no wait of a month
-
-
-class PoolClosedError(RuntimeError):
-    """The pool was shut down."""
 
 
 class WorkerPool:
@@ -103,17 +92,7 @@ class WorkerPool:
         self._scheduler = Scheduler(rules, self._launch, prefetch)
         self._scheduler.slots += self._first_slots(gpu_ids)
         self._handed_out = HandedOut()
-        self._closed = False
-        self.error: Exception | None = None
-        self._pid = os.getpid()
-        self._turn = threading.Lock()
-        self._lock = threading.Lock()
-        self._asleep = False
-        self._stirred = False
-        self._wake_r, self._wake_w = socket.socketpair()  # not a pipe, which can't be waited for everywhere
-        self._wake_r.setblocking(False)
-        self._wake_w.setblocking(False)
-        self._scheduler.selector.register(self._wake_r, selectors.EVENT_READ, None)
+        self._loop = Loop(self._scheduler)
 
     # What a pool on other machines does in its own way.
 
@@ -126,7 +105,7 @@ class WorkerPool:
             require_gpus(gpu_ids)
         return [Slot(self._scheduler, worker_id, gpu_id) for worker_id, gpu_id in workers.items()]
 
-    def _launch(self, slot: Slot) -> Process:
+    def _launch(self, slot: Seat) -> Process:
         rules = self._scheduler.rules
         env = {**worker_environ(slot.gpu_id), **rules.env}
         return WorkerProcess(f"gpu-dispatch-worker-{slot.worker_id}", env, rules.quiet)
@@ -137,7 +116,12 @@ class WorkerPool:
     @property
     def closed(self) -> bool:
         """Shut down, with no process left; `events` raises PoolClosedError."""
-        return self._closed
+        return self._loop.closed
+
+    @property
+    def error(self) -> Exception | None:
+        """Why the loop died, if it did."""
+        return self._loop.error
 
     def submit(
         self,
@@ -174,99 +158,84 @@ class WorkerPool:
             payload = self._pack(data)
         except Exception:
             error = f"the task can't be pickled\n{traceback.format_exc()}"
-        with self._lock:
-            self._require_open("takes no more tasks")
+        loop = self._loop
+        with loop.lock:
+            loop.require_open("takes no more tasks")
             large = self._handed_out.look(payload.buffers) if payload.buffers else {}
-            looping = self._turn.locked()
-            at_once = not looping or (self._asleep and self.eager)
+            looping = loop.running
+            at_once = not looping or (loop.asleep and self.eager)
             task, handed = self._scheduler.submit(task_id, payload, error, setup or {}, timeout, gpu_id, at_once)
             if large:
                 self._handed_out.keep(large, task)
             if handed and (not looping or timeout is None):
                 return task.id  # a loop that waits need not know until the answer is there
-            if self._asleep and not handed and (more or not (self._scheduler.needs_tasks or self._scheduler.out)):
-                self._stirred = True  # whoever is heard next will be given it
-            else:
-                self._stir()
+            # Whoever is heard next will be given it, unless somebody could do with it now.
+            loop.stir(lazily=loop.asleep and not handed and (more or not (self._scheduler.needs_tasks or self._scheduler.out)))
         return task.id
 
     def cancel(self, task_id: TaskId) -> None:
         """Drop a task that waits; ask the worker that runs it to stop, and kill it after
         `cancel_grace`. A task that is over is left as it ended; one that still returns succeeds."""
-        with self._changing():
+        with self._loop.changing():
             self._scheduler.cancel(task_id)
 
     def cancel_all(self) -> None:
         """`cancel` for every task."""
-        with self._changing():
+        with self._loop.changing():
             self._scheduler.cancel_all()
 
     def send(self, task_id: TaskId, message: Any) -> None:
         """Give `message` to a task, for its `BaseWorker.receive`; a task that waits gets it when it
         runs, one that is over never. Raises what pickling raises."""
         payload = dumps(message)
-        with self._changing():
+        with self._loop.changing():
             self._scheduler.send(task_id, payload)
 
     def warm(self, setup: Mapping[str, Any] | None = None) -> None:
         """Start a worker with this setup in every slot that has none."""
         check_setup(setup)
         self.connect()
-        with self._changing("starts no more workers"):
+        with self._loop.changing("starts no more workers"):
             self._scheduler.warm(dict(setup or {}))
 
     def unload(self, gpu_id: Pin = ANY) -> None:
         """Let the workers (of one GPU) leave and hand their memory back: idle ones and those that
         load for nobody now, busy ones after their task."""
-        with self._changing():
+        with self._loop.changing():
             self._scheduler.unload(gpu_id)
 
     def slots(self) -> list[SlotStatus]:
         """The slots as they are now."""
-        with self._lock:
+        with self._loop.lock:
             return [slot.status() for slot in self._scheduler.slots]
 
     @property
     def broken(self) -> str | None:
         """Set once every slot's setup has failed (with `retire_failed_slots`), so that nothing can
         be run any more: what the last one said."""
-        with self._lock:
+        with self._loop.lock:
             return self._scheduler.broken
 
     def capacity(self) -> int:
         """How many tasks without an outcome keep every worker busy now: what it may hold and one
         more. Whoever reads tasks from a long source needs to be no further ahead than this."""
-        with self._lock:
+        with self._loop.lock:
             return self._scheduler.capacity()
 
     def events(self, timeout: float | None = None) -> list[Event]:
         """Run the loop once: wait until something happens, at most `timeout` seconds, and return
         it in order. Raises PoolClosedError once the pool is shut down and everything was returned."""
-        with self._turn:
-            try:
-                return self._turn_once(timeout)
-            except PoolClosedError:
-                raise
-            except Exception as error:  # a bug of ours or of the system: whoever waits for a task must learn of it
-                with self._lock:
-                    self.error = error
-                    self._scheduler.give_up(f"the pool's loop failed\n{traceback.format_exc()}")
-                    self._end()
-                    return self._take()
+        return self._loop.turn(timeout)
 
     def close(self, graceful: bool = True, timeout: float | None = 30.0) -> None:
         """Begin the shutdown that `shutdown` describes, without waiting: `events` carries it out
         and tells of it, until it raises PoolClosedError. May be called again, to be less patient."""
-        with self._changing():
+        with self._loop.changing():
             self._scheduler.close(graceful, timeout)
 
     def wake(self) -> None:
         """Have `events`, if it waits, return now."""
-        with self._lock:
-            self._require_ours()
-            if not self._closed:
-                with suppress(BlockingIOError):  # there are enough wake-ups already
-                    self._wake_w.send(b"\0")
+        self._loop.wake()
 
     def shutdown(self, graceful: bool = True, timeout: float | None = 30.0) -> list[Event]:
         """End everything and return what happened meanwhile.
@@ -287,92 +256,3 @@ class WorkerPool:
 
     def __exit__(self, kind: object, *_: object) -> None:
         self.shutdown(graceful=kind is None)
-
-    @contextmanager
-    def _changing(self, but_not: str = "") -> Iterator[None]:
-        """Change something that the loop then acts on. `but_not`: what a pool that is shut down refuses."""
-        with self._lock:
-            self._require_open(but_not)
-            yield
-            self._stir()
-
-    def _require_open(self, but_not: str) -> None:
-        self._require_ours()
-        if but_not and self._scheduler.closing:
-            raise PoolClosedError(f"the pool is shut down and {but_not}")
-
-    def _stir(self) -> None:
-        """Something changed that the loop has to act on."""
-        self._stirred = True
-        if self._asleep and not self._closed:
-            self._asleep = False
-            self._wake_w.send(b"\0")
-
-    def _turn_once(self, timeout: float | None) -> list[Event]:
-        if self._scheduler.well_fed(_REST):
-            # Nobody needs us: better many answers at once than a switch of processes for each.
-            time.sleep(_REST if timeout is None else min(timeout, _REST))
-        with self._lock:
-            self._require_ours()
-            if self._closed and not self._scheduler.out:
-                raise PoolClosedError("the pool is shut down")
-            self._advance()
-            if self._scheduler.out or self._closed:
-                return self._take()
-            wait = self._patience(timeout)
-            self._asleep = True
-        ready = self._scheduler.selector.select(wait)
-        with self._lock:
-            self._asleep = False
-            self._handle([key.data for key, _ in ready])
-            self._advance()
-            return self._take()
-
-    def _require_ours(self) -> None:
-        if os.getpid() != self._pid:
-            raise PoolClosedError("the pool belongs to the process that this one was forked off from")
-
-    def _end(self) -> None:
-        self._closed = True
-        self._scheduler.selector.close()
-        self._wake_r.close()
-        self._wake_w.close()
-
-    def _take(self) -> list[Event]:
-        out, self._scheduler.out = self._scheduler.out, []
-        return out
-
-    def _patience(self, timeout: float | None) -> float | None:
-        """Seconds until the loop has to look at a limit."""
-        nearest = self._scheduler.deadline()
-        if nearest is None:
-            return None if timeout is None else min(timeout, _LONGEST_WAIT)
-        left = max(0.0, nearest - time.monotonic())
-        return min(left, _LONGEST_WAIT if timeout is None else timeout)
-
-    def _handle(self, ready: list[Any]) -> None:
-        """First what was said, then who is gone: a death comes after the last word."""
-        gone = []
-        for data in ready:
-            if data is None:
-                self._wake_r.recv(4096)
-                continue
-            slot, process, is_sentinel = data
-            if is_sentinel:
-                gone.append((slot, process))
-            elif slot.runs(process):
-                slot.on_readable()
-        for slot, process in gone:
-            if slot.runs(process):
-                slot.on_exit()
-        self._scheduler.enforce()
-        self._stirred = True
-
-    def _advance(self) -> None:
-        """Put everybody to work, or out of it, as far as that goes now."""
-        if not self._stirred:
-            return
-        self._stirred = False
-        self._scheduler.advance()
-        if self._scheduler.finished:
-            self._end()

@@ -173,7 +173,7 @@ class WorkerProcess:
         self._lifeline.close()
         self.channel.close()
         self._stderr.close()
-        self._permits.close()
+        self._permits.let_go()
         self._over.close()
         self._ended.close()
 
@@ -228,13 +228,13 @@ def _main_module() -> dict[str, str]:
     return {"init_main_from_path": os.path.normpath(Path(ORIGINAL_DIR or "") / file)}
 
 
-def describe_exit(exitcode: int | None) -> str:
+def describe_exit(exitcode: int | None, which: str = "the process") -> str:
     """How a process ended, in words."""
     if exitcode is None:
-        return "the process could not be ended"
+        return f"{which} could not be ended"
     if exitcode >= 0:
-        return f"the process exited with code {exitcode}"
+        return f"{which} exited with code {exitcode}"
     try:
-        return f"the process was killed by {signal.Signals(-exitcode).name} (signal {-exitcode})"
+        return f"{which} was killed by {signal.Signals(-exitcode).name} (signal {-exitcode})"
     except ValueError:
-        return f"the process was killed by signal {-exitcode}"
+        return f"{which} was killed by signal {-exitcode}"

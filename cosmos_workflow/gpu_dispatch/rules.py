@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import selectors
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
 
 from .events import Event, Outcome, SlotState
 from .process import Process
-from .tasks import Kill, Task
+from .tasks import Task
 
 if TYPE_CHECKING:
-    from .slots import Slot
+    from .seat import Seat
 
 GONE_STATES: Final[frozenset[SlotState]] = frozenset({"empty", "away", "broken"})
 TRANSITIONS: Final[Mapping[SlotState, frozenset[SlotState]]] = {
@@ -54,23 +53,8 @@ class Owner(Protocol):
     selector: selectors.BaseSelector
     closing: bool
 
-    def launch(self, slot: Slot, /) -> Process: ...
+    def launch(self, slot: Seat, /) -> Process: ...
     def emit(self, event: Event) -> None: ...
     def settle(self, task: Task, outcome: Outcome) -> None: ...
     def give_back(self, task: Task) -> None: ...
     def fail_unservable(self) -> None: ...
-
-
-@dataclass(eq=False, slots=True)
-class Worker:
-    """The worker in a slot. `tasks` is what it was sent, the first one being run; `pace` the seconds that it took for the last
-    ones, of which it has `answered` so many. `closed`: it has said its last word; `blocked`: its socket takes no more for now."""
-
-    process: Process
-    setup: Mapping[str, Any]
-    tasks: deque[Task] = field(default_factory=deque)
-    pace: float | None = None
-    answered: int = 0
-    closed: bool = False
-    blocked: bool = False
-    kill: Kill | None = None

@@ -16,7 +16,8 @@ from contextlib import suppress
 from typing import Any
 
 from .events import Event, Outcome
-from .pool import PoolClosedError, WorkerPool
+from .loop import PoolClosedError
+from .pool import WorkerPool
 
 _GATHER = 0.0002  # seconds in which tasks are gathered before the loop is woken for them
 

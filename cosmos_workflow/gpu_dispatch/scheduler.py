@@ -16,10 +16,9 @@ from .channel import NOTHING, Payload
 from .events import Event, Outcome, TaskError, TaskId
 from .process import Process
 from .rules import Rules
+from .seat import Seat
 from .slots import Slot
 from .tasks import ANY, Backlog, Pin, Task
-
-_SLOW = 0.01  # seconds after which what was sent behind a task goes to a worker that is idle
 
 
 class Scheduler:
@@ -29,7 +28,7 @@ class Scheduler:
     all, so that it need not wait for the parent between two of them.
     """
 
-    def __init__(self, rules: Rules, launch: Callable[[Slot], Process], prefetch: int) -> None:
+    def __init__(self, rules: Rules, launch: Callable[[Seat], Process], prefetch: int) -> None:
         self.rules = rules
         self.launch = launch
         self.selector: selectors.BaseSelector = selectors.DefaultSelector()
@@ -189,11 +188,16 @@ class Scheduler:
     def advance(self) -> None:
         """Give every task a worker, or a worker to wait for, as far as there are any; and send what is to be sent."""
         self._look_again = None
-        if not self._backlog and all(slot.quiet for slot in self.slots):
-            return
+        if not self._backlog:
+            for slot in self.slots:
+                if not slot.quiet:
+                    break
+            else:
+                return
         if not self.closing:
             self._place()
-            if not self._backlog and self._take_back():
+            if not self._backlog:
+                self._look_again = self._ahead.take_back(self.slots, self._backlog)
                 self._place()
         for slot in self.slots:
             slot.flush()
@@ -293,17 +297,3 @@ class Scheduler:
                     slot.reserved = None
                     idle.hand(task)
                     break
-
-    def _take_back(self) -> bool:
-        """Whether there are tasks again for an idle worker, which had been sent behind one that turned out to be slow."""
-        ahead = [slot for slot in self.slots if slot.held > 1]
-        idle = [slot for slot in self.slots if slot.free and slot.state == "idle"] if ahead else []
-        for slot in ahead if idle else ():
-            if any(other.setup == slot.setup for other in idle):
-                due = slot.busy_since + _SLOW
-                if time.monotonic() >= due:
-                    for task in reversed(slot.take_back()):
-                        self._backlog.push_back(task)
-                elif self._look_again is None or due < self._look_again:
-                    self._look_again = due
-        return bool(self._backlog)

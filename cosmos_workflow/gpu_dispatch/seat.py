@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from .events import SlotState, SlotStatus
+from .handle import WorkerHandle
 from .process import Process
-from .rules import TRANSITIONS, Owner, Worker
+from .rules import TRANSITIONS, Owner
 from .tasks import ANY, Task
 
 
@@ -26,7 +26,7 @@ class Seat:
         self.state: SlotState = state
         self.node = ""
         self.awaits = ""
-        self.worker: Worker | None = None
+        self.worker: WorkerHandle | None = None
         self.reserved: Task | None = None
         self.deadline: float | None = None
         self.leaving = False
@@ -35,7 +35,6 @@ class Seat:
         self._set_up: Mapping[str, Any] | None = None  # what has gone well here
         self._failures = 0
         self._pause = 0.0
-        self._tickets = itertools.count(1)
         self._owner = owner
 
     def _enter(self, state: SlotState, limit: float | None = None) -> None:
@@ -113,7 +112,7 @@ class Seat:
             awaits=self.awaits if self.state == "away" else "",
         )
 
-    def _present(self) -> Worker:
+    def _present(self) -> WorkerHandle:
         if self.worker is None:
             raise RuntimeError(f"slot {self.worker_id} is {self.state} and has no worker")
         return self.worker

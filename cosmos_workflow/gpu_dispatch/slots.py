@@ -1,198 +1,31 @@
-"""A slot, the place of one worker: what the pool asks of it, what the loop sees of its worker, and what that one says."""
+"""A slot, the place of one worker: what the loop sees of that worker, what it says, and what that means."""
 
 from __future__ import annotations
 
-import selectors
-import time
 import traceback
-from collections import deque
-from collections.abc import Mapping
-from typing import Any
 
-from . import platform
-from .channel import Frame, Kind, Payload, dumps
-from .events import (
-    CleanupFailed,
-    Raised,
-    SetupFailed,
-    TaskError,
-    TaskProgress,
-    TaskStarted,
-    WorkerDied,
-    WorkerExited,
-    WorkerReady,
-    WorkerStarted,
-)
-from .process import describe_exit, preparation
-from .rules import Worker
-from .seat import Seat, later, sooner
-from .shared import pack
-from .tasks import Kill, KillKind, Task, outcome_of_death, outcome_of_frame
-from .worker import Boot
+from .channel import Frame, Kind
+from .events import CleanupFailed, Raised, TaskProgress, WorkerDied, WorkerExited, WorkerReady, WorkerStarted
+from .handle import WorkerHandle
+from .orders import Orders
+from .process import describe_exit
+from .seat import later, sooner
+from .tasks import Task, outcome_of_death, outcome_of_frame
 
-_KILL_PATIENCE = 5.0  # seconds until a killed process counts as stuck in the kernel
 _EOF_PATIENCE = 1.0  # seconds between the end of a worker's channel and that of its process
-_PACE_WEIGHT = 0.3
-_MAX_PERMITS = 256  # a pipe has room for as many, however small the system makes it
-_FIRST_PAUSE = 0.5  # seconds until a setup is tried again; twice as long each time
 _JUNK = "the worker wrote into its channel what nobody can read"
 
 
-class Slot(Seat):
+class Slot(Orders):
     """A place for one worker, and that worker's life: started, given tasks, heard, retired, killed, replaced."""
-
-    # What the pool asks for.
-
-    def start(self, setup: Mapping[str, Any]) -> None:
-        """Start a process in the empty slot; a failure to do so is a failed setup."""
-        rules = self._owner.rules
-        try:
-            boot = Boot(rules.worker, self.gpu_id, rules.base_seed + self.worker_id, preparation(rules.with_main, rules.here))
-            frames = [(Kind.BOOT, dumps(boot)), (Kind.SETUP, (pack if rules.here else dumps)(dict(setup)))]
-            process = self._owner.launch(self)
-        except Exception as error:
-            self._setup_failed(setup, Raised.of(error))
-            return
-        self.worker, self.leaving = Worker(process, setup), False
-        self._enter("starting", rules.setup_timeout)
-        for kind, payload in frames:
-            process.channel.put(kind, 0, payload)
-        self._owner.selector.register(process.channel, selectors.EVENT_READ, (self, process, False))
-        self._owner.selector.register(process.sentinel, selectors.EVENT_READ, (self, process, True))
-        if process.pid:
-            self._owner.emit(WorkerStarted(self.worker_id, self.gpu_id, process.pid, self.node))
-
-    def hand(self, task: Task, at_once: bool = False) -> None:
-        """Send a task to the worker, which is set up for it; by the next `flush`, if not `at_once`."""
-        worker = self._present()
-        worker.tasks.append(task)
-        task.ticket = next(self._tickets)
-        ahead = 1 < len(worker.tasks) <= _MAX_PERMITS and worker.process.permit(task.ticket)
-        worker.process.channel.put(Kind.RUN_IF_PERMITTED if ahead else Kind.RUN, task.ticket, task.payload)
-        for message in task.messages:
-            worker.process.channel.put(Kind.MESSAGE, task.ticket, message)
-        if at_once:
-            self.flush()
-        if len(worker.tasks) == 1:
-            self._begin(task)
-
-    def take_back(self) -> list[Task]:
-        """The tasks that the worker was sent ahead and hasn't begun; it won't, and they are nobody's now."""
-        worker = self._present()
-        first, revoked = worker.tasks[0], worker.process.revoke()
-        back = [task for task in worker.tasks if task.ticket in revoked]
-        worker.tasks = deque(task for task in worker.tasks if task.ticket not in revoked)
-        if first in back:  # begun as far as we knew
-            if worker.tasks:
-                self._begin(worker.tasks[0])
-            else:
-                self._enter("idle")
-                self._on_idle()
-        return back
-
-    def send(self, task: Task, message: Payload) -> None:
-        """Send a message to `task`, which the worker holds."""
-        self._present().process.channel.put(Kind.MESSAGE, task.ticket, message)
-
-    def cancel(self, task: Task) -> None:
-        """Ask the worker to give `task` up; it's killed if it is still at it after the grace."""
-        if task.cancelled:
-            return
-        task.cancelled = True
-        worker = self._present()
-        worker.process.channel.put(Kind.CANCEL, task.ticket)
-        if worker.tasks[0] is task and self.state == "busy":
-            self.deadline = sooner(self.deadline, later(self._owner.rules.cancel_grace))
-
-    def reserve(self, task: Task) -> None:
-        """Have `task` wait for a worker with its setup, and see to it that there will be one."""
-        fits = self.setup == task.setup
-        self.reserved = task
-        if self.state == "empty":
-            self.start(task.setup)
-        elif self.state == "idle":
-            self.retire()
-        elif not fits:
-            self.kill("unneeded", "nobody waits for what it was loading")
-
-    def leave(self) -> None:
-        """Let the worker go: an idle one and one that loads for nobody now, a busy one after its task."""
-        self.leaving = True
-        if self.state == "idle":
-            self.retire()
-        elif self.state == "starting" and self.reserved is None:
-            self.kill("unneeded", "nobody waits for what it was loading")
-
-    def retire(self) -> None:
-        """Let the idle worker clean up and leave."""
-        self._enter("retiring", self._owner.rules.cleanup_timeout)
-        self._present().process.channel.put(Kind.EXIT)
-
-    def kill(self, kind: KillKind, reason: str, task: Task | None = None) -> None:
-        """End the worker at once; what comes of its tasks is decided when it is gone."""
-        if self.worker is None or self.state == "killed":
-            return
-        self.worker.kill = Kill(kind, reason, self.state, task)
-        self._enter("killed", _KILL_PATIENCE)
-        self.worker.process.kill()
-
-    def attach(self, node: str, gpu_id: int | None) -> None:
-        """The slot's place in the cluster is there."""
-        self._enter("empty")
-        self.node, self.gpu_id = node, gpu_id
-
-    def detach(self) -> None:
-        """The place of an empty slot is gone."""
-        if self.state != "away":
-            self._enter("away")
-        if self.reserved is not None:
-            task, self.reserved = self.reserved, None
-            self._owner.give_back(task)
-
-    def break_off(self, error: str) -> None:
-        """Use this slot no more."""
-        self.broken = error
-        if self.worker is None and self.state != "broken":
-            self._enter("broken")
-
-    # What the loop sees.
-
-    def abandon(self) -> None:
-        """End the worker without hearing it."""
-        if self.worker is not None:
-            process, self.worker = self.worker.process, None
-            process.kill()
-            platform.readable([process.sentinel], _KILL_PATIENCE)
-            process.reap()
-        if self.state != "broken":
-            self._enter("broken")
-
-    def flush(self) -> None:
-        """Send what the worker's socket takes now; the loop is told to watch for the rest."""
-        worker = self.worker
-        if worker is None or not worker.process.channel.pending or worker.process.channel.eof:
-            return
-        blocked = not worker.process.flush()
-        if blocked != worker.blocked:
-            worker.blocked = blocked
-            watched = selectors.EVENT_READ | (selectors.EVENT_WRITE if blocked else 0)
-            self._owner.selector.modify(worker.process.channel, watched, (self, worker.process, False))
 
     def on_readable(self) -> None:
         """Take in what the worker has sent."""
         worker = self._present()
-        channel, answered = worker.process.channel, worker.answered
-        since = worker.tasks[0].started if worker.tasks else 0.0
-        for frame in channel.receive():
-            self._on_frame(frame)
-        if worker.answered > answered:
-            took = (time.monotonic() - since) / (worker.answered - answered)
-            worker.pace = took if worker.pace is None else worker.pace + _PACE_WEIGHT * (took - worker.pace)
-        if channel.eof:
-            self._owner.selector.unregister(channel)
-        if channel.junk:
+        worker.hear(self._on_frame)
+        if worker.process.channel.junk:
             self.kill("channel", _JUNK)
-        elif channel.eof:
+        elif worker.process.channel.eof:
             # Most likely its process is ending, and how it ended is worth waiting for.
             self.deadline = sooner(self.deadline, later(_EOF_PATIENCE))
 
@@ -220,14 +53,7 @@ class Slot(Seat):
     def on_exit(self) -> None:
         """The worker's process is gone: take in its last words, then say what that means."""
         worker = self._present()
-        process, selector = worker.process, self._owner.selector
-        process.kill()  # its descendants, which may hold the socket open
-        if not process.channel.eof:
-            for frame in process.channel.drain():
-                self._on_frame(frame)
-            selector.unregister(process.channel)
-        selector.unregister(process.sentinel)
-        exitcode = process.reap()
+        process, exitcode = worker.process, worker.bury(self._on_frame)
         kill, tasks = worker.kill, list(worker.tasks)
         during = kill.during if kill else self.state
         reason = kill.reason if kill else process.reason or describe_exit(exitcode)
@@ -289,7 +115,7 @@ class Slot(Seat):
         self._set_up, self._failures = worker.setup, 0
         self._owner.emit(WorkerReady(self.worker_id, self.gpu_id, worker.process.pid, self.node))
         self._enter("idle")
-        self._on_idle()
+        self._idle_now()
 
     def _on_setup_failed(self, raised: Raised) -> None:
         if self.state == "starting":
@@ -306,7 +132,7 @@ class Slot(Seat):
             return
         self._owner.emit(TaskProgress(task.id, progress, self.worker_id))
 
-    def _on_outcome(self, worker: Worker, task: Task, frame: Frame) -> None:
+    def _on_outcome(self, worker: WorkerHandle, task: Task, frame: Frame) -> None:
         worker.tasks.popleft()
         self._owner.settle(task, outcome_of_frame(task, frame, self.worker_id, self.node))
         worker.answered += 1
@@ -316,52 +142,7 @@ class Slot(Seat):
             self._begin(worker.tasks[0])
         else:
             self._enter("idle")
-            self._on_idle()
-
-    def _on_idle(self) -> None:
-        self.idle_since = time.monotonic()
-        if self.reserved is not None:
-            task, self.reserved = self.reserved, None
-            self.hand(task)
-        elif self.leaving:
-            self.retire()
-
-    def _begin(self, task: Task) -> None:
-        """The worker is at `task` now."""
-        limit = task.timeout
-        if task.cancelled:
-            limit = sooner(limit, self._owner.rules.cancel_grace)
-        self._enter("busy", limit)
-        task.started = time.monotonic()
-        self._owner.emit(TaskStarted(task.id, self.worker_id))
-
-    def _start_reserved(self) -> None:
-        """An empty slot goes on with the task that waits for it, if there is one; at once or after a pause."""
-        if self.state != "empty":
-            return
-        pause, self._pause = self._pause, 0.0
-        if self.reserved is not None and pause:
-            self._enter("pausing", pause)
-        elif self.reserved is not None:
-            self.start(self.reserved.setup)
-
-    def _setup_failed(self, setup: Mapping[str, Any], raised: Raised) -> None:
-        error = raised.error
-        self._owner.emit(SetupFailed(self.gpu_id, error, self.worker_id))
-        if setup == self._set_up and self._failures < self._owner.rules.setup_retries and not self._owner.closing:
-            self._pause = _FIRST_PAUSE * 2**self._failures
-            self._failures += 1
-            self._start_reserved()
-            return
-        task, self.reserved = self.reserved, None
-        if self._owner.rules.retire_failed_slots and not self._owner.closing:
-            self.break_off(error)
-            if task is not None:
-                self._owner.give_back(task)
-            self._owner.fail_unservable()
-        elif task is not None:
-            failed = TaskError(task.id, error, self.worker_id, "setup", self.node, raised.reason, raised.exception)
-            self._owner.settle(task, failed)
+            self._idle_now()
 
     def _said(self, frame: Frame) -> Raised:
         """What went wrong in the worker, in its own words; one whose words can't be read is killed."""

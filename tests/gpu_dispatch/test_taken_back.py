@@ -8,7 +8,7 @@ from cosmos_workflow.gpu_dispatch import Event, TaskSuccess, WorkerDied, WorkerP
 from cosmos_workflow.gpu_dispatch.channel import Channel, Kind
 from cosmos_workflow.gpu_dispatch.permits import new_permits, taker
 from cosmos_workflow.gpu_dispatch.process import WorkerProcess
-from cosmos_workflow.gpu_dispatch.slots import Slot
+from cosmos_workflow.gpu_dispatch.seat import Seat
 from cosmos_workflow.gpu_dispatch.worker import Link
 
 
@@ -55,7 +55,7 @@ class Played(WorkerProcess):
 
 
 class PlayedPool(WorkerPool):
-    def _launch(self, slot: Slot) -> Played:
+    def _launch(self, slot: Seat) -> Played:
         return Played()
 
 
@@ -98,5 +98,38 @@ def test_a_task_that_is_sent_again_is_not_mistaken_for_what_was_taken_back(monke
         while sum(isinstance(event, TaskSuccess) for event in seen) < 5:
             seen += pool.events()
         assert not [event for event in seen if isinstance(event, WorkerDied)]
+    finally:
+        pool.shutdown(graceful=False)
+
+
+def test_what_a_worker_holds_that_is_being_killed_is_not_taken_back_before_it_is_gone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ahead, "_WORK", 1e6)
+    monkeypatch.setattr(ahead, "_SLOW", 0.0)
+    pool = PlayedPool("faults.echo:Worker", [None, None], prefetch=4, max_retries=0)
+    seen: list[Event] = []
+    try:
+        pool.warm()
+        bad, good = [slot.worker for slot in pool._scheduler.slots]
+        assert bad is not None
+        assert good is not None
+        first, second = bad.process, good.process
+        assert isinstance(first, Played)
+        assert isinstance(second, Played)
+        seen += pool.events(0)
+        for process in (first, second):
+            process.load()
+        while {slot.state for slot in pool.slots()} != {"idle"}:
+            seen += pool.events()
+        bad.pace = 1e-6
+        first_task, *_ = [pool.submit(number) for number in range(4)]  # the first and the third are the bad one's, and the last
+        seen += pool.events()
+        assert bad.tasks[0].id == first_task
+        assert len(bad.tasks) == 3
+        first.link.send(Kind.SUCCESS, "what nobody asked for", 99)
+        assert second.read(1) == [1]
+        while not any(isinstance(event, WorkerDied) for event in seen):
+            seen += pool.events()
+        assert pool.error is None
+        assert {slot.state for slot in pool.slots()} == {"starting", "busy"}, "the others go on elsewhere"
     finally:
         pool.shutdown(graceful=False)

@@ -7,10 +7,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, Any, cast
 
 import numpy as np
@@ -20,9 +19,10 @@ from cosmos_workflow.engines.base import Context, Device, ItemOutcome, Output, R
 from cosmos_workflow.engines.espeak import EspeakParams, speak, spoken_text
 from cosmos_workflow.engines.espeak.clauses import first_missed
 from cosmos_workflow.engines.espeak.voices import library_path
-from cosmos_workflow.engines.talking import Lines, how_it_ended
+from cosmos_workflow.engines.talking import Lines
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, install, shorten
 from cosmos_workflow.gpu_dispatch import platform
+from cosmos_workflow.gpu_dispatch.process import describe_exit
 from cosmos_workflow.media import resample_sound, write_sound
 
 SILENT_LIMIT = 60.0
@@ -56,13 +56,15 @@ class EspeakEngine(SerialEngine):
         context.report(request.id, "starting")
         text = spoken_text(request.text, params)
         name = f"audio.{params.format}"
-        with TemporaryDirectory(dir=request.folder) as scratch:
-            pcm = Path(scratch) / "speech.pcm"
+        pcm = request.folder / "speech.pcm"
+        try:
             native = self._speak(text, params, pcm, lambda done: context.report(request.id, "speaking", done))
             _require_sound(pcm, params)
             rate = native if params.sample_rate == "native" else int(params.sample_rate)
             blocks = _blocks(pcm, lambda done: context.report(request.id, "encoding", done))
             samples = write_sound(request.folder / name, resample_sound(blocks, native, rate), rate, params.format)
+        finally:
+            pcm.unlink(missing_ok=True)
         context.report(request.id, "completed")
         described = {"seconds": round(samples / rate, 3), "sample_rate": rate, "characters": len(request.text)}
         return Output(request.id, {"audio": name}, {**described, "voice": params.voice})
@@ -79,9 +81,7 @@ class EspeakEngine(SerialEngine):
             "pcm": str(pcm),
             "max_seconds": MAX_SECONDS,
         }
-        task_file = pcm.with_name("task.json")
-        task_file.write_text(json.dumps(task), encoding="utf-8")
-        words, rate = self._speaker.speak(task_file, lambda spoken: report(spoken / len(text)))
+        words, rate = self._speaker.speak(task, lambda spoken: report(spoken / len(text)))
         _require_whole(text, words, params)
         return rate
 
@@ -97,8 +97,8 @@ class Speaker:
             self._command.append(speak.ONCE)
         self._process: subprocess.Popen[bytes] | None = None
 
-    def speak(self, task_file: Path, report: Callable[[int], None]) -> tuple[list[tuple[int, int]], int]:
-        """Speak as a file asks; the words with their places, and the sample rate.
+    def speak(self, task: Mapping[str, Any], report: Callable[[int], None]) -> tuple[list[tuple[int, int]], int]:
+        """Speak as a task asks; the words with their places, and the sample rate.
 
         `report` gets the characters spoken so far; when it raises, the process is ended.
         """
@@ -113,7 +113,7 @@ class Speaker:
                     env={**os.environ, "LC_ALL": "C.UTF-8"},
                 )
                 self._lines = Lines(cast("IO[bytes]", self._process.stdout))
-            answer = _follow(self._process, self._lines, task_file, report)
+            answer = _follow(self._process, self._lines, task, report)
             goes_on = not self._once
         finally:
             if not goes_on:
@@ -132,7 +132,7 @@ class Speaker:
 
 
 def _follow(
-    process: subprocess.Popen[bytes], lines: Lines, task_file: Path, report: Callable[[int], None]
+    process: subprocess.Popen[bytes], lines: Lines, task: Mapping[str, Any], report: Callable[[int], None]
 ) -> tuple[list[tuple[int, int]], int]:
     """Listen until the text is spoken; raises WorkflowError where it isn't."""
     words: list[tuple[int, int]] = []
@@ -140,7 +140,7 @@ def _follow(
     heard = time.monotonic()
     stdin = cast("IO[bytes]", process.stdin)
     with suppress(OSError):  # it died: its end is read below
-        stdin.write(os.fsencode(task_file) + b"\n")
+        stdin.write(json.dumps(task, ensure_ascii=False).encode() + b"\n")  # less than the pipe holds: it can't hang here
         stdin.flush()
     for said in lines:
         if said is not None:
@@ -157,12 +157,13 @@ def _follow(
                 return words, rate
             raise _gone(line["ended"])
         words += [(start, length) for start, length in line.get("words", ())]
-        report(words[-1][0] if words else 0)
+        if not rate:  # the last line needs no report of its own
+            report(words[-1][0] if words else 0)
     raise _gone(process.wait())
 
 
 def _gone(code: int) -> WorkflowError:
-    return WorkflowError(f"espeak: the voice process ended {how_it_ended(code)} before the text was spoken; try again.")
+    return WorkflowError(f"espeak: {describe_exit(code, 'the voice process')} before the text was spoken; try again.")
 
 
 def _blocks(pcm: Path, report: Callable[[float], None]) -> Iterator[Samples]:
@@ -170,7 +171,8 @@ def _blocks(pcm: Path, report: Callable[[float], None]) -> Iterator[Samples]:
     done, total = 0, max(1, pcm.stat().st_size)
     with pcm.open("rb") as file:
         while data := file.read(2 * _BLOCK):
-            report(done / total)
+            if done:  # most pieces are one block
+                report(done / total)
             done += len(data)
             yield np.frombuffer(data, dtype=np.int16)
 

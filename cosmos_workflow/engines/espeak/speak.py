@@ -4,16 +4,17 @@ Only the first utterance of a process, with the seed set, is bit-reproducible, s
 fork) that has loaded the library and never spoken: the library is loaded once, and an utterance costs little more than itself.
 The library is GPL-3, and stays out of the other processes.
 
-Arguments are the library and its data folder. Each line of standard input names a JSON file with `text`, `voice`, `rate`,
-`pitch`, `volume`, `ssml`, `pcm` and `max_seconds`. The copy writes raw 16-bit mono samples to the file `pcm` and prints JSON
-lines: {"words": [[position from 0, length], ...]} with those that begin in each ten seconds of sound, and {"done": true,
-"sample_rate": hertz} or {"error": sentence}. When it is gone, the process it was copied from prints {"ended": its exit code, or
+Arguments are the library and its data folder. Each line of standard input is JSON with `text`, `voice`, `rate`, `pitch`,
+`volume`, `ssml`, `pcm` and `max_seconds`. The copy writes raw 16-bit mono samples to the file `pcm` and prints JSON lines:
+{"words": [[position from 0, length], ...]} with those that begin in each ten seconds of sound, the last of them with
+"sample_rate": hertz, or {"error": sentence}. When it is gone, the process it was copied from prints {"ended": its exit code, or
 the number of the signal that ended it, negative}. With a third argument, `ONCE`, there is no copy.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import os
 import signal
@@ -34,6 +35,7 @@ _EVENT_LIST_END = 0
 _EVENT_WORD = 1
 _PARENT_DEATH_SIGNAL = 1
 _SEED = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # opened once, not by each copy
 ONCE = "--once"
 """For systems where a process can't be copied: it speaks one line itself, and ends."""
 _TOLD_EVERY = 10
@@ -69,16 +71,17 @@ def main() -> int:
         lines.flush()
 
     library, rate = _load(sys.argv[1], sys.argv[2])
+    gc.freeze()  # a collection would have each copy write to memory that it shares
     if ONCE in sys.argv:
-        line = sys.stdin.readline().removesuffix("\n")
+        line = sys.stdin.buffer.readline()
         threading.Thread(target=_end_with_parent, daemon=True).start()
         say(ended=_answer(library, rate, line, say))
         return 0
-    while line := sys.stdin.readline():
+    while line := sys.stdin.buffer.readline():
         copy = os.fork()
         if copy == 0:
             _die_with_parent()
-            os._exit(_answer(library, rate, line.removesuffix("\n"), say))
+            os._exit(_answer(library, rate, line, say))
         _, status = os.waitpid(copy, 0)
         say(ended=os.waitstatus_to_exitcode(status))
     return 0
@@ -92,16 +95,13 @@ def _load(path: str, data: str) -> tuple[ctypes.CDLL, int]:
     return library, rate
 
 
-def _answer(library: ctypes.CDLL, rate: int, task_file: str, say: Callable[..., None]) -> int:
-    """Speak as a JSON file asks; 0 when it is spoken."""
+def _answer(library: ctypes.CDLL, rate: int, asked: bytes, say: Callable[..., None]) -> int:
+    """Speak as a line of JSON asks; 0 when it is spoken."""
     try:
-        with open(task_file, encoding="utf-8") as file:  # noqa: PTH123 - pathlib would slow the start
-            task = json.load(file)
-        _speak(library, rate, task, say)
+        _speak(library, rate, json.loads(asked), say)
     except (OSError, ValueError) as error:
         say(error=str(error))
         return 1
-    say(done=True, sample_rate=rate)
     return 0
 
 
@@ -114,7 +114,7 @@ def _speak(library: ctypes.CDLL, rate: int, task: dict[str, Any], say: Callable[
         raise ValueError(f"the speech library has no voice {task['voice']!r}")
     for name, number in _PARAMETERS.items():
         library.espeak_SetParameter(number, task[name], 0)
-    with open(task["pcm"], "wb") as pcm:  # noqa: PTH123 - as above
+    with open(task["pcm"], "wb") as pcm:  # noqa: PTH123 - pathlib would slow the start
         listener = _Listener(pcm, say, int(task["max_seconds"] * rate), every=_TOLD_EVERY * rate)
         callback = _Callback(listener)
         library.espeak_SetSynthCallback(callback)
@@ -122,11 +122,11 @@ def _speak(library: ctypes.CDLL, rate: int, task: dict[str, Any], say: Callable[
         flags = _CHARS_UTF8 | (_SSML if task["ssml"] else 0)
         failed = library.espeak_Synth(text, ctypes.c_size_t(len(text)), 0, _POSITION_CHARACTER, 0, flags, None, None)
         library.espeak_Synchronize()
-        listener.tell()
     if listener.problem:
         raise ValueError(listener.problem)
     if failed:
         raise ValueError(f"the speech library gave up (code {failed})")
+    listener.tell(sample_rate=rate)
 
 
 class _Listener:
@@ -138,9 +138,9 @@ class _Listener:
         self.words: list[tuple[int, int]] = []
         self.problem = ""
 
-    def tell(self) -> None:
+    def tell(self, **more: Any) -> None:
         """Print the words that begin in what was spoken since the last line."""
-        self.say(words=self.words)
+        self.say(words=self.words, **more)
         self.words = []
         self.told = self.samples
 
@@ -160,9 +160,9 @@ class _Listener:
             self.problem = "the text makes hours of sound; cut it into pieces"
             return 1
         index = 0
-        while events and events[index].type != _EVENT_LIST_END:
-            if events[index].type == _EVENT_WORD:
-                self.words.append((events[index].text_position - 1, events[index].length))
+        while events and (event := events[index]).type != _EVENT_LIST_END:
+            if event.type == _EVENT_WORD:
+                self.words.append((event.text_position - 1, event.length))
             index += 1
         if self.samples - self.told >= self.every:
             self.tell()
@@ -177,8 +177,8 @@ def _end_with_parent() -> None:
 
 
 def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    if _LIBC is not None:
+        _LIBC.prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
 if __name__ == "__main__":

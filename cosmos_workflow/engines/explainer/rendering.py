@@ -13,8 +13,9 @@ from typing import IO, cast
 
 from cosmos_workflow.engines.explainer.endpoint import KEY_VARIABLE, MODEL_VARIABLE, URL_VARIABLE
 from cosmos_workflow.engines.explainer.storyboard import Shot
-from cosmos_workflow.engines.talking import Lines, how_it_ended
+from cosmos_workflow.engines.talking import Lines
 from cosmos_workflow.errors import WorkflowError
+from cosmos_workflow.gpu_dispatch.process import describe_exit
 
 START_SECONDS = 120.0
 """Seconds that Manim may take to load, beside the time for its first scene."""
@@ -81,7 +82,7 @@ def draw_scenes(
             process.kill()
         code = process.wait()
     if by_number:
-        sentence = f"explainer: the process that draws ended {how_it_ended(code)} in scene {number}; try again."
+        sentence = f"explainer: {describe_exit(code, 'the process that draws')} in scene {number}; try again."
         raise WorkflowError(sentence) from _Said(_tail(errors))
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import lru_cache
 from importlib.metadata import distributions
 from typing import Any, ClassVar, cast
 
 from cosmos_workflow.engines.espeak.voices import library_path
-from cosmos_workflow.engines.kokoro.model_files import KOKORO, find_kokoro
+from cosmos_workflow.engines.kokoro.model_files import KOKORO, find_kokoro, missing_voice, voices_there
 from cosmos_workflow.engines.kokoro.params import BY_VOICE, FASTEST, SLOWEST, KokoroParams
-from cosmos_workflow.engines.kokoro.voices import LANGUAGES, UNSPOKEN, language_of, parse_mix
+from cosmos_workflow.engines.kokoro.voices import LANGUAGES, UNSPOKEN, VOICES, language_of, parse_mix
 from cosmos_workflow.engines.model_files.sets import ModelFiles, remedy
-from cosmos_workflow.engines.params import Params
+from cosmos_workflow.engines.params import ParamField, Params, param_fields
 from cosmos_workflow.engines.spec import Availability, EngineSpec, Medium, Recipe
 from cosmos_workflow.errors import InputError, install, list_choices
 from cosmos_workflow.progress import Stage
@@ -58,6 +60,22 @@ class KokoroSpec(EngineSpec):
             return Availability(False, "The model files of Kokoro aren't on this machine.", f"To get them, {remedy(KOKORO)}.")
         return Availability(True, runs_on=_runs_on())
 
+    def fields(self, values: Mapping[str, Any]) -> tuple[ParamField, ...]:
+        """The parameters; of the voices those that are on this machine."""
+        there = voices_there()
+        known = None if there is None else tuple(voice for voice in VOICES if voice in there)
+        return _fields_with(known) if known else param_fields(KokoroParams)
+
+    def check_params(self, params: Params) -> None:
+        """Refuse a voice whose file is missing; where no model is here, `availability` says so."""
+        there = voices_there()
+        wanted = parse_mix(cast("KokoroParams", params).voice)
+        missing = None if there is None else next((voice for voice in wanted if voice not in there), None)
+        if there is not None and missing is not None:
+            known = [voice for voice in VOICES if voice in there]
+            other = f", or use one that is there: {list_choices(known, 6)}" if known else ""
+            raise InputError(f"{missing_voice(missing)}{other}.", key="voice")
+
     def language(self, params: Mapping[str, Any]) -> str:
         """The language that was chosen, else the voice's."""
         chosen = str(params.get("language", BY_VOICE))
@@ -82,6 +100,23 @@ class KokoroSpec(EngineSpec):
             )
         if not any(character.isalnum() for character in recipe.text):
             raise InputError("kokoro: the text holds nothing that can be spoken; write words.")
+
+
+@lru_cache(maxsize=8)
+def _fields_with(voices: tuple[str, ...]) -> tuple[ParamField, ...]:
+    """The parameters where only these voices are there."""
+    return tuple(_narrowed(field, voices) if field.name == "voice" else field for field in param_fields(KokoroParams))
+
+
+def _narrowed(field: ParamField, voices: tuple[str, ...]) -> ParamField:
+    missing = [voice for voice in VOICES if voice not in voices]
+    if not missing:
+        return field
+    spoken = next((voice for voice in voices if language_of(voice) in LANGUAGES), voices[0])
+    told = f"{field.help} {len(missing)} of them aren't on this machine ({list_choices(missing, 3)}): {remedy(KOKORO)}."
+    labels = dict(zip(field.choices, field.choice_labels, strict=True))
+    default = field.default if field.default in voices else spoken
+    return replace(field, choices=voices, choice_labels=tuple(labels[voice] for voice in voices), default=default, help=told)
 
 
 def _runs_on() -> str:

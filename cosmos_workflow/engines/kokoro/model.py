@@ -12,9 +12,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from cosmos_workflow.engines.base import Device
-from cosmos_workflow.engines.kokoro.model_files import model_file, voice_file
+from cosmos_workflow.engines.kokoro.model_files import missing_voice, model_file, voice_file
 from cosmos_workflow.engines.kokoro.vocabulary import tokens_of
-from cosmos_workflow.errors import UnavailableError, command
+from cosmos_workflow.errors import UnavailableError
 from cosmos_workflow.gpu_dispatch.platform import processors
 
 SAMPLE_RATE = 24_000
@@ -96,9 +96,7 @@ def _read_voice(folder: Path, name: str) -> Sound:
     """A voice's styles, of shape (510, 256)."""
     path = voice_file(folder, name)
     if path is None:
-        raise UnavailableError(
-            f"kokoro: the voice {name} isn't among the model files; run {command('weights', 'fetch', 'kokoro')}."
-        )
+        raise UnavailableError(f"{missing_voice(name)}.")
     if path.stem != name:
         with np.load(path, allow_pickle=False) as voices:
             return np.asarray(voices[name], dtype=np.float32).reshape(STYLE_ROWS, STYLE_SIZE)

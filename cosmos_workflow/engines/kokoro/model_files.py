@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from functools import lru_cache
 from pathlib import Path
 
-from cosmos_workflow.engines.model_files.sets import ModelFiles, find_model_files, own_folder, require_model_files
+from cosmos_workflow.engines.model_files.sets import (
+    ModelFiles,
+    cached_file,
+    find_model_files,
+    own_folder,
+    remedy,
+    require_model_files,
+)
 
 _RELEASED_MODEL = "kokoro-v1.0.int8.onnx"
 _RELEASED_VOICES = "voices-v1.0.bin"
@@ -120,3 +129,36 @@ def voice_file(folder: Path, name: str) -> Path | None:
     own = folder / "voices" / f"{name}.bin"
     archive = folder / _RELEASED_VOICES
     return own if own.is_file() else archive if archive.is_file() else None
+
+
+def voices_there() -> Collection[str] | None:
+    """The voices whose files are on this machine; None where one archive holds all, and where no model is. Asked for each item of
+    a job, so it looks at few files."""
+    for folder in _folders():
+        if not model_file(folder).is_file():
+            continue
+        if (folder / _RELEASED_VOICES).is_file():
+            return None
+        voices = folder / "voices"
+        if voices.is_dir() and (names := _names_in(voices, voices.stat().st_mtime_ns)):
+            return names
+    return None
+
+
+def missing_voice(name: str) -> str:
+    """What to do about a voice that isn't there, behind the engine's name."""
+    return f"kokoro: the voice {name} isn't among the model files; {remedy(KOKORO)}"
+
+
+def _folders() -> Iterator[Path]:
+    root = own_folder()
+    if root is not None:
+        yield root / KOKORO.folder
+    cached = cached_file(KOKORO, _MODEL)
+    if cached is not None:
+        yield cached.parents[_MODEL.count("/")]
+
+
+@lru_cache(maxsize=8)
+def _names_in(voices: Path, _changed_at: int) -> frozenset[str]:
+    return frozenset(file.stem for file in voices.glob("*.bin"))

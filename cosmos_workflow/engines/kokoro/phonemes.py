@@ -16,6 +16,7 @@ from typing import Any
 from cosmos_workflow.engines.kokoro import phonemes_process
 from cosmos_workflow.engines.kokoro.vocabulary import MAX_TOKENS, TOKENS, to_symbols
 from cosmos_workflow.errors import InputError, WorkflowError
+from cosmos_workflow.gpu_dispatch.process import describe_exit
 
 _LIBRARY_VOICES = {"en-us": "en-us", "en-gb": "en", "es": "es", "fr": "fr", "hi": "hi", "it": "it", "pt-br": "pt-br"}
 _SECONDS = 60.0
@@ -92,7 +93,7 @@ def _ask(texts: list[str], language: str, library: Path) -> list[str]:
     except subprocess.TimeoutExpired as error:
         raise WorkflowError(f"kokoro: the speech library hung for {_SECONDS:g} seconds and was ended; try again.") from error
     if not done.stdout:
-        raise WorkflowError(f"kokoro: the phonemes' process ended with code {done.returncode}; try again.")
+        raise WorkflowError(f"kokoro: {describe_exit(done.returncode, 'the process that finds phonemes')}; try again.")
     answer: dict[str, Any] = json.loads(done.stdout)
     if "error" in answer:
         raise WorkflowError(f"kokoro: {answer['error']}.")

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from ..channel import Payload, dumps
 from ..events import Event, PlacesAwaited, SetupFailed
 from ..files import Digests, Outbound, UsesFiles
-from ..pool import PoolClosedError, WorkerPool
+from ..loop import PoolClosedError
+from ..pool import WorkerPool
 from ..process import Process
+from ..seat import Seat
 from ..slots import Slot
 from ..tasks import ANY, Pin
 from ..worker import BaseWorker
@@ -100,7 +102,7 @@ class RayPool(WorkerPool):
     def arrived(self, member: Member) -> None:
         """A slot's actor is there."""
         slot, place = member.slot, member.place
-        with self._changing():
+        with self._loop.changing():
             self._members[slot.worker_id] = member
             slot.attach(member.machine.name, place.gpu_id if place else None)
             if self._warm is not None and not self._scheduler.closing and slot.free:
@@ -108,14 +110,14 @@ class RayPool(WorkerPool):
 
     def departed(self, slot: Slot) -> bool:
         """A slot's actor is gone: whether another one may come, its last worker being buried."""
-        with self._changing():
+        with self._loop.changing():
             if slot.worker is None:
                 slot.detach()
             return slot.worker is None and not self._scheduler.closing
 
     def awaited(self, reason: str, slots: Sequence[Slot]) -> None:
         """The cluster has no room for some slots now, or has it again, `reason` being empty."""
-        with self._changing():
+        with self._loop.changing():
             for slot in self._scheduler.slots:
                 slot.awaits = reason if slot in slots else ""
             if reason != self._awaited:
@@ -124,19 +126,19 @@ class RayPool(WorkerPool):
 
     def wants_workers(self) -> bool:
         """A task waits for whom no slot has room."""
-        with self._lock:
+        with self._loop.lock:
             return self._scheduler.wants_workers
 
     def refused(self, slot: Slot, error: str) -> None:
         """No actor can be had for a slot."""
-        with self._changing():
+        with self._loop.changing():
             slot.break_off(error)
             self._scheduler.emit(SetupFailed(slot.gpu_id, error, slot.worker_id))
             self._scheduler.fail_unservable()
 
     def offered(self, on_gpu: bool) -> Slot:
         """The cluster has a device more."""
-        with self._changing():
+        with self._loop.changing():
             slots = self._scheduler.slots
             worker_id = max((slot.worker_id for slot in slots), default=-1) + 1
             slots.append(Slot(self._scheduler, worker_id, 0 if on_gpu else None, "away"))
@@ -144,7 +146,7 @@ class RayPool(WorkerPool):
 
     def outdone(self, slot: Slot) -> None:
         """A slot isn't wanted any more, since there are better ones: its worker leaves after its task."""
-        with self._changing():
+        with self._loop.changing():
             slot.break_off("the cluster has GPUs now")
             task, slot.reserved = slot.reserved, None
             slot.leave()
@@ -153,7 +155,7 @@ class RayPool(WorkerPool):
 
     def withdrawn(self, slot: Slot) -> bool:
         """The cluster has a device less: whether its slot could be taken away."""
-        with self._changing():
+        with self._loop.changing():
             if slot.worker is None:
                 self._scheduler.slots.remove(slot)
             return slot.worker is None
@@ -164,7 +166,7 @@ class RayPool(WorkerPool):
             slot.detach()
         return slots
 
-    def _launch(self, slot: Slot) -> Process:
+    def _launch(self, slot: Seat) -> Process:
         from .process import Launch, RemoteProcess
 
         rules = self._scheduler.rules

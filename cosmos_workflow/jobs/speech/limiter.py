@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
-from cosmos_workflow.jobs.speech.sound import Shape, layout_of
+from cosmos_workflow.jobs.speech.meter import layout_of
+from cosmos_workflow.jobs.speech.sound import Shape
 
 if TYPE_CHECKING:
     from cosmos_workflow.jobs.speech.sound import Samples
@@ -41,7 +42,7 @@ def _limit(block: Samples, shape: Shape, ceiling: float) -> Samples:
     from av.filter import Graph
 
     graph: Any = Graph()
-    layout = layout_of(shape)
+    layout = layout_of(shape.channels)
     source = graph.add_abuffer(sample_rate=shape.rate, format="flt", layout=layout, time_base=f"1/{shape.rate}")
     chain = [
         source,

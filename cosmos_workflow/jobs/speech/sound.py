@@ -7,13 +7,13 @@ used, so that importing this module costs nothing.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.jobs.speech.meter import LoudnessMeter, TruePeakMeter
 from cosmos_workflow.media import resampled
 
 if TYPE_CHECKING:
@@ -23,20 +23,10 @@ if TYPE_CHECKING:
     Samples = NDArray[np.float32]
 
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-SILENT = -70.0
-"""LUFS below which BS.1770 gates everything away: there was nothing to measure."""
 FADE = 0.03
 """Seconds over which a sound that is cut is let out."""
 MAX_WAV_BYTES = 4_000_000_000
-_PEAK_RATE = 4
-_PEAK_NEAR = 0.7
-"""Share of the highest peak below which no samples are looked between: a peak between two is at most 3 dB higher than both."""
-_PEAK_WINDOW = 1024
-_PEAK_KEPT = 1000
-"""Windows that are kept, to be looked at once it is known how high the peak is."""
 _PART = 4096
-_PEAK_REACH = 12
-"""Samples on each side that a value between depends on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +48,6 @@ class Levels:
     rms: float
     peak: float
     true_peak: float
-
-
-def layout_of(shape: Shape) -> str:
-    """FFmpeg's name for so many channels."""
-    return {1: "mono", 2: "stereo"}.get(shape.channels, f"{shape.channels}c")
 
 
 def common_shape(paths: Iterable[Path], format: str) -> Shape:
@@ -110,10 +95,10 @@ def silence(seconds: float, shape: Shape) -> Samples:
 
 
 def measure(blocks: Iterable[Samples], shape: Shape) -> Levels:
-    """How loud a sound is, by FFmpeg's meter, block by block. The RMS is that of what isn't digital silence."""
+    """How loud a sound is, block by block. The RMS is that of what isn't digital silence."""
     import numpy as np
 
-    meter, between = _Meter(shape), _TruePeak()
+    meter, between = LoudnessMeter(shape.rate, shape.channels), TruePeakMeter()
     squares, count, peak = 0.0, 0, 0.0
     for block in blocks:
         meter.push(block)
@@ -123,9 +108,8 @@ def measure(blocks: Iterable[Samples], shape: Shape) -> Levels:
         count += shape.channels * int(np.count_nonzero(block.any(axis=1) if shape.channels > 1 else flat))
         peak = max(peak, float(flat.max(initial=0.0)), -float(flat.min(initial=0.0)))
         between.push(block)
-    loudness = meter.close()
     rms = 10 * math.log10(squares / count) if squares else -math.inf
-    return Levels(loudness if loudness > SILENT else None, rms, peak, max(peak, between.close()))
+    return Levels(meter.close(), rms, peak, max(peak, between.close()))
 
 
 def write(path: Path, blocks: Iterable[Samples], shape: Shape, format: str) -> int:
@@ -153,110 +137,6 @@ def write(path: Path, blocks: Iterable[Samples], shape: Shape, format: str) -> i
         path.unlink(missing_ok=True)
         raise
     return frames
-
-
-class _TruePeak:
-    """The peak between the samples, at four times their rate (BS.1770-4, annex 2).
-
-    Only where the samples come near the highest peak so far: FFmpeg's meter, which looks everywhere, takes five times as long for
-    it as for the loudness.
-    """
-
-    def __init__(self) -> None:
-        import numpy as np
-
-        taps = np.arange(-_PEAK_REACH, _PEAK_REACH + 1)
-        self.value = 0.0
-        self._kept: list[tuple[float, Samples]] = []
-        self._between: list[Any] = []
-        for share in range(1, _PEAK_RATE):  # the way to the next sample: a sinc in a Kaiser window
-            places = taps + share / _PEAK_RATE
-            window = np.i0(6.0 * np.sqrt(np.maximum(1 - (places / (_PEAK_REACH + 1)) ** 2, 0.0))) / np.i0(6.0)
-            self._between.append((np.sinc(places) * window).astype(np.float32))
-
-    def push(self, block: Samples) -> None:
-        import numpy as np
-
-        windows = np.arange(0, len(block), _PEAK_WINDOW)
-        if not len(windows):
-            return
-        sizes = np.abs(block[:, 0]) if block.shape[1] == 1 else np.abs(block).max(axis=1)
-        peaks = np.maximum.reduceat(sizes, windows)
-        self.value = max(self.value, float(peaks.max()))
-        near = np.flatnonzero(peaks >= max(self.value * _PEAK_NEAR, 1e-9))
-        padded = np.pad(block, ((_PEAK_REACH, _PEAK_REACH), (0, 0))) if len(near) else block
-        for window in near:
-            start = int(windows[window])
-            part = padded[start : start + _PEAK_WINDOW + 2 * _PEAK_REACH].copy()  # not a view, which would keep all of the block
-            self._kept.append((float(peaks[window]), part))
-        if len(self._kept) > _PEAK_KEPT:
-            self._look()
-
-    def close(self) -> float:
-        """The peak, once all was pushed."""
-        self._look()
-        return self.value
-
-    def _look(self) -> None:
-        """At what was kept, the loudest first; what can't be higher by then is let go."""
-        import numpy as np
-
-        kept, self._kept = sorted(self._kept, key=lambda one: one[0], reverse=True), []
-        for peak, part in kept:
-            if peak < self.value * _PEAK_NEAR:
-                return
-            for channel in part.T:
-                for weights in self._between:
-                    self.value = max(self.value, float(np.abs(np.convolve(channel, weights, "valid")).max()))
-
-
-class _Meter:
-    """FFmpeg's ebur128 filter."""
-
-    def __init__(self, shape: Shape) -> None:
-        from av.filter import Graph
-
-        self._layout = layout_of(shape)
-        self._shape = shape
-        self._graph: Any = Graph()
-        self._source = self._graph.add_abuffer(
-            sample_rate=shape.rate, format="flt", layout=self._layout, time_base=f"1/{shape.rate}"
-        )
-        filter_ = self._graph.add("ebur128", "metadata=1:framelog=quiet")
-        sink = self._graph.add("abuffersink")
-        self._source.link_to(filter_)
-        filter_.link_to(sink)
-        self._graph.configure()
-        self._frames = 0
-        self._last: deque[Any] = deque(maxlen=4)  # the very last one may be too short to say anything
-
-    def push(self, block: Samples) -> None:
-        import av
-
-        for start in range(0, len(block), self._shape.rate):
-            part = block[start : start + self._shape.rate]
-            frame = av.AudioFrame.from_ndarray(part.reshape(1, -1), format="flt", layout=self._layout)
-            frame.sample_rate = self._shape.rate
-            frame.pts = self._frames
-            self._frames += len(part)
-            self._source.push(frame)
-            self._drain()
-
-    def close(self) -> float:
-        self._source.push(None)
-        self._drain()
-        told = (frame.metadata.get("lavfi.r128.I") for frame in reversed(self._last))
-        return float(next((value for value in told if value is not None), SILENT))
-
-    def _drain(self) -> None:
-        from av.error import BlockingIOError as NothingYet
-        from av.error import EOFError as Finished
-
-        while True:
-            try:
-                self._last.append(self._graph.pull())
-            except (NothingYet, Finished):
-                return
 
 
 def _faded(samples: Samples, shape: Shape) -> Samples:

@@ -138,7 +138,8 @@ def _shares(text: str, most: int, line: int) -> Iterator[str]:
     most = min(most, width // -(-width // most) + _UNEVEN)
     share = ""
     for word in _words(text, min(most, line)):
-        fits = _width(share + word.rstrip()) <= most and len(_lines(share + word, line)) <= LINES
+        width_now = _width(share + word.rstrip())
+        fits = width_now <= line or (width_now <= most and len(_lines(share + word, line)) <= LINES)
         if share and (not fits or (_ENDING.search(share) and _width(share) >= most / 2)):
             yield share
             share = ""

@@ -238,7 +238,7 @@ def test_a_drawing_process_that_dies_is_one_sentence(tmp_path: Path) -> None:
             process.kill()
 
     error = fail(tmp_path, ONE, RecordingContext(SPEC, on_report=kill))
-    assert error == "explainer: the process that draws ended by signal SIGKILL in scene 1; try again."
+    assert error == "explainer: the process that draws was killed by SIGKILL (signal 9) in scene 1; try again."
 
 
 def test_plan_only_makes_outline_and_timing_and_no_picture(tmp_path: Path) -> None:

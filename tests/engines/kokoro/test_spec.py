@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,8 @@ from cosmos_workflow.engines.kokoro.vocabulary import MAX_TOKENS, TOKENS, to_sym
 from cosmos_workflow.engines.kokoro.voices import LANGUAGES, VOICES, describe, parse_mix, tidy_mix
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE, check_model_files
 from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.queueing.items import Prompt
+from cosmos_workflow.queueing.queue import Queue
 
 
 def symbols(text: str, language: str = "en-us") -> str:
@@ -152,6 +155,33 @@ def test_without_its_files_it_says_how_to_get_them(tmp_path: Path, monkeypatch: 
     assert "weights fetch kokoro" in str(SPEC.availability())
 
 
+def test_only_voices_that_are_there_are_offered_and_another_is_refused_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    voices = tmp_path / "kokoro" / "voices"
+    voices.mkdir(parents=True)
+    (voices.parent / "onnx").mkdir()
+    (voices.parent / "onnx" / "model_quantized.onnx").write_bytes(b"a model")
+    for name in ("jf_alpha", "bm_george", "ff_siwis"):
+        (voices / f"{name}.bin").write_bytes(b"a style")
+    field = next(field for field in SPEC.fields({}) if field.name == "voice")
+    assert field.choices == ("bm_george", "ff_siwis", "jf_alpha")
+    assert field.choice_labels[1] == "ff_siwis: French, female, grade B-"
+    assert "51 of them aren't on this machine" in field.help
+    assert "weights fetch kokoro" in field.help
+    assert SPEC.complete_params({})["voice"] == "bm_george"
+    with pytest.raises(InputError, match=r"the voice af_heart isn't among .*weights fetch kokoro.*bm_george"):
+        SPEC.check_params(KokoroParams(voice="bm_george+af_heart"))
+    SPEC.check_params(KokoroParams(voice="bm_george+ff_siwis"))
+    with pytest.raises(InputError, match="the voice af_heart isn't among"):
+        Queue().add_to_queue([Prompt("Good morning.")], "kokoro", {"voice": "af_heart"})
+    (voices / "af_heart.bin").write_bytes(b"a style")
+    os.utime(voices, (1, 1))  # a clock need not have gone on between two changes of a folder
+    SPEC.check_params(KokoroParams(voice="bm_george+af_heart"))
+    assert SPEC.complete_params({})["voice"] == "af_heart"
+
+
 def test_the_files_of_a_release_do_as_well_and_a_wrong_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -161,6 +191,8 @@ def test_the_files_of_a_release_do_as_well_and_a_wrong_one_is_refused(tmp_path: 
         (folder / name).write_bytes(b"not the model")
     assert find_kokoro() == (RELEASED, folder)
     assert SPEC.availability().available
+    assert len(next(field for field in SPEC.fields({}) if field.name == "voice").choices) == 54
+    SPEC.check_params(KokoroParams(voice="zm_yunyang"))
     assert SPEC.availability().runs_on == "It runs on the CPU."
     package = tmp_path / "onnxruntime_gpu-1.22.0.dist-info"
     package.mkdir()

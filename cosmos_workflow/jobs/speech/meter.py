@@ -1,0 +1,172 @@
+"""Meters of ITU-R BS.1770: integrated loudness and true peak, fed block by block.
+
+Samples are float32 of shape (frames, channels), full scale is 1. numpy and PyAV are imported where they are used.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.float32]
+
+_GATE = -70.0
+"""LUFS below which a stretch counts as silence."""
+_RELATIVE_GATE = -10.0
+"""LU that a stretch may be below the loudness of the rest and still count."""
+_OFFSET = -0.691
+_STRETCH = 4
+"""A stretch is 400 ms, and one begins every 100."""
+_PEAK_RATE = 4
+_PEAK_NEAR = 0.7
+"""Share of the highest peak below which no samples are looked between: a peak between two is at most 3 dB higher than both."""
+_PEAK_WINDOW = 1024
+_PEAK_KEPT = 1000
+"""Windows that are kept, to be looked at once it is known how high the peak is."""
+_PEAK_REACH = 12
+"""Samples on each side that a value between depends on."""
+
+
+def layout_of(channels: int) -> str:
+    """FFmpeg's name for so many channels."""
+    return {1: "mono", 2: "stereo"}.get(channels, f"{channels}c")
+
+
+class LoudnessMeter:
+    """Integrated loudness of BS.1770-4, in LUFS; each channel counts alike, as in mono and stereo.
+
+    FFmpeg's biquads weight the samples; its own meter tells a line of figures every 100 ms, which takes twice as long.
+    """
+
+    def __init__(self, rate: int, channels: int) -> None:
+        import numpy as np
+        from av.filter import Graph
+
+        self._rate, self._layout = rate, layout_of(channels)
+        self._hop = round(rate / 10)
+        graph: Any = Graph()
+        self._source = graph.add_abuffer(sample_rate=rate, format="fltp", layout=self._layout, time_base=f"1/{rate}")
+        self._sink = graph.add("abuffersink")
+        # Small poles near 1 (38 Hz at 48 kHz) need double precision.
+        filters = [graph.add("biquad", f"{_written(weights)}:precision=f64") for weights in _weighting(rate)]
+        for before, after in pairwise([self._source, *filters, self._sink]):
+            before.link_to(after)
+        graph.configure()
+        self._graph = graph  # its parts don't keep it
+        self._frames = 0
+        self._rest: NDArray[Any] = np.zeros((channels, 0))
+        self._energies: list[NDArray[Any]] = []
+
+    def push(self, block: Samples) -> None:
+        """The next frames."""
+        import av
+        import numpy as np
+
+        if not len(block):
+            return
+        planes = np.ascontiguousarray(block.T, dtype=np.float32)
+        frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=self._layout)
+        frame.sample_rate, frame.pts = self._rate, self._frames
+        self._frames += len(block)
+        self._source.push(frame)
+        weighted = np.concatenate([self._rest, self._sink.pull().to_ndarray()], axis=1)
+        whole = weighted.shape[1] // self._hop * self._hop
+        hops = weighted[:, :whole].reshape(len(weighted), -1, self._hop)
+        self._energies.append(np.einsum("ijk,ijk->j", hops, hops, dtype=np.float64))
+        self._rest = weighted[:, whole:].copy()
+
+    def close(self) -> float | None:
+        """The loudness of all that was pushed; None where it is shorter than 400 ms, or silent."""
+        import numpy as np
+
+        hops = np.concatenate([*self._energies, np.zeros(0)])
+        if len(hops) < _STRETCH:
+            return None
+        stretches = np.convolve(hops, np.ones(_STRETCH), "valid") / (_STRETCH * self._hop)
+        loud = stretches[stretches > _energy(_GATE)]
+        if not len(loud):
+            return None
+        kept = loud[loud > loud.mean() * 10 ** (_RELATIVE_GATE / 10)]
+        return _OFFSET + 10 * math.log10(kept.mean())
+
+
+def _energy(loudness: float) -> float:
+    return 10 ** ((loudness - _OFFSET) / 10)
+
+
+def _weighting(rate: int) -> list[tuple[float, ...]]:
+    """BS.1770's K-weighting, a shelf for the head and a high-pass, as b0, b1, b2, a0, a1, a2 at any sample rate.
+
+    The recommendation gives the coefficients at 48 kHz only; these are the analogue filters behind them.
+    """
+    k, q, high = math.tan(math.pi * 1681.974450955533 / rate), 0.7071752369554196, 10 ** (3.999843853973347 / 20)
+    band = high**0.4996667741545416
+    shelf = (high + band * k / q + k * k, 2 * (k * k - high), high - band * k / q + k * k, 1 + k / q + k * k)
+    head = (*shelf, 2 * (k * k - 1), 1 - k / q + k * k)
+    k, q = math.tan(math.pi * 38.13547087602444 / rate), 0.5003270373238773
+    scale = 1 + k / q + k * k  # its gain above isn't quite 1, as in the recommendation's own figures
+    return [head, (scale, -2 * scale, scale, scale, 2 * (k * k - 1), 1 - k / q + k * k)]
+
+
+def _written(weights: tuple[float, ...]) -> str:
+    return ":".join(f"{name}={weight!r}" for name, weight in zip(("b0", "b1", "b2", "a0", "a1", "a2"), weights, strict=True))
+
+
+class TruePeakMeter:
+    """The peak between the samples, at four times their rate (BS.1770-4, annex 2).
+
+    Only where the samples come near the highest peak so far: FFmpeg's meter, which looks everywhere, takes several times as long.
+    """
+
+    def __init__(self) -> None:
+        import numpy as np
+
+        taps = np.arange(-_PEAK_REACH, _PEAK_REACH + 1)
+        self.value = 0.0
+        self._kept: list[tuple[float, Samples]] = []
+        self._between: list[Any] = []
+        for share in range(1, _PEAK_RATE):  # the way to the next sample: a sinc in a Kaiser window
+            places = taps + share / _PEAK_RATE
+            window = np.i0(6.0 * np.sqrt(np.maximum(1 - (places / (_PEAK_REACH + 1)) ** 2, 0.0))) / np.i0(6.0)
+            self._between.append((np.sinc(places) * window).astype(np.float32))
+
+    def push(self, block: Samples) -> None:
+        """The next frames."""
+        import numpy as np
+
+        windows = np.arange(0, len(block), _PEAK_WINDOW)
+        if not len(windows):
+            return
+        sizes = np.abs(block[:, 0]) if block.shape[1] == 1 else np.abs(block).max(axis=1)
+        peaks = np.maximum.reduceat(sizes, windows)
+        self.value = max(self.value, float(peaks.max()))
+        near = np.flatnonzero(peaks >= max(self.value * _PEAK_NEAR, 1e-9))
+        padded = np.pad(block, ((_PEAK_REACH, _PEAK_REACH), (0, 0))) if len(near) else block
+        for window in near:
+            start = int(windows[window])
+            part = padded[start : start + _PEAK_WINDOW + 2 * _PEAK_REACH].copy()  # not a view, which would keep all of the block
+            self._kept.append((float(peaks[window]), part))
+        if len(self._kept) > _PEAK_KEPT:
+            self._look()
+
+    def close(self) -> float:
+        """The peak, once all was pushed."""
+        self._look()
+        return self.value
+
+    def _look(self) -> None:
+        """At what was kept, the loudest first; what can't be higher by then is let go."""
+        import numpy as np
+
+        kept, self._kept = sorted(self._kept, key=lambda one: one[0], reverse=True), []
+        for peak, part in kept:
+            if peak < self.value * _PEAK_NEAR:
+                return
+            for channel in part.T:
+                for weights in self._between:
+                    self.value = max(self.value, float(np.abs(np.convolve(channel, weights, "valid")).max()))
