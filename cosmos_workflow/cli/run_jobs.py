@@ -17,7 +17,7 @@ from cosmos_workflow.cli.json_progress import JsonProgress
 from cosmos_workflow.cli.terminal import print_json
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.registry import availability_of, find_engine, require_available
-from cosmos_workflow.errors import UnavailableError, WorkflowError
+from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.task_router import Pool
 from cosmos_workflow.files import Disk
@@ -54,6 +54,8 @@ def run_jobs(
     """
     jobs = load_jobs(files, workspace, sets)
     name_idle(jobs)
+    if out is not None:
+        _make_out(out)
     try:
         with (
             _view(as_json) as view,
@@ -110,11 +112,18 @@ def _notify(jobs: Sequence[JobFile], text: str) -> None:
         sys.stderr.write(f"{problem}\n")
 
 
+def _make_out(out: Path) -> None:
+    """Make the folder for copies; raises InputError where it can't be, before hours of work are done."""
+    try:
+        Disk().make_folder(out.absolute())
+    except UnavailableError as error:
+        raise InputError(f"--out: {error}", key="--out") from error
+
+
 def _copied(job: JobFile, result: TaskResult, out: Path) -> TaskResult:
     """The result with copies of its files in a folder, named after job and task; UnavailableError where it can't be written."""
     _, _, task = result.task_id.partition("/")
     disk = Disk()
-    disk.make_folder(out.absolute())
     copies: dict[str, Path] = {}
     for key, path in result.files.items():
         alike = sum(path.suffix == other.suffix for other in result.files.values()) > 1

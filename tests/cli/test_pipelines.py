@@ -140,6 +140,16 @@ def test_a_shell_completes_verbs() -> None:
     program = Path(sys.executable).with_name("cosmos-workflow")
     asked = {**os.environ, "_COSMOS_WORKFLOW_COMPLETE": "complete_bash", "COMP_WORDS": "cosmos-workflow do", "COMP_CWORD": "1"}
     assert subprocess.run([program], env=asked, capture_output=True, text=True, check=True).stdout.split() == ["doctor"]
+    asked |= {"COMP_WORDS": "cosmos-workflow engines esp", "COMP_CWORD": "2"}
+    assert subprocess.run([program], env=asked, capture_output=True, text=True, check=True).stdout.split() == ["espeak"]
+
+
+def test_a_folder_for_copies_that_cannot_be_is_told_before_anything_is_made(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    done = command("run", "-", "--out", tmp_path / "out", "--workspace", tmp_path / "ws", stdin="engine: espeak\ntext: One.\n")
+    assert (done.returncode, done.stderr.startswith("--out: ")) == (2, True)
+    with Store(Workspace.open(tmp_path / "ws")) as store:
+        assert not store.runs.list()
 
 
 def numbers_written_as_text(value: Any, key: str = "") -> list[str]:
