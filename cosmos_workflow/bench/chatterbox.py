@@ -11,15 +11,16 @@ import gc
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from rich.table import Table
 
+from cosmos_workflow.bench.chatterbox_stages import Spent, Stages, clock_of, peak_memory, timed, timed_package
 from cosmos_workflow.engines.base import Device, Output
 from cosmos_workflow.engines.chatterbox import SPEC
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
@@ -41,6 +42,8 @@ TEXTS = (
 )
 SIZES = ("tiny", "full")
 DEVICES = ("cpu", "cuda")
+GOALS = {("reproducible", 1): 1.8, ("fast", 1): 1.8, ("reproducible", 16): 4.0, ("fast", 16): 6.0}
+"""How many times the package's serial rate, end to end, is wanted on a CPU, by mode and batch size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class ChatterboxFigure:
 
     `t3_limit` is what memory bandwidth and arithmetic of this device, as measured in this run, allow. `times_real_time` is
     seconds of sound a second. `peak_mb` is the greatest memory in use during our batch: of the process, or of the GPU.
+    `serial` and `ours` are seconds an item by stage; `first_step` and `step` those of T3 for the whole batch, the first, which
+    reads the texts, and the others' median.
     """
 
     batch: int
@@ -60,6 +65,11 @@ class ChatterboxFigure:
     all_serial: float
     all_ours: float
     all_ratio: float
+    goal: float | None
+    serial: Stages
+    ours: Stages
+    first_step: float
+    step: float
     times_real_time: float
     peak_mb: float
     size: str
@@ -109,8 +119,7 @@ class _Bench:
         from cosmos_workflow.engines.testing.chatterbox.toy_weights import write_toy_weights
 
         import_package()
-        alone = device == "cpu" and torch.get_num_threads() == 1
-        self._clock = time.process_time if alone else time.perf_counter
+        self._clock = clock_of(device, torch.get_num_threads())
         self._folder, self._size, self._device, self._tokens, self._mode = folder, size, device, tokens, mode
         weights = write_toy_weights(folder / "weights" / "chatterbox", "english", ends=False, tiny=size == "tiny")
         # The modules that were written hold each other; their memory isn't what is measured here.
@@ -128,21 +137,27 @@ class _Bench:
         import torch
 
         before = self._serial_item(2 * batch)
-        t3_seconds, seconds, peak = self._ours(batch, f"batch-{batch}")
+        spent, seconds, peak = self._ours(batch, f"batch-{batch}")
         after = self._serial_item(2 * batch + 1)
         made = batch * self._tokens
-        t3_serial = 2 * self._tokens / (before[0] + after[0])
-        all_serial = 2 * self._tokens / (before[1] + after[1])
+        serial = Stages(*((one + other) / 2 for one, other in zip(astuple(before), astuple(after), strict=True)))
+        t3_serial = self._tokens / serial.t3
+        all_serial = self._tokens / sum(astuple(serial))
         return ChatterboxFigure(
             batch=batch,
             tokens_an_item=self._tokens,
             t3_serial=t3_serial,
-            t3_ours=made / t3_seconds,
-            t3_ratio=made / t3_seconds / t3_serial,
+            t3_ours=made / spent.t3,
+            t3_ratio=made / spent.t3 / t3_serial,
             t3_limit=self._limit(batch),
             all_serial=all_serial,
             all_ours=made / seconds,
             all_ratio=made / seconds / all_serial,
+            goal=GOALS.get((self._mode, batch)) if self._device == "cpu" else None,
+            serial=serial,
+            ours=spent.an_item(batch, seconds),
+            first_step=spent.steps[0],
+            step=median(spent.steps[1:]),
             times_real_time=made / seconds / TOKENS_PER_SECOND,
             peak_mb=peak / 1e6,
             size=self._size,
@@ -151,28 +166,30 @@ class _Bench:
             threads=torch.get_num_threads(),
         )
 
-    def _serial_item(self, number: int) -> tuple[float, float]:
-        """Seconds of T3, and of all, for one item the package's own way."""
+    def _serial_item(self, number: int) -> Stages:
+        """Seconds of one item the package's own way."""
         params = ChatterboxParams(seed=number, max_tokens=self._tokens)
-        result = self._serial.generate(TEXTS[number % len(TEXTS)], params)
+        with timed_package(self._serial.upstream.s3gen, self._clock) as spent:
+            result = self._serial.generate(TEXTS[number % len(TEXTS)], params)
         if len(result.tokens) != self._tokens:
             raise AssertionError(f"an item has {len(result.tokens)} tokens instead of {self._tokens}")
-        return result.t3_seconds, result.seconds
+        spent.t3 = result.t3_seconds
+        return spent.an_item(1, result.seconds)
 
-    def _ours(self, batch: int, name: str) -> tuple[float, float, float]:
-        """Seconds of T3, and of all, for a batch of ours, and the greatest memory in use meanwhile, in bytes."""
+    def _ours(self, batch: int, name: str) -> tuple[Spent, float, float]:
+        """Seconds by stage, and of all, for a batch of ours, and the greatest memory in use meanwhile, in bytes."""
         values = {"variant": "english", "max_tokens": self._tokens, "mode": self._mode}
         requests = [
             make_request(SPEC, self._folder / name, TEXTS[seed % len(TEXTS)], {"seed": seed, **values}, item_id=f"item-{seed}")
             for seed in range(batch)
         ]
-        with _timed_decoder(self._clock) as decoding, _peak_memory(self._device) as peak:
+        with timed(self._clock) as spent, peak_memory(self._device) as peak:
             begun = self._clock()
             outcomes = list(self._engine.generate(requests, RecordingContext(SPEC)))
             seconds = self._clock() - begun
         if not all(isinstance(outcome, Output) and outcome.metadata["tokens"] == self._tokens for outcome in outcomes):
             raise AssertionError(f"not every item became {self._tokens} tokens: {outcomes}")
-        return decoding[0], seconds, peak[0]
+        return spent, seconds, peak[0]
 
     def _limit(self, batch: int) -> float:
         """Tokens a second: each step reads the weights once, and multiplies them with two rows an item."""
@@ -197,7 +214,8 @@ def table(figures: Sequence[ChatterboxFigure]) -> Table:
     first = figures[0]
     about = f"{first.size} size, {first.mode}, {first.device}, {first.threads} threads, {first.tokens_an_item} tokens an item"
     shown = Table(title=f"Chatterbox, serial and batched ({about})")
-    for column in ("batch", "T3 serial", "T3 ours", "x", "T3 limit", "all serial", "all ours", "x", "x real time", "peak MB"):
+    columns = ("T3 serial", "ours", "x", "limit", "all serial", "ours", "x", "goal", "x real time", "peak MB")
+    for column in ("batch", *columns, "seconds an item: T3, flow, vocoder, rest: serial", "ours"):
         shown.add_column(column, justify="right")
     for figure in figures:
         shown.add_row(
@@ -209,8 +227,10 @@ def table(figures: Sequence[ChatterboxFigure]) -> Table:
             f"{figure.all_serial:.2f}",
             f"{figure.all_ours:.2f}",
             f"{figure.all_ratio:.2f}",
+            "" if figure.goal is None else f"{figure.goal:g}",
             f"{figure.times_real_time:.2f}",
             f"{figure.peak_mb:,.0f}",
+            *(", ".join(f"{part:.2f}" for part in astuple(stages)) for stages in (figure.serial, figure.ours)),
         )
     return shown
 
@@ -234,48 +254,6 @@ def plot(figures: Sequence[ChatterboxFigure], path: Path) -> None:
         axes.set_xticks(batches, [str(batch) for batch in batches])
         axes.legend()
     picture.savefig(path)
-
-
-@contextmanager
-def _timed_decoder(clock: Callable[[], float]) -> Iterator[list[float]]:
-    """The seconds spent in the decoder's steps meanwhile."""
-    from cosmos_workflow.engines.chatterbox import production
-
-    spent = [0.0]
-    decode = production.decode
-
-    def timed(*args: Any) -> Iterator[Any]:
-        steps = decode(*args)
-        while True:
-            begun = clock()
-            step = next(steps, None)
-            spent[0] += clock() - begun
-            if step is None:
-                return
-            yield step
-
-    with patch.object(production, "decode", timed):
-        yield spent
-
-
-@contextmanager
-def _peak_memory(device: str) -> Iterator[list[float]]:
-    """The greatest memory in use meanwhile, in bytes: of the GPU, or of this process (0 where the system doesn't tell)."""
-    peak = [0.0]
-    if device == "cuda":
-        import torch
-
-        torch.cuda.reset_peak_memory_stats()
-        yield peak
-        peak[0] = torch.cuda.max_memory_allocated()
-        return
-    reset, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
-    if reset.exists():
-        reset.write_text("5", encoding="ascii")
-    yield peak
-    if status.exists():
-        lines = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines() if ":" in line)
-        peak[0] = int(lines["VmHWM"].split()[0]) * 1024
 
 
 def _fastest(work: Any, device: str, rounds: int = 5) -> float:

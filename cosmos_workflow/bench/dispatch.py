@@ -6,28 +6,23 @@ the rounds count. Which of them get through the death of a worker is tried out a
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.table import Table
 
-from cosmos_workflow.gpu_dispatch import BaseWorker, Dispatcher, Executor, Outcome, TaskId, TaskSuccess, WorkerPool, share
+from cosmos_workflow.bench.contenders import DEADLY, OURS, PIPE, WORKERS, Contender, contenders
+from cosmos_workflow.gpu_dispatch import BaseWorker, Executor, share
 
-WORKERS = 2
 ARRAY_MB = 1
 ARRAYS = 200
 LATENCIES = 300
@@ -36,11 +31,6 @@ REST_SECONDS = 0.002
 """Before each task of the latency's measurement, so that it meets an idle pool."""
 TRIAL_TASKS = 20
 TRIAL_SECONDS = 20.0
-DEADLY = -7
-
-OURS = "ours"
-_DISPATCHER = "ours, Dispatcher.map"
-PIPE = "bare pipe (the limit)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +58,6 @@ class SharedFigure:
     shared_ms: float
 
 
-class Contender(NamedTuple):
-    """An open pool: `many` gives the results as they come, `one` waits for one."""
-
-    many: Callable[[Iterable[Any]], Iterable[Any]]
-    one: Callable[[Any], Any] | None
-
-
-class EchoWorker(BaseWorker):
-    """Our side's worker."""
-
-    def process(self, data: Any) -> Any:
-        """Do what `echo` does."""
-        return echo(data)
-
-
 class PagesWorker(BaseWorker):
     """Reads all the pages of an array."""
 
@@ -91,19 +66,12 @@ class PagesWorker(BaseWorker):
         return float(data[::512].sum())
 
 
-def echo(data: Any) -> Any:
-    """The task: give back what came, and die of one number."""
-    if isinstance(data, int) and data == DEADLY:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return data
-
-
 def bench_dispatch(tasks: int = 10_000, rounds: int = 3, only: Collection[str] = ()) -> list[DispatchFigure]:
     """Measure every contender that is installed, or those in `only`. Tasks are numbers, then arrays of 1 MB both ways."""
-    contenders = {name: opened for name, opened in _contenders().items() if not only or name in only}
-    seen: dict[str, list[tuple[float | None, ...]]] = {name: [] for name in contenders}
+    chosen = {name: opened for name, opened in contenders().items() if not only or name in only}
+    seen: dict[str, list[tuple[float | None, ...]]] = {name: [] for name in chosen}
     for _ in range(rounds):
-        for name, opened in contenders.items():
+        for name, opened in chosen.items():
             seen[name].append(_measure(opened, tasks))
     figures = []
     for name, measured in seen.items():
@@ -172,7 +140,7 @@ def plot(figures: Sequence[DispatchFigure], path: Path) -> None:
 def trial(name: str) -> None:
     """Print how many of the tasks beside a deadly one have come back so far, line by line."""
     numbers = [DEADLY if number == TRIAL_TASKS // 2 else number for number in range(TRIAL_TASKS + 1)]
-    with _contenders()[name]() as contender:
+    with contenders()[name]() as contender:
         for count, _ in enumerate(contender.many(numbers), start=1):
             print(count, flush=True)  # noqa: T201 - its parent reads this
 
@@ -193,8 +161,7 @@ def _measure(opened: Callable[[], AbstractContextManager[Contender]], tasks: int
     with opened() as contender:
         next(iter(contender.many([0])))
         first = time.perf_counter() - started
-        if contender.one is not None:
-            _rate(contender, range(10 * WORKERS))  # every process is up, and warm
+        _rate(contender, range(10 * WORKERS))  # every process is up, and warm
         tasks_s = _rate(contender, range(tasks))
         array = np.ones(ARRAY_MB << 17)
         _rate(contender, [array] * (ARRAYS // 10))
@@ -204,16 +171,12 @@ def _measure(opened: Callable[[], AbstractContextManager[Contender]], tasks: int
 
 
 def _rate(contender: Contender, items: Sequence[Any]) -> float:
-    """Tasks a second; from the first result on where the contender has to start for it."""
+    """Tasks a second."""
     started = time.perf_counter()
-    count = 0
-    for _ in contender.many(items):
-        if count == 0 and contender.one is None:
-            started = time.perf_counter()
-        count += 1
+    count = sum(1 for _ in contender.many(items))
     if count != len(items):
         raise RuntimeError(f"{len(items) - count} of {len(items)} results are missing")
-    return (count - (contender.one is None)) / (time.perf_counter() - started)
+    return count / (time.perf_counter() - started)
 
 
 def _latency(one: Callable[[Any], Any]) -> tuple[float, float]:
@@ -241,133 +204,3 @@ def _survives(name: str) -> bool:
             os.killpg(program.pid, signal.SIGKILL)
         program.communicate()
     return program.returncode == 0 and output.split()[-1:] == [str(TRIAL_TASKS)]
-
-
-def _contenders() -> dict[str, Callable[[], AbstractContextManager[Contender]]]:
-    found: dict[str, Callable[[], AbstractContextManager[Contender]]] = {
-        OURS: _ours,
-        _DISPATCHER: _our_dispatcher,
-        "ProcessPoolExecutor": _executor,
-        "multiprocessing.Pool": _pool,
-    }
-    if find_spec("mpire"):
-        found["mpire"] = _mpire
-    if find_spec("pebble"):
-        found["pebble"] = _pebble
-    found[PIPE] = _pipe
-    return found
-
-
-@contextmanager
-def _ours() -> Iterator[Contender]:
-    with WorkerPool(f"{__name__}:EchoWorker", [None] * WORKERS, prefetch=64, max_retries=0) as pool:
-        pool.warm()
-
-        def many(items: Iterable[Any]) -> Iterator[Any]:
-            source = iter(items)
-            left: set[TaskId] = set()
-            while True:
-                left.update(pool.submit(item) for item in itertools.islice(source, max(0, pool.capacity() - len(left))))
-                if not left:
-                    return
-                for event in pool.events():
-                    if isinstance(event, Outcome):
-                        left.discard(event.task_id)
-                    if isinstance(event, TaskSuccess):
-                        yield event.data
-
-        def one(item: Any) -> Any:
-            pool.submit(item)
-            while True:
-                for event in pool.events():
-                    if isinstance(event, TaskSuccess):
-                        return event.data
-
-        yield Contender(many, one)
-
-
-@contextmanager
-def _our_dispatcher() -> Iterator[Contender]:
-    with Dispatcher(f"{__name__}:EchoWorker", [None] * WORKERS, max_retries=0) as dispatcher:
-
-        def many(items: Iterable[Any]) -> Iterator[Any]:
-            for outcome in dispatcher.map(items):
-                if isinstance(outcome, TaskSuccess):
-                    yield outcome.data
-
-        yield Contender(many, None)
-
-
-@contextmanager
-def _executor() -> Iterator[Contender]:
-    with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
-        yield Contender(lambda items: pool.map(echo, items), lambda item: pool.submit(echo, item).result())
-
-
-@contextmanager
-def _pool() -> Iterator[Contender]:
-    with get_context("spawn").Pool(WORKERS) as pool:
-        yield Contender(lambda items: pool.imap_unordered(echo, items), lambda item: pool.apply(echo, (item,)))
-
-
-@contextmanager
-def _mpire() -> Iterator[Contender]:
-    from mpire.pool import WorkerPool as MpirePool
-
-    with MpirePool(WORKERS, start_method="spawn", keep_alive=True) as pool:
-        yield Contender(
-            lambda items: pool.imap_unordered(echo, list(items), chunk_size=1), lambda item: pool.apply(echo, (item,))
-        )
-
-
-@contextmanager
-def _pebble() -> Iterator[Contender]:
-    from pebble import ProcessPool
-
-    def many(items: Iterable[Any]) -> Iterator[Any]:
-        for future in [pool.schedule(echo, args=[item]) for item in items]:
-            if future.exception() is None:
-                yield future.result()
-
-    with ProcessPool(WORKERS, context=get_context("spawn")) as pool:
-        yield Contender(many, lambda item: pool.schedule(echo, args=[item]).result())
-
-
-@contextmanager
-def _pipe() -> Iterator[Contender]:
-    context = get_context("spawn")
-    pairs = [context.Pipe() for _ in range(WORKERS)]
-    processes = [context.Process(target=_answer, args=(theirs,)) for _, theirs in pairs]
-    for process in processes:
-        process.start()
-    pipes = [ours for ours, _ in pairs]
-
-    def many(items: Iterable[Any]) -> Iterator[Any]:
-        waiting: list[Connection[Any, Any]] = []
-        for number, item in enumerate(items):
-            if len(waiting) == WORKERS:
-                yield waiting.pop(0).recv()
-            pipe = pipes[number % WORKERS]
-            pipe.send(item)
-            waiting.append(pipe)
-        for pipe in waiting:
-            yield pipe.recv()
-
-    def one(item: Any) -> Any:
-        pipes[0].send(item)
-        return pipes[0].recv()
-
-    yield Contender(many, one)
-    for pipe in pipes:
-        pipe.send(None)
-    for process in processes:
-        process.join()
-        process.close()
-    for ours, theirs in pairs:
-        ours.close()
-        theirs.close()
-
-
-def _answer(pipe: Connection[Any, Any]) -> None:
-    while (item := pipe.recv()) is not None:
-        pipe.send(echo(item))

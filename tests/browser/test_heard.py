@@ -145,6 +145,7 @@ def test_five_faults_are_found_seen_and_mended(
 
     # The chapter stands in Results, and is read along.
     open_tab(page, "Results")
+    expect(page.locator("#results-gallery")).to_contain_text("What was made is above, in its jobs.")
     final = page.locator("#results-books article")
     expect(final).not_to_contain_text("to listen to")
     final.get_by_text("Read along").click()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 GROWTH = 128
 """Positions by which a full cache grows; copying them is cheap against filling them."""
@@ -28,49 +30,54 @@ class Shape:
 class KeyValueCache:
     """Rows of keys and values; row r is valid up to its own length, which the caller keeps.
 
-    `keys[layer]` and `values[layer]` have the shape [rows, positions, heads, head_dim]; positions come in steps of `growth`.
+    `blocks[layer]` has the shape [rows, positions, 2, heads, head_dim], keys before values; positions come in steps of `growth`.
+    A cache that never grows (`growth` 0) is one block of memory.
     """
 
     def __init__(self, shape: Shape, rows: int, positions: int, growth: int = GROWTH) -> None:
         self.shape = shape
         self.rows = rows
         self._growth = growth
-        self.positions = self._rounded(positions)
-        size = (rows, self.positions, shape.heads, shape.head_dim)
-        self.keys = [torch.zeros(size, dtype=shape.dtype, device=shape.device) for _ in range(shape.layers)]
-        self.values = [torch.zeros(size, dtype=shape.dtype, device=shape.device) for _ in range(shape.layers)]
+        self.positions = rounded(positions, growth) if growth else positions
+        size = (rows, self.positions, 2, shape.heads, shape.head_dim)
+        if growth:
+            self.blocks = [torch.zeros(size, dtype=shape.dtype, device=shape.device) for _ in range(shape.layers)]
+        else:
+            self.blocks = list(torch.zeros(shape.layers, *size, dtype=shape.dtype, device=shape.device).unbind())
 
     def reserve(self, positions: int) -> None:
         """Make room for `positions` in every row, keeping what is there; one layer at a time, to need little beside it."""
-        if positions <= self.positions:
-            return
-        self.positions = self._rounded(positions)
-        for blocks in (self.keys, self.values):
-            for layer, block in enumerate(blocks):
-                larger = block.new_zeros(self.rows, self.positions, *block.shape[2:])
-                larger[:, : block.shape[1]] = block
-                blocks[layer] = larger
+        if positions > self.positions:
+            self.positions = rounded(positions, self._growth)
+            self._enlarge()
 
     def reserve_rows(self, rows: int) -> None:
         """Make room for `rows` rows, keeping what is there."""
-        if rows <= self.rows:
-            return
-        for blocks in (self.keys, self.values):
-            for layer, block in enumerate(blocks):
-                larger = block.new_zeros(rows, *block.shape[1:])
-                larger[: self.rows] = block
-                blocks[layer] = larger
-        self.rows = rows
+        if rows > self.rows:
+            self.rows = rows
+            self._enlarge()
+
+    def _enlarge(self) -> None:
+        for layer, block in enumerate(self.blocks):
+            larger = block.new_zeros(self.rows, self.positions, *block.shape[2:])
+            larger[: block.shape[0], : block.shape[1]] = block
+            self.blocks[layer] = larger
 
     def move(self, source: int, target: int, length: int) -> None:
         """Copy the first `length` positions of a row into another."""
-        for block in (*self.keys, *self.values):
-            block[target, :length] = block[source, :length]
+        self.put([target], [[block[source, :length] for block in self.blocks]])
 
-    def put(self, row: int, prefix: KeyValueCache, length: int) -> None:
-        """Copy the first `length` positions of another cache's first row into `row`."""
-        for own, other in zip((*self.keys, *self.values), (*prefix.keys, *prefix.values), strict=True):
-            own[row, :length] = other[0, :length]
+    def put(self, rows: Sequence[int], beginnings: Sequence[Sequence[Tensor]]) -> None:
+        """Copy into each row what it begins with: of every layer [positions, 2, heads, head_dim]. All in one operation."""
+        pairs = [
+            (block[row, : len(part)], part)
+            for row, parts in zip(rows, beginnings, strict=True)
+            for block, part in zip(self.blocks, parts, strict=True)
+        ]
+        places, parts = [place for place, _ in pairs], [part for _, part in pairs]
+        torch._foreach_copy_(places, parts)  # pyright: ignore[reportPrivateImportUsage]
 
-    def _rounded(self, positions: int) -> int:
-        return -(-positions // self._growth) * self._growth
+
+def rounded(positions: int, step: int) -> int:
+    """The next multiple of `step`."""
+    return -(-positions // step) * step

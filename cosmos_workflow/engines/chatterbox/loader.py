@@ -16,9 +16,10 @@ from torch.nn.utils import parametrize
 
 from cosmos_workflow.engines.chatterbox.estimator import Estimator
 from cosmos_workflow.engines.chatterbox.finetunes import Files
-from cosmos_workflow.engines.chatterbox.packed import is_packable, multiplies_bfloat16, pack
+from cosmos_workflow.engines.chatterbox.packed import is_packable, multiplies_bfloat16, pack, pack_for_steps
 from cosmos_workflow.engines.chatterbox.speech_model import SpeechModel
 from cosmos_workflow.engines.chatterbox.variants import Variant
+from cosmos_workflow.engines.chatterbox.vocoder import keep_channels_last
 from cosmos_workflow.engines.chatterbox.voices import Voices
 from cosmos_workflow.errors import UnavailableError
 
@@ -53,17 +54,19 @@ def load_model(variant: Variant, mode: str, folder: Path, device: torch.device, 
     if upstream.watermarker is None:
         raise UnavailableError("The watermarker can't be loaded; install setuptools below 81, which it needs.")
     t3 = getattr(upstream, "t3", None)
-    if t3 is not None and mode == "fast":
-        t3.to(torch.bfloat16)
-    dtype = torch.bfloat16 if mode == "fast" and multiplies_bfloat16(device) else torch.float32
-    estimator = Estimator(upstream.s3gen.flow.decoder.estimator, dtype)
+    fast = mode == "fast"
+    kind = torch.bfloat16 if fast else torch.float32
+    speech = None if t3 is None else SpeechModel(t3, kind, static=device.type == "cuda")
+    kind = torch.bfloat16 if fast and multiplies_bfloat16(device) else torch.float32
+    estimator = Estimator(upstream.s3gen.flow.decoder.estimator, kind)
     # Its weights stand in the other one now.
     upstream.s3gen.flow.decoder.estimator = None
+    if device.type == "cpu":
+        keep_channels_last(upstream.s3gen.mel2wav)
     if is_packable(device):
         pack(upstream.s3gen.flow)
-        if t3 is not None:
-            pack(t3.tfmr)
-    speech = None if t3 is None else SpeechModel(t3, static=mode == "fast" and device.type == "cuda")
+        if speech is not None:
+            pack_for_steps(speech.backbone.transformer)
     voices = Voices(upstream, speaks=variant.speaks, turbo=variant.turbo)
     return Model(variant, mode, "" if finetune is None else finetune.name, device, upstream, speech, estimator, voices)
 

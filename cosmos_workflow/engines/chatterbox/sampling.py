@@ -19,7 +19,7 @@ from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 class Sampler:
     """The sampling parameters of a batch as columns, `rest` being 1 - top_p; rebuilt when the batch's members change.
 
-    `filters` are those that any row needs, known without asking the device.
+    `filters` are those that any row needs, and `most` the largest top_k, known without asking the device.
     """
 
     temperature: Tensor
@@ -29,6 +29,7 @@ class Sampler:
     penalty: Tensor
     turbo: bool
     filters: frozenset[str]
+    most: int
 
     @classmethod
     def of(cls, rows: Sequence[ChatterboxParams], device: torch.device, *, turbo: bool) -> Sampler:
@@ -53,6 +54,7 @@ class Sampler:
                 )
                 if needed
             ),
+            most=max(row.top_k for row in rows),
         )
 
     def choose(self, scores: Tensor, seen: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
@@ -77,7 +79,7 @@ class Sampler:
     def _turbo_scores(self, scores: Tensor, seen: Tensor) -> Tensor:
         scores = scores / self.temperature
         if "top_k" in self.filters:
-            scores = keep_top_k(scores, self.top_k)
+            scores = keep_top_k(scores, self.top_k, self.most)
         if "top_p" in self.filters:
             scores = keep_top_p(scores, self.rest)
         return penalise(scores, seen, self.penalty)
@@ -100,14 +102,14 @@ def keep_top_p(scores: Tensor, rest: Tensor) -> Tensor:
     """Only the likeliest ids that together have the chance `1 - rest`, at least one; rows with rest 0 keep all."""
     ordered, order = torch.sort(scores, descending=False)
     unlikely = ordered.softmax(dim=-1).cumsum(dim=-1) <= rest
-    unlikely[..., -1:] = False
+    unlikely[..., -1:].fill_(False)
     unlikely &= rest > 0
     return scores.masked_fill(unlikely.scatter(1, order, unlikely), float("-inf"))
 
 
-def keep_top_k(scores: Tensor, top_k: Tensor) -> Tensor:
-    """Only the `top_k` likeliest ids of each row; rows with 0 keep all."""
-    most = min(int(top_k.max()), scores.shape[-1])
+def keep_top_k(scores: Tensor, top_k: Tensor, most: int) -> Tensor:
+    """Only the `top_k` likeliest ids of each row, at most `most`; rows with 0 keep all."""
+    most = min(most, scores.shape[-1])
     best = torch.topk(scores, most).values
     last = best.gather(1, (top_k.clamp(1, most) - 1))
     return scores.masked_fill((scores < last) & (top_k > 0), float("-inf"))

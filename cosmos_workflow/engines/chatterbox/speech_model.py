@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cosmos_workflow.engines.chatterbox.admission import Voices
 from cosmos_workflow.engines.chatterbox.alignment import Alignment, aligned_heads
 from cosmos_workflow.engines.chatterbox.backbone import Backbone, Spy
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
@@ -41,18 +42,23 @@ class Line:
 
 
 class SpeechModel:
-    """One T3: its transformer, and what goes in and comes out of it. Holds no state between two calls.
+    """One T3: its transformer, and what goes in and comes out of it. Keeps voices, and no other state, between two calls.
 
-    `static`: steps have fixed shapes, as long as no line is watched.
+    `dtype` is that of its weights; those of the head stay float32, as its scores do. `static`: steps have fixed shapes, as long
+    as no line is watched.
     """
 
-    def __init__(self, t3: Any, *, static: bool = False) -> None:
+    def __init__(self, t3: Any, dtype: torch.dtype = torch.float32, *, static: bool = False) -> None:
         self._t3 = t3
         self._hp = t3.hp
         self._turbo = bool(t3.is_gpt)
-        self.backbone = Backbone(t3)
+        self.backbone = Backbone(t3, dtype)
+        for child in t3.children():
+            if child is not t3.speech_head:
+                child.to(dtype)
         self._device = self.backbone.shape.device
         self.static = static
+        self.voices = Voices(self)
 
     def condition(self, conditioning: Any) -> Tensor:
         """The voice as T3 sees it, [positions, width], from the package's T3Cond."""
@@ -66,16 +72,16 @@ class SpeechModel:
     def is_complete(self, line: Line) -> bool:
         return self.has_ended(line) or len(line.tokens) >= line.params.max_tokens
 
-    def embed_text(self, line: Line, *, blank: bool = False) -> Tensor:
-        """A line's text, [tokens, width]; blank: only the places of its tokens."""
-        embedded = self._t3.text_emb(line.text)
+    def embed_text(self, text: Tensor, *, blank: bool = False) -> Tensor:
+        """Token ids [tokens], or [lines, tokens] padded on the right, to [..., width]; blank: only the places of the tokens."""
+        embedded = self._t3.text_emb(text)
         if blank:
             embedded = torch.zeros_like(embedded)
-        return embedded if self._turbo else embedded + self._t3.text_pos_emb(line.text[None])
+        return embedded if self._turbo else embedded + self._t3.text_pos_emb(torch.atleast_2d(text))
 
     def embed_start(self) -> Tensor:
-        """The start of speech, [tokens, width]: the package gives it twice to the Llama variants, once to Turbo."""
-        start = torch.full((1 if self._turbo else 2,), self._hp.start_speech_token, device=self._device)
+        """The start of speech, [tokens, width]."""
+        start = torch.full((self.start_tokens,), self._hp.start_speech_token, device=self._device)
         embedded = self._t3.speech_emb(start)
         return embedded if self._turbo else embedded + self._t3.speech_pos_emb.emb(torch.zeros_like(start))
 
@@ -86,7 +92,7 @@ class SpeechModel:
 
     def scores(self, states: Tensor) -> Tensor:
         """[rows, width] to [rows, ids] in float32."""
-        return self._t3.speech_head(states).float()
+        return self._t3.speech_head(states.float())
 
     def new_seen(self, lines: int) -> Tensor:
         """Which ids the repetition penalty concerns before the first token: the start of speech."""
@@ -102,6 +108,11 @@ class SpeechModel:
         """What a watched line's attention is judged by."""
         start = len(line.conditioning)
         return Alignment(start, start + len(line.text), self._hp.stop_speech_token) if line.watched else None
+
+    @property
+    def start_tokens(self) -> int:
+        """How many tokens the start of speech is: the package gives it twice to the Llama variants."""
+        return 1 if self._turbo else 2
 
     @property
     def start_token(self) -> int:

@@ -7,7 +7,6 @@ the same. The graph has never run on a GPU yet: only the fixed shapes are tested
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,7 +17,7 @@ from cosmos_workflow.engines.chatterbox.cache import KeyValueCache
 if TYPE_CHECKING:
     from cosmos_workflow.engines.chatterbox.speech_model import SpeechModel
 
-POSITIONS = 512
+POSITIONS = 128
 """Positions by which a cache of fixed shapes grows: a step attends to all of them."""
 
 WARM_UP = 3
@@ -47,15 +46,15 @@ class StaticStep:
         """Whether the cache has the shape, and so the memory, that it had."""
         return self._cache.positions == self._end
 
-    def scores(self, inputs: Tensor, starts: Sequence[int]) -> Tensor:
-        """Scores [rows, ids] of the rows in use, which stand first: `inputs` [rows, 1, width] at positions `starts`.
+    def scores(self, inputs: Tensor, positions: Tensor) -> Tensor:
+        """Scores [rows, ids] of the rows in use, which stand first: `inputs` [rows, 1, width] at `positions` [rows].
 
         A row that isn't in use writes to its first position, which whoever takes it overwrites. Valid until the next call.
         """
-        used = len(starts)
+        used = len(positions)
         self._inputs[:used] = inputs
-        self._positions[used:] = 0
-        self._positions[:used, 0] = torch.tensor(starts, device=self._positions.device)
+        self._positions[used:].zero_()
+        self._positions[:used, 0] = positions
         if self._inputs.device.type != "cuda":
             return self._run()[:used]
         if self._graph is None:
@@ -78,6 +77,7 @@ class StaticStep:
                 self._run()
         now.wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # Other threads, as that of the watermark, may go on meanwhile.
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             scores = self._run()
         return graph, scores

@@ -36,16 +36,16 @@ def gallery(
     rows: Sequence[Row],
     runs: Sequence[RunRecord],
     window: Window,
+    empty: str,
     *,
-    filtered: bool,
     engine: str = "",
     text: str = "",
     job: str = "",
 ) -> dict[str, Any]:
-    """The cards of `runs`, the results of `window`, found by `engine`, `text` and `job`."""
+    """The cards of `runs`, the results of `window`, found by `engine`, `text` and `job`; `empty` stands where there are none."""
     return {
         "rows": rows,
-        "empty": "No result matches." if filtered else "Nothing was made yet. Queue some prompts and press Start.",
+        "empty": empty,
         "page": window.text,
         "download": _download_all(engine, text, job) if any(run.outputs for run in runs) else "",
     }

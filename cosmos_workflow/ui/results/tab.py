@@ -153,9 +153,13 @@ class Results:
         chosen, query = state.of(ResultFilter), self._query(owner, state)
         window = self.pager.window(state, self._page.store.runs.count(owner, **query))
         runs = self._page.store.runs.list(owner, **query, limit=SHOWN_AT_ONCE, offset=window.first)
-        filtered = chosen != ResultFilter() or bool(query["without"])
+        empty = "Nothing was made yet. Queue some prompts and press Start."
+        if chosen != ResultFilter():
+            empty = "No result matches."
+        elif query["without"]:
+            empty = "What was made is above, in its jobs."
         rows = [self._card(run) for run in runs]
-        value = gallery(rows, runs, window, filtered=filtered, engine=chosen.engine, text=chosen.text, job=chosen.job)
+        value = gallery(rows, runs, window, empty, engine=chosen.engine, text=chosen.text, job=chosen.job)
         return [value, gr.Row(visible=not window.is_all)]
 
     def _card(self, run: RunRecord) -> Row:

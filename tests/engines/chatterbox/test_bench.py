@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ def test_a_bench_measures_both_ways_and_draws_them(bench: Any, tmp_path: Path) -
         assert figure.t3_ours < figure.t3_limit
         assert figure.all_ours < figure.t3_ours
         assert figure.peak_mb > 100
+        assert figure.goal == (1.8 if figure.batch == 1 else None)
+        for stages, rate in ((figure.serial, figure.all_serial), (figure.ours, figure.all_ours)):
+            assert min(astuple(stages)) > 0
+            assert sum(astuple(stages)) == pytest.approx(25 / rate)
+        assert 0 < figure.step < figure.batch * figure.ours.t3
     assert table(figures).row_count == 2
     plot(figures, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes()[:4] == b"\x89PNG"

@@ -20,8 +20,8 @@ def _fixed(bench: Any, variant: str, mode: str, folder: Path, monkeypatch: pytes
     shapes: list[tuple[int, int]] = []
     real = StaticStep.scores
 
-    def scores(self: Any, inputs: Any, starts: Sequence[int]) -> Any:
-        made = real(self, inputs, starts)
+    def scores(self: Any, inputs: Any, positions: Any) -> Any:
+        made = real(self, inputs, positions)
         shapes.append((self._inputs.shape[0], self._end))
         return made
 
@@ -65,7 +65,7 @@ def test_in_bfloat16_a_line_is_the_same_in_any_company_of_its_bucket(
     shapes = _fixed(bench, variant, "fast", tmp_path, monkeypatch)
     first, second, third = company(1, 2, 3), company(7, 6, 5), company(5, 4, 6, 7)[:1]
     assert first[0] == second[0]
-    assert len(set(shapes)) == 2, "four lines fill a bucket, five are in the next one"
+    assert len({rows for rows, _ in shapes}) == 2, "four lines fill a bucket, five are in the next one"
     assert len(third[0]) > 1
 
 
@@ -108,3 +108,19 @@ def test_little_free_memory_means_fewer_lines_in_whole_buckets(
     assert (lines[0], lines[-1]) == (1, 16)
     assert 1 < lines[1] < 16
     assert all(row_bucket(number) == number for number in lines)
+
+
+@pytest.mark.slow  # it imports the package
+def test_positions_are_turned_in_float32_whatever_the_dtype() -> None:
+    import torch
+
+    from cosmos_workflow.engines.chatterbox.fused import as_matrices, turn
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        part = torch.randn(5, 2, 3, 8).bfloat16()
+        turns = torch.polar(torch.ones(5, 4), torch.rand(5, 4) * 500)
+        exact, rounded = part.float(), part.clone()
+    turn(exact, turns)
+    turn(rounded, as_matrices(turns))
+    assert torch.equal(rounded, exact.bfloat16())
