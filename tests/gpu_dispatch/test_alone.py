@@ -6,8 +6,10 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import zipfile
 from pathlib import Path
 
+import pytest
 from support import DEADLINE
 
 from cosmos_workflow import gpu_dispatch
@@ -37,3 +39,16 @@ def test_a_copy_under_another_name_does_what_the_page_says_with_the_standard_lib
     assert sorted(lines[4:7]) == ["0 0", "1 1", "2 4"]
     assert lines[7:] == ["[0, 1, 4]", "49", "25", "0", "1", "4"]
     assert done.stderr == ""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("uv") is None, reason="builds a wheel with uv")
+def test_the_wheel_of_the_folder_has_all_of_it_and_works_under_its_own_name(tmp_path: Path):
+    subprocess.run(["uv", "build", "-q", "--wheel", FOLDER, "-o", tmp_path], check=True, timeout=DEADLINE)
+    wheel = next(tmp_path.glob("gpu_dispatch_workers-*.whl"))
+    names = set(zipfile.ZipFile(wheel).namelist())
+    files = [path.relative_to(FOLDER) for path in (*FOLDER.rglob("*.py"), FOLDER / "py.typed")]
+    assert {f"gpu_dispatch_workers/{file.as_posix()}" for file in files} <= names
+    code = f"import sys; sys.path.append({str(wheel)!r}); from gpu_dispatch_workers import Executor; print(Executor.__module__)"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert done.stdout.strip() == "gpu_dispatch_workers.executor", done.stderr

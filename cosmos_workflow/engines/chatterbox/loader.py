@@ -16,7 +16,7 @@ from torch.nn.utils import parametrize
 
 from cosmos_workflow.engines.chatterbox.estimator import Estimator
 from cosmos_workflow.engines.chatterbox.finetunes import Files
-from cosmos_workflow.engines.chatterbox.packed import is_packable, multiplies_bfloat16, pack
+from cosmos_workflow.engines.chatterbox.packed import is_packable, multiplies_bfloat16, pack, pack_for_steps
 from cosmos_workflow.engines.chatterbox.speech_model import SpeechModel
 from cosmos_workflow.engines.chatterbox.variants import Variant
 from cosmos_workflow.engines.chatterbox.vocoder import keep_channels_last
@@ -66,7 +66,7 @@ def load_model(variant: Variant, mode: str, folder: Path, device: torch.device, 
     if is_packable(device):
         pack(upstream.s3gen.flow)
         if speech is not None:
-            pack(speech.backbone.transformer)
+            pack_for_steps(speech.backbone.transformer)
     voices = Voices(upstream, speaks=variant.speaks, turbo=variant.turbo)
     return Model(variant, mode, "" if finetune is None else finetune.name, device, upstream, speech, estimator, voices)
 

@@ -6,7 +6,8 @@ The same products summed in another order: what comes out differs in the last pl
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
@@ -15,6 +16,9 @@ from torch import Tensor, nn
 ROWS = 32
 """Rows for which the weights are laid out; other numbers of rows are multiplied with them as well."""
 
+
+FEW = 3
+"""Rows up to which a machine with AMX multiplies weights in float32 a quarter faster as they are."""
 
 KEPT = "64"
 """Products of other sizes whose code oneDNN keeps (its own rule: 1,024): each new length of a text is one for every layer."""
@@ -34,6 +38,31 @@ class PackedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[..., inputs] to [..., outputs]."""
         return self._linear(x, self._packed, self._bias, self._after, [], "none")
+
+
+class PackedLaterLinear(nn.Module):
+    """Laid out at the second pass in a row of equally many rows, more than `FEW`: a step of several lines at once.
+
+    A worker that makes one item at a time keeps the weights as they are, which are read once a step.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        super().__init__()
+        self._plain: Tensor | None = weight.detach()
+        self._bias = None if bias is None else bias.detach()
+        self._rows = 0
+        self.packed: PackedLinear | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., inputs] to [..., outputs]."""
+        if self.packed is not None:
+            return self.packed(x)
+        rows, before = x.numel() // x.shape[-1], self._rows
+        self._rows = rows
+        if self._plain is not None and FEW < rows == before:
+            self.packed, self._plain = PackedLinear(self._plain, self._bias), None
+            return self.packed(x)
+        return F.linear(x, cast("Tensor", self._plain), self._bias)
 
 
 class PlainLinear(nn.Module):
@@ -67,12 +96,22 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 
 def pack(model: nn.Module) -> None:
     """Put a packed layer in the place of every linear layer of a model, and of GPT-2's, whose weights are transposed."""
+    _replace(model, PackedLinear)
+
+
+def pack_for_steps(model: nn.Module) -> None:
+    """As `pack`, for a model that mostly sees one row or two, or as many as there are lines."""
+    later = torch.cpu._is_amx_tile_supported() and next(model.parameters()).dtype == torch.float32
+    _replace(model, PackedLaterLinear if later else PackedLinear)
+
+
+def _replace(model: nn.Module, kind: Callable[[Tensor, Tensor | None], nn.Module]) -> None:
     from transformers.pytorch_utils import Conv1D
 
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KEPT)  # read at the first product
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if type(child) is nn.Linear:
-                setattr(module, name, PackedLinear(child.weight, child.bias))
+                setattr(module, name, kind(child.weight, child.bias))
             elif isinstance(child, Conv1D):
-                setattr(module, name, PackedLinear(child.weight.T, child.bias))
+                setattr(module, name, kind(child.weight.T, child.bias))
