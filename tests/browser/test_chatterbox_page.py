@@ -219,9 +219,7 @@ def test_two_variants_and_three_voices_are_grouped_and_the_rest_of_a_cancel_is_w
 
 
 @pytest.mark.parametrize("size", ["desktop", "phone"])
-def test_a_press_writes_what_turbo_does_where_the_cursor_is(
-    server: Server, visit: Callable[..., Page], tmp_path: Path, size: str
-) -> None:
+def test_a_press_writes_what_turbo_does_where_the_cursor_is(server: Server, visit: Callable[..., Page], size: str) -> None:
     page = visit(server.url, size)
     tags = page.locator("#prompt-tags")
     choose_engine(page, "Chatterbox (not available)")
@@ -241,7 +239,6 @@ def test_a_press_writes_what_turbo_does_where_the_cursor_is(
     page.keyboard.press("ControlOrMeta+z")
     expect(text).not_to_have_value("That is funny, [laugh] really [sigh] but no.")
     page.keyboard.press("ControlOrMeta+Shift+z")
-    page.screenshot(path=tmp_path / "tags.png")
     widths = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert widths[0] <= widths[1], "nothing stands out at the side"
     page.locator("#save-prompt").click()

@@ -42,7 +42,7 @@ class TagButtons:
             f'<button type="button" class="cw-tag" data-into="{self._text_id}" data-tag="[{escape(tag)}]">{escape(tag)}</button>'
             for tag in tags
         )
-        words = "Done instead of said, where the cursor is; the first ones most reliably:"
+        words = "Written where the cursor is, and done instead of said; the first ones most reliably:"
         label = "Write into the text what is done instead of said"
         value = f'<p class="cw-heading">{words}</p><div class="cw-tags" role="group" aria-label="{label}">{buttons}</div>'
         return gr.HTML(value if tags else "", visible=bool(tags))
