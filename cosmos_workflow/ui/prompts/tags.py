@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from cosmos_workflow.engines.registry import known_engine
-from cosmos_workflow.ui.engine_forms import EngineForms
-from cosmos_workflow.ui.page import Page
+
+if TYPE_CHECKING:
+    from cosmos_workflow.ui.engine_forms import EngineForms
+    from cosmos_workflow.ui.page import Page
 
 
 class TagButtons:
