@@ -10,7 +10,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PureWindowsPath
 
@@ -25,7 +25,7 @@ CHUNK = 1 << 20
 TEMPORARY = ".tmp"
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 """No dots, slashes or capitals."""
-_DEVICE = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]")
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\xb9\xb2\xb3])", re.IGNORECASE)
 """What Windows takes for a device, whatever ending it has."""
 _OPEN_SECONDS = 2.0
 
@@ -52,6 +52,15 @@ class Disk:
             file.flush()
             os.fsync(file.fileno())
 
+    def add(self, path: Path, content: bytes) -> None:
+        """A file in a folder that nobody reads before it is whole and gets its name; all names in the folder last, too."""
+        with self._change(path):
+            with path.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            _sync_folder(path.parent)
+
     def copy(self, source: Path, path: Path) -> None:
         """The whole file under its new name, or nothing."""
         with self._whole(path) as temporary, self._change(temporary), source.open("rb") as read, temporary.open("wb") as file:
@@ -77,9 +86,16 @@ class Disk:
 
     def rename(self, path: Path, target: Path) -> None:
         """Give a file or folder its other name, for good."""
-        with self._change(target):
-            _rename(path, target)
-            _sync_folder(target.parent)
+        self.rename_all([(path, target)])
+
+    def rename_all(self, names: Sequence[tuple[Path, Path]]) -> None:
+        """Give each of these its other name, for good; where one can't have it, those before it have theirs."""
+        for path, target in names:
+            with self._change(target):
+                _rename(path, target)
+        for folder in {target.parent for _, target in names}:
+            with file_errors(folder.name):
+                _sync_folder(folder)
 
     def sync(self, path: Path) -> None:
         """Have a file that somebody else wrote reach the disk."""
@@ -195,8 +211,37 @@ def _sync_folder(path: Path) -> None:
 
 def folder_name(owner: str) -> str:
     """The name of an owner's folder: the owner's own where that is plain, so that no two meet in one on any file system."""
-    plain = _PLAIN.fullmatch(owner) and not _DEVICE.fullmatch(owner)
+    plain = _PLAIN.fullmatch(owner) and is_name_everywhere(owner)
     return owner if plain else f"_{hashlib.sha256(owner.encode()).hexdigest()[:32]}"
+
+
+def is_name_everywhere(name: str) -> bool:
+    """Whether a name that has no other strange letters is one on every system: Windows takes some for devices, whatever stands
+    behind their first dot, and drops dots and spaces at the end."""
+    return not _DEVICE.fullmatch(name.partition(".")[0].rstrip()) and name.rstrip(". ") == name
+
+
+def name_everywhere(name: str) -> str:
+    """A name as one that is on every system; empty for one of dots and spaces only."""
+    kept = name.rstrip(". ")
+    first, dot, rest = kept.partition(".")
+    return kept if is_name_everywhere(kept) else f"{first.rstrip()}-x{dot}{rest}"
+
+
+def path_as_here(path: str, windows: bool = os.name == "nt") -> str:
+    """A relative path that somebody wrote on any system, as it is written on this one.
+
+    Raises InputError for one that begins with a drive or a server where this isn't Windows.
+    """
+    if windows:
+        return path
+    there = PureWindowsPath(path)
+    if there.is_absolute():
+        shown = shorten(path, 200).replace("\\\\", "\\")
+        raise InputError(
+            f"{shown} is a file of a Windows machine; copy it beside what names it, and write {shorten(there.name)}."
+        )
+    return path.replace("\\", "/")
 
 
 def inside(root: Path, path: Path | str, what: str) -> Path:

@@ -249,16 +249,24 @@ class _Reader:
         self._tree.problems.append(self._tree.problem(location, message))
 
 
+_HINTS = (
+    ("\\t", "a tab can't be used to indent; use spaces."),
+    (
+        "mapping values are not allowed",
+        "a colon is where none may be; put quotes around text that contains ': ', and check the indentation.",
+    ),
+    ("escape", "a backslash in double quotes begins a special character; write a path with /, or put it in single quotes."),
+    ("another document", "a second document begins here; a file holds one job."),
+)
+"""What a parser's words mean, and what would be right."""
+
+
 def _explain(error: MarkedYAMLError) -> str:
     problem = str(error.problem or "this isn't YAML")
     if isinstance(error, TooDeepError):
         return problem
-    if "\\t" in problem:
-        return "a tab can't be used to indent; use spaces."
-    if "mapping values are not allowed" in problem:
-        return "a colon is where none may be; put quotes around text that contains ': ', and check the indentation."
-    if "another document" in problem:
-        return "a second document begins here; a file holds one job."
+    if hint := next((hint for words, hint in _HINTS if words in problem), ""):
+        return hint
     if "undefined alias" in problem:
         return f"{problem}; define the anchor before it is used."
     context = f" {error.context}" if error.context else ""

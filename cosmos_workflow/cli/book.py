@@ -19,6 +19,7 @@ from cosmos_workflow.cli.options import (
     open_workspace,
     pool_options,
 )
+from cosmos_workflow.cli.terminal import print_json
 from cosmos_workflow.errors import InputError, command
 
 if TYPE_CHECKING:
@@ -98,6 +99,9 @@ def book(
         store = JobStore(opened)
         stored = add_book(store, found, reads, numbers, file.name, written, speaks)
         if not run and out is None:
+            if as_json:
+                print_json({"job": stored.id, "file": str(stored.path), "chapters": len(numbers) or len(found.chapters)})
+                return
             typer.echo(f"{stored.path}\nMake it with {command('run', str(stored.path))}.")
             return
         from cosmos_workflow.cli.run_jobs import run_jobs

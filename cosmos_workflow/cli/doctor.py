@@ -17,6 +17,8 @@ from cosmos_workflow.cli.options import ExitCode, JsonOption, PortOption, Worksp
 from cosmos_workflow.cli.terminal import show
 from cosmos_workflow.errors import WorkflowError
 
+SHORT_ROOT = 40
+"""Letters of a workspace's path that leave room for the longest below it."""
 Result = Literal["ok", "note", "problem"]
 FREE = 2_000_000_000
 """Bytes below which a disk is told to be short: a model's files and a night of results need more."""
@@ -53,6 +55,26 @@ def _python() -> Iterator[Look]:
         yield Look(
             "system", "note", f"{platform.system()} was never tried by its makers", "Tell them what works and what doesn't."
         )
+
+
+def long_paths(enabled: bool, root: Path) -> Look:
+    """Whether Windows lets paths be longer than 260 letters; what is made lies at most 220 below the workspace."""
+    if enabled or len(str(root)) <= SHORT_ROOT:
+        return Look("long paths", "ok", "can be used" if enabled else f"not needed below {root}")
+    do = "Set LongPathsEnabled to 1 (Group Policy: Enable Win32 long paths), or choose a workspace with a shorter path."
+    return Look("long paths", "note", f"Windows refuses paths of more than 260 letters, which {root} may need", do)
+
+
+def _long_paths_enabled() -> bool:
+    if sys.platform != "win32":
+        return True
+    import winreg
+
+    with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
+        try:
+            return bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
+        except FileNotFoundError:
+            return False
 
 
 def _devices() -> Iterator[Look]:
@@ -106,6 +128,8 @@ def _workspace(given: Path | None) -> Iterator[Look]:
         yield Look("workspace", "problem", str(error), "Choose another with --workspace, or mend this one.")
         return
     yield Look("workspace", "ok", str(opened.root))
+    if sys.platform == "win32":
+        yield long_paths(_long_paths_enabled(), opened.root)
     free = shutil.disk_usage(opened.root).free
     if free < FREE:
         yield Look("disk", "problem", f"{free / 1e9:.1f} GB free", "Free some space; `prune` says what could go.")

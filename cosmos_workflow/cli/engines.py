@@ -14,8 +14,17 @@ if TYPE_CHECKING:
     from cosmos_workflow.engines.spec import EngineSpec
 
 
+def _names() -> list[str]:
+    from cosmos_workflow.engines.registry import all_engines
+
+    return [spec.name for spec in all_engines(examples=True)]
+
+
 def engines(
-    name: Annotated[str | None, typer.Argument(help="An engine, to see its parameters, ranges and voices.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="An engine, to see its parameters, ranges and voices.", autocompletion=_names),
+    ] = None,
     as_json: JsonOption = False,
     everything: Annotated[bool, typer.Option("--all", help="With the engines that are examples.")] = False,
 ) -> None:

@@ -37,6 +37,7 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Put copies of what is made into this folder, named after job and task.")
     ] = None,
+    notify: Annotated[bool, typer.Option("--notify", help="Show a notice on the desktop when it has ended.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make the tasks of job files. Exit code 0: all succeeded; 1: something failed; 2: the input is wrong."""
@@ -44,5 +45,5 @@ def run(
         from cosmos_workflow.cli.run_jobs import run_jobs
 
         opened = open_workspace(workspace)
-        succeeded = run_jobs(files, opened, mode=mode.value, as_json=as_json, sets=sets or (), out=out, **where)
+        succeeded = run_jobs(files, opened, mode=mode.value, as_json=as_json, sets=sets or (), out=out, notify=notify, **where)
     raise typer.Exit(ExitCode.SUCCEEDED if succeeded else ExitCode.FAILED)

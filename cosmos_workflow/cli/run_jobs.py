@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.cli.check_jobs import name_idle
+from cosmos_workflow.cli.desktop import show_notice
 from cosmos_workflow.cli.job_input import load_jobs
+from cosmos_workflow.cli.json_progress import JsonProgress
 from cosmos_workflow.cli.terminal import print_json
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.registry import availability_of, find_engine, require_available
-from cosmos_workflow.errors import WorkflowError
+from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.task_router import Pool
 from cosmos_workflow.files import Disk
@@ -41,19 +45,30 @@ def run_jobs(
     pool: Callable[..., Pool] = WorkerPool,
     sets: Sequence[str] = (),
     out: Path | None = None,
+    notify: bool = False,
 ) -> bool:
     """Run job files one after another, and show how it goes; whether every enabled task is completed.
 
-    `sets` changes keys of the jobs, `out` is a folder for copies of what they give. Raises InputError with what is wrong in any
-    of the files, before anything starts.
+    `sets` changes keys of the jobs, `out` is a folder for copies of what they give, and `notify` shows a notice at the end.
+    Raises InputError with what is wrong in any of the files, before anything starts.
     """
     jobs = load_jobs(files, workspace, sets)
     name_idle(jobs)
-    with (
-        _view(as_json) as view,
-        Operations(workspace, gpu_ids=gpu_ids, pool=pool, on_dispatch_event=view.watch if view else None) as operations,
-    ):
-        results = run_job_files(jobs, operations, mode, view.see if view else None)
+    if out is not None:
+        _make_out(out)
+    try:
+        with (
+            _view(as_json) as view,
+            Operations(workspace, gpu_ids=gpu_ids, pool=pool, on_dispatch_event=view.watch) as operations,
+        ):
+            results = run_job_files(jobs, operations, mode, view.see)
+    except UnavailableError as error:
+        if notify:
+            _notify(jobs, str(error))
+        raise
+    if notify:
+        counts = Counter(status_word(result.status) for ended in results for result in ended)
+        _notify(jobs, ", ".join(f"{number} {status}" for status, number in counts.items()) or "There was nothing to do.")
     if out is not None:
         results = [[_copied(job, result, out) for result in ended] for job, ended in zip(jobs, results, strict=True)]
     told = [_result_row(job, result) for job, ended in zip(jobs, results, strict=True) for result in ended]
@@ -91,11 +106,24 @@ def _require_an_engine(jobs: Sequence[JobFile], orchestrator: TaskOrchestrator, 
         require_available(next(iter(engines)))
 
 
+def _notify(jobs: Sequence[JobFile], text: str) -> None:
+    """Show a notice on the desktop, or say on stderr why not."""
+    if problem := show_notice(", ".join(job.name for job in jobs), text):
+        sys.stderr.write(f"{problem}\n")
+
+
+def _make_out(out: Path) -> None:
+    """Make the folder for copies; raises InputError where it can't be, before hours of work are done."""
+    try:
+        Disk().make_folder(out.absolute())
+    except UnavailableError as error:
+        raise InputError(f"--out: {error}", key="--out") from error
+
+
 def _copied(job: JobFile, result: TaskResult, out: Path) -> TaskResult:
     """The result with copies of its files in a folder, named after job and task; UnavailableError where it can't be written."""
     _, _, task = result.task_id.partition("/")
     disk = Disk()
-    disk.make_folder(out.absolute())
     copies: dict[str, Path] = {}
     for key, path in result.files.items():
         alike = sum(path.suffix == other.suffix for other in result.files.values()) > 1
@@ -131,12 +159,15 @@ def list_elsewhere(workspace: Workspace) -> list[str]:
     return sorted({path.name for path in store.folder.iterdir() if path.is_dir() and is_slug(path.name)} - set(store.ids()))
 
 
-def _view(as_json: bool) -> AbstractContextManager[RunView | None]:
-    if as_json:
-        return nullcontext()
+def _view(as_json: bool) -> RunView | JsonProgress:
+    """What shows how it goes: bars on stdout, or on stderr where stdout is JSON; JSON lines where a program reads stderr, too."""
+    if as_json and not sys.stderr.isatty():
+        return JsonProgress(sys.stderr)
+    from rich.console import Console
+
     from cosmos_workflow.cli.jobs_view import RunView
 
-    return RunView()
+    return RunView(Console(stderr=as_json))
 
 
 def status_word(status: TaskStatus) -> str:

@@ -36,7 +36,9 @@ def _gigabytes(size: int | None) -> str:
 
 
 @weights_app.command("fetch")
-def weights_fetch(name: Annotated[str, typer.Argument(help="A name from `weights show`.")]) -> None:
+def weights_fetch(
+    name: Annotated[str, typer.Argument(help="A name from `weights show`.", autocompletion=lambda: list(_known()))],
+) -> None:
     """Fetch a model's weights into the hub's cache; goes on where it stopped."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 

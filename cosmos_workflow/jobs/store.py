@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError, shorten
-from cosmos_workflow.files import Disk, file_errors, file_stamp, folder_name, inside, path_digest, readable
+from cosmos_workflow.files import Disk, file_errors, file_stamp, folder_name, inside, is_name_everywhere, path_digest, readable
 from cosmos_workflow.jobs.document.loading import load_job, parse_job
 from cosmos_workflow.jobs.document.tasks import JobFile, is_slug, slug
 from cosmos_workflow.jobs.takes import Choice
@@ -224,7 +224,7 @@ class JobStore:
     def take_in(self, source: Path, name: str) -> None:
         """Put a copy of a file beside the jobs, for them to name; raises InputError for a name that can't be used here."""
         target = inside(self.folder, name, "the folder of jobs")
-        if name.startswith((".", "_")) or target.parent != self.folder.resolve():
+        if name.startswith((".", "_")) or not is_name_everywhere(name) or target.parent != self.folder.resolve():
             raise InputError(f"{shorten(name)} can't be a file's name here; rename it.")
         if target.is_dir():
             raise InputError(f"{shorten(name)} is the name of a folder here; rename the file.")

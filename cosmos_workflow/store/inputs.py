@@ -13,7 +13,7 @@ from sqlalchemy import delete, insert, select
 from cosmos_workflow.config import Workspace, assets_dir
 from cosmos_workflow.engines.probing import look_at_clip, look_at_sound
 from cosmos_workflow.errors import InputError, list_choices, shorten
-from cosmos_workflow.files import Digests, Disk, file_errors, folder_name, inside
+from cosmos_workflow.files import Digests, Disk, file_errors, folder_name, inside, path_as_here
 from cosmos_workflow.store.database import Database
 from cosmos_workflow.store.quota import Quota
 from cosmos_workflow.store.records import LOCAL, InputFile
@@ -94,7 +94,7 @@ class Inputs:
                 relative = Path(path).relative_to(folder).as_posix()
             elif Path(path).is_absolute():
                 continue
-            found = inside(folder, relative, "your input files")
+            found = inside(folder, path_as_here(relative), "your input files")
             if found.is_file():
                 return found
         for known in self.list(owner):

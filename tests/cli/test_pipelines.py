@@ -7,13 +7,17 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from support import Command
 
+from cosmos_workflow.cli.desktop import command_for, show_notice
+from cosmos_workflow.cli.doctor import long_paths
 from cosmos_workflow.cli.job_input import with_values
+from cosmos_workflow.cli.output import LastingFile
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.store.store import Store
 
@@ -136,3 +140,151 @@ def test_a_shell_completes_verbs() -> None:
     program = Path(sys.executable).with_name("cosmos-workflow")
     asked = {**os.environ, "_COSMOS_WORKFLOW_COMPLETE": "complete_bash", "COMP_WORDS": "cosmos-workflow do", "COMP_CWORD": "1"}
     assert subprocess.run([program], env=asked, capture_output=True, text=True, check=True).stdout.split() == ["doctor"]
+    asked |= {"COMP_WORDS": "cosmos-workflow engines esp", "COMP_CWORD": "2"}
+    assert subprocess.run([program], env=asked, capture_output=True, text=True, check=True).stdout.split() == ["espeak"]
+
+
+def test_a_folder_for_copies_that_cannot_be_is_told_before_anything_is_made(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    done = command("run", "-", "--out", tmp_path / "out", "--workspace", tmp_path / "ws", stdin="engine: espeak\ntext: One.\n")
+    assert (done.returncode, done.stderr.startswith("--out: ")) == (2, True)
+    with Store(Workspace.open(tmp_path / "ws")) as store:
+        assert not store.runs.list()
+
+
+def numbers_written_as_text(value: Any, key: str = "") -> list[str]:
+    """The keys below a value of JSON whose text is a number."""
+    if isinstance(value, dict):
+        return [found for name, member in value.items() for found in numbers_written_as_text(member, name)]
+    if isinstance(value, list):
+        return [found for member in value for found in numbers_written_as_text(member, key)]
+    is_number = isinstance(value, str) and value.strip("+-").replace(".", "", 1).isdigit()
+    return [key] if is_number and key not in ("choices", "found", "version", "worker") else []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "note.yaml"),
+        ("check", "note.yaml"),
+        ("book", "note.txt"),
+        ("book", "note.txt", "--list"),
+        ("jobs",),
+        ("runs",),
+        ("engines",),
+        ("engines", "espeak"),
+        ("doctor",),
+        ("weights", "show"),
+        ("repair",),
+        ("prune",),
+    ],
+)
+def test_every_verb_writes_one_json_with_numbers_as_numbers(
+    command: Command, spoken: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("COSMOS_WORKFLOW_HOME", str(tmp_path / "ws" if words[0] == "book" else spoken))
+    monkeypatch.chdir(spoken / "jobs")
+    (tmp_path / "note.txt").write_text("One.\n")
+    given = [tmp_path / word if word == "note.txt" else word for word in words]
+    done = command(*given, "--json")
+    assert numbers_written_as_text(json.loads(done.stdout)) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "missing.yaml"),
+        ("check", "missing.yaml"),
+        ("book", "missing.epub"),
+        ("check-audio", "missing.wav", "--text", "missing.txt"),
+        ("jobs", "--workspace", "file"),
+        ("runs", "--workspace", "file"),
+        ("engines", "espeek"),
+        ("doctor", "--port", "many"),
+        ("weights", "show", "--much"),
+        ("repair", "--workspace", "file"),
+        ("prune", "--workspace", "file"),
+        ("ui", "--port", "-1"),
+        ("bench", "serve", "--requests", "0"),
+    ],
+)
+def test_every_verb_tells_what_is_wrong_as_problems(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("COSMOS_WORKFLOW_HOME", str(tmp_path / "ws"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    done = command(*words, "--json")
+    assert done.returncode == 2
+    (problem,) = json.loads(done.stdout)["problems"]
+    assert problem.keys() == {"file", "line", "column", "key", "place", "message"}
+    assert problem["message"]
+
+
+def test_a_program_reads_how_it_gets_on(command: Command, tmp_path: Path) -> None:
+    job = "job: Two\nengine: espeak\ntasks:\n  - text: One.\n  - text: Two.\n"
+    done = command("run", "-", "--json", "--workspace", tmp_path, stdin=job)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    started, *_, ended = lines
+    assert (started["event"], started["tasks"], started["pieces"]) == ("job_started", 2, 2)
+    assert (ended["event"], ended["status"]) == ("task_ended", "completed")
+    assert Path(ended["files"]["audio"]).is_file()
+    assert [line["done"] for line in lines if line["event"] == "piece_ended"] == [1, 2]
+    shares = [line["progress"] for line in lines if line["event"] == "job_progressed"]
+    assert shares == sorted(shares)
+    assert all(isinstance(line["time"], float) for line in lines)
+
+
+def test_output_waits_for_a_reader_that_is_slow(tmp_path: Path) -> None:
+    content = os.urandom(1 << 20)
+    with LastingFile(tmp_path / "file", "wb") as file:
+        assert file.write(content) == len(content)
+    assert (tmp_path / "file").read_bytes() == content
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)  # as a program leaves it that shares its terminal with us
+    read = bytearray()
+
+    def read_all() -> None:
+        with open(reading, "rb") as pipe:  # noqa: PTH123 - a descriptor
+            read.extend(pipe.read())
+
+    with LastingFile(writing, "wb") as file:
+        rest = memoryview(content)[file.write(content) :]
+        assert rest, "the pipe is full"
+        reader = threading.Thread(target=read_all)
+        reader.start()
+        while rest:
+            rest = rest[file.write(rest) :]
+    reader.join()
+    assert read == content
+    assert file.refused is None
+
+
+@pytest.mark.parametrize(("exit_code", "told"), [(0, ""), (1, "No notice could be shown: no bus\n")])
+def test_a_notice_at_the_end(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exit_code: int, told: str
+) -> None:
+    fake = tmp_path / "bin" / "notify-send"
+    fake.parent.mkdir()
+    fake.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{tmp_path}/said"\necho no bus >&2\nexit {exit_code}\n')
+    fake.chmod(0o755)
+    job = "job: --Note $(x)\nengine: espeak\ntasks:\n  - text: One.\n  - text: Two.\n"
+    monkeypatch.setenv("PATH", f"{fake.parent}{os.pathsep}{os.environ['PATH']}")
+    done = command("run", "-", "--notify", "--workspace", tmp_path / "ws", stdin=job)
+    assert (done.returncode, done.stderr) == (0, told)
+    assert (tmp_path / "said").read_text().splitlines()[1:] == ["--", "--Note $(x)", "2 completed"]
+
+
+def test_a_machine_without_a_desktop_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert show_notice("a", "b", "linux").startswith("No notice could be shown: notify-send isn't there")
+    for system, program in (("darwin", "osascript"), ("win32", "powershell")):
+        assert show_notice("a", "b", system) == f"No notice could be shown: {program} isn't there."
+        words = command_for(system, "'; heading", "$(text)")
+        assert not any("'; heading" in word and word != "'; heading" for word in words), "nothing of it is code"
+
+
+def test_the_doctor_knows_where_windows_needs_long_paths() -> None:
+    assert long_paths(True, Path("a" * 200)).result == "ok"
+    assert long_paths(False, Path("a" * 20)).result == "ok"
+    assert "LongPathsEnabled" in long_paths(False, Path("a" * 200)).do

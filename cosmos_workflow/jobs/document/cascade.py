@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.engines.spec import InputSpec
 from cosmos_workflow.errors import InputError, did_you_mean, list_choices, shorten
-from cosmos_workflow.files import file_stamp, inside
+from cosmos_workflow.files import file_stamp, inside, path_as_here
 from cosmos_workflow.jobs.document.schema import Level
 from cosmos_workflow.jobs.document.tasks import Source, TaskConfig, slug
 from cosmos_workflow.yaml_places import Location, Place, Problem, YamlTree
@@ -130,7 +130,8 @@ class Cascade:
     def path(self, value: str, location: Location) -> Path | None:
         """A file that the job names, absolute; None, and a problem, where it isn't there or may not be used."""
         try:
-            path = inside(self.root, value, "the job's folder") if self.root else self.folder / Path(value).expanduser()
+            here = path_as_here(value)
+            path = inside(self.root, here, "the job's folder") if self.root else self.folder / Path(here).expanduser()
         except (InputError, RuntimeError) as error:
             self.note(location, str(error))
             return None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cosmos_workflow.files import name_everywhere
 from cosmos_workflow.jobs.document.schema import Audio, BookSection, Candidates, Check, Subtitles
 from cosmos_workflow.jobs.speech.chunks import Chunk
 
@@ -137,13 +138,13 @@ def all_needs(tasks: Iterable[TaskConfig], without: Container[str] = ()) -> list
 def slug(name: str, most: int = 48) -> str:
     """A name as part of a path: small letters of any script, digits and dashes; a digest for one without any of them.
 
-    At most `most` letters and twice as many bytes, since a file's name may have 255.
+    No system takes it for something else. At most `most` letters and twice as many bytes, since a file's name may have 255.
     """
     plain = unicodedata.normalize("NFC", name).lower()
     kept = "".join(letter if unicodedata.category(letter)[0] in "LMN" else "-" for letter in plain)
     text = re.sub("-+", "-", kept).strip("-")[:most]
     text = text.encode()[: 2 * most].decode(errors="ignore").strip("-")
-    return text or f"x-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
+    return name_everywhere(text) or f"x-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 def is_slug(text: str) -> bool:

@@ -19,7 +19,7 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from cosmos_workflow.errors import InputError, shorten
-from cosmos_workflow.files import file_errors
+from cosmos_workflow.files import file_errors, name_everywhere
 from cosmos_workflow.ids import new_id
 from cosmos_workflow.store.quota import Quota
 
@@ -200,5 +200,4 @@ def _size_of(folder: Path) -> int:
 
 def safe_name(name: str) -> str:
     """The last part of a file's name, without what a file system or a terminal takes for something else."""
-    kept = strip_invalid_filename_characters(PurePath(name.replace("\\", "/")).name)
-    return kept if kept.strip(".") else "upload"
+    return name_everywhere(strip_invalid_filename_characters(PurePath(name.replace("\\", "/")).name)) or "upload"
