@@ -10,7 +10,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PureWindowsPath
 
@@ -52,6 +52,15 @@ class Disk:
             file.flush()
             os.fsync(file.fileno())
 
+    def add(self, path: Path, content: bytes) -> None:
+        """A file in a folder that nobody reads before it is whole and gets its name; all names in the folder last, too."""
+        with self._change(path):
+            with path.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            _sync_folder(path.parent)
+
     def copy(self, source: Path, path: Path) -> None:
         """The whole file under its new name, or nothing."""
         with self._whole(path) as temporary, self._change(temporary), source.open("rb") as read, temporary.open("wb") as file:
@@ -77,9 +86,16 @@ class Disk:
 
     def rename(self, path: Path, target: Path) -> None:
         """Give a file or folder its other name, for good."""
-        with self._change(target):
-            _rename(path, target)
-            _sync_folder(target.parent)
+        self.rename_all([(path, target)])
+
+    def rename_all(self, names: Sequence[tuple[Path, Path]]) -> None:
+        """Give each of these its other name, for good; where one can't have it, those before it have theirs."""
+        for path, target in names:
+            with self._change(target):
+                _rename(path, target)
+        for folder in {target.parent for _, target in names}:
+            with file_errors(folder.name):
+                _sync_folder(folder)
 
     def sync(self, path: Path) -> None:
         """Have a file that somebody else wrote reach the disk."""

@@ -8,7 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cosmos_workflow.clips.pictures import TRANSFERS, has_alpha, square_size, turn_of
+from cosmos_workflow.clips.crops import states_a_crop
+from cosmos_workflow.clips.pictures import TRANSFERS, has_alpha, projection_of, square_size, turn_of, views_of
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.media import open_media
 
@@ -58,6 +59,8 @@ def probe_clip(path: Path) -> ClipInfo:
     notes = []
     if tracks > 1:
         notes.append(f"The clip has {tracks} video tracks; the main one is used.")
+    if states_a_crop(path):
+        notes.append("The clip states a crop for players, which isn't applied: its edges are used too.")
     if stated - length.seconds > LENGTH_SLACK:
         notes.append(f"The clip says it lasts {stated:.2f} s, but its pictures end after {length.seconds:.2f} s.")
     return ClipInfo(
@@ -75,8 +78,10 @@ def probe_clip(path: Path) -> ClipInfo:
 def video_stream(container: InputContainer, path: Path) -> VideoStream:
     """The track with the moving picture, no cover; where there are several, the one that players begin with.
 
-    All others are left out when the container is read.
+    All others are left out when the container is read. A crop that the track itself states is applied to the pixel, also where
+    that leaves rows in memory unaligned.
     """
+    from av.codec.context import Flags
     from av.stream import Discard, Disposition
 
     streams = _moving(container)
@@ -86,6 +91,7 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     for stream in container.streams:
         if stream is not chosen:
             stream.discard = Discard.all
+    chosen.codec_context.flags |= Flags.unaligned
     return chosen
 
 
@@ -125,6 +131,8 @@ class _Looks:
     transfer: str = ""
     interlaced: bool = False
     alpha: bool = False
+    views: str = ""
+    projection: str = ""
     problem: str = ""
 
     def add(self, frame: av.VideoFrame, ratio: Fraction | None, name: str) -> None:
@@ -134,6 +142,8 @@ class _Looks:
         self.transfer = TRANSFERS.get(int(frame.color_trc), self.transfer)
         self.interlaced = self.interlaced or frame.interlaced_frame
         self.alpha = self.alpha or has_alpha(frame)
+        self.views = self.views or views_of(frame)
+        self.projection = self.projection or projection_of(frame)
 
     def notes(self, width: int, height: int) -> Iterator[str]:
         if len(self.sizes) > 1:
@@ -145,6 +155,10 @@ class _Looks:
             yield "The clip is interlaced; its pictures were made whole again from their lines."
         if self.alpha:
             yield "What is transparent in the clip is shown black."
+        if self.views:
+            yield f"The clip is stereoscopic; the views of both eyes are used as one picture, {self.views}."
+        if self.projection:
+            yield f"The clip shows all around ({self.projection}); it is used flat, as its picture is stored."
 
 
 def _moving(container: InputContainer) -> list[VideoStream]:

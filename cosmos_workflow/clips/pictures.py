@@ -34,6 +34,24 @@ _NOT_YUV = frozenset({14, 15})
 _HD_LINES = 720
 """Lines from which a clip that doesn't name its matrix is taken for BT.709, as players do; below for BT.601."""
 _LARGEST_RATIO = 16
+_VIEWS = {
+    1: "side by side",
+    2: "one above the other",
+    3: "one after the other",
+    4: "as a checkerboard",
+    5: "side by side",
+    6: "line by line",
+    7: "column by column",
+}
+"""By FFmpeg's AVStereo3DType; 0 is flat, and of 8 nothing is known."""
+_PROJECTIONS = {
+    0: "equirectangular",
+    1: "cube map",
+    2: "a part of an equirectangular one",
+    3: "half of an equirectangular one",
+    5: "fisheye",
+}
+"""By FFmpeg's AVSphericalProjection; 4 is a usual picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +105,27 @@ def square_size(width: int, height: int, ratio: Fraction | None) -> tuple[int, i
 def has_alpha(frame: av.VideoFrame) -> bool:
     """Whether parts of a frame may be transparent."""
     return any(component.is_alpha for component in frame.format.components)
+
+
+def views_of(frame: av.VideoFrame) -> str:
+    """How the views of a stereoscopic frame lie; empty for a usual one."""
+    from av.sidedata.sidedata import Type
+
+    return _VIEWS.get(_first_number(frame, Type.STEREO3D), "")
+
+
+def projection_of(frame: av.VideoFrame) -> str:
+    """How a frame that shows all around is projected; empty for a usual one."""
+    from av.sidedata.sidedata import Type
+
+    return _PROJECTIONS.get(_first_number(frame, Type.SPHERICAL), "")
+
+
+def _first_number(frame: av.VideoFrame, kind: Any) -> int:
+    """The first field of a side data's structure, its kind; -1 where there is none."""
+    side_data: Any = frame.side_data
+    found = side_data.get(kind)
+    return -1 if found is None else int.from_bytes(bytes(found)[:4], sys.byteorder)
 
 
 class Painter:

@@ -163,6 +163,10 @@ class EngineSpec:
                     f"{self.name}: pronunciations: it takes no IPA; write how {shorten(words[0])} sounds in letters."
                 )
 
+    def tags(self, params: Mapping[str, Any]) -> tuple[str, ...]:
+        """What it does where a text has it in brackets, instead of saying it, such as "laugh"; the most reliable first."""
+        return ()
+
     def language(self, params: Mapping[str, Any]) -> str:
         """The language that params speak of, as a code such as "en" or "en-us"; English where they don't say."""
         for name in ("language_id", "language", "lang", "voice"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,12 +25,15 @@ from cosmos_workflow.progress import ProgressTracker
 from cosmos_workflow.queueing.items import Batch, Configuration, ItemStatus, Prompt, QueueItem
 from cosmos_workflow.queueing.retries import Ending
 from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.store.runs import Made
 
 if TYPE_CHECKING:
     from cosmos_workflow.store.store import Store
 
 log = logging.getLogger(__name__)
 
+TOGETHER_SECONDS = 0.2
+"""How long something made waits, at most, to be published together with what is made next."""
 PROGRESS_SECONDS = 1.0
 """How often an item's progress is written to the store, at most."""
 
@@ -133,6 +137,8 @@ class BatchRun:
         self._recipes: dict[str, Recipe] = {}
         self._trackers = {item.id: ProgressTracker(item.id, self._spec.stages) for item in batch.items}
         self._noted: dict[str, float] = {}
+        self._made: dict[str, tuple[Output, float]] = {}
+        self._made_since = 0.0
         self._begun = False
         self._silent = False
         self.open: set[str] = set(self._items)
@@ -172,9 +178,15 @@ class BatchRun:
         return BatchTask(self.batch.id, requests, self._store.workspace.locks)
 
     def results(self, route: SimpleQueue[events.Event]) -> Iterator[ItemResult]:
-        """Each item's result, until none is open."""
+        """Each item's result, until none is open. What was made while others were published is published together."""
         while self.open:
-            match self._next(route):
+            if self._made and (route.empty() or time.monotonic() - self._made_since > TOGETHER_SECONDS):
+                yield from self._publish()
+                continue
+            event = self._next(route)
+            if not isinstance(event, events.TaskProgress):
+                yield from self._publish()  # it is about all that are open
+            match event:
                 case None:
                     # The worker is killed if it doesn't listen; its items come back as those of any that died.
                     self._silent = True
@@ -212,7 +224,8 @@ class BatchRun:
                 self._note_progress(tracker)
                 self._notify(ItemProgressed(message.item_id, tracker.stage, fraction, tracker.message))
             case ItemMade(outcome=Output() as output) if output.id in self.open:
-                yield self._publish(output, message.seconds)
+                self._made_since = self._made_since if self._made else time.monotonic()
+                self._made[output.id] = output, message.seconds
             case ItemMade(outcome=Failure() as failure) if failure.id in self.open:
                 ending, hold = (Ending.STOPPED, failure.error) if failure.outage else (Ending.FAILED, "")
                 yield self._end(failure.id, ending, failure.error, failure.traceback, hold)
@@ -266,20 +279,35 @@ class BatchRun:
             self._store.runs.start(run_ids, device=device, worker=str(worker), load_seconds=load_seconds)
         self._notify(BatchStarted(begun, device, load_seconds))
 
-    def _publish(self, output: Output, seconds: float) -> ItemResult:
-        metadata = {**output.metadata, "work_seconds": round(seconds, 3)}
-        run_id = self._runs[output.id]
-        try:
-            record = self._store.runs.publish(run_id, output.files, metadata)
-        except WorkflowError as error:
-            ending = Ending.STOPPED if is_outage(error) else Ending.FAILED
-            return self._end(output.id, ending, str(error), hold=str(error))
-        self.open.discard(output.id)
+    def _publish(self) -> Iterator[ItemResult]:
+        """Publish what was made and isn't published yet."""
+        made, self._made = self._made, {}
+        if not made:
+            return
+        told = [
+            Made(self._runs[output.id], output.files, {**output.metadata, "work_seconds": round(seconds, 3)})
+            for output, seconds in made.values()
+        ]
+        # Whoever closes this iterator on the way finds them all ended.
+        yield from [self._ended(item_id, record) for item_id, record in zip(made, self._published(told), strict=True)]
+
+    def _ended(self, item_id: str, record: RunRecord | WorkflowError) -> ItemResult:
+        """The result of an item that was published, or couldn't be."""
+        if isinstance(record, WorkflowError):
+            ending = Ending.STOPPED if is_outage(record) else Ending.FAILED
+            return self._end(item_id, ending, str(record), hold=str(record))
+        self.open.discard(item_id)
         files = {key: self._store.runs.output_path(record, key) for key in record.outputs}
-        item = self._items[output.id].after(Ending.SUCCEEDED)
-        result = ItemResult(output.id, run_id, "succeeded", item, Ending.SUCCEEDED, files)
+        item = self._items[item_id].after(Ending.SUCCEEDED)
+        result = ItemResult(item_id, record.id, "succeeded", item, Ending.SUCCEEDED, files)
         self._notify(result)
         return result
+
+    def _published(self, made: Sequence[Made]) -> Sequence[RunRecord | WorkflowError]:
+        try:
+            return self._store.runs.publish_all(made)
+        except WorkflowError as error:  # the database can't even be read
+            return [error] * len(made)
 
     def _open_in_order(self) -> list[str]:
         return [item.id for item in self.batch.items if item.id in self.open]

@@ -88,7 +88,7 @@ class Recovery:
         except InputError:
             told = None
         if told is not None:
-            self._runs.succeed(connection, replace(told, token=record.token, owner=record.owner))
+            self._runs.succeed(connection, [replace(told, token=record.token, owner=record.owner)])
             return replace(swept, adopted=(*swept.adopted, record.id))
         item, process = self._queues.find(connection, record.token, record.item_id) or (None, "")
         after = item

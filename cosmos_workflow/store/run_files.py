@@ -65,8 +65,14 @@ class RunFiles:
 
     def write(self, record: RunRecord, folder: Path) -> None:
         """Write `run.json` into a folder."""
-        content = describe_run(record, {name: self._describe_input(path) for name, path in record.inputs.items()})
-        self._disk.write(folder / RUN_FILE, _readable_json(content))
+        self._disk.write(folder / RUN_FILE, self._told(record))
+
+    def complete(self, record: RunRecord, folder: Path) -> None:
+        """Write `run.json` into a folder that hasn't its name yet."""
+        self._disk.add(folder / RUN_FILE, self._told(record))
+
+    def _told(self, record: RunRecord) -> bytes:
+        return _readable_json(describe_run(record, {name: self._describe_input(path) for name, path in record.inputs.items()}))
 
     def read(self, folder: Path) -> RunRecord:
         """The record that a folder's `run.json` tells of; raises InputError saying what is wrong with it.

@@ -7,11 +7,11 @@ import re
 import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, not_, or_, select, update
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, WorkflowError, shorten
@@ -34,6 +34,21 @@ _AT_ONCE = 500
 _RUN_ID = re.compile(r"rs_[a-z0-9_]{1,60}")
 _PARTIAL = ".partial"
 _DELETED = ".deleted"
+_SUCCEED = (
+    update(runs)
+    .where(runs.c.id == bindparam("new_id"))
+    .values({entry.name: bindparam(f"new_{entry.name}", type_=runs.c[entry.name].type) for entry in fields(RunRecord)})
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a run made: `outputs` maps a key to a file name inside its folder, `metadata` describes them."""
+
+    run_id: str
+    outputs: Mapping[str, str]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    finished_at: float | None = None
 
 
 class RunFilter(TypedDict, total=False):
@@ -157,33 +172,76 @@ class Runs:
         metadata: Mapping[str, Any] | None = None,
         finished_at: float | None = None,
     ) -> RunRecord:
-        """A run succeeded: its files are written for good, `run.json` is added, the folder renamed, then the record closed.
+        """As `publish_all`, for one run; raises what kept it from being published."""
+        (done,) = self.publish_all([Made(run_id, outputs, metadata or {}, finished_at)])
+        if isinstance(done, WorkflowError):
+            raise done
+        return done
 
-        `outputs` maps a key to a file name inside the folder. The item leaves the queue's journal in the same transaction.
-        A process that dies between renaming and closing has published: `sweep` closes the record. Raises WorkflowError where
-        an output isn't there, UnavailableError where the disk is full, and the run is still running then.
+    def publish_all(self, made: Sequence[Made]) -> list[RunRecord | WorkflowError]:
+        """Runs succeeded: their files are written for good, `run.json` is added, the folders renamed, then the records closed.
+
+        The items leave the queue's journal in the same transaction. One that can't be published has its error in its place,
+        and is still running: a WorkflowError where an output isn't there, UnavailableError where the disk is full. A process
+        that dies between renaming and closing has published: `sweep` closes the record.
         """
         with self._database.read() as connection:
-            record = _find(connection, run_id)
+            chosen = select(runs).where(runs.c.id.in_([one.run_id for one in made]))
+            known = {row["id"]: run_of(row) for row in connection.execute(chosen).mappings()}
+        outcomes: dict[str, RunRecord | WorkflowError] = {}
+        for one in made:
+            try:
+                outcomes[one.run_id] = self._complete(known.get(one.run_id), one)
+            except WorkflowError as error:
+                outcomes[one.run_id] = error
+        ready = [done for done in outcomes.values() if isinstance(done, RunRecord)]
+        try:
+            self._close(ready)
+        except WorkflowError as error:
+            if len(ready) == 1:
+                outcomes[ready[0].id] = error
+            else:  # which of them it was shows when each is closed alone
+                outcomes.update((done.id, self._closed_alone(done)) for done in ready)
+        return [outcomes[one.run_id] for one in made]
+
+    def _complete(self, record: RunRecord | None, made: Made) -> RunRecord:
+        """The record as it will be, with everything in its folder that belongs there."""
+        if record is None:
+            raise InputError(f"There is no run {shorten(made.run_id)}.")
         _check_transition(record, ItemStatus.SUCCEEDED)
-        partial, final = self._partial_folder(run_id), self.folder(run_id)
+        partial = self._partial_folder(record.id)
         done = replace(
             record,
             status=ItemStatus.SUCCEEDED,
             progress=1.0,
-            finished_at=time.time() if finished_at is None else finished_at,
-            outputs=dict(outputs),
-            checks=self._files.measure(record, outputs, partial),
-            metadata=_plain(record, metadata or {}),
+            finished_at=time.time() if made.finished_at is None else made.finished_at,
+            outputs=dict(made.outputs),
+            checks=self._files.measure(record, made.outputs, partial),
+            metadata=_plain(record, made.metadata),
         )
-        self._files.write(done, partial)
-        self._disk.rename(partial, final)
+        self._files.complete(done, partial)
+        return done
+
+    def _close(self, done: Sequence[RunRecord]) -> None:
+        """Folders get their names and records their end: all of them, or none."""
+        if not done:
+            return
+        names = [(self._partial_folder(one.id), self.folder(one.id)) for one in done]
         try:
+            self._disk.rename_all(names)
             with self._database.write() as connection:
                 self.succeed(connection, done)
         except BaseException:
-            final.rename(partial)
+            for partial, final in names:
+                if final.exists():
+                    final.rename(partial)
             raise
+
+    def _closed_alone(self, done: RunRecord) -> RunRecord | WorkflowError:
+        try:
+            self._close([done])
+        except WorkflowError as error:
+            return error
         return done
 
     def finish(
@@ -312,12 +370,17 @@ class Runs:
         query = select(runs).where(runs.c.status == RUNNING).order_by(runs.c.seq).with_for_update()
         return [(run_of(row), row["process"]) for row in connection.execute(query).mappings()]
 
-    def succeed(self, connection: Connection, done: RunRecord) -> None:
-        """Write a run that was published, and let its item leave the queue; raises TransitionError where it has ended already."""
-        alive = and_(runs.c.id == done.id, runs.c.status == RUNNING)
-        if not connection.execute(update(runs).where(alive).values(run_row(done))).rowcount:
-            raise TransitionError(f"{done.id} can't go from its end to {done.status}")
-        self._queues.remove(connection, done.token, [done.item_id])
+    def succeed(self, connection: Connection, done: Sequence[RunRecord]) -> None:
+        """Write runs that were published, and let their items leave the queue; raises TransitionError where one has ended."""
+        alive = select(runs.c.id).where(runs.c.id.in_([one.id for one in done]), runs.c.status == RUNNING).with_for_update()
+        running = set(connection.execute(alive).scalars())
+        for one in done:
+            if one.id not in running:
+                raise TransitionError(f"{one.id} can't go from its end to {one.status}")
+        rows = [{f"new_{name}": value for name, value in run_row(one).items()} for one in done]
+        connection.execute(_SUCCEED, rows)
+        for token in dict.fromkeys(one.token for one in done):
+            self._queues.remove(connection, token, [one.item_id for one in done if one.token == token])
 
     def end(
         self,

@@ -118,6 +118,15 @@ class EngineForms:
         """What is shown or hidden."""
         return [form.group for form in self.forms.values()]
 
+    def tag_menus(self) -> dict[tuple[str, str], Any]:
+        """The menus that decide which tags an engine knows, by engine and name."""
+        return {
+            (name, menu): form.params[menu]
+            for name, form in self.forms.items()
+            for menu in form.menus
+            if len({form.spec.tags({menu: choice}) for choice in form.fields[menu].choices or ()}) > 1
+        }
+
     def wire(self, page: Page) -> None:
         """Wire the menus that other fields depend on."""
         for form in self.forms.values():

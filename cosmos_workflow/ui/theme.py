@@ -45,6 +45,21 @@ def theme() -> Base:
     )
 
 
+SCRIPTS = (
+    "stream.js",
+    "page.js",
+    "cards.js",
+    "panels.js",
+    "ended.js",
+    "keys.js",
+    "jobs.js",
+    "heard.js",
+    "along.js",
+    "books.js",
+    "tags.js",
+)
+
+
 def css() -> str:
     """The page's own rules."""
     return _joined("page.css", "panels.css", "jobs.css", "heard.css", "books.css")
@@ -52,9 +67,7 @@ def css() -> str:
 
 def head() -> str:
     """What stands in the page's head: our script, and how wide a phone is."""
-    script = _joined(
-        "stream.js", "page.js", "cards.js", "panels.js", "ended.js", "keys.js", "jobs.js", "heard.js", "along.js", "books.js"
-    )
+    script = _joined(*SCRIPTS)
     return f'<meta name="color-scheme" content="light dark"><script>{script}</script>'
 
 

@@ -216,3 +216,35 @@ def test_two_variants_and_three_voices_are_grouped_and_the_rest_of_a_cancel_is_w
     assert len(twice) == 3
     for key, files in twice.items():
         assert files[0] == files[1], f"{key} is another sound alone than in its batch"
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_a_press_writes_what_turbo_does_where_the_cursor_is(server: Server, visit: Callable[..., Page], size: str) -> None:
+    page = visit(server.url, size)
+    tags = page.locator("#prompt-tags")
+    choose_engine(page, "Chatterbox (not available)")
+    choose_variant(page, "turbo")
+    page.locator("#new-prompt").click()
+    expect(tags.get_by_role("button")).to_have_count(19)
+    text = page.locator("#prompt-text textarea")
+    text.fill("That is funny, but no.")
+    text.evaluate("text => text.setSelectionRange(14, 14)")
+    tags.get_by_role("button", name="laugh", exact=True).click()
+    expect(text).to_have_value("That is funny, [laugh] but no.")
+    expect(text).to_be_focused()
+    page.keyboard.type(" really")
+    tags.get_by_role("button", name="sigh", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(text).to_have_value("That is funny, [laugh] really [sigh] but no.")
+    page.keyboard.press("ControlOrMeta+z")
+    expect(text).not_to_have_value("That is funny, [laugh] really [sigh] but no.")
+    page.keyboard.press("ControlOrMeta+Shift+z")
+    widths = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert widths[0] <= widths[1], "nothing stands out at the side"
+    page.locator("#save-prompt").click()
+    expect(text).to_be_hidden()
+    expect(page.locator("#prompts-table")).to_contain_text("That is funny, [laugh] really [sigh] but no.")
+    choose_variant(page, "english")
+    page.locator("#new-prompt").click()
+    expect(text).to_be_visible()
+    expect(tags).to_be_hidden()

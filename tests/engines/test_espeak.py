@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -32,10 +33,11 @@ SENTENCE = "The quick brown fox jumps over the lazy dog, and then it sleeps."
 
 
 @pytest.fixture(scope="module")
-def engine() -> EspeakEngine:
+def engine() -> Iterator[EspeakEngine]:
     loaded = EspeakEngine()
     loaded.load(Device())
-    return loaded
+    yield loaded
+    loaded.close()
 
 
 @pytest.fixture
@@ -263,6 +265,7 @@ def test_cancel_in_the_middle_of_a_batch_ends_that_item_only(engine: EspeakEngin
     kinds = {name: type(outcome) for name, outcome in outcomes.items()}
     assert kinds == {"qi_1": Output, "qi_2": Dropped, "qi_3": Output, "qi_4": Dropped}
     assert list(requests[1].folder.iterdir()) == []
+    engine.close()
     assert speakers() == []
 
 
@@ -291,6 +294,7 @@ def test_a_voice_that_dies_or_hangs_fails_its_item_only(
     assert isinstance(first, Failure)
     assert says in first.error
     assert isinstance(outcomes["qi_2"], Output)
+    engine.close()
     assert speakers() == []
 
 

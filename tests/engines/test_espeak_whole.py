@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -53,10 +54,11 @@ WORDS = {
 
 
 @pytest.fixture(scope="module")
-def engine() -> EspeakEngine:
+def engine() -> Iterator[EspeakEngine]:
     made = EspeakEngine()
     made.load(RecordingContext(SPEC).device)
-    return made
+    yield made
+    made.close()
 
 
 def seconds(engine: EspeakEngine, folder: Path, texts: list[str], voice: str, **params: object) -> list[float]:

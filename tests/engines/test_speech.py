@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ ESPEAK = find_engine("espeak")
 
 
 @pytest.fixture(scope="module")
-def engine() -> EspeakEngine:
+def engine() -> Iterator[EspeakEngine]:
     loaded = EspeakEngine()
     loaded.load(Device())
-    return loaded
+    yield loaded
+    loaded.close()
 
 
 def ask(folder: Path, text: str, name: str = "qi_one", **params: Any) -> Request:

@@ -300,7 +300,7 @@ def test_a_full_disk_holds_the_queue_and_costs_nothing(
     add(session, "ok")
     add(session, "ok", group=1)
     with monkeypatch.context() as patch:
-        patch.setattr(operations.store.runs, "publish", full)
+        patch.setattr(operations.store.runs, "publish_all", full)
         session.runner.start()
         assert session.runner.join(DEADLINE)
     snapshot = session.runner.snapshot()

@@ -18,6 +18,7 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.files import Disk
 from cosmos_workflow.queueing import ItemStatus, Prompt, Queue, QueueItem
 from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.store.runs import Made
 from cosmos_workflow.store.store import Store
 
 
@@ -42,8 +43,8 @@ def make(store: Store, record: RunRecord) -> RunRecord:
     return store.runs.publish(record.id, {"audio": "sound.wav"})
 
 
-def live(root: str, last: int) -> None:
-    """A short life: two items are queued, a batch claimed, one succeeds, the other fails."""
+def live(root: str, last: int, together: bool) -> None:
+    """A short life: two items are queued, a batch claimed; one succeeds, the other fails, or both succeed `together`."""
     disk = MortalDisk(last)
     store = Store(Workspace.open(root), disk=disk)
     event.listen(store.database.engine, "commit", disk.step)
@@ -54,6 +55,13 @@ def live(root: str, last: int) -> None:
     batch = queue.claim()
     assert batch is not None
     records = store.runs.begin([RunRecord.of(item, batch, token=queue.token) for item in batch.items])
+    if together:
+        for record in records:
+            (store.runs.open_folder(record.id) / "sound.wav").write_bytes(b"RIFF" + record.prompt_text.encode())
+        store.runs.publish_all([Made(record.id, {"audio": "sound.wav"}) for record in records])
+        for record in records:
+            queue.finish(record.item_id, ItemStatus.SUCCEEDED)
+        os._exit(0)
     make(store, records[0])
     queue.finish(records[0].item_id, ItemStatus.SUCCEEDED)
     store.runs.open_folder(records[1].id)
@@ -63,11 +71,11 @@ def live(root: str, last: int) -> None:
     os._exit(0)
 
 
-def die_everywhere(root: str) -> None:
+def die_everywhere(root: str, together: bool) -> None:
     """A life for each moment at which it can end, in a workspace of its own; prints how many there were."""
     moment, status = 0, signal.SIGKILL
     while status == signal.SIGKILL:
-        status = wait(fork(lambda moment=moment: live(f"{root}/{moment}", moment)))
+        status = wait(fork(lambda moment=moment: live(f"{root}/{moment}", moment, together)))
         moment += 1
     if status:
         sys.exit(f"life {moment - 1} ended with {status}")
@@ -112,9 +120,9 @@ def wait(child: int) -> int:
 
 
 def main() -> None:
-    """`die FOLDER`, or `write WORKSPACE PROCESSES`."""
-    if sys.argv[1] == "die":
-        die_everywhere(sys.argv[2])
+    """`die FOLDER`, `die-together FOLDER`, or `write WORKSPACE PROCESSES`."""
+    if sys.argv[1] in ("die", "die-together"):
+        die_everywhere(sys.argv[2], sys.argv[1] == "die-together")
         return
     children = [fork(lambda number=number: write(sys.argv[2], number)) for number in range(int(sys.argv[3]))]
     sys.exit(max(wait(child) for child in children))

@@ -14,6 +14,7 @@ from support import media_bytes
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError
 from cosmos_workflow.queueing import ItemStatus, Queue, QueueItem, TransitionError
 from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.store.runs import Made
 from cosmos_workflow.store.store import Store
 
 MakeRun = Callable[..., RunRecord]
@@ -249,3 +250,26 @@ def test_only_one_of_many_threads_ends_a_run(store: Store) -> None:
     after = store.runs.get(record.id)
     assert after is not None
     assert str(after.status) in outcomes
+
+
+def test_runs_that_are_published_together_fail_alone(store: Store, disk, limit_database: Callable[[], None]) -> None:
+    records = [begin(store) for _ in range(4)]
+    for record in records:
+        (store.runs.open_folder(record.id) / "a.wav").write_bytes(b"RIFF")
+    good, empty, full, late = (record.id for record in records)
+    disk.full, disk.when = True, lambda path: path.name == full
+    made = [Made(run_id, {"audio": "b.wav" if run_id == empty else "a.wav"}) for run_id in (good, empty, full)]
+    first, second, third = store.runs.publish_all(made)
+    assert isinstance(first, RunRecord)
+    assert first.status is ItemStatus.SUCCEEDED
+    assert "isn't there or is empty" in str(second)
+    assert isinstance(third, UnavailableError)
+    assert [path.name for path in store.runs.published_folders()] == [good]
+    disk.full = False
+    (third,) = store.runs.publish_all([Made(full, {"audio": "a.wav"})])
+    assert isinstance(third, RunRecord)
+    limit_database()
+    (fourth,) = store.runs.publish_all([Made(late, {"audio": "a.wav"}, {"notes": "x" * 100_000})])
+    assert isinstance(fourth, UnavailableError)
+    assert {path.name for path in store.runs.published_folders()} == {good, full}
+    assert {run.id for run in store.runs.list(status=ItemStatus.RUNNING)} == {empty, late}

@@ -15,7 +15,9 @@ from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.recordings import check_speech, check_voice, seconds_of
 from cosmos_workflow.engines.chatterbox.variants import (
     LANGUAGE_PACKS,
+    MANNERS,
     MAX_TEXT,
+    SOUNDS,
     TOKENS_PER_SECOND,
     VARIANTS,
     Variant,
@@ -31,6 +33,7 @@ from cosmos_workflow.progress import Stage
 
 MIN_LETTERS = 2
 """One letter alone may come out as noise: a job says it with its neighbours where it can."""
+GPU_BATCH = 128
 STAGES = (
     Stage("load", 0.0, "Loading the model"),
     Stage("voice", 0.01, "Reading the voice"),
@@ -103,6 +106,11 @@ class ChatterboxSpec(EngineSpec):
         variant = find_variant(str(params.get("variant", "")))
         return str(params.get("language_id", "en")) if variant.multilingual else "en"
 
+    def tags(self, params: Mapping[str, Any]) -> tuple[str, ...]:
+        """Turbo and Nano know them as words of their own."""
+        variant = params.get("variant", _usual_variant(params))
+        return (*SOUNDS, *MANNERS) if find_variant(str(variant)).turbo else ()
+
     def identity(self, text: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """As every engine's; a param that came later and says nothing doesn't count, so that what was made before is known."""
         said, decisive = super().identity(text, params)
@@ -131,6 +139,10 @@ class ChatterboxSpec(EngineSpec):
         if variant.multilingual:
             check_front_end(params.language_id, recipe.text, find_model_files(variant.model_files))
         _check_recordings(recipe.inputs, variant, later)
+
+    def batch_size(self, params: Params) -> int:
+        """With a GPU more than are spoken at once, so that the place of a line that has ended is taken by the next one."""
+        return GPU_BATCH if _has_gpu() else self.max_batch_size
 
     def cost(self, recipe: Recipe) -> float:
         """Expected speech tokens, 25 of them a second of sound."""

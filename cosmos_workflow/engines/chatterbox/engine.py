@@ -101,6 +101,7 @@ class ChatterboxEngine(Engine):
 
     def close(self) -> None:
         self._model = None
+        gc.unfreeze()
         self._free()
 
     def _loaded(self, params: ChatterboxParams) -> Model:
@@ -114,6 +115,9 @@ class ChatterboxEngine(Engine):
             if finetune is not None:
                 check_finetune(params.finetune, finetune)
             self._model = model = self._load_model(variant, params.mode, folder, self._device, finetune)
+            # Half a million objects of the libraries and the model, which no batch has to look through again.
+            gc.collect()
+            gc.freeze()
         return model
 
     def _fitting_lines(self, model: Model, requests: Sequence[Request]) -> int:

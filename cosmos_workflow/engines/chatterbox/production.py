@@ -15,7 +15,7 @@ from torch import Tensor
 from cosmos_workflow.engines.base import Cancelled, Context, Dropped, ItemOutcome, Output, Request, failure
 from cosmos_workflow.engines.chatterbox.alignment import check_analyser
 from cosmos_workflow.engines.chatterbox.decoder import Step, decode
-from cosmos_workflow.engines.chatterbox.finishing import at_speed, without_tail
+from cosmos_workflow.engines.chatterbox.finishing import at_speed, finishing_threads, without_tail
 from cosmos_workflow.engines.chatterbox.loader import Model
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.randomness import Randomness
@@ -69,7 +69,7 @@ class Production:
 
     def outcomes(self) -> Iterator[ItemOutcome]:
         """Each item's outcome, once, as soon as it is known."""
-        with ThreadPoolExecutor(1, "chatterbox-watermark") as pool:
+        with ThreadPoolExecutor(finishing_threads(self._model.device), "chatterbox-watermark") as pool:
             yield from self._make(pool)
             yield from self._written(wait=True)
 
@@ -236,7 +236,7 @@ class Production:
         """Finish, watermark and write a waveform; runs beside the models."""
         import soundfile
 
-        samples = wave.numpy()
+        samples = wave.cpu().numpy()
         if self._model.variant.speaks:
             samples = without_tail(samples, SAMPLE_RATE) if item.params.trim_end else samples
             samples = at_speed(samples, SAMPLE_RATE, item.params.speed)

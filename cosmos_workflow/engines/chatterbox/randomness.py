@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
 
 import torch
 
@@ -23,29 +22,10 @@ class Randomness:
         """Standard normal numbers on the device, in float32."""
         return torch.randn(*shape, generator=self.generator, device=self._device)
 
-    @contextmanager
-    def as_global(self) -> Iterator[None]:
-        """While this lasts, code that draws from the global generators draws from these; the global ones go on unchanged."""
-        kept = torch.get_rng_state(), self._device_state()
-        torch.set_rng_state(self._cpu.get_state())
-        if self.generator is not self._cpu:
-            self._set_device_state(self.generator.get_state())
-        try:
-            yield
-        finally:
-            self._cpu.set_state(torch.get_rng_state())
-            if self.generator is not self._cpu:
-                self.generator.set_state(self._device_state())
-                self._set_device_state(kept[1])
-            torch.set_rng_state(kept[0])
-
-    def _device_state(self) -> torch.Tensor:
+    def phases(self, tones: int) -> torch.Tensor:
+        """Angles [1, tones, 1] from -pi to pi, the first 0; drawn on the CPU, as the package does it, and not waited for."""
+        angles = torch.rand(1, tones, 1, generator=self._cpu) * (2 * math.pi) - math.pi
+        angles[:, :1].zero_()
         if self._device.type == "cuda":
-            return torch.cuda.get_rng_state(self._device)
-        return torch.mps.get_rng_state() if self._device.type == "mps" else torch.get_rng_state()
-
-    def _set_device_state(self, state: torch.Tensor) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.set_rng_state(state, self._device)
-        elif self._device.type == "mps":
-            torch.mps.set_rng_state(state)
+            angles = angles.pin_memory()
+        return angles.to(self._device, non_blocking=True)

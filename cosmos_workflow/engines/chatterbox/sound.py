@@ -18,6 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from cosmos_workflow.engines.chatterbox.decoder import never
 from cosmos_workflow.engines.chatterbox.estimator import Estimator
+from cosmos_workflow.engines.chatterbox.hift import Vocoder
 from cosmos_workflow.engines.chatterbox.randomness import Randomness
 
 SAMPLE_RATE = 24_000
@@ -50,6 +51,7 @@ class SoundModel:
     def __init__(self, s3gen: Any, estimator: Estimator, steps: int) -> None:
         self._s3gen = s3gen
         self._flow = s3gen.flow
+        self._vocoder = Vocoder(s3gen.mel2wav, s3gen.device)
         self._estimator = estimator
         self._steps = steps
 
@@ -82,13 +84,12 @@ class SoundModel:
 
     @torch.inference_mode()
     def waveform(self, sound: Sound, mel: Tensor) -> Tensor:
-        """Samples at 24 kHz, on the CPU; the first 20 ms are silent and the next fade in, as the package does it."""
-        with sound.randomness.as_global():
-            wave, _ = self._s3gen.hift_inference(mel.contiguous(), None)
+        """Samples at 24 kHz, on the device; the first 20 ms are silent and the next fade in, as the package does it."""
+        wave = self._vocoder(mel.contiguous(), sound.randomness)
         fade = self._s3gen.trim_fade
         wave[:, : len(fade)] *= fade
         kept = max(1, len(sound.tokens) - 1) * SAMPLES_A_TOKEN if sound.drops_last else None
-        return wave[0, :kept].cpu()
+        return wave[0, :kept]
 
     def _begin(self, sounds: Sequence[Sound]) -> _FlowState:
         flow = self._flow

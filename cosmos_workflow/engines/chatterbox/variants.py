@@ -47,6 +47,11 @@ LANGUAGES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+SOUNDS = ("clear throat", "sigh", "shush", "cough", "groan", "sniff", "gasp", "chuckle", "laugh")
+MANNERS = ("angry", "fear", "surprised", "whispering", "advertisement", "dramatic", "narration", "crying", "happy", "sarcastic")
+"""The 19 words in brackets that Turbo's vocabulary has beyond GPT-2's; the manners were reported to have no effect under some
+runtimes (resemble-ai/chatterbox issue 557)."""
+
 VOICE_ENCODER, BUILT_IN_VOICE = "ve.safetensors", "conds.pt"
 MULTILINGUAL_VOCABULARY = "grapheme_mtl_merged_expanded_v1.json"
 

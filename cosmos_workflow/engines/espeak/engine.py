@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, cast
@@ -15,7 +15,7 @@ from typing import IO, Any, cast
 import numpy as np
 import soundfile  # noqa: F401 - loaded with the engine, so that no item waits for it
 
-from cosmos_workflow.engines.base import Context, Device, ItemOutcome, Output, Request, SerialEngine
+from cosmos_workflow.engines.base import Context, Device, Output, Request, SerialEngine
 from cosmos_workflow.engines.espeak import EspeakParams, speak, spoken_text
 from cosmos_workflow.engines.espeak.clauses import first_missed
 from cosmos_workflow.engines.espeak.voices import library_path
@@ -44,13 +44,6 @@ class EspeakEngine(SerialEngine):
             raise UnavailableError(f"The speech library isn't installed. Run {install('espeakng-loader')}.")
         self._speaker = Speaker(library)
 
-    def generate(self, requests: Sequence[Request], context: Context) -> Iterator[ItemOutcome]:
-        """As its base; no process stays behind a batch."""
-        try:
-            yield from super().generate(requests, context)
-        finally:
-            self._speaker.end()
-
     def generate_one(self, request: Request, context: Context) -> Output:
         params = cast("EspeakParams", request.params)
         context.report(request.id, "starting")
@@ -70,7 +63,7 @@ class EspeakEngine(SerialEngine):
         return Output(request.id, {"audio": name}, {**described, "voice": params.voice})
 
     def close(self) -> None:
-        """No process stays behind an item that was made by itself."""
+        """No process stays behind: until then the one that has the library loaded waits for the next item."""
         self._speaker.end()
 
     def _speak(self, text: str, params: EspeakParams, pcm: Path, report: Callable[[float], None]) -> int:

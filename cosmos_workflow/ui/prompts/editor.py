@@ -15,8 +15,10 @@ from cosmos_workflow.ui.components import EditorFrame
 from cosmos_workflow.ui.markup import file_chips
 from cosmos_workflow.ui.page import Page, as_toast, owner_of, toast
 from cosmos_workflow.ui.prompts.selection import chosen_prompts, input_kinds
+from cosmos_workflow.ui.prompts.tags import TagButtons
 
 AUTOMATIC = ""
+TEXT = "prompt-text"
 FILE_TYPES = ["audio", "video", ".mkv", ".flac", ".opus", ".yaml", ".yml", ".json"]
 
 
@@ -30,7 +32,8 @@ class PromptEditor:
         with EditorFrame(page, "save-prompt", "close-prompt") as self.frame:
             heading = gr.HTML(apply_default_css=False)
             name = gr.Textbox(label="Name (optional)", max_lines=1, elem_id="prompt-name")
-            text = gr.Textbox(label="Text", lines=4, max_lines=14, elem_id="prompt-text")
+            text = gr.Textbox(label="Text", lines=4, max_lines=14, elem_id=TEXT)
+            self.tags = TagButtons(TEXT)
             files = gr.HTML(apply_default_css=False)
             with gr.Row(elem_classes="cw-buttons"):
                 use = gr.Dropdown(uses, value=AUTOMATIC, label="Use the file as", min_width=150, elem_id="file-use")

@@ -25,6 +25,7 @@ class PromptsTab:
                 self.library = Library(page)
             with gr.Column(scale=2, min_width=320):
                 self.configuration = Configuration(page, TABLE)
+        self.library.editor.tags.wire(page, self.configuration.engine, self.configuration.forms)
         self.outputs = [*self.library.chosen, *self.configuration.outputs]
 
     def load(self, run: RunRecord, owner: str) -> list[Any]:

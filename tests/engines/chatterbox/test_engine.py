@@ -84,6 +84,32 @@ def test_the_same_item_is_the_same_file_twice(bench: Any, tmp_path: Path) -> Non
     assert digest(files[0]) == digest(files[1])
 
 
+def test_several_are_watermarked_at_once_and_each_is_what_it_is_alone(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import threading
+
+    from cosmos_workflow.engines.chatterbox import production
+
+    cases = [bench.case(f"Number {index}.", "", {"seed": index, "max_tokens": 25}) for index in range(3)]
+    apart, together = tmp_path / "apart", tmp_path / "together"
+    bench.make(bench.requests("english", cases, apart))
+    at_once = threading.Barrier(3)
+    monkeypatch.setattr(production, "finishing_threads", lambda _: 3)
+    marker = bench.engine.model.upstream.watermarker
+    mark = marker.apply_watermark
+
+    def met(*args: Any, **kwargs: Any) -> Any:
+        at_once.wait(100)
+        return mark(*args, **kwargs)
+
+    monkeypatch.setattr(marker, "apply_watermark", met)
+    bench.make(bench.requests("english", cases, together))
+    for index in range(3):
+        name = f"qi_{index}/speech.wav"
+        assert (apart / name).read_bytes() == (together / name).read_bytes()
+
+
 def test_a_voice_is_prepared_once_a_content(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cosmos_workflow.engines.chatterbox.voices import Voices
 

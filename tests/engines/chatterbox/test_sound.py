@@ -98,3 +98,21 @@ def test_a_step_of_the_flow_never_waits_for_the_device(bench: Any, tmp_path: Pat
         bench.make(bench.requests(variant, cases, tmp_path / variant), flow_rows=len(cases))
     assert steps
     assert set(steps) == {0}
+
+
+def test_the_vocoder_never_waits_for_the_device(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cosmos_workflow.engines.chatterbox.hift import Vocoder
+    from tests.engines.chatterbox.counting import Counting
+
+    waits: list[Any] = []
+    make = Vocoder.__call__
+
+    def counted(self: Any, *args: Any) -> Any:
+        with Counting() as counting:
+            wave = make(self, *args)
+        waits.append(counting.waits)
+        return wave
+
+    monkeypatch.setattr(Vocoder, "__call__", counted)
+    bench.make(bench.requests("english", bench.cases_of("english")[:2], tmp_path))
+    assert waits == [{}, {}]

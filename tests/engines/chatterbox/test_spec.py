@@ -15,9 +15,9 @@ import pytest
 import soundfile
 from support import DEADLINE
 
-from cosmos_workflow.engines.chatterbox import SPEC, front_ends
+from cosmos_workflow.engines.chatterbox import SPEC, ChatterboxParams, front_ends
 from cosmos_workflow.engines.chatterbox.recordings import as_package_reads
-from cosmos_workflow.engines.chatterbox.variants import LANGUAGES
+from cosmos_workflow.engines.chatterbox.variants import LANGUAGES, VARIANTS
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.document.loading import parse_job
@@ -279,3 +279,21 @@ def test_the_spec_loads_without_the_models_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=DEADLINE)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.slow  # it imports the package
+def test_with_a_gpu_a_batch_is_larger_than_what_is_spoken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cosmos_workflow.engines.chatterbox.engine import CPU_LINES, GPU_LINES
+
+    params = ChatterboxParams()
+    for gpu, lines in ((True, GPU_LINES), (False, CPU_LINES)):
+        monkeypatch.setattr("cosmos_workflow.engines.chatterbox._has_gpu", lambda gpu=gpu: gpu)
+        assert SPEC.batch_size(params) > lines
+
+
+def test_turbo_and_nano_know_nineteen_tags() -> None:
+    known = {variant: SPEC.tags({"variant": variant}) for variant in VARIANTS}
+    assert {variant for variant, tags in known.items() if tags} == {"turbo", "nano"}
+    assert len(set(known["turbo"])) == 19
+    assert known["nano"][-10:] == known["turbo"][-10:]
+    assert "laugh" in known["turbo"]
