@@ -9,6 +9,7 @@ from book_support import Epub, page, simple_epub
 
 from cosmos_workflow.books.reading import read_book
 from cosmos_workflow.config import Workspace
+from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.books.voices import reader
 from cosmos_workflow.jobs.books.writing import add_book
@@ -83,6 +84,17 @@ def test_a_voice_that_speaks_the_books_language() -> None:
         reader("kokoro", language="de")
     with pytest.raises(InputError, match="doesn't read aloud"):
         reader("control-preview")
+
+
+def test_where_no_voice_of_the_books_language_is_there_another_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    for file in ("onnx/model_quantized.onnx", "voices/jf_alpha.bin"):
+        (tmp_path / "kokoro" / file).parent.mkdir(parents=True)
+        (tmp_path / "kokoro" / file).write_bytes(b"a file")
+    assert reader("kokoro", language="en").params == {"voice": "jf_alpha", "language": "en-us"}
+    assert reader("kokoro", language="it").params == {"voice": "jf_alpha", "language": "it"}
+    with pytest.raises(InputError, match="kokoro has no voice that speaks 'de'"):
+        reader("kokoro", language="de")
 
 
 def test_a_cover_that_isnt_there_is_a_problem_of_the_job(jobs: JobStore) -> None:

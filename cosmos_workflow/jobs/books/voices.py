@@ -67,13 +67,18 @@ def _speaks(spec: EngineSpec, voice: str, language: str) -> bool:
 
 
 def voice_for(spec: EngineSpec, language: str) -> str:
-    """The engine's usual voice where it speaks this language, else its first one that does; raises InputError for none."""
-    known = next(parameter for parameter in spec.fields({}) if parameter.name == "voice")
+    """The engine's usual voice where it speaks this language, else its first one that does, else the usual one where that can be
+    told to; raises InputError for none."""
+    fields = {parameter.name: parameter for parameter in spec.fields({})}
+    known = fields["voice"]
     wanted = language.partition("-")[0]
     candidates = [str(known.default), *known.choices]
     exact = [voice for voice in candidates if spec.language({"voice": voice}) == language]
     near = [voice for voice in candidates if spec.language({"voice": voice}).partition("-")[0] == wanted]
     if not wanted:
+        return str(known.default)
+    told = fields["language"].choices if "language" in fields else ()
+    if not near and any(str(choice).partition("-")[0] == wanted for choice in told):
         return str(known.default)
     if not near:
         raise InputError(
