@@ -121,7 +121,9 @@ class WorkerProcess:
         self.sentinel = self._over.fileno()
         _here.add(self)
         self._stderr.start()
-        threading.Thread(target=self._watch, name=name, daemon=True).start()
+        self._told = False
+        self._watcher = threading.Thread(target=self._watch, name=name, daemon=True)
+        self._watcher.start()
 
     @property
     def stderr(self) -> str:
@@ -146,6 +148,8 @@ class WorkerProcess:
         self._lifeline.close()
         self._over.close()
         self._permits.close()
+        if self._told:  # it has nothing left to do but to close its end
+            self._watcher.join()
         return exitcode
 
     def permit(self, seq: int) -> bool:
@@ -166,6 +170,7 @@ class WorkerProcess:
         self._collected = not platform.wait_for_end(self._popen)
         self._stderr.end()
         with self._ended, suppress(OSError):  # given up and reaped already
+            self._told = True
             self._ended.send(b"\0")  # a process that was forked off may hold it too, and then there is no end of it
 
     def _let_go(self) -> None:

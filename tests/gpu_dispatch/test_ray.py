@@ -126,7 +126,7 @@ def test_a_job_runs_on_a_cluster_with_its_files_in_the_workspace(cluster: Any, t
     wavs = list(tmp_path.glob("runs/*/audio.wav"))
     assert len(wavs) == 2
     assert all(path.read_bytes()[:4] == b"RIFF" for path in wavs)
-    assert not done.stderr
+    assert [json.loads(line)["event"] for line in done.stderr.splitlines()].count("task_ended") == 2, "progress, and nothing else"
 
 
 def test_a_worker_runs_in_its_machines_own_environment_also_under_uv_run(follow: Any):
