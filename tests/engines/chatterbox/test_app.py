@@ -38,7 +38,7 @@ def _run(session: Session, deadline: float = DEADLINE) -> Counter[str]:
     return Counter(str(item.status) for item in session.queue.snapshot().finished)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_pieces_of_a_long_text_fill_one_batch(toy_weights: Path, operations: Operations) -> None:
     paragraphs = [
         f"Paragraph {number} of a long text, which a job cuts into pieces that the model reads." for number in range(12)
@@ -65,7 +65,7 @@ def worker_memory() -> int:
     return max(memory.rss - getattr(memory, "shared", 0) for memory in held)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("items", "most"), [(120, 1.25), pytest.param(500, 1.05, marks=pytest.mark.soak)])
 def test_memory_is_flat_over_many_items(toy_weights: Path, session: Session, tmp_path: Path, items: int, most: float) -> None:

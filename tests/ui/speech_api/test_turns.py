@@ -67,7 +67,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.stop()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_none_of_64_callers_is_passed_over(server: Server) -> None:
     callers, each = 64, 3
 
