@@ -6,6 +6,7 @@ import pytest
 
 from cosmos_workflow.gpu_dispatch import Event, TaskSuccess, WorkerDied, WorkerPool, ahead
 from cosmos_workflow.gpu_dispatch.channel import Channel, Kind
+from cosmos_workflow.gpu_dispatch.handle import WorkerHandle
 from cosmos_workflow.gpu_dispatch.permits import new_permits, taker
 from cosmos_workflow.gpu_dispatch.process import WorkerProcess
 from cosmos_workflow.gpu_dispatch.seat import Seat
@@ -59,23 +60,29 @@ class PlayedPool(WorkerPool):
         return Played()
 
 
+def _both_loaded(pool: WorkerPool, seen: list[Event]) -> list[tuple[WorkerHandle, Played]]:
+    """The workers of a pool of played ones, idle, each with its process; what the pool told until then goes to `seen`."""
+    pool.warm()
+    found: list[tuple[WorkerHandle, Played]] = []
+    for slot in pool._scheduler.slots:
+        worker = slot.worker
+        assert worker is not None
+        assert isinstance(worker.process, Played)
+        found.append((worker, worker.process))
+    seen += pool.events(0)
+    for _, process in found:
+        process.load()
+    while {slot.state for slot in pool.slots()} != {"idle"}:
+        seen += pool.events()
+    return found
+
+
 def test_a_task_that_is_sent_again_is_not_mistaken_for_what_was_taken_back(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(ahead, "_WORK", 1e6)  # however slow this machine is
     pool = PlayedPool("faults.echo:Worker", [None, None], prefetch=4, max_retries=0)
     seen: list[Event] = []
     try:
-        pool.warm()
-        quick, slow = [slot.worker for slot in pool._scheduler.slots]
-        assert quick is not None
-        assert slow is not None
-        first, second = quick.process, slow.process
-        assert isinstance(first, Played)
-        assert isinstance(second, Played)
-        seen += pool.events(0)
-        for process in (first, second):
-            process.load()
-        while {slot.state for slot in pool.slots()} != {"idle"}:
-            seen += pool.events()
+        (quick, first), (slow, second) = _both_loaded(pool, seen)
         quick.pace, slow.pace = 1e-6, 1e12  # so that the first may hold four, and the second one
         tasks = [pool.submit(number) for number in range(5)]  # 0 and 1 are handed out, to the first and the second
         seen += pool.events()
@@ -108,18 +115,7 @@ def test_what_a_worker_holds_that_is_being_killed_is_not_taken_back_before_it_is
     pool = PlayedPool("faults.echo:Worker", [None, None], prefetch=4, max_retries=0)
     seen: list[Event] = []
     try:
-        pool.warm()
-        bad, good = [slot.worker for slot in pool._scheduler.slots]
-        assert bad is not None
-        assert good is not None
-        first, second = bad.process, good.process
-        assert isinstance(first, Played)
-        assert isinstance(second, Played)
-        seen += pool.events(0)
-        for process in (first, second):
-            process.load()
-        while {slot.state for slot in pool.slots()} != {"idle"}:
-            seen += pool.events()
+        (bad, first), (_, second) = _both_loaded(pool, seen)
         bad.pace = 1e-6
         first_task, *_ = [pool.submit(number) for number in range(4)]  # the first and the third are the bad one's, and the last
         seen += pool.events()
