@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import orjson
 from filelock import FileLock
-from sqlalchemy import Connection, Table, create_engine, event, exc, insert
+from sqlalchemy import Connection, RowMapping, Select, Table, create_engine, event, exc, insert
 
 from cosmos_workflow.config import Workspace, assets_dir
 from cosmos_workflow.errors import InputError, UnavailableError, command
@@ -22,6 +22,7 @@ _PYTHONS_OWN = '": '
 """What Python's own writer has behind a name, and orjson hasn't."""
 BUSY_SECONDS = 30
 """How long a write waits for another process's."""
+_AT_ONCE = 500
 
 
 class Database:
@@ -74,6 +75,16 @@ class Database:
         with self._errors(), self.engine.connect() as connection, connection.begin():
             yield connection
 
+    def rows(self, query: Select[Any]) -> Sequence[RowMapping]:
+        """What a query finds, in a transaction of its own."""
+        with self.read() as connection:
+            return connection.execute(query).mappings().all()
+
+    def value(self, query: Select[Any]) -> Any:
+        """The first value of what a query finds, None where that is nothing."""
+        with self.read() as connection:
+            return connection.execute(query).scalar()
+
     @contextmanager
     def write(self, durable: bool = True) -> Iterator[Connection]:
         """A transaction that is committed at the end of the block, or not at all.
@@ -125,6 +136,12 @@ class Database:
         except sqlite3.Error as error:
             reason = self._told(_sqlite_reason(error)) or f"failed: {error}."
             raise UnavailableError(f"The database {self._name} {reason}") from error
+
+
+def in_parts(values: Collection[str]) -> Iterator[list[str]]:
+    """Values, as many together as a statement of any database takes."""
+    wanted = list(values)
+    return (wanted[start : start + _AT_ONCE] for start in range(0, len(wanted), _AT_ONCE))
 
 
 def to_json(value: Any) -> str:

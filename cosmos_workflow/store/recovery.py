@@ -98,7 +98,7 @@ class Recovery:
         if item is None or after is None:  # no queue will try it again
             self._runs.end(connection, record, ItemStatus.FAILED, REASON, when, interrupted=True)
             return replace(swept, failed=(*swept.failed, record.id))
-        self._runs.interrupt(connection, record, REASON, when)
+        self._runs.end(connection, record, ItemStatus.CANCELLED, REASON, when, interrupted=True)
         if after is not item:
             self._queues.put_back(connection, record.token, after)
             swept = replace(swept, requeued=(*swept.requeued, item.id))

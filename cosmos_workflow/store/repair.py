@@ -101,7 +101,7 @@ class Repair:
 
     def _adopt(self, told: RunRecord, problem: str, apply: bool) -> Finding:
         if apply:
-            self._runs.adopt(told)
+            self._runs.begin([told])
         return Finding(told.id, problem, f"The record was taken from {RUN_FILE}.", "put right", apply)
 
     def _aside(self, subject: str, problem: str, path: Path | None, record: RunRecord | None, apply: bool) -> Finding:
