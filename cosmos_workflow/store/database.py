@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 from filelock import FileLock
-from sqlalchemy import Connection, RowMapping, Select, Table, create_engine, event, exc, insert
+from sqlalchemy import Connection, Executable, RowMapping, Table, create_engine, event, exc, insert
 
 from cosmos_workflow.config import Workspace, assets_dir
 from cosmos_workflow.errors import InputError, UnavailableError, command
@@ -75,12 +75,12 @@ class Database:
         with self._errors(), self.engine.connect() as connection, connection.begin():
             yield connection
 
-    def rows(self, query: Select[Any]) -> Sequence[RowMapping]:
+    def rows(self, query: Executable) -> Sequence[RowMapping]:
         """What a query finds, in a transaction of its own."""
         with self.read() as connection:
             return connection.execute(query).mappings().all()
 
-    def value(self, query: Select[Any]) -> Any:
+    def value(self, query: Executable) -> Any:
         """The first value of what a query finds, None where that is nothing."""
         with self.read() as connection:
             return connection.execute(query).scalar()

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from cosmos_workflow.engines.registry import all_engines
 from cosmos_workflow.errors import InputError, did_you_mean, list_choices, shorten
@@ -21,9 +21,9 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  #
 """What a spreadsheet takes for the start of a formula (OWASP, CSV injection)."""
 
 
-def read_prompts(path: Path, name: str) -> list[tuple[int, Prompt]]:
-    """The prompts of a file, each with its line; `name` decides on CSV or TXT. Raises InputError with file and line."""
-    suffix = PurePath(name).suffix.lower()
+def read_prompts(path: Path) -> list[tuple[int, Prompt]]:
+    """The prompts of a CSV or TXT file, each with its line. Raises InputError with file and line."""
+    name, suffix = path.name, path.suffix.lower()
     if suffix not in (".csv", ".txt"):
         raise InputError(f"{name} isn't a CSV or TXT file; give it one of these endings.")
     with file_errors(f"The file {name}"):

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, select, update
 
 from cosmos_workflow.engines.spec import MAX_TEXT
 from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.queueing.items import Prompt
-from cosmos_workflow.store.database import Database
+from cosmos_workflow.store.database import Database, in_parts
 from cosmos_workflow.store.prompt_files import read_prompts
 from cosmos_workflow.store.records import LOCAL
 from cosmos_workflow.store.schema import prompts
@@ -21,9 +21,6 @@ from cosmos_workflow.store.search import words_in
 
 if TYPE_CHECKING:
     from cosmos_workflow.store.inputs import Inputs
-
-CHUNK = 500
-"""Ids in one query: databases limit the parameters of a statement."""
 
 
 class Prompts:
@@ -46,54 +43,40 @@ class Prompts:
 
     def get(self, prompt_id: str, owner: str = LOCAL) -> Prompt:
         """One prompt; raises InputError where the owner has none of that id."""
-        with self._database.read() as connection:
-            query = select(prompts).where(prompts.c.id == prompt_id, prompts.c.owner == owner)
-            row = connection.execute(query).mappings().first()
-        if row is None:
-            raise InputError(f"There is no prompt {shorten(prompt_id)} in your library; it may have been deleted.")
-        return Prompt(row["text"], row["inputs"], row["id"], row["name"])
+        for row in self._database.rows(select(prompts).where(prompts.c.id == prompt_id, prompts.c.owner == owner)):
+            return _prompt(row)
+        raise InputError(f"There is no prompt {shorten(prompt_id)} in your library; it may have been deleted.")
 
     def list(self, owner: str = LOCAL, search: str = "", limit: int | None = None, offset: int = 0) -> list[Prompt]:
         """Prompts whose text, name or id contains `search`, newest first."""
         query = select(prompts).where(_matching(owner, search)).order_by(prompts.c.seq.desc())
-        with self._database.read() as connection:
-            rows = connection.execute(query.limit(limit).offset(offset)).mappings()
-            return [Prompt(row["text"], row["inputs"], row["id"], row["name"]) for row in rows]
+        return [_prompt(row) for row in self._database.rows(query.limit(limit).offset(offset))]
 
     def names(self, ids: Collection[str], owner: str = LOCAL) -> dict[str, str]:
         """The names of the owner's prompts of these ids, those that have one."""
-        wanted, found = list(ids), {}
-        with self._database.read() as connection:
-            for start in range(0, len(wanted), CHUNK):
-                chosen = prompts.c.id.in_(wanted[start : start + CHUNK])
-                query = select(prompts.c.id, prompts.c.name).where(chosen, prompts.c.owner == owner, prompts.c.name != "")
-                found |= {row.id: row.name for row in connection.execute(query)}
-        return found
+        named = select(prompts.c.id, prompts.c.name).where(prompts.c.owner == owner, prompts.c.name != "")
+        parts = (self._database.rows(named.where(prompts.c.id.in_(part))) for part in in_parts(ids))
+        return {row["id"]: row["name"] for rows in parts for row in rows}
 
     def count(self, owner: str = LOCAL, search: str = "") -> int:
         """How many prompts `list` would give without a limit."""
-        with self._database.read() as connection:
-            return connection.execute(select(func.count()).select_from(prompts).where(_matching(owner, search))).scalar_one()
+        return self._database.value(select(func.count()).select_from(prompts).where(_matching(owner, search)))
 
     def delete(self, ids: Collection[str], owner: str = LOCAL) -> int:
         """Delete the owner's prompts of these ids, and say how many there were. Queue items and runs keep their text."""
-        wanted = list(ids)
-        count = 0
+        own = delete(prompts).where(prompts.c.owner == owner)
         with self._database.write() as connection:
-            for start in range(0, len(wanted), CHUNK):
-                chosen = prompts.c.id.in_(wanted[start : start + CHUNK])
-                count += connection.execute(delete(prompts).where(chosen, prompts.c.owner == owner)).rowcount
-        return count
+            return sum(connection.execute(own.where(prompts.c.id.in_(part))).rowcount for part in in_parts(ids))
 
-    def import_file(self, path: Path, owner: str = LOCAL, name: str = "") -> list[Prompt]:
-        """Add the prompts of a CSV or TXT file, all or none; `name` is what the file was called where it came from.
+    def import_file(self, path: Path, owner: str = LOCAL) -> list[Prompt]:
+        """Add the prompts of a CSV or TXT file, all or none.
 
         A CSV has a column `text`, and may have `name` and columns named like inputs (`video`, `voice`) that hold names of
         files in the library. A TXT has a prompt a line. Raises InputError with the line.
         """
-        label = name or path.name
-        found = read_prompts(path, label)
-        return self.save([self._checked(prompt, owner, f"{label}, line {line}") for line, prompt in found], owner)
+        return self.save(
+            [self._checked(prompt, owner, f"{path.name}, line {line}") for line, prompt in read_prompts(path)], owner
+        )
 
     def _checked(self, prompt: Prompt, owner: str, where: str) -> Prompt:
         if not prompt.text.strip():
@@ -118,6 +101,10 @@ def _save(connection: Connection, prompt: Prompt, owner: str) -> None:
         connection.execute(update(prompts).where(prompts.c.id == prompt.id).values(**values))
     else:
         raise InputError(f"The prompt {prompt.id} belongs to somebody else; save a copy under a new id.")
+
+
+def _prompt(row: RowMapping) -> Prompt:
+    return Prompt(row["text"], row["inputs"], row["id"], row["name"])
 
 
 def _matching(owner: str, search: str) -> ColumnElement[bool]:

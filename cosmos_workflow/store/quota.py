@@ -56,12 +56,10 @@ class Quota:
 
     def _used(self, owner: str, replaced: str) -> int:
         own = (input_files.c.owner == owner) & (input_files.c.file != replaced)
-        with self._database.read() as connection:
-            return int(connection.execute(select(func.sum(input_files.c.size)).where(own)).scalar() or 0)
+        return int(self._database.value(select(func.sum(input_files.c.size)).where(own)) or 0)
 
     def _files(self, owner: str) -> Sequence[RowMapping]:
-        with self._database.read() as connection:
-            return connection.execute(select(input_files).where(input_files.c.owner == owner)).mappings().all()
+        return self._database.rows(select(input_files).where(input_files.c.owner == owner))
 
     def _remove_unused(self, owner: str) -> bool:
         old = [known["file"] for known in self._files(owner) if known["added_at"] < time.time() - KEPT_SECONDS]
