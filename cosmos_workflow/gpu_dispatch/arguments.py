@@ -6,11 +6,29 @@ import itertools
 import multiprocessing
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .rules import Rules
 from .worker import BaseWorker
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a pool treats its workers; times in seconds, None for no limit. `here`: they run on this machine."""
+
+    worker: str | bytes
+    with_main: bool
+    base_seed: int
+    setup_timeout: float | None
+    cleanup_timeout: float | None
+    cancel_grace: float | None
+    max_retries: int
+    setup_retries: int
+    retire_failed_slots: bool
+    quiet: bool
+    env: Mapping[str, str]
+    here: bool = True
 
 
 def checked_rules(worker_cls: type[BaseWorker] | str, **told: Any) -> Rules:

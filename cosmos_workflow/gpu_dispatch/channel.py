@@ -208,32 +208,32 @@ class Channel:
         """
         frames: list[Frame] = []
         while not self.eof:
-            try:
-                self._read(0 if wait else self._dont_wait)
-            except BlockingIOError:
-                if not wait:
+            if self._take(frames, 0 if wait else self._dont_wait):
+                if frames or not (wait or self._hole):
                     break
+            elif wait:
                 platform.readable([self._sock])
-                continue
-            except ConnectionError:
-                self.eof = True
-            self._parse(frames)
-            if frames or not (wait or self._hole):
+            else:
                 break
         return frames
 
     def drain(self) -> list[Frame]:
         """All that can be read without waiting."""
         frames: list[Frame] = []
-        while not self.eof:
-            try:
-                self._read(self._dont_wait)
-            except BlockingIOError:
-                break
-            except ConnectionError:
-                self.eof = True
-            self._parse(frames)
+        while not self.eof and self._take(frames, self._dont_wait):
+            pass
         return frames
+
+    def _take(self, frames: list[Frame], flags: int) -> bool:
+        """Append what one read brings; False where it would have to wait."""
+        try:
+            self._read(flags)
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            self.eof = True
+        self._parse(frames)
+        return True
 
     def _read(self, flags: int) -> None:
         if self._hole is None:

@@ -12,7 +12,7 @@ import signal
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from typing import Any, Protocol, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from .events import (
     CleanupFailed,
@@ -33,15 +33,10 @@ from .pool import WorkerPool
 from .run import Run
 from .worker import BaseWorker
 
+if TYPE_CHECKING:
+    from .ui.view import DispatchView
+
 _log = logging.getLogger(__name__)
-
-
-class Observer(Protocol):
-    """Who is told of every event of a run, before the callbacks are."""
-
-    def handle(self, event: Event) -> None: ...
-    def result(self) -> Any:
-        """What the run returns."""
 
 
 class Dispatcher:
@@ -223,8 +218,8 @@ class Dispatcher:
         if (run := self._run) is not None:
             run.wake()  # a handler may take no lock
 
-    def _observer(self, total: int | None) -> AbstractContextManager[Observer | None]:
-        """Who observes one run of `total` tasks, if that is known."""
+    def _observer(self, total: int | None) -> AbstractContextManager[DispatchView | None]:
+        """Who is told of every event of a run before the callbacks are, and what that run returns; `total`: its tasks."""
         return nullcontext(None)
 
     def _new_pool(self, base_seed: int) -> WorkerPool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
-import select
+import selectors
 import shutil
 import signal
 import socket
@@ -28,6 +28,7 @@ except ImportError:  # Windows
 PORTABLE_VARIABLE = "GPU_DISPATCH_PORTABLE"
 """Set, the portable way is taken also where there is a better one: for tests of it."""
 WINDOWS = sys.platform == "win32"
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _LINUX = hasattr(fcntl, "F_SETSIG") and all(hasattr(os, name) for name in ("waitid", "pipe2", "eventfd", "killpg"))
 
 
@@ -38,23 +39,20 @@ def portable() -> bool:
 
 def readable(files: Sequence[Any], seconds: float | None = None) -> set[int]:
     """The numbers of those sockets that can be read, once there is one, or at the end of the wait."""
-    return _ready(files, (), seconds)
+    return _ready(files, selectors.EVENT_READ, seconds)
 
 
 def wait_writable(sock: socket.socket) -> None:
     """Wait until a socket takes more."""
-    _ready((), [sock], None)
+    _ready([sock], selectors.EVENT_WRITE, None)
 
 
-def _ready(read: Sequence[Any], write: Sequence[Any], seconds: float | None) -> set[int]:
-    ins, outs = ([file if isinstance(file, int) else file.fileno() for file in files] for files in (read, write))
-    if not hasattr(select, "poll"):
-        found = select.select(ins, outs, [], seconds)
-        return {*found[0], *found[1]}
-    poll = select.poll()  # `select` knows no file beyond number 1023
-    for number, event in [(n, select.POLLIN) for n in ins] + [(n, select.POLLOUT) for n in outs]:
-        poll.register(number, event)
-    return {number for number, _ in poll.poll(None if seconds is None else 1e3 * seconds)}
+def _ready(files: Sequence[Any], event: int, seconds: float | None) -> set[int]:
+    # Not `select.select`, which knows no file beyond number 1023, where there is a better one.
+    with _Selector() as selector:
+        for file in files:
+            selector.register(file, event)
+        return {key.fd for key, _ in selector.select(seconds)}
 
 
 def dont_wait() -> int:

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .ahead import Ahead
+from .arguments import Rules
 from .channel import NOTHING, Payload
 from .events import Event, Outcome, TaskError, TaskId
 from .process import Process
-from .rules import Rules
 from .seat import Seat
 from .slots import Slot
 from .tasks import ANY, Backlog, Pin, Task
@@ -200,7 +200,8 @@ class Scheduler:
                 self._look_again = self._ahead.take_back(self.slots, self._backlog)
                 self._place()
         for slot in self.slots:
-            slot.flush()
+            if slot.worker is not None:
+                slot.worker.flush()
 
     def give_up(self, reason: str) -> None:
         """Nothing can be relied on any more: every worker is ended, and every task with it."""

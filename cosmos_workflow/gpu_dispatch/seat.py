@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .events import SlotState, SlotStatus
 from .handle import WorkerHandle
 from .process import Process
-from .rules import TRANSITIONS, Owner
 from .tasks import ANY, Task
+
+if TYPE_CHECKING:
+    from .scheduler import Scheduler
+
+GONE_STATES: Final[frozenset[SlotState]] = frozenset({"empty", "away", "broken"})
+TRANSITIONS: Final[Mapping[SlotState, frozenset[SlotState]]] = {
+    "away": frozenset({"empty", "broken"}),
+    "empty": frozenset({"starting", "pausing", "away", "broken"}),
+    "pausing": GONE_STATES,
+    "starting": frozenset({"idle", "retiring", "killed", *GONE_STATES}),
+    "idle": frozenset({"busy", "retiring", "killed", *GONE_STATES}),
+    "busy": frozenset({"busy", "idle", "killed", *GONE_STATES}),
+    "retiring": frozenset({"killed", *GONE_STATES}),
+    "killed": GONE_STATES,
+    "broken": frozenset(),
+}
 
 
 class Seat:
@@ -20,7 +35,7 @@ class Seat:
     nothing is started here any more. `node`: the machine, in a cluster.
     """
 
-    def __init__(self, owner: Owner, worker_id: int, gpu_id: int | None, state: SlotState = "empty") -> None:
+    def __init__(self, owner: Scheduler, worker_id: int, gpu_id: int | None, state: SlotState = "empty") -> None:
         self.worker_id = worker_id
         self.gpu_id = gpu_id
         self.state: SlotState = state

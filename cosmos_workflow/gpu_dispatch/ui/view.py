@@ -77,15 +77,8 @@ class DispatchView:
         """The statistics, see `Stats.as_dict`."""
         return self.stats.as_dict()
 
-    def render(self) -> Board:
-        """What is shown now."""
-        return self._board()
-
-    def table(self) -> Board:
-        """The devices alone, for who shows the progress in a way of their own."""
-        return self._board(table_only=True)
-
-    def _board(self, table_only: bool = False) -> Board:
+    def render(self, table_only: bool = False) -> Board:
+        """What is shown now; or the devices alone, for who shows the progress in a way of their own."""
         with self._lock:
             stats = self.stats.copy()
             here = any(worker.gpu_id is not None and not worker.node for worker in stats.workers.values())
