@@ -117,19 +117,14 @@ class Dispatcher:
         for setup arguments named ``seed`` or ``gpu_id``, TypeError for a callback that there isn't.
         """
         arguments = _setup_arguments(setup, setup_kwargs)
-        calls: dict[type[Any], Callable[[Any], object]] = {}
-        if on_success is not None:
-            calls[TaskSuccess] = lambda e: on_success(e.task_id, e.data, e.worker_id)
-        if on_error is not None:
-            calls[TaskError] = lambda e: on_error(e.task_id, e.error, e.worker_id)
-        if on_timeout is not None:
-            calls[TaskTimeout] = lambda e: on_timeout(e.task_id, e.timeout, e.worker_id)
-        if on_task_start is not None:
-            calls[TaskStarted] = lambda e: on_task_start(e.task_id, e.worker_id)
-        if on_progress is not None:
-            calls[TaskProgress] = lambda e: on_progress(e.task_id, e.progress, e.worker_id)
-        if on_setup_fail is not None:
-            calls[SetupFailed] = lambda e: on_setup_fail(e.gpu_id, e.error)
+        calls: dict[type[Any], Callable[[Any], object] | None] = {
+            TaskSuccess: on_success and (lambda e: on_success(e.task_id, e.data, e.worker_id)),
+            TaskError: on_error and (lambda e: on_error(e.task_id, e.error, e.worker_id)),
+            TaskTimeout: on_timeout and (lambda e: on_timeout(e.task_id, e.timeout, e.worker_id)),
+            TaskStarted: on_task_start and (lambda e: on_task_start(e.task_id, e.worker_id)),
+            TaskProgress: on_progress and (lambda e: on_progress(e.task_id, e.progress, e.worker_id)),
+            SetupFailed: on_setup_fail and (lambda e: on_setup_fail(e.gpu_id, e.error)),
+        }
         if total_tasks is None and isinstance(generator, Sized):
             total_tasks = len(generator)
         with self._observer(total_tasks) as observer, self._sigterm():
@@ -141,7 +136,7 @@ class Dispatcher:
                             observer.handle(event)
                         if on_event is not None:
                             on_event(event)
-                        calls.get(type(event), log)(event)
+                        (calls.get(type(event)) or log)(event)
             finally:
                 if on_exit is not None:
                     on_exit()

@@ -26,7 +26,7 @@ class PoolClosedError(RuntimeError):
 class Loop:
     """One turn after another, in one thread at a time; what other threads change meanwhile, they change under its lock.
 
-    `error`: why it died, if it did. `closed`: it is over, and no process is left.
+    `error`: why it died, if it did. `closed`: it is over, and no process is left. `asleep`: it waits; to be asked under the lock.
     """
 
     def __init__(self, scheduler: Scheduler) -> None:
@@ -36,7 +36,7 @@ class Loop:
         self._scheduler = scheduler
         self._pid = os.getpid()
         self._turn = threading.Lock()
-        self._asleep = False
+        self.asleep = False
         self._stirred = False
         self._wake_r, self._wake_w = socket.socketpair()  # not a pipe, which can't be waited for everywhere
         self._wake_r.setblocking(False)
@@ -47,11 +47,6 @@ class Loop:
     def running(self) -> bool:
         """Some thread is in a turn."""
         return self._turn.locked()
-
-    @property
-    def asleep(self) -> bool:
-        """It waits; to be asked under the lock."""
-        return self._asleep
 
     def turn(self, timeout: float | None) -> list[Event]:
         """See `WorkerPool.events`."""
@@ -84,8 +79,8 @@ class Loop:
     def stir(self, lazily: bool = False) -> None:
         """Something changed that the loop has to act on; `lazily`: when it next wakes."""
         self._stirred = True
-        if self._asleep and not lazily and not self.closed:
-            self._asleep = False
+        if self.asleep and not lazily and not self.closed:
+            self.asleep = False
             self._wake_w.send(b"\0")
 
     def wake(self) -> None:
@@ -108,10 +103,10 @@ class Loop:
             if self._scheduler.out or self.closed:
                 return self._take()
             wait = self._patience(timeout)
-            self._asleep = True
+            self.asleep = True
         ready = self._scheduler.selector.select(wait)
         with self.lock:
-            self._asleep = False
+            self.asleep = False
             self._handle([key.data for key, _ in ready])
             self._advance()
             return self._take()

@@ -40,14 +40,8 @@ def open_pool(
     worker_cls: type[BaseWorker] | str, gpu_ids: Sequence[int | None] | None, base_seed: int, quiet: bool, options: WorkerOptions
 ) -> WorkerPool:
     """A pool in which a worker that can't be set up leaves its tasks to the others; raises what its class raises."""
-    told: dict[str, Any] = {
-        "setup_retries": 2,
-        "prefetch": PREFETCH,
-        **options,
-        "retire_failed_slots": True,
-        "base_seed": base_seed,
-    }
-    told["suppress_worker_output"] = quiet
+    told: dict[str, Any] = {"setup_retries": 2, "prefetch": PREFETCH, **options}
+    told |= {"retire_failed_slots": True, "base_seed": base_seed, "suppress_worker_output": quiet}
     executor, address = told.pop("executor", "local"), told.pop("address", None)
     if executor not in ("local", "ray"):
         raise ValueError(f"executor must be 'local' or 'ray', not {executor!r}")

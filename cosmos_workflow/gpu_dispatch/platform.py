@@ -165,7 +165,7 @@ def die_with(lifeline: int, leftover: int | str = -1) -> None:
     Windows the parent's job object takes along whom the thread can't, on macOS such a worker stays until its call returns.
     """
     if portable():
-        _in_thread(_watch_lifeline, lifeline, True, leftover)
+        _watch(lifeline, True, leftover)
         return
     assert fcntl is not None  # noqa: S101
     fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
@@ -177,14 +177,14 @@ def die_with(lifeline: int, leftover: int | str = -1) -> None:
 
 def exit_with(lifeline: int) -> None:
     """End this process, though no other of its group, when the lifeline's other end is closed."""
-    _in_thread(_watch_lifeline, lifeline, False)
+    _watch(lifeline, False)
 
 
-def _in_thread(call: Callable[..., None], *arguments: Any) -> None:
-    threading.Thread(target=call, args=arguments, name="lifeline", daemon=True).start()
+def _watch(lifeline: int, group: bool, leftover: int | str = -1) -> None:
+    threading.Thread(target=_await_end, args=(lifeline, group, leftover), name="lifeline", daemon=True).start()
 
 
-def _watch_lifeline(lifeline: int, group: bool, leftover: int | str = -1) -> None:
+def _await_end(lifeline: int, group: bool, leftover: int | str) -> None:
     with suppress(OSError):
         while os.read(lifeline, 1024):
             pass
@@ -247,9 +247,11 @@ class _Job:
     """A job object of Windows: who is in it, and whom they start, ends with it, and it ends with this process."""
 
     def __init__(self, process: subprocess.Popen[Any]) -> None:
+        import ctypes
         from ctypes import byref, c_uint32, c_void_p, sizeof
 
-        self._kernel: Any = _kernel()
+        self._kernel: Any = ctypes.WinDLL("kernel32", use_last_error=True)  # pyright: ignore[reportAttributeAccessIssue]
+        self._kernel.CreateJobObjectW.restype = c_void_p
         self._handle = c_void_p(self._kernel.CreateJobObjectW(None, None))
         limits = _limits()
         limits.flags = 0x2000  # JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
@@ -261,14 +263,6 @@ class _Job:
 
     def close(self) -> None:
         self._kernel.CloseHandle(self._handle)
-
-
-def _kernel() -> Any:
-    import ctypes
-
-    kernel: Any = ctypes.WinDLL("kernel32", use_last_error=True)  # pyright: ignore[reportAttributeAccessIssue]
-    kernel.CreateJobObjectW.restype = ctypes.c_void_p
-    return kernel
 
 
 def _limits() -> Any:

@@ -66,11 +66,6 @@ class Member:
         self.pending: Any = None
         self.since = 0.0
 
-    def supply(self, needed: Mapping[str, Path]) -> None:
-        """Have these inputs on its machine."""
-        if needed:
-            self.machine.supply(self.actor, needed)
-
     def end(self) -> None:
         """End the actor, whatever it is doing."""
         if self.actor is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..channel import Payload, dumps
 from ..events import Event, PlacesAwaited, SetupFailed
-from ..files import Digests, Outbound, UsesFiles
+from ..files import Outbound, UsesFiles
 from ..loop import PoolClosedError
 from ..pool import WorkerPool
 from ..process import Process
@@ -56,7 +56,6 @@ class RayPool(WorkerPool):
         self._follows = gpu_ids is None
         self._warm: dict[str, Any] | None = None
         self._members: dict[int, Member] = {}
-        self._digests = Digests()
         self._membership: Membership | None = None
         self._connecting = threading.Lock()
         super().__init__(worker_cls, gpu_ids or (), **options)
@@ -148,10 +147,8 @@ class RayPool(WorkerPool):
         """A slot isn't wanted any more, since there are better ones: its worker leaves after its task."""
         with self._loop.changing():
             slot.break_off("the cluster has GPUs now")
-            task, slot.reserved = slot.reserved, None
+            slot.give_back_reserved()
             slot.leave()
-            if task is not None:
-                self._scheduler.give_back(task)
 
     def withdrawn(self, slot: Slot) -> bool:
         """The cluster has a device less: whether its slot could be taken away."""
@@ -176,5 +173,5 @@ class RayPool(WorkerPool):
     def _pack(self, data: Any) -> Payload:
         if not isinstance(data, UsesFiles):
             return dumps(data)
-        outbound = Outbound(data, self._digests)
+        outbound = Outbound(data)
         return dumps(outbound)._replace(files=outbound.needs)

@@ -175,7 +175,8 @@ class RemoteProcess:
         frames: list[WireFrame] = []
         for kind, seq, payload in batch:
             try:
-                self._member.supply(payload.files)
+                if payload.files:
+                    self._member.machine.supply(self._actor, payload.files)
             except RayActorError:
                 raise
             except (OSError, RayError) as error:
