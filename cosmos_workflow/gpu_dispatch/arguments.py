@@ -8,9 +8,27 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from .worker import BaseWorker
+
+
+class PoolOptions(TypedDict, total=False):
+    """How workers are treated; seconds are None for no limit.
+
+    max_retries: how often a task is run again whose worker died under it (1). One that overran its limit isn't.
+    setup_retries: how often a setup is tried again that had gone well in its slot before (a worker that died may leave the
+        device's memory taken for a while), after a pause that grows (0; 2 in a dispatcher or an executor). A first setup isn't.
+    setup_timeout, cleanup_timeout, cancel_grace: seconds until a worker is killed (None, 10, 5).
+    env: added to the workers' environment.
+    """
+
+    max_retries: int
+    setup_retries: int
+    setup_timeout: float | None
+    cleanup_timeout: float | None
+    cancel_grace: float | None
+    env: Mapping[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +38,15 @@ class Rules:
     worker: str | bytes
     with_main: bool
     base_seed: int
-    setup_timeout: float | None
-    cleanup_timeout: float | None
-    cancel_grace: float | None
-    max_retries: int
-    setup_retries: int
     retire_failed_slots: bool
     quiet: bool
-    env: Mapping[str, str]
-    here: bool = True
+    here: bool
+    setup_timeout: float | None = None
+    cleanup_timeout: float | None = 10.0
+    cancel_grace: float | None = 5.0
+    max_retries: int = 1
+    setup_retries: int = 0
+    env: Mapping[str, str] | None = None
 
 
 def checked_rules(worker_cls: type[BaseWorker] | str, **told: Any) -> Rules:

@@ -27,8 +27,7 @@ from .events import (
     WorkerDied,
     WorkerReady,
 )
-from .options import WorkerOptions, open_pool
-from .ordering import Line
+from .options import Line, WorkerOptions, open_pool
 from .pool import WorkerPool
 from .run import Run
 from .worker import BaseWorker

@@ -9,9 +9,9 @@ from __future__ import annotations
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
-from .arguments import check_caller, check_limit, check_setup, checked_rules, number_workers
+from .arguments import PoolOptions, check_caller, check_limit, check_setup, checked_rules, number_workers
 from .channel import NOTHING, Payload, dumps
 from .devices import require_gpus, worker_environ
 from .events import Event, SlotStatus, TaskId
@@ -38,16 +38,11 @@ class WorkerPool:
     gpu_ids: a slot for each, a position in what this program may see (as CUDA counts); None is a CPU worker, which sees no GPU.
         A slot's `worker_id` is its GPU's number, for CPU workers the lowest number that no GPU here has.
     base_seed: a worker gets ``base_seed + worker_id``.
-    setup_timeout, cleanup_timeout, cancel_grace: seconds until the worker is killed; None for no limit.
-    max_retries: how often a task is run again whose worker died under it. A task that overran its
-        limit isn't: it's reported at once.
-    setup_retries: how often a setup is tried again that had gone well in its slot before (a worker that died may leave the
-        device's memory taken for a while), after a pause that grows. A first setup isn't.
     prefetch: tasks in a worker's hands at most, the running one included. More than one are sent
         only while they are small, and no more of them than a few milliseconds of work.
-    env: added to the workers' environment.
     retire_failed_slots: a slot whose setup failed is used no more and the waiting task goes to the
         others; by default that task fails, and the next one tries again.
+    Further keyword arguments are those of `PoolOptions`.
 
     Raises ValueError or TypeError for what can't work, before any process is started.
     """
@@ -63,15 +58,10 @@ class WorkerPool:
         gpu_ids: Sequence[int | None],
         *,
         base_seed: int = 42,
-        setup_timeout: float | None = None,
-        cleanup_timeout: float | None = 10.0,
-        cancel_grace: float | None = 5.0,
-        max_retries: int = 1,
-        setup_retries: int = 0,
         prefetch: int = 1,
         suppress_worker_output: bool = False,
-        env: Mapping[str, str] | None = None,
         retire_failed_slots: bool = False,
+        **options: Unpack[PoolOptions],
     ) -> None:
         check_caller()
         if prefetch < 1:
@@ -79,15 +69,10 @@ class WorkerPool:
         rules = checked_rules(
             worker_cls,
             base_seed=base_seed,
-            setup_timeout=setup_timeout,
-            cleanup_timeout=cleanup_timeout,
-            cancel_grace=cancel_grace,
-            max_retries=max_retries,
-            setup_retries=setup_retries,
             retire_failed_slots=retire_failed_slots,
             quiet=suppress_worker_output,
-            env=dict(env or {}),
             here=self._here,
+            **options,
         )
         self._scheduler = Scheduler(rules, self._launch, prefetch)
         self._scheduler.slots += self._first_slots(gpu_ids)
@@ -107,7 +92,7 @@ class WorkerPool:
 
     def _launch(self, slot: Seat) -> Process:
         rules = self._scheduler.rules
-        env = {**worker_environ(slot.gpu_id), **rules.env}
+        env = {**worker_environ(slot.gpu_id), **(rules.env or {})}
         return WorkerProcess(f"gpu-dispatch-worker-{slot.worker_id}", env, rules.quiet)
 
     def _pack(self, data: Any) -> Payload:

@@ -167,7 +167,7 @@ class RayPool(WorkerPool):
         from .process import Launch, RemoteProcess
 
         rules = self._scheduler.rules
-        launch = Launch(f"gpu-dispatch-worker-{slot.worker_id}", slot.gpu_id is not None, rules.env, rules.quiet)
+        launch = Launch(f"gpu-dispatch-worker-{slot.worker_id}", slot.gpu_id is not None, dict(rules.env or {}), rules.quiet)
         return RemoteProcess(self._members[slot.worker_id], launch)
 
     def _pack(self, data: Any) -> Payload:
