@@ -81,10 +81,7 @@ def discover_gpus() -> list[Gpu]:
 
 
 def default_gpu_ids(workers: int | None = None) -> list[int | None]:
-    """What to give a pool: every GPU, or without one `workers` CPU workers (one if not said).
-
-    `workers` counts CPU workers only where there is no GPU; with GPUs it takes the first ones.
-    """
+    """What to give a pool: every GPU, or the first `workers`; where there is none, so many CPU workers (one if not said)."""
     if workers is not None and workers < 1:
         raise ValueError(f"the number of workers must be at least 1, not {workers}")
     gpus: list[int | None] = [gpu.id for gpu in discover_gpus()]

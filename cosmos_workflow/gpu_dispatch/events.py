@@ -1,7 +1,4 @@
-"""What happened, as the pool tells it: small frozen events, named in the past tense.
-
-`node` is the name of the worker's machine in a cluster, empty for this one.
-"""
+"""What happened, as the pool tells it, frozen. `node` is the name of the worker's machine in a cluster, empty for this one."""
 
 from __future__ import annotations
 

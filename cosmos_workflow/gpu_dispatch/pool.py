@@ -1,8 +1,4 @@
-"""Worker processes that stay alive between tasks, one a slot, driven by one loop (see `loop`).
-
-So the owner of each task is always known, a death is seen when it happens, and a limit that is overrun costs a process, never
-the pool.
-"""
+"""Worker processes that stay alive between tasks, one a slot, driven by one loop."""
 
 from __future__ import annotations
 

@@ -22,11 +22,7 @@ from .tasks import ANY, Backlog, Pin, Task
 
 
 class Scheduler:
-    """First come, first served; of the free slots the one that can start soonest.
-
-    A worker that needs little time for a task is sent the next ones ahead, at most `prefetch` in
-    all, so that it need not wait for the parent between two of them.
-    """
+    """First come, first served; of the free slots the one that can start soonest. See `ahead` for `prefetch`."""
 
     def __init__(self, rules: Rules, launch: Callable[[Seat], Process], prefetch: int) -> None:
         self.rules = rules

@@ -9,9 +9,8 @@ from typing import Any
 
 from . import events, platform
 from .channel import Frame, Kind, Payload, dumps
-from .handle import WorkerHandle
 from .process import describe_exit, preparation
-from .seat import Seat, later, sooner
+from .seat import Seat, WorkerHandle, later, sooner
 from .shared import pack
 from .tasks import Kill, KillKind, Task, outcome_of_death, outcome_of_frame
 from .worker import Boot

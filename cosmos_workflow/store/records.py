@@ -145,8 +145,6 @@ class Finding:
 def run_row(record: RunRecord) -> dict[str, Any]:
     """A run as columns of the table."""
     row = {entry.name: getattr(record, entry.name) for entry in fields(RunRecord)}
-    for name in ("params", "weights", "inputs", "outputs", "checks", "metadata"):
-        row[name] = dict(row[name])
     row["status"] = str(record.status)
     return row
 

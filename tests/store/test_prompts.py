@@ -15,7 +15,7 @@ from support import media_bytes
 from cosmos_workflow.config import assets_dir
 from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.queueing import Prompt
-from cosmos_workflow.store.prompt_files import read_prompts
+from cosmos_workflow.store.prompts import read_prompts
 from cosmos_workflow.store.store import Store
 
 CLIP = media_bytes("mp4")

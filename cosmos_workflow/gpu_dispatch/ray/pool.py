@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from ..channel import Payload, dumps
@@ -66,14 +67,12 @@ class RayPool(WorkerPool):
             if self._membership is not None or self._scheduler.closing:
                 return
             slots = self._scheduler.slots
-            cluster.join(self._address, sum(slot.gpu_id is None for slot in slots))
-            try:
+            with ExitStack() as joined:
+                joined.enter_context(cluster.joined(self._address, sum(slot.gpu_id is None for slot in slots)))
                 from .membership import Membership
 
                 self._membership = Membership(self, None if self._follows else list(slots), self._gpus_per_worker)
-            except BaseException:
-                cluster.leave()
-                raise
+                self._joined = joined.pop_all()
             self._membership.start()
 
     def warm(self, setup: Mapping[str, Any] | None = None) -> None:
@@ -95,7 +94,7 @@ class RayPool(WorkerPool):
                 membership, self._membership = self._membership, None
             if membership is not None:
                 membership.end()
-                cluster.leave()
+                self._joined.close()
             raise
 
     def arrived(self, member: Member) -> None:

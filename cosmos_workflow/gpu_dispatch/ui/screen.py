@@ -41,13 +41,11 @@ def attempt(write: Callable[[], object]) -> bool:
 def show(view: Callable[[], RenderableType], console: Console, refresh_rate: float) -> None:
     """Draw `view` from now on, below those that are drawn there already."""
     with _lock:
-        screen = _screens.get(_terminal(console))
-        if screen is None:
-            screen = _screens[_terminal(console)] = Screen(console, refresh_rate)
-            screen.views.append(view)
+        where = _terminal(console)
+        screen = _screens.get(where) or _screens.setdefault(where, Screen(console, refresh_rate))
+        screen.views.append(view)
+        if len(screen.views) == 1:
             screen.drawn = attempt(lambda: screen.start(refresh=True))
-        else:
-            screen.views.append(view)
 
 
 def leave(view: Callable[[], RenderableType]) -> None:
