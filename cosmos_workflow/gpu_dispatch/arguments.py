@@ -73,7 +73,9 @@ def worker_reference(worker_cls: type[BaseWorker] | str) -> str | bytes:
         raise TypeError(f"worker_cls must be a subclass of BaseWorker, not {worker_cls!r}")
     if "<locals>" in worker_cls.__qualname__:
         return _pickled(worker_cls, "inside a function", "define it at the top of a module")
-    if worker_cls.__module__ == "__main__" and not _main_is_a_file():
+    main = sys.modules["__main__"]
+    is_file = getattr(main, "__spec__", None) is not None or Path(getattr(main, "__file__", None) or "").is_file()
+    if worker_cls.__module__ == "__main__" and not is_file:
         return _pickled(
             worker_cls,
             "in a notebook, a console or standard input",
@@ -97,11 +99,6 @@ def _pickled(worker_cls: type[BaseWorker], where: str, instead: str) -> bytes:
         raise TypeError(
             f"{name} is defined {where}, and cloudpickle can't send it to a worker process ({error}); {instead}"
         ) from error
-
-
-def _main_is_a_file() -> bool:
-    main = sys.modules["__main__"]
-    return getattr(main, "__spec__", None) is not None or Path(getattr(main, "__file__", None) or "").is_file()
 
 
 def check_caller() -> None:

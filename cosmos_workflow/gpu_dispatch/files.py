@@ -145,17 +145,13 @@ def _content(path: Path) -> mmap.mmap | bytes:
 
 def _unpack_report(report: Any, files: Sequence[tuple[str, Any]]) -> Any:
     for name, content in files:
-        _put_if_wanted(Path(name), content)
+        try:
+            _put(Path(name), content)
+        except FileNotFoundError:
+            if Path(name).parent.is_dir():
+                raise
+            # The caller took the folder away: it wants these files no more.
     return report
-
-
-def _put_if_wanted(path: Path, content: Any) -> None:
-    try:
-        _put(path, content)
-    except FileNotFoundError:
-        if path.parent.is_dir():
-            raise
-        # The caller took the folder away: it wants these files no more.
 
 
 def _put(path: Path, content: Any) -> None:

@@ -176,19 +176,13 @@ def preparation(with_main: bool, same_machine: bool) -> dict[str, Any]:
         data["sys_path"] = search_path()
         with suppress(FileNotFoundError):  # it was deleted
             data["dir"] = str(Path.cwd())
-    if with_main:
-        data |= _main_module()
-    return data
-
-
-def _main_module() -> dict[str, str]:
-    """As in spawn's `get_preparation_data`, which fails in a folder that was deleted."""
+    # As in spawn's `get_preparation_data`, which fails in a folder that was deleted.
     main = sys.modules["__main__"]
-    if getattr(main, "__spec__", None) is not None:
-        return {"init_main_from_name": main.__spec__.name}  # pyright: ignore[reportOptionalMemberAccess]
-    if (file := getattr(main, "__file__", None)) is None:
-        return {}
-    return {"init_main_from_path": os.path.normpath(Path(ORIGINAL_DIR or "") / file)}
+    if with_main and getattr(main, "__spec__", None) is not None:
+        data["init_main_from_name"] = main.__spec__.name  # pyright: ignore[reportOptionalMemberAccess]
+    elif with_main and (file := getattr(main, "__file__", None)) is not None:
+        data["init_main_from_path"] = os.path.normpath(Path(ORIGINAL_DIR or "") / file)
+    return data
 
 
 def describe_exit(exitcode: int | None, which: str = "the process") -> str:

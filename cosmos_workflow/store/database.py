@@ -164,15 +164,13 @@ def _from_json(text: str) -> Any:
 def _set_up_connection(connection: Any, _record: Any) -> None:
     # Transactions begin where `_begin` says so, not where the driver guesses.
     connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA synchronous=FULL")
     # Of 32 MB: ten thousand items that are added at once aren't written out before they are committed.
-    cursor.execute("PRAGMA cache_size=-32000")
+    connection.execute("PRAGMA cache_size=-32000")
     # SQLite's own knows only A to Z, and a search is to find "Über" by "über".
     connection.create_function("lower", 1, lambda value: str(value).lower(), deterministic=True)
-    cursor.close()
 
 
 def _begin(connection: Connection) -> None:

@@ -25,6 +25,7 @@ _EXTENSIONS: dict[str, tuple[str, ...]] = {
     "video": (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi"),
     "text": (".txt", ".csv", ".yaml", ".yml", ".json", ".ssml", ".xml"),
 }
+_CALLED = {"audio": "an audio file", "video": "a video", "text": "text in UTF-8", None: "an audio, video or text file"}
 MAX_JSON_BYTES = 1_000_000
 _LOOKS: Mapping[str, Callable[[Path], object]] = {"audio": look_at_sound, "video": look_at_clip}
 
@@ -124,7 +125,7 @@ def _look_into(path: Path, name: str) -> tuple[str, str]:
         found = found or _Content(frozenset({claimed}), suffix)
     if found is None or (claimed is not None and claimed not in found.kinds):
         content = " or ".join(sorted(found.kinds)) if found else "something else"
-        raise InputError(f"{shorten(name)} isn't {_a(claimed)}: its content is {content}.")
+        raise InputError(f"{shorten(name)} isn't {_CALLED[claimed]}: its content is {content}.")
     if claimed is None:
         takes = list_choices([extension for kind in _EXTENSIONS.values() for extension in kind], 20)
         raise InputError(f"{shorten(name)} isn't a kind of file that is taken; use one of {takes}.")
@@ -171,7 +172,3 @@ def _check_json(path: Path, name: str) -> None:
         raise InputError(f"{shorten(name)} isn't JSON: line {error.lineno}: {error.msg}.") from error
     except RecursionError as error:
         raise InputError(f"{shorten(name)} is nested too deeply; use a flatter file.") from error
-
-
-def _a(kind: str | None) -> str:
-    return {"audio": "an audio file", "video": "a video", "text": "text in UTF-8"}.get(kind or "", "an audio, video or text file")

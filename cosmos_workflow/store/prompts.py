@@ -132,20 +132,20 @@ def read_prompts(path: Path) -> list[tuple[int, Prompt]]:
             raise InputError(f"{name} is larger than {MAX_BYTES // 1_000_000} MB; import it in parts.")
         content = path.read_bytes()
     text = _decode(content, name)
-    found = list(_csv_prompts(text, name) if suffix == ".csv" else _txt_prompts(text))
+    if suffix == ".csv":
+        found = list(_csv_prompts(text, name))
+    else:
+        lines = enumerate(re.split(r"\r\n|\r|\n", text), 1)
+        found = [(number, Prompt(line.strip())) for number, line in lines if line.strip()]
     if not found:
         raise InputError(f"{name} holds no prompt; write one a line" + (" below the header." if suffix == ".csv" else "."))
     return found
 
 
-def _txt_prompts(text: str) -> Iterator[tuple[int, Prompt]]:
-    for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1):
-        if line.strip():
-            yield number, Prompt(line.strip())
-
-
 def _csv_prompts(text: str, name: str) -> Iterator[tuple[int, Prompt]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    # Comma, semicolon or tab, as the header has it: spreadsheets of some countries write the others.
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1
     try:
         header = _header(next(reader, []), name)
@@ -199,12 +199,6 @@ def _decode(content: bytes, name: str) -> str:
         line = text[: text.index("\0")].count("\n") + 1
         raise InputError(f"{name}, line {line}: this isn't text; choose a CSV or TXT file.")
     return text
-
-
-def _delimiter(text: str) -> str:
-    """Comma, semicolon or tab, as the header has it: spreadsheets of some countries write the others."""
-    first = text.partition("\n")[0]
-    return max(",;\t", key=first.count)
 
 
 def _unguard(cell: str) -> str:
