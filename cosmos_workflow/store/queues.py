@@ -45,9 +45,9 @@ class Queues:
                 self._change(connection, token, changed, self._process.id)
             if added:
                 _know_queue(connection, token)
-                self._database.insert_many(
-                    connection, queue_items, _COLUMNS, [_values(token, item, self._process.id) for item in added]
-                )
+                columns, process = ("token", "id", "position", "status", "process", "item"), self._process.id
+                rows = [(token, i.id, i.position, str(i.status), process, to_json(item_row(i))) for i in added]
+                self._database.insert_many(connection, queue_items, columns, rows)
 
     def hand_over(self, token: str, to: str, items: Sequence[QueueItem]) -> None:
         """Items of the queue `token` are those of the queue `to` from now on, in their new places; all or none, and durable."""
@@ -150,12 +150,6 @@ class Queues:
 
 _ITEM = (queue_items.c.id, queue_items.c.position, queue_items.c.status, queue_items.c.item)
 _SAME = (queue_items.c.token == bindparam("of_token")) & (queue_items.c.id == bindparam("of_id"))
-_COLUMNS = ("token", "id", "position", "status", "process", "item")
-
-
-def _values(token: str, item: QueueItem, process: str) -> tuple[str | int, ...]:
-    """What is in `_COLUMNS`, the item as JSON."""
-    return token, item.id, item.position, str(item.status), process, to_json(item_row(item))
 
 
 def _know_queue(connection: Connection, token: str, owner: str = LOCAL) -> str:
