@@ -48,7 +48,7 @@ def wait_writable(sock: socket.socket) -> None:
 
 
 def _ready(files: Sequence[Any], event: int, seconds: float | None) -> set[int]:
-    # Not `select.select`, which knows no file beyond number 1023, where there is a better one.
+    # By poll, which needs no file of its own and knows those beyond number 1023; Windows has only select.
     with _Selector() as selector:
         for file in files:
             selector.register(file, event)
