@@ -127,7 +127,7 @@ class Dispatcher:
         if total_tasks is None and isinstance(generator, Sized):
             total_tasks = len(generator)
         with self._observer(total_tasks) as observer, self._sigterm():
-            log = _log_trouble if on_event is None and observer is None else _ignore
+            log = _log_trouble if on_event is None and observer is None else lambda _event: None  # somebody has had it
             try:
                 with closing(self._stream(generator, base_seed, task_timeout, arguments)) as events:
                     for event in events:
@@ -263,10 +263,6 @@ def _setup_arguments(setup: Mapping[str, Any] | None, by_name: Mapping[str, Any]
             meant = f"; did you mean {near[0]!r}?" if near else "; arguments of setup go into setup={...}"
             raise TypeError(f"unexpected argument {name!r}{meant}")
     return by_name if setup is None else setup
-
-
-def _ignore(event: Event) -> None:
-    """Somebody else has had it."""
 
 
 def _log_trouble(event: Event) -> None:

@@ -221,11 +221,6 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def user_id() -> int:
-    """The number of the user whose process this is; 0 where users have no numbers, and temporary folders of their own."""
-    return os.getuid() if hasattr(os, "getuid") else 0
-
-
 def lock_folder(folder: Path, alone: bool, keep: bool = False) -> bool:
     """Lock a folder, for us alone or beside others; False if that can't be. It's unlocked at once, with `keep` when we end."""
     assert fcntl is not None  # noqa: S101 - Ray's workers are on Linux

@@ -22,7 +22,7 @@ from .tasks import ANY, Pin
 from .worker import BaseWorker
 
 
-class WorkerPool:
+class WorkerPool(Loop):
     """One worker process a slot; a single-threaded loop on sockets and sentinels.
 
     `events` is the loop, called by one thread; every other method may be called from any thread,
@@ -73,7 +73,7 @@ class WorkerPool:
         self._scheduler = Scheduler(rules, self._launch, prefetch)
         self._scheduler.slots += self._first_slots(gpu_ids)
         self._handed_out = HandedOut()
-        self._loop = Loop(self._scheduler)
+        super().__init__(self._scheduler)
 
     # What a pool on other machines does in its own way.
 
@@ -93,16 +93,6 @@ class WorkerPool:
 
     def _pack(self, data: Any) -> Payload:
         return pack(data)
-
-    @property
-    def closed(self) -> bool:
-        """Shut down, with no process left; `events` raises PoolClosedError."""
-        return self._loop.closed
-
-    @property
-    def error(self) -> Exception | None:
-        """Why the loop died, if it did."""
-        return self._loop.error
 
     def submit(
         self,
@@ -139,84 +129,80 @@ class WorkerPool:
             payload = self._pack(data)
         except Exception:
             error = f"the task can't be pickled\n{traceback.format_exc()}"
-        loop = self._loop
-        with loop.lock:
-            loop.require_open("takes no more tasks")
+        with self._lock:
+            self._require_open("takes no more tasks")
             large = self._handed_out.look(payload.buffers) if payload.buffers else {}
-            looping = loop.running
-            at_once = not looping or (loop.asleep and self.eager)
+            looping = self._turn.locked()
+            at_once = not looping or (self._asleep and self.eager)
             task, handed = self._scheduler.submit(task_id, payload, error, setup or {}, timeout, gpu_id, at_once)
             if large:
                 self._handed_out.keep(large, task)
             if handed and (not looping or timeout is None):
                 return task.id  # a loop that waits need not know until the answer is there
             # Whoever is heard next will be given it, unless somebody could do with it now.
-            loop.stir(lazily=loop.asleep and not handed and (more or not (self._scheduler.needs_tasks or self._scheduler.out)))
+            self._stir(lazily=self._asleep and not handed and (more or not (self._scheduler.needs_tasks or self._scheduler.out)))
         return task.id
 
     def cancel(self, task_id: TaskId) -> None:
         """Drop a task that waits; ask the worker that runs it to stop, and kill it after
         `cancel_grace`. A task that is over is left as it ended; one that still returns succeeds."""
-        with self._loop.changing():
+        with self._changing():
             self._scheduler.cancel(task_id)
 
     def cancel_all(self) -> None:
         """`cancel` for every task."""
-        with self._loop.changing():
+        with self._changing():
             self._scheduler.cancel_all()
 
     def send(self, task_id: TaskId, message: Any) -> None:
         """Give `message` to a task, for its `BaseWorker.receive`; a task that waits gets it when it
         runs, one that is over never. Raises what pickling raises."""
         payload = dumps(message)
-        with self._loop.changing():
+        with self._changing():
             self._scheduler.send(task_id, payload)
 
     def warm(self, setup: Mapping[str, Any] | None = None) -> None:
         """Start a worker with this setup in every slot that has none."""
         check_setup(setup)
         self.connect()
-        with self._loop.changing("starts no more workers"):
-            self._scheduler.warm(dict(setup or {}))
+        arguments = dict(setup or {})
+        with self._changing("starts no more workers"):
+            for slot in self._scheduler.slots:
+                if slot.state == "empty" and slot.free:
+                    slot.start(arguments)
 
     def unload(self, gpu_id: Pin = ANY) -> None:
         """Let the workers (of one GPU) leave and hand their memory back: idle ones and those that
         load for nobody now, busy ones after their task."""
-        with self._loop.changing():
-            self._scheduler.unload(gpu_id)
+        with self._changing():
+            for slot in self._scheduler.slots:
+                if slot.worker is not None and gpu_id in (ANY, slot.gpu_id):
+                    slot.leave()
 
     def slots(self) -> list[SlotStatus]:
         """The slots as they are now."""
-        with self._loop.lock:
+        with self._lock:
             return [slot.status() for slot in self._scheduler.slots]
 
     @property
     def broken(self) -> str | None:
         """Set once every slot's setup has failed (with `retire_failed_slots`), so that nothing can
         be run any more: what the last one said."""
-        with self._loop.lock:
-            return self._scheduler.broken
+        with self._lock:
+            errors = [slot.broken for slot in self._scheduler.slots]
+            return errors[-1] if errors and None not in errors else None
 
     def capacity(self) -> int:
         """How many tasks without an outcome keep every worker busy now: what it may hold and one
         more. Whoever reads tasks from a long source needs to be no further ahead than this."""
-        with self._loop.lock:
+        with self._lock:
             return self._scheduler.capacity()
-
-    def events(self, timeout: float | None = None) -> list[Event]:
-        """Run the loop once: wait until something happens, at most `timeout` seconds, and return
-        it in order. Raises PoolClosedError once the pool is shut down and everything was returned."""
-        return self._loop.turn(timeout)
 
     def close(self, graceful: bool = True, timeout: float | None = 30.0) -> None:
         """Begin the shutdown that `shutdown` describes, without waiting: `events` carries it out
         and tells of it, until it raises PoolClosedError. May be called again, to be less patient."""
-        with self._loop.changing():
+        with self._changing():
             self._scheduler.close(graceful, timeout)
-
-    def wake(self) -> None:
-        """Have `events`, if it waits, return now."""
-        self._loop.wake()
 
     def shutdown(self, graceful: bool = True, timeout: float | None = 30.0) -> list[Event]:
         """End everything and return what happened meanwhile.

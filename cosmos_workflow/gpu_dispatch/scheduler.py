@@ -18,7 +18,7 @@ from .events import Event, Outcome, TaskError, TaskId
 from .process import Process
 from .seat import Seat
 from .slots import Slot
-from .tasks import ANY, Backlog, Pin, Task
+from .tasks import Backlog, Pin, Task
 
 
 class Scheduler:
@@ -93,18 +93,6 @@ class Scheduler:
             if slot := self._holder(task):
                 slot.send(task, message)
 
-    def warm(self, setup: Mapping[str, Any]) -> None:
-        """Start a worker in every empty slot."""
-        for slot in self.slots:
-            if slot.state == "empty" and slot.free:
-                slot.start(setup)
-
-    def unload(self, gpu_id: Pin) -> None:
-        """Let the workers of `gpu_id` leave."""
-        for slot in self.slots:
-            if slot.worker is not None and gpu_id in (ANY, slot.gpu_id):
-                slot.leave()
-
     def close(self, graceful: bool, timeout: float | None) -> None:
         """Begin the end: what waits is cancelled, what runs may finish, if `graceful`, within `timeout` seconds."""
         self.closing = True
@@ -125,12 +113,6 @@ class Scheduler:
     def finished(self) -> bool:
         """It was closed, and no process is left."""
         return self.closing and all(slot.worker is None for slot in self.slots)
-
-    @property
-    def broken(self) -> str | None:
-        """What the last slot's setup said, once every slot is used no more."""
-        errors = [slot.broken for slot in self.slots]
-        return errors[-1] if errors and None not in errors else None
 
     def capacity(self) -> int:
         """How many tasks keep every usable worker busy: what it may hold, and one more. At least one, which makes it known

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,8 +48,7 @@ class Waveforms:
         seconds, peaks = sound_peaks(path, COLUMNS)
         found = Waveform(round(seconds, 3), tuple(round(100 * peak) for peak in peaks))
         if digest:
-            row = {"sound": digest, "seconds": found.seconds, "peaks": found.peaks}
-            self._disk.write(path.parent / FILE, json.dumps(row).encode())
+            self._disk.write(path.parent / FILE, json.dumps({"sound": digest, **asdict(found)}).encode())
         return found
 
 

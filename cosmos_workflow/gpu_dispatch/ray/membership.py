@@ -178,7 +178,8 @@ class Membership(threading.Thread):
         asked = {"GPU": float(more), "CPU": 0.0}
         for member in waiting:
             asked["GPU" if member.on_gpu else "CPU"] += self._gpus_per_worker if member.on_gpu else 1
-        wanting = [f"{_count(count, kind)} asked, {free.get(kind, 0):g} free" for kind, count in asked.items() if count]
+        counts = {kind: f"{count:g} {kind}{'' if count == 1 else 's'}" for kind, count in asked.items() if count}
+        wanting = [f"{count} asked, {free.get(kind, 0):g} free" for kind, count in counts.items()]
         return f"waiting for a place: {'; '.join(wanting)}" if wanting else ""
 
     def _request(self, member: Member) -> None:
@@ -252,7 +253,3 @@ class Membership(threading.Thread):
     def _devices(self, resources: Mapping[str, float], on_gpus: bool) -> int:
         """How many workers a machine has room for."""
         return int(resources.get("GPU", 0) / self._gpus_per_worker + 1e-9) if on_gpus else int(resources.get("CPU", 0) >= 1)
-
-
-def _count(number: float, kind: str) -> str:
-    return f"{number:g} {kind}" + ("" if number == 1 else "s")

@@ -100,7 +100,7 @@ class RayPool(WorkerPool):
     def arrived(self, member: Member) -> None:
         """A slot's actor is there."""
         slot, place = member.slot, member.place
-        with self._loop.changing():
+        with self._changing():
             self._members[slot.worker_id] = member
             slot.attach(member.machine.name, place.gpu_id if place else None)
             if self._warm is not None and not self._scheduler.closing and slot.free:
@@ -108,14 +108,14 @@ class RayPool(WorkerPool):
 
     def departed(self, slot: Slot) -> bool:
         """A slot's actor is gone: whether another one may come, its last worker being buried."""
-        with self._loop.changing():
+        with self._changing():
             if slot.worker is None:
                 slot.detach()
             return slot.worker is None and not self._scheduler.closing
 
     def awaited(self, reason: str, slots: Sequence[Slot]) -> None:
         """The cluster has no room for some slots now, or has it again, `reason` being empty."""
-        with self._loop.changing():
+        with self._changing():
             for slot in self._scheduler.slots:
                 slot.awaits = reason if slot in slots else ""
             if reason != self._awaited:
@@ -124,19 +124,19 @@ class RayPool(WorkerPool):
 
     def wants_workers(self) -> bool:
         """A task waits for whom no slot has room."""
-        with self._loop.lock:
+        with self._lock:
             return self._scheduler.wants_workers
 
     def refused(self, slot: Slot, error: str) -> None:
         """No actor can be had for a slot."""
-        with self._loop.changing():
+        with self._changing():
             slot.break_off(error)
             self._scheduler.emit(SetupFailed(slot.gpu_id, error, slot.worker_id))
             self._scheduler.fail_unservable()
 
     def offered(self, on_gpu: bool) -> Slot:
         """The cluster has a device more."""
-        with self._loop.changing():
+        with self._changing():
             slots = self._scheduler.slots
             worker_id = max((slot.worker_id for slot in slots), default=-1) + 1
             slots.append(Slot(self._scheduler, worker_id, 0 if on_gpu else None, "away"))
@@ -144,14 +144,14 @@ class RayPool(WorkerPool):
 
     def outdone(self, slot: Slot) -> None:
         """A slot isn't wanted any more, since there are better ones: its worker leaves after its task."""
-        with self._loop.changing():
+        with self._changing():
             slot.break_off("the cluster has GPUs now")
             slot.give_back_reserved()
             slot.leave()
 
     def withdrawn(self, slot: Slot) -> bool:
         """The cluster has a device less: whether its slot could be taken away."""
-        with self._loop.changing():
+        with self._changing():
             if slot.worker is None:
                 self._scheduler.slots.remove(slot)
             return slot.worker is None
