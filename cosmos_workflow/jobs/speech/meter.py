@@ -1,19 +1,21 @@
 """Meters of ITU-R BS.1770: integrated loudness and true peak, fed block by block.
 
-Samples are float32 of shape (frames, channels), full scale is 1. numpy and PyAV are imported where they are used.
+Samples are float32 of shape (frames, channels), full scale is 1.
 """
 
 from __future__ import annotations
 
 import math
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import av
+import numpy as np
+from av.filter import Graph
+from numpy.typing import NDArray
 
-    Samples = NDArray[np.float32]
+from cosmos_workflow.media import layout_of
+
+Samples = NDArray[np.float32]
 
 _GATE = -70.0
 """LUFS below which a stretch counts as silence."""
@@ -32,11 +34,6 @@ _PEAK_REACH = 12
 """Samples on each side that a value between depends on."""
 
 
-def layout_of(channels: int) -> str:
-    """FFmpeg's name for so many channels."""
-    return {1: "mono", 2: "stereo"}.get(channels, f"{channels}c")
-
-
 class LoudnessMeter:
     """Integrated loudness of BS.1770-4, in LUFS; each channel counts alike, as in mono and stereo.
 
@@ -44,37 +41,27 @@ class LoudnessMeter:
     """
 
     def __init__(self, rate: int, channels: int) -> None:
-        import numpy as np
-        from av.filter import Graph
-
         self._rate, self._layout = rate, layout_of(channels)
         self._hop = round(rate / 10)
-        graph: Any = Graph()
-        self._source = graph.add_abuffer(sample_rate=rate, format="fltp", layout=self._layout, time_base=f"1/{rate}")
-        self._sink = graph.add("abuffersink")
+        self._graph: Any = Graph()
+        source = self._graph.add_abuffer(sample_rate=rate, format="fltp", layout=self._layout, time_base=f"1/{rate}")
         # Small poles near 1 (38 Hz at 48 kHz) need double precision.
-        filters = [graph.add("biquad", f"{_written(weights)}:precision=f64") for weights in _weighting(rate)]
-        for before, after in pairwise([self._source, *filters, self._sink]):
-            before.link_to(after)
-        graph.configure()
-        self._graph = graph  # its parts don't keep it
+        filters = [self._graph.add("biquad", f"{_written(weights)}:precision=f64") for weights in _weighting(rate)]
+        self._graph.link_nodes(source, *filters, self._graph.add("abuffersink")).configure()
         self._frames = 0
         self._rest: NDArray[Any] = np.zeros((channels, 0))
         self._energies: list[NDArray[Any]] = []
 
     def push(self, block: Samples) -> None:
         """The next frames."""
-        import av
-        import numpy as np
-
         if not len(block):
             return
         planes = np.ascontiguousarray(block.T, dtype=np.float32)
         frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=self._layout)
         frame.sample_rate, frame.pts = self._rate, self._frames
         self._frames += len(block)
-        self._source.push(frame)
-        weighted = np.concatenate([self._rest, self._sink.pull().to_ndarray()], axis=1)
+        self._graph.push(frame)
+        weighted = np.concatenate([self._rest, self._graph.pull().to_ndarray()], axis=1)
         whole = weighted.shape[1] // self._hop * self._hop
         hops = weighted[:, :whole].reshape(len(weighted), -1, self._hop)
         self._energies.append(np.einsum("ijk,ijk->j", hops, hops, dtype=np.float64))
@@ -82,8 +69,6 @@ class LoudnessMeter:
 
     def close(self) -> float | None:
         """The loudness of all that was pushed; None where it is shorter than 400 ms, or silent."""
-        import numpy as np
-
         hops = np.concatenate([*self._energies, np.zeros(0)])
         if len(hops) < _STRETCH:
             return None
@@ -124,8 +109,6 @@ class TruePeakMeter:
     """
 
     def __init__(self) -> None:
-        import numpy as np
-
         taps = np.arange(-_PEAK_REACH, _PEAK_REACH + 1)
         self.value = 0.0
         self._kept: list[tuple[float, Samples]] = []
@@ -137,8 +120,6 @@ class TruePeakMeter:
 
     def push(self, block: Samples) -> None:
         """The next frames."""
-        import numpy as np
-
         windows = np.arange(0, len(block), _PEAK_WINDOW)
         if not len(windows):
             return
@@ -161,8 +142,6 @@ class TruePeakMeter:
 
     def _look(self) -> None:
         """At what was kept, the loudest first; what can't be higher by then is let go."""
-        import numpy as np
-
         kept, self._kept = sorted(self._kept, key=lambda one: one[0], reverse=True), []
         for peak, part in kept:
             if peak < self.value * _PEAK_NEAR:

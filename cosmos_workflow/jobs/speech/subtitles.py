@@ -12,6 +12,7 @@ from typing import Literal
 
 from cosmos_workflow.checking.verdict import TimedWord
 from cosmos_workflow.engines.speech_text.marks import without_marks
+from cosmos_workflow.media import timecode
 
 LINE = 42
 """Columns of a line; a Chinese or Japanese sign takes two. With two lines and 7 s what broadcasters and platforms ask for."""
@@ -57,13 +58,14 @@ def cues_of(
 def subrip(cues: Iterable[Cue]) -> str:
     """Cues as SubRip."""
     return "\n".join(
-        f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{text}\n" for number, (text, start, end) in enumerate(cues, 1)
+        f"{number}\n{timecode(start, ',')} --> {timecode(end, ',')}\n{text}\n"
+        for number, (text, start, end) in enumerate(cues, 1)
     )
 
 
 def webvtt(cues: Iterable[Cue]) -> str:
     """Cues as WebVTT, which browsers show."""
-    blocks = (f"{_clock(start, '.')} --> {_clock(end, '.')}\n{html.escape(text, quote=False)}\n" for text, start, end in cues)
+    blocks = (f"{timecode(start)} --> {timecode(end)}\n{html.escape(text, quote=False)}\n" for text, start, end in cues)
     return "\n".join(["WEBVTT\n", *blocks])
 
 
@@ -105,7 +107,7 @@ def _cues(
 def _heard_at(said: str, words: Sequence[TimedWord], seconds: float) -> tuple[list[int], list[float]]:
     """Places in what is said, and when they are heard: both ends, and those of each word with the marks around it."""
     places, times = [0], [0.0]
-    for place, word, first, last in _placed(said, words):
+    for place, word, first, last in placed(said, words):
         left, right = place, place + len(word)
         while left > places[-1] and not said[left - 1].isspace() and not said[left - 1].isalnum():
             left -= 1
@@ -120,7 +122,7 @@ def _heard_at(said: str, words: Sequence[TimedWord], seconds: float) -> tuple[li
     return places, times
 
 
-def _placed(said: str, words: Sequence[TimedWord]) -> list[tuple[int, str, float, float]]:
+def placed(said: str, words: Sequence[TimedWord]) -> list[tuple[int, str, float, float]]:
     """Words with their place in what is said; one that isn't found there, in this order, is left out."""
     found: list[tuple[int, str, float, float]] = []
     at = 0
@@ -176,9 +178,3 @@ def _width(text: str) -> int:
 @lru_cache(maxsize=4096)
 def _columns(letter: str) -> int:
     return 2 if unicodedata.east_asian_width(letter) in ("W", "F") else 1
-
-
-def _clock(seconds: float, point: str) -> str:
-    milliseconds = round(seconds * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}{point}{rest % 1000:03d}"
