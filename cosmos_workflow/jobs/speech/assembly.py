@@ -20,7 +20,7 @@ from cosmos_workflow.files import Disk
 from cosmos_workflow.ids import digest
 from cosmos_workflow.jobs.document.schema import Audio, Subtitles
 from cosmos_workflow.jobs.speech.chunks import Break, Chunk
-from cosmos_workflow.jobs.speech.subtitles import cues_of, subrip, webvtt
+from cosmos_workflow.jobs.speech.subtitles import Cue, cues_of, subrip, webvtt
 from cosmos_workflow.media import write_sound
 
 if TYPE_CHECKING:
@@ -182,14 +182,12 @@ def _suffixes(subtitles: Subtitles) -> tuple[str, ...]:
 
 
 def _write_subtitles(final: Final, content: Mapping[str, Any], disk: Disk) -> None:
-    told = content["pieces"]
-    begun = [float(piece["start"]) for piece in told]
-    # A final of an earlier release doesn't say when a piece ends.
-    ends = [float(piece.get("end", until)) for piece, until in zip(told, [*begun[1:], final.seconds], strict=True)]
-    spoken = zip((str(piece["text"]) for piece in told), begun, ends, strict=True)
-    words = [[(str(word), float(first), float(last)) for word, first, last in piece.get("words", ())] for piece in told]
-    borders = [piece.get("borders", ()) for piece in told]
-    cues = cues_of(spoken, words, final.written.by, final.written.line, borders)
+    told, asked = content["pieces"], final.written
+    cues: list[Cue] = []
+    for piece, until in zip(told, [*(other["start"] for other in told[1:]), final.seconds], strict=True):
+        end = piece.get("end", until)  # a final of an earlier release doesn't say when a piece ends
+        words, borders = piece.get("words", ()), piece.get("borders", ())
+        cues += cues_of(piece["text"], piece["start"], end, words, asked.by, asked.line, borders)
     for suffix in _suffixes(final.written):
         text = subrip(cues) if suffix == "srt" else webvtt(cues)
         disk.write(final.path.with_suffix(f".{suffix}"), text.encode())

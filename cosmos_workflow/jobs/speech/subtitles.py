@@ -37,49 +37,21 @@ Cue = tuple[str, float, float]
 
 
 def cues_of(
-    spans: Iterable[Cue],
-    words: Sequence[Sequence[TimedWord]] = (),
+    text: str,
+    start: float,
+    end: float,
+    words: Sequence[TimedWord] = (),
     by: By = "sentence",
     line: int = LINE,
-    borders: Sequence[Sequence[int]] = (),
-) -> list[Cue]:
-    """Cues of pieces, which are given as (text, start, end) in seconds, with lines of at most `line` columns.
+    borders: Sequence[int] = (),
+) -> Iterator[Cue]:
+    """Cues of a piece, from the second `start` to `end`, with lines of at most `line` columns.
 
     By sentence, a piece that is too long for one cue is shared out over several, and another begins at each of its `borders`,
-    the places of its text where a further paragraph begins; by word, each word is one. A word stands where
-    it was heard, where `words` has its time, piece by piece, counted from the piece's start; what wasn't heard has the time
-    between its neighbours that its share of the letters takes.
+    the places of its text where a further paragraph begins; by word, each word is one. A word stands where it was heard, where
+    `words` has its time, counted from `start`; what wasn't heard has the time between its neighbours that its share of the
+    letters takes.
     """
-    timed = list(spans)
-    known = zip(timed, words or [()] * len(timed), borders or [()] * len(timed), strict=True)
-    return [cue for (text, start, end), heard, places in known for cue in _cues(text, start, end, heard, by, line, places)]
-
-
-def subrip(cues: Iterable[Cue]) -> str:
-    """Cues as SubRip."""
-    return "\n".join(
-        f"{number}\n{timecode(start, ',')} --> {timecode(end, ',')}\n{text}\n"
-        for number, (text, start, end) in enumerate(cues, 1)
-    )
-
-
-def webvtt(cues: Iterable[Cue]) -> str:
-    """Cues as WebVTT, which browsers show."""
-    blocks = (f"{timecode(start)} --> {timecode(end)}\n{html.escape(text, quote=False)}\n" for text, start, end in cues)
-    return "\n".join(["WEBVTT\n", *blocks])
-
-
-def readable(text: str) -> str:
-    """What is said of a text: without marks and SSML, on one line, since a blank line ends a cue."""
-    plain = without_marks(text)
-    if _TAG.search(plain):
-        plain = html.unescape(_TAG.sub(" ", plain))
-    return " ".join(plain.split())
-
-
-def _cues(
-    text: str, start: float, end: float, words: Sequence[TimedWord], by: By, line: int, borders: Sequence[int]
-) -> Iterator[Cue]:
     import numpy as np
 
     cut = itertools.pairwise([0, *borders, len(text)])
@@ -102,6 +74,28 @@ def _cues(
         last = min(max(first + _SHORTEST, min(start + float(ended), end)), first + LONGEST)
         yield "\n".join(_lines(part.strip(), line)), first, last
         place, shown = place + len(part), last
+
+
+def subrip(cues: Iterable[Cue]) -> str:
+    """Cues as SubRip."""
+    return "\n".join(
+        f"{number}\n{timecode(start, ',')} --> {timecode(end, ',')}\n{text}\n"
+        for number, (text, start, end) in enumerate(cues, 1)
+    )
+
+
+def webvtt(cues: Iterable[Cue]) -> str:
+    """Cues as WebVTT, which browsers show."""
+    blocks = (f"{timecode(start)} --> {timecode(end)}\n{html.escape(text, quote=False)}\n" for text, start, end in cues)
+    return "\n".join(["WEBVTT\n", *blocks])
+
+
+def readable(text: str) -> str:
+    """What is said of a text: without marks and SSML, on one line, since a blank line ends a cue."""
+    plain = without_marks(text)
+    if _TAG.search(plain):
+        plain = html.unescape(_TAG.sub(" ", plain))
+    return " ".join(plain.split())
 
 
 def _heard_at(said: str, words: Sequence[TimedWord], seconds: float) -> tuple[list[int], list[float]]:
