@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Literal, Self
 
 from filelock import FileLock, Timeout
-from platformdirs import user_data_dir
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cosmos_workflow.errors import InputError, UnavailableError, list_choices, shorten
@@ -105,6 +104,8 @@ class Workspace:
         Raises UnavailableError where the folder can't be used, InputError where its settings are wrong. With `reads`, one that is
         there and can't be written is opened all the same: what is read then is a copy of its database.
         """
+        from platformdirs import user_data_dir
+
         try:
             usual = user_data_dir("cosmos-workflow", appauthor=False)
             folder = Path(root or os.environ.get(HOME_VARIABLE) or usual).expanduser().absolute()

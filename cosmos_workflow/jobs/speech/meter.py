@@ -28,8 +28,6 @@ _PEAK_RATE = 4
 _PEAK_NEAR = 0.7
 """Share of the highest peak below which no samples are looked between: a peak between two is at most 3 dB higher than both."""
 _PEAK_WINDOW = 1024
-_PEAK_KEPT = 1000
-"""Windows that are kept, to be looked at once it is known how high the peak is."""
 _PEAK_REACH = 12
 """Samples on each side that a value between depends on."""
 
@@ -45,8 +43,10 @@ class LoudnessMeter:
         self._hop = round(rate / 10)
         self._graph: Any = Graph()
         source = self._graph.add_abuffer(sample_rate=rate, format="fltp", layout=self._layout, time_base=f"1/{rate}")
+        names = ("b0", "b1", "b2", "a0", "a1", "a2")
+        written = [dict(zip(names, map(repr, weights), strict=True)) for weights in _weighting(rate)]
         # Small poles near 1 (38 Hz at 48 kHz) need double precision.
-        filters = [self._graph.add("biquad", f"{_written(weights)}:precision=f64") for weights in _weighting(rate)]
+        filters = [self._graph.add("biquad", precision="f64", **weights) for weights in written]
         self._graph.link_nodes(source, *filters, self._graph.add("abuffersink")).configure()
         self._frames = 0
         self._rest: NDArray[Any] = np.zeros((channels, 0))
@@ -73,15 +73,11 @@ class LoudnessMeter:
         if len(hops) < _STRETCH:
             return None
         stretches = np.convolve(hops, np.ones(_STRETCH), "valid") / (_STRETCH * self._hop)
-        loud = stretches[stretches > _energy(_GATE)]
+        loud = stretches[stretches > 10 ** ((_GATE - _OFFSET) / 10)]
         if not len(loud):
             return None
         kept = loud[loud > loud.mean() * 10 ** (_RELATIVE_GATE / 10)]
         return _OFFSET + 10 * math.log10(kept.mean())
-
-
-def _energy(loudness: float) -> float:
-    return 10 ** ((loudness - _OFFSET) / 10)
 
 
 def _weighting(rate: int) -> list[tuple[float, ...]]:
@@ -98,12 +94,8 @@ def _weighting(rate: int) -> list[tuple[float, ...]]:
     return [head, (scale, -2 * scale, scale, scale, 2 * (k * k - 1), 1 - k / q + k * k)]
 
 
-def _written(weights: tuple[float, ...]) -> str:
-    return ":".join(f"{name}={weight!r}" for name, weight in zip(("b0", "b1", "b2", "a0", "a1", "a2"), weights, strict=True))
-
-
 class TruePeakMeter:
-    """The peak between the samples, at four times their rate (BS.1770-4, annex 2).
+    """The peak between the samples, at four times their rate (BS.1770-4, annex 2); `value` is that of all that was pushed.
 
     Only where the samples come near the highest peak so far: FFmpeg's meter, which looks everywhere, takes several times as long.
     """
@@ -111,7 +103,6 @@ class TruePeakMeter:
     def __init__(self) -> None:
         taps = np.arange(-_PEAK_REACH, _PEAK_REACH + 1)
         self.value = 0.0
-        self._kept: list[tuple[float, Samples]] = []
         self._between: list[Any] = []
         for share in range(1, _PEAK_RATE):  # the way to the next sample: a sinc in a Kaiser window
             places = taps + share / _PEAK_RATE
@@ -120,32 +111,15 @@ class TruePeakMeter:
 
     def push(self, block: Samples) -> None:
         """The next frames."""
-        windows = np.arange(0, len(block), _PEAK_WINDOW)
-        if not len(windows):
+        if not len(block):
             return
-        sizes = np.abs(block[:, 0]) if block.shape[1] == 1 else np.abs(block).max(axis=1)
-        peaks = np.maximum.reduceat(sizes, windows)
+        peaks = np.maximum.reduceat(np.abs(block).max(axis=1), np.arange(0, len(block), _PEAK_WINDOW))
         self.value = max(self.value, float(peaks.max()))
-        near = np.flatnonzero(peaks >= max(self.value * _PEAK_NEAR, 1e-9))
-        padded = np.pad(block, ((_PEAK_REACH, _PEAK_REACH), (0, 0))) if len(near) else block
-        for window in near:
-            start = int(windows[window])
-            part = padded[start : start + _PEAK_WINDOW + 2 * _PEAK_REACH].copy()  # not a view, which would keep all of the block
-            self._kept.append((float(peaks[window]), part))
-        if len(self._kept) > _PEAK_KEPT:
-            self._look()
-
-    def close(self) -> float:
-        """The peak, once all was pushed."""
-        self._look()
-        return self.value
-
-    def _look(self) -> None:
-        """At what was kept, the loudest first; what can't be higher by then is let go."""
-        kept, self._kept = sorted(self._kept, key=lambda one: one[0], reverse=True), []
-        for peak, part in kept:
-            if peak < self.value * _PEAK_NEAR:
+        padded = np.pad(block, ((_PEAK_REACH, _PEAK_REACH), (0, 0)))
+        for window in np.argsort(-peaks):  # the loudest first: what can't be higher by then is left out
+            if peaks[window] < max(self.value * _PEAK_NEAR, 1e-9):
                 return
-            for channel in part.T:
+            start = window * _PEAK_WINDOW
+            for channel in padded[start : start + _PEAK_WINDOW + 2 * _PEAK_REACH].T:
                 for weights in self._between:
                     self.value = max(self.value, float(np.abs(np.convolve(channel, weights, "valid")).max()))

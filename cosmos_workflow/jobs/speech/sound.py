@@ -80,4 +80,4 @@ def measure(blocks: Iterable[Samples], shape: Shape) -> Levels:
         peak = max(peak, float(flat.max(initial=0.0)), -float(flat.min(initial=0.0)))
         between.push(block)
     rms = 10 * math.log10(squares / count) if squares else -math.inf
-    return Levels(meter.close(), rms, peak, max(peak, between.close()))
+    return Levels(meter.close(), rms, peak, max(peak, between.value))
