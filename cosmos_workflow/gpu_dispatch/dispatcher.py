@@ -117,12 +117,12 @@ class Dispatcher:
         """
         arguments = _setup_arguments(setup, setup_kwargs)
         calls: dict[type[Any], Callable[[Any], object] | None] = {
-            TaskSuccess: on_success and (lambda e: on_success(e.task_id, e.data, e.worker_id)),
-            TaskError: on_error and (lambda e: on_error(e.task_id, e.error, e.worker_id)),
-            TaskTimeout: on_timeout and (lambda e: on_timeout(e.task_id, e.timeout, e.worker_id)),
-            TaskStarted: on_task_start and (lambda e: on_task_start(e.task_id, e.worker_id)),
-            TaskProgress: on_progress and (lambda e: on_progress(e.task_id, e.progress, e.worker_id)),
-            SetupFailed: on_setup_fail and (lambda e: on_setup_fail(e.gpu_id, e.error)),
+            TaskSuccess: None if on_success is None else lambda e: on_success(e.task_id, e.data, e.worker_id),
+            TaskError: None if on_error is None else lambda e: on_error(e.task_id, e.error, e.worker_id),
+            TaskTimeout: None if on_timeout is None else lambda e: on_timeout(e.task_id, e.timeout, e.worker_id),
+            TaskStarted: None if on_task_start is None else lambda e: on_task_start(e.task_id, e.worker_id),
+            TaskProgress: None if on_progress is None else lambda e: on_progress(e.task_id, e.progress, e.worker_id),
+            SetupFailed: None if on_setup_fail is None else lambda e: on_setup_fail(e.gpu_id, e.error),
         }
         if total_tasks is None and isinstance(generator, Sized):
             total_tasks = len(generator)
