@@ -1,9 +1,5 @@
-"""Frames over a stream socket: a header, a pickle, and large buffers beside it.
-
-Pickle protocol 5 hands out the memory of large arrays instead of copying it; the socket gathers it
-from where it lies and the other side receives it straight into the buffer the array will own.
-Nothing here blocks unless asked to, so one slow or dead peer never holds up a loop over many.
-"""
+"""Frames over a stream socket: a header, a pickle, and large buffers beside it, sent from where they lie and received into what
+they will be. Nothing here blocks unless asked to, so one slow or dead peer never holds up a loop over many."""
 
 from __future__ import annotations
 
@@ -69,10 +65,7 @@ class Payload(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes on the wire, without the header."""
-        size = len(self.pickle)
-        for buffer in self.buffers:
-            size += buffer.nbytes
-        return size
+        return len(self.pickle) + sum([buffer.nbytes for buffer in self.buffers])
 
 
 class Frame(NamedTuple):

@@ -221,8 +221,8 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def lock_folder(folder: Path, alone: bool, keep: bool = False) -> bool:
-    """Lock a folder, for us alone or beside others; False if that can't be. It's unlocked at once, with `keep` when we end."""
+def lock_folder(folder: Path, alone: bool) -> bool:
+    """Lock a folder, for us alone for a moment, or beside others until we end; False if that can't be."""
     assert fcntl is not None  # noqa: S101 - Ray's workers are on Linux
     try:
         held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -233,7 +233,7 @@ def lock_folder(folder: Path, alone: bool, keep: bool = False) -> bool:
     except OSError:
         os.close(held)
         return False
-    if not keep:
+    if alone:
         os.close(held)
     return True
 

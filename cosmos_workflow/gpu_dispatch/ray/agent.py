@@ -162,6 +162,6 @@ def claim_folder(name: str) -> Path:
             shutil.rmtree(other, ignore_errors=True)
     folder = root / name
     folder.mkdir(mode=0o700, exist_ok=True)
-    if not platform.lock_folder(folder, alone=False, keep=True):
+    if not platform.lock_folder(folder, alone=False):
         raise FileNotFoundError(f"{folder} is just being removed")
     return folder
