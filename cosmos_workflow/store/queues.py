@@ -46,7 +46,7 @@ class Queues:
             if added:
                 _know_queue(connection, token)
                 columns, process = ("token", "id", "position", "status", "process", "item"), self._process.id
-                rows = [(token, i.id, i.position, str(i.status), process, to_json(item_row(i))) for i in added]
+                rows = [(token, one.id, one.position, str(one.status), process, to_json(item_row(one))) for one in added]
                 self._database.insert_many(connection, queue_items, columns, rows)
 
     def hand_over(self, token: str, to: str, items: Sequence[QueueItem]) -> None:

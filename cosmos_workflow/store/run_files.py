@@ -78,7 +78,25 @@ class RunFiles:
         self._disk.add(folder / RUN_FILE, self._told(record))
 
     def _told(self, record: RunRecord) -> bytes:
-        return _readable_json(_told(record, {name: self._describe_input(path) for name, path in record.inputs.items()}))
+        """What `run.json` says: enough to make the run again, and to put its record back."""
+        content = {
+            "format": FORMAT,
+            **{name: getattr(record, name) for name in _FIRST},
+            "outcome": str(record.status),
+            "prompt": {"id": record.prompt_id, "text": record.prompt_text},
+            "seed": record.params.get("seed"),
+            **{name: dict(getattr(record, name)) for name in _MAPPINGS},
+            "inputs": {name: self._describe_input(path) for name, path in record.inputs.items()},
+            "outputs": {key: {"file": name, **record.checks[key]} for key, name in record.outputs.items()},
+            "versions": versions(),
+            "batch": {name: getattr(record, f"batch_{name}") for name in _BATCH},
+            "times": {name: getattr(record, name) for name in _TIMES},
+            **{name: getattr(record, name) for name in _LAST},
+        }
+        try:
+            return orjson.dumps(content, option=orjson.OPT_INDENT_2)
+        except TypeError:  # whole numbers of more than 64 bits
+            return json.dumps(content, ensure_ascii=False, indent=2).encode()
 
     def read(self, folder: Path) -> RunRecord:
         """The record that a folder's `run.json` tells of; raises InputError saying what is wrong with it.
@@ -104,31 +122,6 @@ class RunFiles:
             size, sha256 = None, None
         shown = file.relative_to(self._root) if file.is_relative_to(self._root) else file
         return {"file": shown.as_posix(), "size": size, "sha256": sha256}
-
-
-def _readable_json(content: Mapping[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(content, option=orjson.OPT_INDENT_2)
-    except TypeError:  # whole numbers of more than 64 bits
-        return json.dumps(content, ensure_ascii=False, indent=2).encode()
-
-
-def _told(record: RunRecord, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What `run.json` says: enough to make the run again, and to put its record back."""
-    return {
-        "format": FORMAT,
-        **{name: getattr(record, name) for name in _FIRST},
-        "outcome": str(record.status),
-        "prompt": {"id": record.prompt_id, "text": record.prompt_text},
-        "seed": record.params.get("seed"),
-        **{name: dict(getattr(record, name)) for name in _MAPPINGS},
-        "inputs": inputs,
-        "outputs": {key: {"file": name, **record.checks[key]} for key, name in record.outputs.items()},
-        "versions": versions(),
-        "batch": {name: getattr(record, f"batch_{name}") for name in _BATCH},
-        "times": {name: getattr(record, name) for name in _TIMES},
-        **{name: getattr(record, name) for name in _LAST},
-    }
 
 
 def _record(content: Mapping[str, Any], root: Path) -> RunRecord:
