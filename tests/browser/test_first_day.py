@@ -33,7 +33,7 @@ def test_speech_and_clips_are_queued_grouped_paused_resumed_and_played(
     expect(batches.nth(0)).to_contain_text("3 items")
     expect(batches.nth(1)).to_contain_text("2 items")
     expect(batches.nth(1)).to_contain_text("engine differs")
-    expect(batches.nth(2)).to_contain_text("fps differs: 60, 6")
+    expect(batches.nth(2)).to_contain_text("fps differs: 30, 6")
     expect(rows.locator(".cw-group")).to_have_text([*"AAABBCC"])
     expect(page.locator("#cancel-running")).to_be_hidden()
     fits(page)
@@ -84,7 +84,7 @@ def queue_speech_and_clips(page: Page) -> None:
     depth = page.get_by_label("number input for Weight: depth").first
     expect(depth).to_have_value("0.25")
     # The first configuration takes long enough to look at it, the second no longer than it must.
-    set_number(page, "Frames per second", "60")
+    set_number(page, "Frames per second", "30")
     add(page, 5)
     set_number(page, "Weight: depth", "0")
     set_number(page, "Frames per second", "6")

@@ -14,6 +14,7 @@ from cosmos_workflow.bench.dispatch import OURS, PIPE, bench_dispatch, bench_sha
 resource_tracker.ensure_running()
 
 
+@pytest.mark.slow
 def test_it_measures_and_shows_the_contenders(tmp_path: Path):
     ours, pipe = figures = bench_dispatch(50, 1, only=(OURS, PIPE))
     assert (ours.name, pipe.name) == (OURS, PIPE)
