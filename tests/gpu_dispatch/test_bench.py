@@ -31,7 +31,6 @@ def test_it_measures_and_shows_the_contenders(tmp_path: Path):
         console.print(table(figures, bench_shared(2, 1)))
     assert PIPE in capture.get()
     assert "2 MB in every task" in capture.get()
-    pytest.importorskip("matplotlib", reason="the picture needs the group bench")
     plot(figures, tmp_path / "dispatch.png")
     assert (tmp_path / "dispatch.png").stat().st_size > 1000
 
