@@ -53,8 +53,10 @@ def phones(text: str, language: Language) -> str:
 
 
 def _is_grouped(found: str, language: Language) -> bool:
-    """Whether it is one number in groups of three, such as "67.000.000". With spaces, which telephone numbers have as well, only a
-    round one is, and any in French, whose telephone numbers are pairs."""
+    """Whether it is one number in groups of three, such as "67.000.000".
+
+    With spaces, which telephone numbers have as well, a round one is, and any in French, whose telephone numbers are pairs.
+    """
     groups = re.fullmatch(r"[1-9]\d{0,2}([ .])\d{3}(?:\1\d{3})+", found)
     if groups is None or language.code == "en":
         return False
