@@ -107,7 +107,7 @@ class Ear(Whisper):
     def hear(self, sound: Sound, language: str, thorough: bool = False) -> Transcript:
         words = heard_words(self._transcripts.pop(0) if self._transcripts else "")
         expected = self._thoroughly if thorough else self._expected
-        return Transcript(words, "en" if expected > 0.5 else "fr", 0.9, expected)
+        return Transcript(words, "en" if expected > 0.5 else "fr", expected)
 
     def fit(self, sound: Sound, language: str, text: str) -> tuple[Fit, ...]:
         return fits(text, self._unlikely) if self._fits else ()

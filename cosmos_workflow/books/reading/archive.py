@@ -6,7 +6,6 @@ import posixpath
 import zipfile
 import zlib
 from pathlib import Path
-from types import TracebackType
 from urllib.parse import unquote
 
 from cosmos_workflow.errors import InputError, shorten
@@ -37,7 +36,7 @@ class BookArchive:
     def __enter__(self) -> BookArchive:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._zip.close()
 
     def __contains__(self, name: str) -> bool:
