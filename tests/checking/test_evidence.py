@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from cosmos_workflow.checking.borders import settled
 from cosmos_workflow.checking.comparison import compare
 from cosmos_workflow.checking.evidence import confirmed
-from cosmos_workflow.checking.judge import judge
+from cosmos_workflow.checking.judge import judge, settled
 from cosmos_workflow.checking.recogniser import RATE, Fit, Transcript, Whisper
 from cosmos_workflow.checking.verdict import HeardWord, Hearing, Verdict
 
