@@ -133,10 +133,7 @@ def _starts(blocks: Sequence[Block], begins: Sequence[int], outline: Sequence[tu
         place = named[0] if named and title else first
         if place < len(blocks):
             starts.setdefault(place, Start(place, title))
-    if len(starts) < 2:
-        return heading_starts(blocks)
-    found = [starts[place] for place in sorted(starts)]
-    return [*([Start(0)] if found[0].place else []), *found]
+    return [starts[place] for place in sorted(starts)] if len(starts) > 1 else heading_starts(blocks)
 
 
 def _plain(text: str) -> str:
