@@ -79,10 +79,10 @@ class Pieces:
 
     def by_speaker(self) -> dict[str, Levels]:
         """How loud each speaker is; where there are several, without the silence between their pieces."""
-        speakers = {piece.speaker for piece in self.pieces}
+        speakers = list(dict.fromkeys(piece.speaker for piece in self.pieces))
         if len(speakers) == 1:
             return {self.pieces[0].speaker: self.measured(untouched(self))}
-        apart = {speaker: [piece for piece in self.pieces if piece.speaker == speaker] for speaker in sorted(speakers)}
+        apart = {speaker: [piece for piece in self.pieces if piece.speaker == speaker] for speaker in speakers}
         alone = {speaker: Pieces(own, [0.0] * len(own), self.shape) for speaker, own in apart.items()}
         return {speaker: pieces.measured(untouched(pieces)) for speaker, pieces in alone.items()}
 
