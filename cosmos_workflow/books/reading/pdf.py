@@ -76,7 +76,7 @@ def _read(file: Any) -> tuple[list[Page], list[tuple[str, int]], dict[str, str]]
         numbers[page.pageid] = number
         interpreter.process_page(page)
         layout = device.get_result()
-        pages.append(Page(layout.width, layout.height, tuple(in_order(list(_lines(layout)), layout.width))))
+        pages.append(Page(layout.height, tuple(in_order(list(_lines(layout)), layout.width))))
     return pages, list(_outline(document, numbers)), _info(document)
 
 

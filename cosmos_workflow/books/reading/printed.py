@@ -36,7 +36,6 @@ class Line:
 class Page:
     """A page with its lines in the order in which they are read."""
 
-    width: float
     height: float
     lines: tuple[Line, ...]
 
