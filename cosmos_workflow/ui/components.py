@@ -75,6 +75,11 @@ def counter_value(now: PageView, job: str = "") -> dict[str, str]:
     return {"text": f"{text} · {job}" if job else text, "title": " - ".join(titles)}
 
 
+def hide() -> Any:
+    """A value that hides a panel or a question."""
+    return gr.Column(visible=False)
+
+
 def clicked_id(event: gr.EventData) -> str:
     """The id that an event of a table or of cards brought along."""
     return clicked(event)[0]
@@ -166,15 +171,11 @@ class Question:
                 keep = gr.Button(no, size="sm", elem_id=f"{name}-no", elem_classes="cw-close")
         self.subject = gr.State(())
         self.outputs = [self.group, text, self.also, self.subject]
-        page.on(keep.click, self.hidden, None, [self.group])
+        page.on(keep.click, hide, None, [self.group])
 
     def shown(self, question: str, subject: Sequence[str] = (), *, also: bool = False) -> list[Any]:
         """Values for `outputs` that ask."""
         return [gr.Column(visible=True), markup.note(question), gr.Button(visible=also), tuple(subject)]
-
-    def hidden(self) -> Any:
-        """A value for `group` that hides it."""
-        return gr.Column(visible=False)
 
 
 class EditorFrame:
@@ -197,15 +198,7 @@ class EditorFrame:
             self.save = gr.Button(self._save[0], variant="primary", size="sm", elem_id=self._save[1], elem_classes="cw-save")
             close = gr.Button("Close", size="sm", elem_id=self._close_id, elem_classes="cw-close")
         self.group.__exit__(*raised)
-        self._page.on(close.click, self.hidden, None, [self.group])
-
-    def shown(self) -> Any:
-        """A value for `group` that shows it."""
-        return gr.Column(visible=True)
-
-    def hidden(self) -> Any:
-        """A value for `group` that hides it."""
-        return gr.Column(visible=False)
+        self._page.on(close.click, hide, None, [self.group])
 
 
 def _nothing(_state: PageState) -> None:

@@ -105,15 +105,11 @@ def make_app(
     import gradio as gr
     from fastapi import FastAPI
 
-    from cosmos_workflow.ui import session_states, theme
+    from cosmos_workflow.ui import routes, session_states, theme
     from cosmos_workflow.ui.access.border import GradioBorder
     from cosmos_workflow.ui.access.uploads import Uploads
     from cosmos_workflow.ui.app import build
-    from cosmos_workflow.ui.jobs import routes as job_routes
-    from cosmos_workflow.ui.prompts import welcome
     from cosmos_workflow.ui.prompts.samples import add_samples
-    from cosmos_workflow.ui.queue import routes as queue_routes
-    from cosmos_workflow.ui.results import routes as result_routes
     from cosmos_workflow.ui.results.shelf import Shelves
 
     for owner in users or [None]:
@@ -123,10 +119,9 @@ def make_app(
     # Gradio looks whether a path lies among the uploads only where it believes to have been launched.
     demo.has_launched = True
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(result_routes.router(sessions.operations.store, Shelves(managers.of).folded))
-    app.include_router(job_routes.router(managers))
-    app.include_router(welcome.router())
-    app.include_router(queue_routes.router(sessions))
+    routes.serve_results(app, sessions.operations.store, Shelves(managers.of).folded)
+    routes.serve_jobs(app, managers)
+    routes.serve_rest(app, sessions)
     if speech:
         from cosmos_workflow.ui.speech_api.routes import router
 

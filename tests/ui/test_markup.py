@@ -16,7 +16,7 @@ from cosmos_workflow.queueing import ItemStatus, Prompt, Queue
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import markup
 from cosmos_workflow.ui.page_view import PAGE_SIZE, PageView, Window
-from cosmos_workflow.ui.prompts.markup import prompts_table
+from cosmos_workflow.ui.prompts.library import prompts_table
 from cosmos_workflow.ui.queue.markup import batch_preview, group_chip, item_details, queue_progress
 from cosmos_workflow.ui.queue.table import queue_table
 from cosmos_workflow.ui.results.markup import result_card, run_details

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cosmos_workflow.errors import InputError, WorkflowError
-from cosmos_workflow.store.records import LOCAL
+from cosmos_workflow.ui.access.guard import user_of
 from cosmos_workflow.ui.access.uploads import TooLargeError, Uploads
 
 MAX_BODY = 20_000_000
@@ -68,7 +68,7 @@ class GradioBorder:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        owner = scope.get("user_name") or LOCAL
+        owner = user_of(scope)
         # Where a proxy is trusted, the server has used what it says already; what a browser says of that kind is never used.
         headers = [(name, value) for name, value in scope["headers"] if not name.startswith(b"x-forwarded-")]
         scope = {**scope, "headers": headers}

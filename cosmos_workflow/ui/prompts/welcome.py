@@ -5,15 +5,12 @@ from __future__ import annotations
 from html import escape
 
 import gradio as gr
-from fastapi import APIRouter, HTTPException
-from starlette.responses import FileResponse
 
-from cosmos_workflow.config import assets_dir
 from cosmos_workflow.engines.registry import all_engines
 from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.queueing.queue import Queue
+from cosmos_workflow.ui import markup
 from cosmos_workflow.ui.engine_forms import first_engine
-from cosmos_workflow.ui.media import send
 from cosmos_workflow.ui.page import Page, toast
 from cosmos_workflow.ui.page_view import PageView
 from cosmos_workflow.ui.prompts.samples import TEXTS
@@ -65,20 +62,5 @@ def steps() -> str:
 
 
 def _player(name: str, title: str, by: str) -> str:
-    return (
-        f'<figure class="cw-sample"><figcaption>{escape(title)} <span>{escape(by)}</span></figcaption>'
-        f'<audio controls preload="none" src="samples/{name}" aria-label="{escape(title)}, {escape(by)}"></audio></figure>'
-    )
-
-
-def router() -> APIRouter:
-    """GET of samples/<name>: the sounds that can be heard before anything is made."""
-    routes = APIRouter()
-
-    @routes.api_route("/samples/{name}", methods=["GET", "HEAD"])
-    def sample(name: str) -> FileResponse:
-        if name not in SOUNDS:
-            raise HTTPException(404, "There is no such sample.")
-        return send(assets_dir() / "samples" / name, name, download=False)
-
-    return routes
+    words, player = f"{escape(title)} <span>{escape(by)}</span>", markup.sound(f"samples/{name}", f"{title}, {by}", "none")
+    return f'<figure class="cw-sample"><figcaption>{words}</figcaption>{player}</figure>'

@@ -9,9 +9,10 @@ import gradio as gr
 
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.execution.runner import RunnerState
+from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.queueing.queue import Queue
-from cosmos_workflow.ui.components import Question
-from cosmos_workflow.ui.page import Page, Wiring, toast
+from cosmos_workflow.ui.components import Question, hide
+from cosmos_workflow.ui.page import Page, Wiring, as_toast, toast
 from cosmos_workflow.ui.page_view import PageView
 from cosmos_workflow.ui.queue import following, view
 from cosmos_workflow.ui.text import count
@@ -34,8 +35,8 @@ class StartAndPause:
         page.on(self.start.click, None, None, None, js=SHOW_QUEUE)
         page.on(self.pause.click, self.pause_runner, [queue], None, refresh=True)
         page.on_open(self.attach, [queue], [self.note], show_progress="full")
-        page.enable(self.start, _can_start)
-        page.enable(self.pause, lambda now: now.snapshot.state is RunnerState.RUNNING)
+        page.update(self.start, lambda now: {"interactive": bool(now.snapshot.queue.waiting) and not _runs(now)})
+        page.update(self.pause, lambda now: {"interactive": _runs(now)})
 
     def ask(self) -> None:
         """Build the question here."""
@@ -67,7 +68,7 @@ class StartAndPause:
     def begin_restored(self, queue: Queue) -> Any:
         """Start what the server found at its start."""
         self.begin(queue)
-        return self.resume.hidden()
+        return hide()
 
     def ask_to_resume(self, queue: Queue) -> list[Any]:
         """Ask about what the server found at its start, where the workspace's settings say so."""
@@ -85,9 +86,10 @@ class StartAndPause:
     async def _report(self, queue: Queue, progress: gr.Progress) -> AsyncIterator[str]:
         async for snapshot in following.follow(self._page.session(queue), progress):
             if not snapshot.active:
-                following.announce_end(snapshot)
+                show = gr.Warning if snapshot.reason or snapshot.queue.done.get(ItemStatus.FAILED) else gr.Info
+                show(as_toast(view.end_notice(snapshot)))
             yield ""
 
 
-def _can_start(now: PageView) -> bool:
-    return bool(now.snapshot.queue.waiting) and now.snapshot.state is not RunnerState.RUNNING
+def _runs(now: PageView) -> bool:
+    return now.snapshot.state is RunnerState.RUNNING

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import gradio as gr
 
@@ -16,13 +17,13 @@ from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.queueing.queue import Queue
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import components
-from cosmos_workflow.ui.components import Pager, Question
-from cosmos_workflow.ui.markup import Row, main_output
+from cosmos_workflow.ui.components import Pager, Question, hide
+from cosmos_workflow.ui.markup import Row, download, main_output
 from cosmos_workflow.ui.page import Page, owner_of, toast
 from cosmos_workflow.ui.page_view import PageState, PageView
 from cosmos_workflow.ui.results.filter import ENDED, ResultFilter
 from cosmos_workflow.ui.results.finals import Finals
-from cosmos_workflow.ui.results.markup import gallery, result_card, run_details
+from cosmos_workflow.ui.results.markup import result_card, run_details
 from cosmos_workflow.ui.results.shelf import Shelf, shown_runs
 from cosmos_workflow.ui.text import count, engine_title, shorten_text
 
@@ -80,7 +81,7 @@ class Results:
             page.on(event, self.choose, [page.state, text, engine, status], shown, refresh=True, trigger_mode="always_last")
         self.pager.wire(self.show, [page.state], shown)
         page.on(self.gallery.open, self.open_run, None, [panel, details])
-        page.on(close.click, lambda: gr.Column(visible=False), None, [panel])
+        page.on(close.click, hide, None, [panel])
         page.on(self.gallery.again, self.run_again, [page.queue], None, refresh=True)
         loaded(page.on(self.gallery.reuse, self.reuse, None, forms))
         page.on(self.gallery.remove, self.ask_delete, None, question.outputs)
@@ -141,7 +142,7 @@ class Results:
         """Delete the runs that were asked about, with their files."""
         gone = self._page.store.runs.delete(run_ids, owner_of(request))
         toast(f"Deleted {count(gone, 'result')}.")
-        return [self.question.hidden(), gr.Column(visible=False), *self.show(state, request)]
+        return [hide(), hide(), *self.show(state, request)]
 
     def _run(self, event: gr.EventData, request: gr.Request) -> RunRecord:
         run = self._page.store.runs.get(components.clicked_id(event), owner_of(request))
@@ -158,16 +159,15 @@ class Results:
             empty = "No result matches."
         elif query["without"]:
             empty = "What was made is above, in its jobs."
-        rows = [self._card(run) for run in runs]
-        value = gallery(rows, runs, window, empty, engine=chosen.engine, text=chosen.text, job=chosen.job)
+        found = urlencode({"engine": chosen.engine, "text": chosen.text, "job": chosen.job})
+        everything = download(f"media.zip?{found}", "Download all that succeeded") if any(run.outputs for run in runs) else ""
+        value = {"rows": [self._card(run) for run in runs], "empty": empty, "page": window.text, "download": everything}
         return [value, gr.Row(visible=not window.is_all)]
 
     def _card(self, run: RunRecord) -> Row:
-        store = self._page.store
-        key, medium = main_output(run)
-        if medium != "audio":
-            return result_card(run)
-        return result_card(run, store.waveforms.of(run, key), self._verdicts.heard(store.runs.folder(run.id)))
+        is_sound = main_output(run)[1] == "audio"
+        verdict = self._verdicts.heard(self._page.store.runs.folder(run.id)) if is_sound else None
+        return result_card(run, self._page.waveform_of(run), verdict)
 
     def _query(self, owner: str, state: PageState) -> dict[str, Any]:
         chosen, folded = state.of(ResultFilter), self.finals.folded(owner)

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from cosmos_workflow.errors import InputError, WorkflowError
-from cosmos_workflow.ui.media import reader_of
+from cosmos_workflow.ui.access.guard import user_of
 from cosmos_workflow.ui.speech_api.catalog import Model, find_model, list_models, list_voices
 from cosmos_workflow.ui.speech_api.errors import PREFIX, refuse
 from cosmos_workflow.ui.speech_api.order import MAX_INPUT, Order, read_order
@@ -60,13 +60,13 @@ def router(queues: SpeechQueues) -> APIRouter:
         rows = [
             {"id": name, "name": label, "model": one.id}
             for one in wanted
-            for name, label in list_voices(one, store, reader_of(request)).items()
+            for name, label in list_voices(one, store, user_of(request.scope)).items()
         ]
         return JSONResponse({"voices": rows})
 
     @routes.post("/audio/speech")
     async def speech(request: Request) -> Response:
-        owner = reader_of(request)
+        owner = user_of(request.scope)
         try:
             body = await _read_object(request)
             order = await asyncio.to_thread(read_order, body, store, owner)
