@@ -55,7 +55,6 @@ SCRIPTS = (
     "jobs.js",
     "heard.js",
     "along.js",
-    "books.js",
     "tags.js",
 )
 

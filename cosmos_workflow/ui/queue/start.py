@@ -17,7 +17,7 @@ from cosmos_workflow.ui.page_view import PageView
 from cosmos_workflow.ui.queue import following, view
 from cosmos_workflow.ui.text import count
 
-SHOW_QUEUE = "() => { window.cosmos.openTab('queue'); }"
+SHOW_QUEUE = "() => { document.querySelector('#tabs [role=tab][data-tab-id=queue]')?.click(); }"
 
 
 class StartAndPause:
