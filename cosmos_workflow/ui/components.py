@@ -107,15 +107,34 @@ def row_buttons(*named: tuple[str, str]) -> list[gr.Button]:
         return [gr.Button(words, size="sm", elem_id=elem_id) for words, elem_id in named]
 
 
+def search(placeholder: str, elem_id: str) -> gr.Textbox:
+    """The field that looks for rows or cards."""
+    return gr.Textbox(label="Search", placeholder=placeholder, max_lines=1, scale=3, min_width=140, elem_id=elem_id)
+
+
+def menu(choices: Sequence[tuple[str, str]], label: str, elem_id: str, *, min_width: int = 150, **options: Any) -> gr.Dropdown:
+    """A menu in which nothing is written; the first choice is the usual one unless `value` names another."""
+    value = options.pop("value", choices[0][1])
+    shape: dict[str, Any] = {"filterable": False, "min_width": min_width, **options}
+    return gr.Dropdown(list(choices), value=value, label=label, elem_id=elem_id, **shape)
+
+
+def details(elem_id: str, close_id: str) -> tuple[gr.Column, gr.HTML, gr.Button]:
+    """A panel beside rows or cards, what is shown in it, and its Close, which is wired by whoever shows it."""
+    with gr.Column(visible=False, elem_classes=list(PANEL)) as panel:
+        shown = gr.HTML(elem_id=elem_id, apply_default_css=False)
+        with gr.Row(elem_classes=["cw-buttons", "cw-panel-end"]):
+            close = gr.Button("Close details", size="sm", elem_id=close_id, elem_classes="cw-close")
+    return panel, shown, close
+
+
 class Pager:
     """Turns the pages of the list of an elem_id: with the buttons that `drawn`, a table, has at both ends, or with a row of
     them below other lists, there while the list has more rows than are shown at once."""
 
     def __init__(self, page: Page, name: str, size: int = PAGE_SIZE, drawn: gr.HTML | None = None) -> None:
-        self._page = page
-        self.name = name
-        self.size = size
-        self._drawn = drawn
+        self._page, self._drawn = page, drawn
+        self.name, self.size = name, size
         if drawn is not None:
             events: Any = drawn
             self._turns = [(events.previous, -1), (events.next, 1)]
@@ -142,7 +161,7 @@ class Pager:
         """For a list that is kept up to date, of so many rows."""
         page = self._page
         for turn, offset in self._turns:
-            page.on(turn, self._turned(_nothing, offset), [page.state], None, refresh=True)
+            page.on(turn, functools.partial(self.turn, offset=offset), [page.state], None, refresh=True)
         if self._drawn is None:
             page.show(self.row, lambda now: total(now) > self.size)
 
@@ -199,10 +218,6 @@ class EditorFrame:
             close = gr.Button("Close", size="sm", elem_id=self._close_id, elem_classes="cw-close")
         self.group.__exit__(*raised)
         self._page.on(close.click, hide, None, [self.group])
-
-
-def _nothing(_state: PageState) -> None:
-    """A list that is kept up to date needs no handler."""
 
 
 def _drawn(call: str, elem_id: str) -> gr.HTML:

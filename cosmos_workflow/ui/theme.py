@@ -45,20 +45,6 @@ def theme() -> Base:
     )
 
 
-SCRIPTS = (
-    "stream.js",
-    "page.js",
-    "cards.js",
-    "panels.js",
-    "ended.js",
-    "keys.js",
-    "jobs.js",
-    "heard.js",
-    "along.js",
-    "tags.js",
-)
-
-
 def css() -> str:
     """The page's own rules."""
     return _joined("page.css", "panels.css", "jobs.css", "heard.css", "books.css")
@@ -66,7 +52,8 @@ def css() -> str:
 
 def head() -> str:
     """What stands in the page's head: our script, and how wide a phone is."""
-    script = _joined(*SCRIPTS)
+    names = ("stream", "page", "cards", "panels", "ended", "keys", "jobs", "heard", "along", "tags")
+    script = _joined(*(f"{name}.js" for name in names))
     return f'<meta name="color-scheme" content="light dark"><script>{script}</script>'
 
 

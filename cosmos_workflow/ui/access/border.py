@@ -45,11 +45,6 @@ _DROPPED = ("deep_link",)
 class RefusedError(Exception):
     """A request that isn't passed on, with the status and the sentence of its answer."""
 
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-        self.text = text
-
 
 class GradioBorder:
     """Stands before Gradio's app, behind the guard.
@@ -90,7 +85,7 @@ class GradioBorder:
             else:
                 raise RefusedError(404, "There is nothing here.")
         except RefusedError as refusal:
-            answer = _refused(refusal.status, refusal.text)
+            answer = _refused(*refusal.args)
         except TooLargeError as error:
             answer = _refused(413, str(error))
         except InputError as error:

@@ -18,7 +18,7 @@ from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.execution.estimates import time_left
 from cosmos_workflow.jobs.books.voices import Reader, default_engine, reader, reading_engines, voice_for
 from cosmos_workflow.queueing.items import Configuration, Prompt
-from cosmos_workflow.ui import markup
+from cosmos_workflow.ui import components, markup
 from cosmos_workflow.ui.components import hide
 from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.jobs.part import JobsPart
@@ -67,11 +67,10 @@ class JobBook(JobsPart):
                 self.voice = gr.Dropdown([], label="Voice", allow_custom_value=True, min_width=170, elem_id="book-voice")
                 self.quotes = gr.Dropdown([SAME], value="", label="What is quoted", min_width=170, elem_id="book-quotes")
             with gr.Accordion("What is read beside the text", open=False), gr.Row(elem_classes="cw-toolbar"):
-                usual, shape = Reading(), {"filterable": False, "min_width": 150}
-                labels = [name.replace("_", " ").capitalize() for name in BESIDE]
+                labels = {name: name.replace("_", " ").capitalize() for name in BESIDE}
                 self.beside = [
-                    gr.Dropdown(TREATMENTS, value=getattr(usual, name), label=label, elem_id=f"book-{name}", **shape)
-                    for label, name in zip(labels, BESIDE, strict=True)
+                    components.menu(TREATMENTS, label, f"book-{name}", value=getattr(Reading(), name))
+                    for name, label in labels.items()
                 ]
             with gr.Row(elem_classes="cw-buttons"):
                 self.add = gr.Button("Add the book", variant="primary", size="sm", elem_id="add-book")
@@ -106,9 +105,8 @@ class JobBook(JobsPart):
         book, engine = dropped.book, default_engine()
         choices = self._choices(book, engine)
         chapters = gr.CheckboxGroup(choices, value=[number for _, number in choices])
-        voice, quotes = _voices(engine, book.language), _quotes(engine, book.language)
         note = self._counted(book, [number for _, number in choices], engine)
-        return [None, gr.Column(visible=True), _heading(book), chapters, engine, voice, quotes, note, ""]
+        return [None, gr.Column(visible=True), _heading(book), chapters, engine, *_voices(engine, book.language), note, ""]
 
     def read_again(self, *values: Any) -> list[Any]:
         """Read the book as it is asked for now; the chosen chapters stay."""
@@ -123,8 +121,7 @@ class JobBook(JobsPart):
 
     def choose_engine(self, engine: str, state: PageState) -> list[Any]:
         """Offer the voices of an engine."""
-        language = self._book(state).language
-        return [_voices(engine, language), _quotes(engine, language), ""]
+        return [*_voices(engine, self._book(state).language), ""]
 
     def count(self, chosen: list[int], engine: str, state: PageState) -> str:
         """How much is chosen, and how long it takes."""
@@ -222,26 +219,12 @@ def _heading(book: Book) -> str:
     return f'<div class="cw-book">{cover}<div class="cw-book-words"><h2>{title}</h2>{words}</div></div>'
 
 
-def _voices(engine: str, language: str) -> Any:
-    """The voices of an engine that speak a language, or all of them where none does."""
-    offered, usual = _offered(engine, language)
-    if not offered:
-        return gr.Dropdown([("The engine's own", "")], value="", interactive=False)
-    return gr.Dropdown(offered, value=usual, interactive=True)
-
-
-def _quotes(engine: str, language: str) -> Any:
-    """Who may say what is quoted."""
-    offered, _ = _offered(engine, language)
-    return gr.Dropdown([SAME, *offered], value="", interactive=bool(offered))
-
-
-def _offered(engine: str, language: str) -> tuple[list[tuple[str, str]], str]:
-    """The voices to choose from, each with its label, and the usual one."""
+def _voices(engine: str, language: str) -> list[Any]:
+    """Who may read, and who may say what is quoted: the voices of an engine that speak a language, or all where none does."""
     spec = find_engine(engine)
     field = next((field for field in spec.fields({}) if field.name == "voice"), None)
     if field is None:
-        return [], ""
+        return [gr.Dropdown(choices, value="", interactive=False) for choices in ([("The engine's own", "")], [SAME])]
     labels = dict(zip(field.choices, field.choice_labels or field.choices, strict=True))
     wanted = language.partition("-")[0]
     near = [voice for voice in field.choices if not wanted or spec.language({"voice": voice}).partition("-")[0] == wanted]
@@ -249,8 +232,8 @@ def _offered(engine: str, language: str) -> tuple[list[tuple[str, str]], str]:
         usual = voice_for(spec, language)
     except WorkflowError:
         near, usual = list(field.choices), str(field.default)
-    offered = list(dict.fromkeys([usual, *(near or field.choices)]))
-    return [(labels.get(voice, voice), voice) for voice in offered], usual
+    offered = [(labels.get(voice, voice), voice) for voice in dict.fromkeys([usual, *(near or field.choices)])]
+    return [gr.Dropdown(offered, value=usual, interactive=True), gr.Dropdown([SAME, *offered], value="", interactive=True)]
 
 
 def _beginning(text: str) -> str:

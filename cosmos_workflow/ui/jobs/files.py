@@ -33,14 +33,7 @@ class JobFiles(JobsPart):
             self.copy = gr.Button("Duplicate", size="sm", elem_id="duplicate-jobs", elem_classes="cw-for-rows")
             self.delete = gr.Button("Delete", size="sm", elem_id="delete-jobs", elem_classes="cw-for-rows")
         with EditorFrame(page, "create-job", "close-new-job", save="Create") as self.form, gr.Row(elem_classes="cw-toolbar"):
-            self.template = gr.Dropdown(
-                list(TEMPLATES),
-                value=next(iter(TEMPLATES)),
-                label="Template",
-                filterable=False,
-                min_width=150,
-                elem_id="job-template",
-            )
+            self.template = components.menu([(name, name) for name in TEMPLATES], "Template", "job-template")
             self.name = gr.Textbox(label="Name", placeholder="As the template", max_lines=1, min_width=150, elem_id="job-name")
         self.question = Question(page, "delete-jobs", "Delete")
 

@@ -35,16 +35,7 @@ class JobTable(JobsPart):
         super().__init__(page, managers)
         with gr.Row(elem_classes=["cw-buttons", "cw-for-rows"]):
             self.run = gr.Button("Run now", size="sm", elem_id="run-jobs")
-            self.mode = gr.Dropdown(
-                MODES,
-                value="resume",
-                show_label=False,
-                container=False,
-                filterable=False,
-                min_width=190,
-                elem_id="job-mode",
-                label="Mode",
-            )
+            self.mode = components.menu(MODES, "Mode", "job-mode", min_width=190, show_label=False, container=False)
             self.halt = gr.Button("Stop", size="sm", elem_id="stop-jobs")
             self.join = gr.Button("Put together again", size="sm", elem_id="assemble-jobs")
         self.on, self.off, self.up, self.down = components.row_buttons(

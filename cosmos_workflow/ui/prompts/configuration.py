@@ -50,16 +50,7 @@ class Configuration:
             self.add_button = gr.Button(
                 "Add to Queue", variant="primary", size="sm", elem_id="add-to-queue", interactive=is_usable(first)
             )
-            when = gr.Dropdown(
-                WHENS,
-                value=WHENS[0][1],
-                show_label=False,
-                label="When",
-                container=False,
-                filterable=False,
-                min_width=120,
-                elem_id="add-when",
-            )
+            when = components.menu(WHENS, "When", "add-when", min_width=120, show_label=False, container=False)
             clear = gr.Button("Clear Config", size="sm", elem_id="clear-config")
             say = gr.Button("How it is spoken", size="sm", elem_id="show-spoken", visible=known_engine(first).speaks)
         hear_back = gr.Checkbox(False, label="Check what is said", elem_id="check-said", **_check_box(first))

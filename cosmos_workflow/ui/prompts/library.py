@@ -42,12 +42,8 @@ class Library:
             copy = gr.Button("Duplicate", size="sm", elem_id="duplicate-prompts", elem_classes=rows)
             delete = gr.Button("Delete", size="sm", elem_id="delete-prompts", elem_classes=rows)
         with gr.Row(elem_classes="cw-toolbar"):
-            self.search = gr.Textbox(
-                label="Search", placeholder="Text or name", max_lines=1, scale=3, min_width=140, elem_id="prompt-search"
-            )
-            self.kind = gr.Dropdown(
-                FILTERS, value="all", label="Show", scale=1, min_width=150, filterable=False, elem_id="prompt-filter"
-            )
+            self.search = components.search("Text or name", "prompt-search")
+            self.kind = components.menu(FILTERS, "Show", "prompt-filter", scale=1)
         gr.HTML(IMPORT_HELP, apply_default_css=False, elem_id="import-help")
         self.question = Question(page, "delete-prompts", "Delete")
         self.editor = PromptEditor(page)

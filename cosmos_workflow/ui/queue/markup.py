@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from html import escape
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -41,7 +40,8 @@ def queue_progress(now: PageView) -> dict[str, Any]:
             rows[item.id] += f" · {format_seconds(time.time() - progress.started_at)}"
             rest = f"{message} · {left_text(left)}" if left else message
             bars.append(markup.bar(shorten_text(item.prompt_text or item.id, 60), progress.fraction, rest, "cw-item"))
-    return {"version": snapshot.version, "queue": now.token, "html": _state_line(now) + "".join(bars), "rows": rows}
+    cells = {item_id: escape(words) for item_id, words in rows.items()}
+    return {"version": snapshot.version, "queue": now.token, "html": _state_line(now) + "".join(bars), "rows": cells}
 
 
 def _state_line(now: PageView) -> str:
@@ -75,7 +75,7 @@ def batch_preview(now: PageView) -> str:
     return markup.batch_list(rows, len(now.snapshot.batches) + len(now.planned) - PAGE_SIZE) + "".join(notes)
 
 
-def item_details(item: QueueItem, now: PageView, names: Mapping[str, str] = MappingProxyType({})) -> str:
+def item_details(item: QueueItem, now: PageView, names: Mapping[str, str]) -> str:
     """Everything known of a queue item; `names` has the name that an input file came with."""
     facts = markup.facts(view.item_facts(item, now, names))
     return f"<h2>Queue item</h2>{markup.text_block(item.prompt_text)}{markup.error_line(item.error)}{facts}"

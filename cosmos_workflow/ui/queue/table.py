@@ -58,19 +58,12 @@ class QueueTable:
             )
             there = gr.Button("To place", size="sm", elem_id="move-to-place")
         with gr.Row(elem_classes="cw-toolbar") as narrowing:
-            search = gr.Textbox(
-                label="Search", placeholder="Text, name or engine", max_lines=1, scale=3, min_width=140, elem_id="queue-search"
-            )
-            status = gr.Dropdown(
-                FILTERS, value="", label="Show", scale=1, min_width=150, filterable=False, elem_id="queue-filter"
-            )
+            search = components.search("Text, name or engine", "queue-search")
+            status = components.menu(FILTERS, "Show", "queue-filter", scale=1)
         editor = ItemEditor(page)
         table = components.table(TABLE, orders=True)
         self.pager = Pager(page, TABLE, drawn=table)
-        with gr.Column(visible=False, elem_classes=list(components.PANEL)) as panel:
-            details = gr.HTML(elem_id="item-details", apply_default_css=False)
-            with gr.Row(elem_classes=["cw-buttons", "cw-panel-end"]):
-                close = gr.Button("Close details", size="sm", elem_id="close-details", elem_classes="cw-close")
+        panel, details, close = components.details("item-details", "close-details")
         selection = gr.JSON([], visible=False)
         chosen = components.selected_in(TABLE)
         moves = {elem_id: partial(self.move, move) for elem_id, move in MOVES.items()}
@@ -196,24 +189,18 @@ def _cells(item: QueueItem, now: PageView, name: str) -> str:
     below = markup.sub(text) if name else ""
     prompt = markup.main_cell(shorten_text(name, 160) or text, below + markup.sub(f"{engine_title(item.engine)} · {setup}"))
     group = f"<td role='cell' class='cw-letter'>{group_chip(now.labels.get(item.batch_key, ''))}</td>"
-    words = f"{markup.chip(item.status)}<span class='cw-sub' data-progress></span>{markup.sub(item.error) if item.error else ''}"
+    words = f"{markup.chip(item.status)}<span class='cw-sub' data-live></span>{markup.sub(item.error) if item.error else ''}"
     return f"{prompt}{group}<td role='cell' class='cw-state'>{words}</td>"
 
 
-def queue_table(
-    now: PageView, window: Window, found: Sequence[QueueItem] | None = None, names: Mapping[str, str] | None = None
-) -> dict[str, Any]:
-    """The queue's rows for the table: those of `window` among `found`, by default all; `names` has the prompts' names."""
-    queue, named = now.snapshot.queue, names or {}
-    filtered = now.state.of(QueueTabState).filtered
-    rows = [
-        {
-            "id": item.id,
-            "html": _cells(item, now, named.get(item.prompt_id, "")),
-            "name": shorten_text(named.get(item.prompt_id, "") or item.prompt_text or item.id, 60),
-        }
-        for item in (queue.items if found is None else found)[window.rows]
-    ]
+def queue_table(now: PageView, window: Window, found: Sequence[QueueItem], names: Mapping[str, str]) -> dict[str, Any]:
+    """The queue's rows for the table: those of `window` among `found`; `names` has the prompts' names."""
+    queue, filtered = now.snapshot.queue, now.state.of(QueueTabState).filtered
+    rows: list[markup.Row] = []
+    for item in found[window.rows]:
+        name = names.get(item.prompt_id, "")
+        words = shorten_text(name or item.prompt_text or item.id, 60)
+        rows.append({"id": item.id, "html": _cells(item, now, name), "name": words})
     empty = "Nothing in the queue matches." if filtered and queue.items else "Nothing is queued."
     more: dict[str, Any] = {"version": queue.version, "queue": now.token}
     if len(queue.items) <= ALL_IDS:

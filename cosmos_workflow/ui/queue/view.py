@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from cosmos_workflow.execution.estimates import BatchingGain
@@ -123,7 +122,7 @@ def gain_text(engine: str, gain: BatchingGain) -> str:
     )
 
 
-def item_facts(item: QueueItem, now: PageView, names: Mapping[str, str] = MappingProxyType({})) -> Facts:
+def item_facts(item: QueueItem, now: PageView, names: Mapping[str, str]) -> Facts:
     """What is known of a queued, running or finished item; `names` has the name that an input file came with."""
     facts = [("Status", str(item.status)), *recipe_facts(item.engine, item.params, item.weights, item.inputs, names)]
     if item.batch_key in now.labels:

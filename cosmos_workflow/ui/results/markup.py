@@ -10,7 +10,7 @@ from cosmos_workflow.store.waveforms import Waveform
 from cosmos_workflow.ui import markup
 from cosmos_workflow.ui.heard import fault_list, score_text
 from cosmos_workflow.ui.markup import Row, sub
-from cosmos_workflow.ui.results.view import run_facts
+from cosmos_workflow.ui.text import Facts, clock, count, plain, precise_seconds, recipe_facts
 from cosmos_workflow.ui.waveform import waveform
 
 ACTIONS = (
@@ -40,3 +40,18 @@ def _actions(run: RunRecord) -> str:
     buttons = [markup.button(action, words, title) for action, words, title in ACTIONS]
     save = markup.output_download(run, key, "Download") if key else ""
     return markup.actions(*buttons, save, markup.button("remove", "Delete"))
+
+
+def run_facts(run: RunRecord, names: Mapping[str, str]) -> Facts:
+    """What is known of a run, as label and value, in the order in which a person asks; `names` has its input files' own names."""
+    happened = {
+        "Batch": f"{run.batch_id or 'none'}, {count(run.batch_size, 'item')}",
+        "Device": run.device,
+        "Queued": clock(run.queued_at),
+        "Started": clock(run.started_at) if run.started_at else "",
+        "Took": "" if run.seconds is None else precise_seconds(run.seconds),
+        "Loading": precise_seconds(run.load_seconds) if run.load_seconds else "",
+    }
+    known = [(str(name).replace("_", " ").capitalize(), plain(value)) for name, value in run.metadata.items()]
+    facts = [("Status", str(run.status)), *recipe_facts(run.engine, run.params, run.weights, run.inputs, names)]
+    return [*facts, *((label, words) for label, words in happened.items() if words), *known, ("Run", run.id)]

@@ -17,7 +17,7 @@ from cosmos_workflow.ui.speech_api.catalog import Model, find_model, list_models
 from cosmos_workflow.ui.speech_api.errors import PREFIX, refuse
 from cosmos_workflow.ui.speech_api.order import MAX_INPUT, Order, read_order
 from cosmos_workflow.ui.speech_api.queue import SpeechQueues
-from cosmos_workflow.ui.speech_api.sound import SoundEncoder, encode_whole
+from cosmos_workflow.ui.speech_api.sound import Pipe, SoundEncoder, encode_whole
 
 MAX_BODY = 8 * MAX_INPUT
 ITEMS = "X-Item-Ids"
@@ -91,7 +91,7 @@ async def _answer(request: Request, queues: SpeechQueues, order: Order, owner: s
             made = await _unless_gone(request, _collect(sounds))
             whole = await asyncio.to_thread(encode_whole, made, order.format)
             return Response(whole, media_type=order.format.media_type, headers=headers)
-        encoder = SoundEncoder(order.format)
+        encoder = SoundEncoder(pipe := Pipe(), order.format)
         # An error is told by the status as long as nothing was sent.
         first = await _unless_gone(request, _next_sound(sounds))
         rest = stack.pop_all()
@@ -100,12 +100,14 @@ async def _answer(request: Request, queues: SpeechQueues, order: Order, owner: s
         async with rest:
             sound = first
             while sound is not None:
-                yield await asyncio.to_thread(encoder.add, *sound)
+                await asyncio.to_thread(encoder.add, *sound)
+                yield pipe.take()
                 try:
                     sound = await _unless_gone(request, _next_sound(sounds))
                 except ClientGoneError:
                     return
-            yield await asyncio.to_thread(encoder.end)
+            await asyncio.to_thread(encoder.end)
+            yield pipe.take()
 
     return StreamingResponse(content(), media_type=order.format.media_type, headers=headers)
 

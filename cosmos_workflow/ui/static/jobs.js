@@ -1,20 +1,11 @@
 // What the Jobs tab adds: status cells that change without touching their rows, and problems marked in the editor.
 Object.assign(window.cosmos, (() => {
-  const { build, follow, onChange } = window.cosmos;
+  const { build, fill, follow, onChange } = window.cosmos;
 
   // The cells of a table's rows, by row; painted again whenever the table writes a row anew.
   function states(element, props, watch, tableId) {
     let cells = {};
-    const paint = () => {
-      for (const row of document.querySelectorAll(`#${tableId} tbody tr`)) {
-        const cell = row.querySelector("[data-live]");
-        const html = cells[row.dataset.id] || "";
-        if (cell && cell.written !== html) {
-          cell.innerHTML = html;
-          cell.written = html;
-        }
-      }
-    };
+    const paint = () => fill(tableId, cells);
     follow(props, watch, (value) => {
       cells = value.rows;
       paint();

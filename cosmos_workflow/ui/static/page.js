@@ -328,11 +328,17 @@ window.cosmos = (() => {
   function progress(element, props, watch) {
     follow(props, watch, (value) => {
       element.innerHTML = value.html;
-      for (const row of document.querySelectorAll("#queue-table tbody tr")) {
-        const place = row.querySelector("[data-progress]");
-        if (place) place.textContent = value.rows[row.dataset.id] || "";
-      }
+      fill("queue-table", value.rows);
     });
+  }
+
+  /** Write into the live cell of each row of a table, by row; what is there already stays. */
+  function fill(tableId, cells) {
+    for (const cell of document.querySelectorAll(`#${tableId} [data-live]`)) {
+      const html = cells[cell.closest("tr").dataset.id] || "";
+      if (cell.written !== html) cell.innerHTML = html;
+      cell.written = html;
+    }
   }
 
   function counter(element, props, watch) {
@@ -360,5 +366,5 @@ window.cosmos = (() => {
     if (document.visibilityState === "visible") document.querySelector("#wake-up")?.click();
   });
 
-  return { kept, build, follow, onChange, oneStop, walk, reconcile, foot, table, progress, counter, selected, select };
+  return { kept, build, fill, follow, onChange, oneStop, walk, reconcile, foot, table, progress, counter, selected, select };
 })();
