@@ -162,9 +162,9 @@ def _menus(spec: EngineSpec) -> dict[str, list[dict[str, ParamField]]]:
     found: dict[str, list[dict[str, ParamField]]] = {}
     for field in spec.fields({}):
         if field.choices and not field.open_choices:
-            fields = [spec.fields({field.name: choice}) for choice in field.choices]
+            fields = [_by_name(spec.fields({field.name: choice})) for choice in field.choices]
             if any(others != fields[0] for others in fields):
-                found[field.name] = [_by_name(others) for others in fields]
+                found[field.name] = fields
     return found
 
 

@@ -24,15 +24,8 @@ Row = dict[str, Any]
 
 def table_value(columns: Sequence[str], rows: Sequence[Row], empty: str, window: Window, **more: Any) -> dict[str, Any]:
     """What a table draws; `empty` stands there instead of no rows, and where all are sent, what is gone isn't selected."""
-    return {
-        "columns": columns,
-        "rows": rows,
-        "complete": window.is_all,
-        "empty": empty,
-        "page": window.text,
-        "first": None,
-        **more,
-    }
+    shown = {"columns": columns, "rows": rows, "empty": empty}
+    return {**shown, "complete": window.is_all, "page": window.text, **more}
 
 
 def main_cell(title: str, below: str, kind: str = "", attributes: str = "") -> str:

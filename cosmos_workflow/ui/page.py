@@ -17,7 +17,6 @@ from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.execution.background_queue import BackgroundQueues
 from cosmos_workflow.execution.operations import Operations
-from cosmos_workflow.execution.runner import QueueRunner
 from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.queueing.queue import Queue
 from cosmos_workflow.store.records import LOCAL, RunRecord
@@ -86,10 +85,6 @@ class Page:
             return self.sessions.find(queue.token, queue.owner)
         except InputError:
             raise InputError("This page has lost its queue; reload the page, and it is there again.") from None
-
-    def runner(self, queue: Queue) -> QueueRunner:
-        """The runner of a page's queue."""
-        return self.session(queue).runner
 
     def spoken_params(self, engine: str, params: Mapping[str, Any], owner: str) -> dict[str, Any]:
         """Params with the owner's own pronunciations; raises InputError where there is no such engine."""

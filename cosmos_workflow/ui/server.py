@@ -100,7 +100,9 @@ def make_app(
     # Before the page, which takes seconds to be imported and built: what ran goes on meanwhile.
     sessions.restore()
     managers = managers or JobManagers(sessions.operations)
-    managers.restore(users or [LOCAL])
+    owners = list(users) or [LOCAL]
+    for owner in owners:
+        managers.of(owner).restore()
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(workspace.uploads)}
     import gradio as gr
     from fastapi import FastAPI
@@ -112,7 +114,7 @@ def make_app(
     from cosmos_workflow.ui.prompts.samples import add_samples
     from cosmos_workflow.ui.results.shelf import Shelves
 
-    for owner in users or [None]:
+    for owner in owners:
         add_samples(sessions.operations.store, owner)
     demo = build(sessions, managers, background)
     demo.queue(default_concurrency_limit=None)

@@ -27,8 +27,7 @@ def shorten_text(text: str, most: int) -> str:
 def clock(when: float) -> str:
     """A moment, in local time; only the time where it is today."""
     moment = time.localtime(when)
-    today = time.localtime()
-    same_day = moment[:3] == today[:3]
+    same_day = moment[:3] == time.localtime()[:3]
     return time.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M", moment)
 
 

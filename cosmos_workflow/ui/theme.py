@@ -22,8 +22,6 @@ def theme() -> Base:
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_dark="*primary_700",
         button_primary_background_fill_hover_dark="*primary_800",
-        button_primary_text_color="white",
-        button_primary_text_color_dark="white",
         button_cancel_background_fill="*neutral_50",
         button_cancel_background_fill_hover="#fee2e2",
         button_cancel_background_fill_dark="*neutral_900",
@@ -35,13 +33,10 @@ def theme() -> Base:
         input_placeholder_color="*neutral_600",
         input_placeholder_color_dark="*neutral_400",
         body_text_color_subdued="*neutral_600",
-        body_text_color_subdued_dark="*neutral_400",
         slider_color="*primary_700",
         slider_color_dark="*primary_500",
         block_label_text_weight="500",
         block_title_text_weight="500",
-        block_border_width="1px",
-        block_shadow="none",
     )
 
 

@@ -51,7 +51,11 @@ class Welcome:
 
 def steps() -> str:
     """The three steps with the players of the samples."""
-    players = "".join(_player(name, TEXTS[number][0], by) for name, (number, by) in SOUNDS.items())
+    players = ""
+    for name, (number, by) in SOUNDS.items():
+        title = TEXTS[number][0]
+        words, player = f"{escape(title)} <span>{escape(by)}</span>", markup.sound(f"samples/{name}", f"{title}, {by}", "none")
+        players += f'<figure class="cw-sample"><figcaption>{words}</figcaption>{player}</figure>'
     return (
         "<h2>Three steps to the first sound</h2><ol>"
         "<li><strong>Choose</strong> prompts and an engine. Here are two to hear before anything is made:"
@@ -59,8 +63,3 @@ def steps() -> str:
         "<li><strong>Add</strong> them to the queue, as many as you like; what can be made together is made together.</li>"
         "<li>Press <strong>Start</strong>, above. Results come with a player, and the page may be closed meanwhile.</li></ol>"
     )
-
-
-def _player(name: str, title: str, by: str) -> str:
-    words, player = f"{escape(title)} <span>{escape(by)}</span>", markup.sound(f"samples/{name}", f"{title}, {by}", "none")
-    return f'<figure class="cw-sample"><figcaption>{words}</figcaption>{player}</figure>'

@@ -54,7 +54,7 @@ class QueueControls:
 
     def pause_and_free(self, queue: Queue) -> None:
         """Stop after the running batch, and unload the engines."""
-        runner = self._page.runner(queue)
+        runner = self._page.session(queue).runner
         runner.pause(free_devices=True)
         toast(view.pause_notice(runner.snapshot().queue, freeing=True))
 
@@ -68,7 +68,7 @@ class QueueControls:
 
     def cancel_running(self, ids: tuple[str, ...], queue: Queue) -> Any:
         """Cancel those of these items that still run."""
-        cancelled = self._page.runner(queue).cancel(set(ids))
+        cancelled = self._page.session(queue).runner.cancel(set(ids))
         toast(f"Cancelling {count(len(cancelled), 'item')}.")
         return hide()
 
@@ -91,7 +91,7 @@ class QueueControls:
     def clear_all(self, queue: Queue) -> Any:
         """Take away what waits, and cancel what runs."""
         hidden = self.confirm_clear(queue)
-        self._page.runner(queue).cancel()
+        self._page.session(queue).runner.cancel()
         return hidden
 
     def load_queue(self, path: str, queue: Queue) -> None:

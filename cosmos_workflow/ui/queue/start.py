@@ -48,13 +48,13 @@ class StartAndPause:
     async def process_queue(self, queue: Queue, progress: gr.Progress = gr.Progress()) -> AsyncIterator[str]:  # noqa: B008 - gradio looks for this default
         """Start the runner, or attach to the one that runs, and report until it stops."""
         if len(queue):
-            self._page.runner(queue).start()
+            self._page.session(queue).runner.start()
         async for text in self._report(queue, progress):
             yield text
 
     async def attach(self, queue: Queue, progress: gr.Progress = gr.Progress()) -> AsyncIterator[str]:  # noqa: B008 - gradio looks for this default
         """Report on a queue that runs already; nothing where it doesn't."""
-        if self._page.runner(queue).snapshot().active:
+        if self._page.session(queue).runner.snapshot().active:
             async for text in self._report(queue, progress):
                 yield text
 
@@ -79,7 +79,7 @@ class StartAndPause:
 
     def pause_runner(self, queue: Queue) -> None:
         """Stop after the running batch."""
-        runner = self._page.runner(queue)
+        runner = self._page.session(queue).runner
         runner.pause()
         toast(view.pause_notice(runner.snapshot().queue))
 

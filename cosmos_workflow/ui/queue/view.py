@@ -124,12 +124,11 @@ def gain_text(engine: str, gain: BatchingGain) -> str:
 
 def item_facts(item: QueueItem, now: PageView, names: Mapping[str, str]) -> Facts:
     """What is known of a queued, running or finished item; `names` has the name that an input file came with."""
+    happened = {
+        "Batch group": now.labels.get(item.batch_key, ""),
+        "Added": clock(item.added_at),
+        "Interrupted": f"{item.attempts} times" if item.attempts else "",
+        "Retry of": item.retry_of,
+    }
     facts = [("Status", str(item.status)), *recipe_facts(item.engine, item.params, item.weights, item.inputs, names)]
-    if item.batch_key in now.labels:
-        facts.append(("Batch group", now.labels[item.batch_key]))
-    facts.append(("Added", clock(item.added_at)))
-    if item.attempts:
-        facts.append(("Interrupted", f"{item.attempts} times"))
-    if item.retry_of:
-        facts.append(("Retry of", item.retry_of))
-    return [*facts, ("Item", item.id)]
+    return [*facts, *((label, words) for label, words in happened.items() if words), ("Item", item.id)]

@@ -39,9 +39,9 @@ def shelf_card(one: Shelved, opened: bool) -> Row:
         f'<button type="button" data-action="pieces" aria-expanded="{str(opened).lower()}">'
         f"{'Hide its pieces' if opened else 'Show its pieces'}</button>"
     )
-    results = "".join(_book_file(one, book, file) for file in book.files) if book else _results(one)
+    parts = [_book_file(one, book, file) for file in book.files] if book else _results(one)
     head = f'<div class="cw-book">{cover}<div class="cw-book-words">{words}</div></div>'
-    return {"id": one.job_id, "html": f'{head}{results}<div class="cw-actions">{button}</div>'}
+    return {"id": one.job_id, "html": f'{head}{"".join(parts)}<div class="cw-actions">{button}</div>'}
 
 
 def book_url(job_id: str, book: BookFinal, name: str) -> str:
@@ -75,11 +75,11 @@ def _notes(one: Shelved) -> Iterator[str]:
         yield f"{count(listen, 'piece')} to listen to, in Jobs."
 
 
-def _results(one: Shelved) -> str:
+def _results(one: Shelved) -> Iterator[str]:
     made = one.made
-    rows = "".join(_result(task, alone=len(made) == 1, opened=len(made) <= _OPEN) for task in made[:MOST])
-    more = markup.sub(f"and {count(len(made) - MOST, 'more result')}, in Jobs") if len(made) > MOST else ""
-    return rows + more
+    yield from (_result(task, alone=len(made) == 1, opened=len(made) <= _OPEN) for task in made[:MOST])
+    if len(made) > MOST:
+        yield markup.sub(f"and {count(len(made) - MOST, 'more result')}, in Jobs")
 
 
 def _result(report: TaskReport, alone: bool, opened: bool) -> str:

@@ -422,7 +422,7 @@ def test_run_mode_that_was_on_asks(tab: Tab, workspace: Workspace, operations: O
     tab.manager.create("Night", TEXT)
     (workspace.jobs / ".run-mode.json").write_text('{"on": true}')
     later = JobManagers(operations)
-    later.restore(["local"])
+    later.of("local").restore()
     assert "Go on where it stopped?" in jobs_markup.run_mode(later.of("local").snapshot())
     assert not later.of("local").background.state().running
     later.close()

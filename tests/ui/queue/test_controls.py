@@ -52,7 +52,7 @@ def test_what_came_back_is_asked_about_only_where_the_settings_say_so(
     asked = controls.ask_to_resume(queue)
     assert ("1 item came back from before." in str(asked[1])) is (startup == "ask")
     controls.begin_restored(queue)
-    assert later.runner(queue).join(DEADLINE)
+    assert later.session(queue).runner.join(DEADLINE)
     assert later.view(queue).snapshot.queue.done == {"succeeded": 1}
 
 
