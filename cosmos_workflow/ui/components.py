@@ -22,6 +22,11 @@ PANEL = ("cw-ask", "cw-panel")
 """The classes of what opens beside the rows: at the side of a wide window, and a sheet on a phone (`static/panels.js`)."""
 
 
+def drawn(call: str, elem_id: str) -> gr.HTML:
+    """What this function of our scripts draws."""
+    return gr.HTML(None, html_template="", js_on_load=f"window.cosmos.{call};", apply_default_css=False, elem_id=elem_id)
+
+
 def table(elem_id: str, *, orders: bool = False) -> gr.HTML:
     """Rows with a box to select each; `select` fires with the id of a row that was opened, `previous` and `next` turn the page.
 
@@ -29,27 +34,12 @@ def table(elem_id: str, *, orders: bool = False) -> gr.HTML:
     """
     # Gradio makes events of the names that it finds here in quotes.
     events = ["select", "previous", "next", *(["place", "shift"] if orders else [])]
-    return _drawn(f"table(element, props, trigger, watch, '{elem_id}', {events})", elem_id)
+    return drawn(f"table(element, props, trigger, watch, '{elem_id}', {events})", elem_id)
 
 
 def cards(elem_id: str, actions: Sequence[str] = ()) -> gr.HTML:
     """Cards with players; each action is an event of the component, fired with the id of the card whose button was clicked."""
-    return _drawn(f"cards(element, props, trigger, watch, {list(actions)})", elem_id)
-
-
-def bars(elem_id: str) -> gr.HTML:
-    """What runs, with its bars."""
-    return _drawn("progress(element, props, watch)", elem_id)
-
-
-def states(elem_id: str, table_id: str) -> gr.HTML:
-    """Draws nothing of its own: fills the status cells of a table, so that its rows stay as they are."""
-    return _drawn(f"states(element, props, watch, '{table_id}')", elem_id)
-
-
-def problems(elem_id: str, editor_id: str) -> gr.HTML:
-    """What is wrong in a text, a line each, marked in the editor too; a click goes there."""
-    return _drawn(f"problems(element, props, watch, '{editor_id}')", elem_id)
+    return drawn(f"cards(element, props, trigger, watch, {list(actions)})", elem_id)
 
 
 def counter(page: Page, elem_id: str, jobs: Callable[[str], str], ending: Callable[[RunnerSnapshot], str]) -> None:
@@ -61,7 +51,7 @@ def counter(page: Page, elem_id: str, jobs: Callable[[str], str], ending: Callab
         told = {"paused": snapshot.state is RunnerState.PAUSED, "done": sum(snapshot.queue.done.values()), "ended": ended}
         return {**counter_value(now, job), **told, "active": snapshot.active or bool(job), "queue": now.token}
 
-    page.follow(_drawn("counter(element, props, watch)", elem_id), value)
+    page.follow(drawn("counter(element, props, watch)", elem_id), value)
 
 
 def counter_value(now: PageView, job: str = "") -> dict[str, str]:
@@ -218,8 +208,3 @@ class EditorFrame:
             close = gr.Button("Close", size="sm", elem_id=self._close_id, elem_classes="cw-close")
         self.group.__exit__(*raised)
         self._page.on(close.click, hide, None, [self.group])
-
-
-def _drawn(call: str, elem_id: str) -> gr.HTML:
-    script = f"window.cosmos.{call};"
-    return gr.HTML(None, html_template="", js_on_load=script, apply_default_css=False, elem_id=elem_id)

@@ -77,9 +77,11 @@ class GradioBorder:
                 answer: Response = JSONResponse(await self._receive(request, owner))
             elif method == "POST" and (call := _NAMED_CALLS.fullmatch(path) or _CALLS.fullmatch(path)):
                 body = await _read_object(request)
-                checked = (
-                    self._checked(body, call["name"], owner) if call.re is _CALLS else self._named(body, call["name"], owner)
-                )
+                if call.re is _CALLS:
+                    checked = self._checked(body, call["name"], owner)
+                else:  # its arguments have names
+                    self._require_endpoint(call["name"])
+                    checked = self._checked_values(body, owner)
                 await self.app(*_replayed(scope, receive, orjson.dumps(checked)), send)
                 return
             else:
@@ -142,11 +144,6 @@ class GradioBorder:
         for place, (block, value) in enumerate(zip(self._blocks(number, name), checked.get("data", []), strict=False), 1):
             _require_type(place, block, value)
         return checked
-
-    def _named(self, body: dict[str, Any], name: str, owner: str) -> dict[str, Any]:
-        """The body of a call whose arguments have names."""
-        self._require_endpoint(name)
-        return self._checked_values(body, owner)
 
     def _endpoints(self) -> dict[str | None, BlockFunction]:
         """What programs may call, by name."""

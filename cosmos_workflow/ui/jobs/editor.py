@@ -46,7 +46,7 @@ class JobEditor(JobsPart):
                 wrap_lines=True,
                 interactive=True,
             )
-            self.problems = components.problems("job-problems", EDITOR)
+            self.problems = components.drawn(f"problems(element, props, watch, '{EDITOR}')", "job-problems")
             self.note = gr.HTML(elem_id="job-note", apply_default_css=False)
             with gr.Row(elem_classes="cw-buttons"):
                 self.save = gr.Button("Save", variant="primary", size="sm", elem_id="save-job")

@@ -42,7 +42,7 @@ class JobTable(JobsPart):
             ("Switch on", "enable-jobs"), ("Switch off", "disable-jobs"), ("Move up", "jobs-up"), ("Move down", "jobs-down")
         )
         self.table = components.table(TABLE)
-        self.states = components.states("jobs-states", TABLE)
+        self.states = components.drawn(f"states(element, props, watch, '{TABLE}')", "jobs-states")
         self.pager = Pager(page, TABLE, drawn=self.table)
         self.selection = gr.JSON([], visible=False)
         page.follow(self.table, self._rows, lambda now: {**self._rows(now), "version": self.snapshot(now).number})

@@ -33,7 +33,7 @@ class QueueControls:
             save = gr.HTML(apply_default_css=False, elem_id="save-queue")
         self.question = Question(page, "clear-queue", "Clear what waits", "Clear and cancel what runs")
         self.cancelling = Question(page, "cancel-running", "Cancel", no="Let them go on")
-        bars = components.bars("queue-progress")
+        bars = components.drawn("progress(element, props, watch)", "queue-progress")
 
         queue, question, selection = page.queue, self.question, gr.JSON([], visible=False)
         chosen = components.selected_in(view.TABLE)
