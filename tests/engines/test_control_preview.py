@@ -25,6 +25,7 @@ from cosmos_workflow.engines.testing.harness import RecordingContext, make_reque
 from cosmos_workflow.engines.video import CONTROLS, Strength
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.media import ClipWriter
+from cosmos_workflow.queueing.items import Configuration
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "samples" / "street.mp4"
 STRENGTHS: tuple[Strength, ...] = ("very_low", "low", "medium", "high", "very_high")
@@ -157,6 +158,7 @@ def test_the_composite_weighs_each_control() -> None:
     assert signals.composite(controls, {"vis": 1.0, "edge": 1.0}).max() == 150
 
 
+@pytest.mark.slow
 def test_a_preview_has_a_clip_for_each_control_and_their_composite(engine: ControlPreviewEngine, tmp_path: Path) -> None:
     output, folder = preview(engine, tmp_path)
     assert set(output.files) == {"video", "control_vis", "control_edge", "control_depth", "control_seg"}
@@ -177,6 +179,7 @@ def test_a_preview_has_a_clip_for_each_control_and_their_composite(engine: Contr
     assert np.abs(composite[bare].astype(int) - expected[bare]).mean() < 5
 
 
+@pytest.mark.slow
 def test_approximate_controls_say_so_in_the_picture_and_in_the_file(engine: ControlPreviewEngine, tmp_path: Path) -> None:
     import av
 
@@ -199,6 +202,7 @@ def test_only_controls_with_a_weight_are_made(engine: ControlPreviewEngine, tmp_
     assert difference.mean() < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fps", "frames"), [(24, 72), (12, 36), (30, 90), (60, 180), (1, 3), (7, 21)])
 def test_fps_is_that_of_the_output_and_the_duration_stays(
     engine: ControlPreviewEngine, tmp_path: Path, fps: int, frames: int
@@ -375,7 +379,7 @@ def test_without_a_clip_nothing_is_queued(tmp_path: Path) -> None:
 
 
 def test_what_must_be_equal_in_a_batch() -> None:
-    parts = SPEC.batch_parts({}, {"vis": 0.5, "edge": 0, "depth": 0.1, "seg": 0})
+    parts = Configuration.of(SPEC.name, {}, {"vis": 0.5, "edge": 0, "depth": 0.1, "seg": 0}).key_parts
     assert parts == {
         "engine": "control-preview",
         "num_steps": 35,
