@@ -7,7 +7,6 @@ alone is told apart. A few words are made before, so that loading libraries isn'
 
 from __future__ import annotations
 
-import math
 import multiprocessing
 import os
 import random
@@ -17,9 +16,9 @@ import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from rich.table import Table
+from cosmos_workflow.bench.frame import Column, quantiles, seconds_of
 
 if TYPE_CHECKING:
     from cosmos_workflow.config import Workspace
@@ -38,25 +37,6 @@ _WORDS = re.findall(
 )
 
 
-_COLUMNS = (
-    "characters",
-    "sound",
-    "characters/s",
-    "our CPU s",
-    "engine's CPU s",
-    "AAC alone",
-    "share without",
-    "with it",
-    "peak MB",
-    "bound",
-    "large book",
-    "peak MB",
-    "opened",
-    "look",
-    "while made",
-)
-
-
 @dataclass(frozen=True, slots=True)
 class BookFigure:
     """`seconds` from the file to the final; `own`, `engine` and `codec` CPU seconds, the last of which are part of our own;
@@ -67,58 +47,34 @@ class BookFigure:
     is made; `changing` while its pieces are being made, so that each look finds something new.
     """
 
-    characters: int
-    seconds: float
-    own: float
-    engine: float
-    codec: float
-    bound: float
-    made_peak: float
-    sound: float
-    large: int
-    peak: float
-    opened: float
-    look: float
-    changing: float
+    TITLE: ClassVar[str] = "A book, from its file to its M4B"
+    characters: Annotated[int, Column("characters", "{:,}")]
+    sound: Annotated[float, Column("sound", lambda one: f"{one.sound / 60:.0f} min")]
+    seconds: Annotated[float, Column("characters/s", lambda one: f"{one.characters / one.seconds:,.0f}")]
+    own: Annotated[float, Column("our CPU s", "{:.1f}")]
+    engine: Annotated[float, Column("engine's CPU s", "{:.1f}")]
+    codec: Annotated[
+        float,
+        Column("AAC alone", "{:.1f}"),
+        Column("share without", lambda one: f"{(one.own - one.codec) / one.engine:.0%}"),
+        Column("with it", lambda one: f"{one.own / one.engine:.0%}"),
+    ]
+    bound: Annotated[float, Column("bound", "{:.1f} s")]
+    made_peak: Annotated[float, Column("peak MB", "{:.0f}")]
+    large: Annotated[int, Column("large book", "{:,}")]
+    peak: Annotated[float, Column("peak MB", "{:.0f}")]
+    opened: Annotated[float, Column("opened", "{:.1f} s")]
+    look: Annotated[float, Column("look", "{:.0f} ms")]
+    changing: Annotated[float, Column("while made", "{:.0f} ms")]
 
 
 def bench_book(characters: int = 60_000, large: int = 2_000_000) -> list[BookFigure]:
     """One book made with espeak on one worker, and one that is only opened, in a process of its own."""
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, multiprocessing.get_context("spawn").Pool(1) as pool:
         folder = Path(name)
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(1) as pool:
-            _made(folder / "first", 1000)
-            seconds, own, engine, codec, bound, sound = _made(folder / "whole", characters)
-            made_peak = _peak()
-            peak, opened, look, changing = pool.apply(_opened, (folder / "large", large))
-    return [BookFigure(characters, seconds, own, engine, codec, bound, made_peak, sound, large, peak, opened, look, changing)]
-
-
-def table(figures: list[BookFigure]) -> Table:
-    """The figures as a table for a terminal."""
-    shown = Table(title="A book, from its file to its M4B")
-    for column in _COLUMNS:
-        shown.add_column(column, justify="right")
-    for figure in figures:
-        shown.add_row(
-            f"{figure.characters:,}",
-            f"{figure.sound / 60:.0f} min",
-            f"{figure.characters / figure.seconds:,.0f}",
-            f"{figure.own:.1f}",
-            f"{figure.engine:.1f}",
-            f"{figure.codec:.1f}",
-            f"{(figure.own - figure.codec) / figure.engine:.0%}",
-            f"{figure.own / figure.engine:.0%}",
-            f"{figure.made_peak:.0f}",
-            f"{figure.bound:.1f} s",
-            f"{figure.large:,}",
-            f"{figure.peak:.0f}",
-            f"{figure.opened:.1f} s",
-            f"{figure.look:.0f} ms",
-            f"{figure.changing:.0f} ms",
-        )
-    return shown
+        _made(folder / "first", 1000)
+        made = _made(folder / "whole", characters)
+        return [BookFigure(characters, *made, _peak(), large, *pool.apply(_opened, (folder / "large", large)))]
 
 
 def write_book(path: Path, characters: int) -> Path:
@@ -169,11 +125,9 @@ def _made(folder: Path, characters: int) -> tuple[float, float, float, float, fl
         finals = [report.final.path for report in orchestrator.report(stored).tasks if report.final]
         codec = _codec(finals)
         orchestrator.assemble(stored, stored.tasks[0].key, bind=False)
-        again = time.perf_counter()
-        orchestrator.bind(stored)
-        bound = time.perf_counter() - again
+        bound = seconds_of(lambda: orchestrator.bind(stored))
     # The worker has ended now, and its time is known.
-    return seconds, used, _children() - engine, codec, bound, sound
+    return sound, seconds, used, _children() - engine, codec, bound
 
 
 def _codec(sounds: list[Path]) -> float:
@@ -221,22 +175,15 @@ def _opened(folder: Path, characters: int) -> tuple[float, float, float, float]:
             runs = runs[_AT_ONCE:]
             changing += _looks(manager, 1)
         look = _looks(manager, _LOOKS)
-    return _peak(), opened, _percentile(look) * 1000, _percentile(changing) * 1000
+    return _peak(), opened, quantiles(look)[1] * 1000, quantiles(changing)[1] * 1000
 
 
 def _looks(manager: JobManager, count: int) -> list[float]:
     times: list[float] = []
     for _ in range(count):
         manager.look_again()
-        begun = time.perf_counter()
-        manager.snapshot()
-        times.append(time.perf_counter() - begun)
+        times.append(seconds_of(manager.snapshot))
     return times
-
-
-def _percentile(times: list[float]) -> float:
-    """The 95th percentile."""
-    return sorted(times)[math.ceil(0.95 * len(times)) - 1]
 
 
 def _made_runs(report: TaskReport) -> list[RunRecord]:

@@ -13,11 +13,10 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from rich.table import Table
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from cosmos_workflow.bench.check_corpus import KOKORO_VOICES, Part, Sample, clean_samples, planted_samples, sentences_of
+from cosmos_workflow.bench.frame import Column
 from cosmos_workflow.bench.planted import PLANTED, Line, named_rightly, speak, spoilt_sound
 from cosmos_workflow.checking.verdict import SERIOUS, Verdict
 from cosmos_workflow.engines.registry import find_engine
@@ -41,10 +40,11 @@ class CheckFigure:
     """One row: so many pieces of a kind, how many of them the verdict was right about, and what it said of the others; or a
     measurement in words."""
 
-    kind: str
-    pieces: int
-    right: int
-    note: str = ""
+    TITLE: ClassVar[str] = "Speech heard back by Whisper base"
+    kind: Annotated[str, Column("")]
+    pieces: Annotated[int, Column("pieces", lambda figure: f"{figure.pieces}" if figure.pieces else "")]
+    right: Annotated[int, Column("right", lambda figure: f"{figure.right}" if figure.pieces else "")]
+    note: Annotated[str, Column("")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,26 +158,11 @@ def word_time_errors(part: Part, folder: Path, recogniser: Recogniser) -> list[f
         path = folder / f"joined-{number}.wav"
         soundfile.write(path, np.concatenate(parts), rate, subtype="PCM_16")
         hearing = judge(path, text, [text], "en", recogniser).hearing
-        starts = {found.start(): span for found, span in zip(_words_of(text), spans, strict=True)}
+        starts = {found.start(): span for found, span in zip(re.finditer(r"\S+", text), spans, strict=True)}
         for first, _, start, end in hearing.aligned if hearing else ():
             if first in starts:
                 errors += [abs(start - starts[first][0]), abs(end - starts[first][1])]
     return errors
-
-
-def table(figures: Sequence[CheckFigure]) -> Table:
-    """The figures as a table for a terminal."""
-    shown = Table(title="Speech heard back by Whisper base")
-    for column in ("", "pieces", "right", ""):
-        shown.add_column(column, justify="right" if column else "left")
-    for figure in figures:
-        counts = (f"{figure.pieces}", f"{figure.right}") if figure.pieces else ("", "")
-        shown.add_row(figure.kind, *counts, figure.note)
-    return shown
-
-
-def _words_of(text: str) -> list[re.Match[str]]:
-    return list(re.finditer(r"\S+", text))
 
 
 def _row(kind: str, judged: Sequence[Judged]) -> CheckFigure:

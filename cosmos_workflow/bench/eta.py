@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
-from rich.table import Table
-
+from cosmos_workflow.bench.frame import Column
 from cosmos_workflow.engines.registry import engine_names
 from cosmos_workflow.execution.estimates import replay_errors
 from cosmos_workflow.execution.operations import batch_samples
@@ -19,9 +19,10 @@ LEARNED = 5
 class EtaFigure:
     """An engine's batches, and the median relative error of the time told before each from the sixth on."""
 
-    engine: str
-    batches: int
-    median_error: float | None
+    TITLE: ClassVar[str] = "Time told against time taken"
+    engine: Annotated[str, Column("engine")]
+    batches: Annotated[int, Column("batches")]
+    median_error: Annotated[float | None, Column("median error", "{:.0%}", f"too few: {LEARNED + 1} are needed")]
 
 
 def bench_eta(store: Store) -> list[EtaFigure]:
@@ -33,14 +34,3 @@ def bench_eta(store: Store) -> list[EtaFigure]:
         if samples:
             figures.append(EtaFigure(engine, len(samples), statistics.median(errors) if errors else None))
     return figures
-
-
-def table(figures: list[EtaFigure]) -> Table:
-    """The figures as a table for a terminal."""
-    shown = Table(title="Time told against time taken")
-    for column in ("engine", "batches", "median error"):
-        shown.add_column(column, justify="left" if column == "engine" else "right")
-    for figure in figures:
-        words = f"too few: {LEARNED + 1} are needed" if figure.median_error is None else f"{figure.median_error:.0%}"
-        shown.add_row(figure.engine, str(figure.batches), words)
-    return shown

@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import sync_playwright
 from rich.console import Console
 
-from cosmos_workflow.bench.cosmos import bench_cosmos, table
+from cosmos_workflow.bench.cosmos import bench_cosmos
+from cosmos_workflow.bench.frame import table
 from cosmos_workflow.engines.base import Device
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.engines.spec import Availability
