@@ -52,7 +52,7 @@ class OpenPage:
         self._tick = of_event["tick"]
         elem_ids = {part["id"]: part["props"].get("elem_id") for part in config["components"]}
         self._clicks = {
-            elem_ids[part]: handler for handler in handlers for part, event in handler["targets"] if event == "click" and part
+            elem_ids.get(part): handler for handler in handlers for part, event in handler["targets"] if event == "click"
         }
         self._after = {handler["trigger_after"]: handler for handler in handlers}
         self._queued(of_event["load"], token)

@@ -26,9 +26,9 @@ _VOCABULARIES = ("tokenizer.json", "mtl_tokenizer.json")
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Where a model's parts are; `tables` is the folder with what some languages need. `t3` is None for voice conversion."""
+    """Where a model's parts are; `tables` is the folder with what some languages need. `t3` is no file for voice conversion."""
 
-    t3: Path | None
+    t3: Path
     sound: Path
     encoder: Path
     vocabulary: Path
@@ -43,7 +43,7 @@ class Files:
         sounds = [variant.sound] if variant.turbo else [variant.sound, *_SOUND]
         vocabularies = [variant.vocabulary] if variant.turbo else [variant.vocabulary, *_VOCABULARIES]
         return cls(
-            t3=_speech_model(finetune, variant.t3) if finetune else folder / variant.t3 if variant.t3 else None,
+            t3=_speech_model(finetune, variant.t3) if finetune else folder / variant.t3,
             sound=_first(own, sounds) or folder / variant.sound,
             encoder=_first(own, [VOICE_ENCODER]) or folder / VOICE_ENCODER,
             vocabulary=_first(own, vocabularies) or folder / variant.vocabulary,

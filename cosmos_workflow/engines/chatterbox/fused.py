@@ -7,7 +7,8 @@ norms and activations are one operation each. A step is then short enough for a 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
@@ -17,10 +18,8 @@ POSITIONS = 8192
 """Positions that rotary embeddings are prepared for: more than voice, longest text and most tokens together."""
 
 
-class Attend(Protocol):
-    """Attention of a layer, given query, key and value [rows * steps, 3, heads, dim]; returns [rows * steps, width]."""
-
-    def __call__(self, layer: int, mixed: Tensor) -> Tensor: ...
+Attend = Callable[[int, Tensor], Tensor]
+"""Attention of a layer, given query, key and value [rows * steps, 3, heads, dim]; returns [rows * steps, width]."""
 
 
 class Residual(nn.Module):
@@ -88,7 +87,7 @@ def fused(tfmr: Any, heads: int, device: torch.device) -> Transformer:
         layers.append(_gpt2_layer(taken[index]) if gpt else _llama_layer(taken[index], heads))
         taken[index] = nn.Identity()
     if gpt:
-        return Transformer(layers, _layer_norm(tfmr.ln_f), None, tfmr.wpe)
+        return Transformer(layers, tfmr.ln_f, None, tfmr.wpe)
     return Transformer(layers, _rms_norm(tfmr.norm), _turns(tfmr.rotary_emb, device), None)
 
 
@@ -126,20 +125,16 @@ def _llama_layer(layer: Any, heads: int) -> Layer:
 def _gpt2_layer(block: Any) -> Layer:
     attention, mlp = block.attn, block.mlp
     return Layer(
-        (_layer_norm(block.ln_1), _layer_norm(block.ln_2)),
+        (block.ln_1, block.ln_2),
         (_transposed(attention.c_attn), _transposed(attention.c_proj)),
         (_transposed(mlp.c_fc), _transposed(mlp.c_proj)),
-        _gelu,
+        partial(F.gelu, approximate="tanh"),
     )
 
 
 def _gated(wide: Tensor) -> Tensor:
     gate, up = wide.chunk(2, dim=-1)
     return F.silu(gate).mul_(up)
-
-
-def _gelu(wide: Tensor) -> Tensor:
-    return F.gelu(wide, approximate="tanh")
 
 
 def _paired(weight: Tensor, heads: int) -> Tensor:
@@ -163,10 +158,6 @@ def _rms_norm(norm: Any) -> nn.RMSNorm:
     made = nn.RMSNorm(norm.weight.shape, norm.variance_epsilon, device="meta")
     made.weight = norm.weight
     return made
-
-
-def _layer_norm(norm: Any) -> nn.LayerNorm:
-    return norm
 
 
 def _turns(rotary: Any, device: torch.device) -> Tensor:

@@ -94,18 +94,14 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     return device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_avx512_bf16_supported())
 
 
-def pack(model: nn.Module) -> None:
-    """Put a packed layer in the place of every linear layer of a model, and of GPT-2's, whose weights are transposed."""
-    _replace(model, PackedLinear)
-
-
 def pack_for_steps(model: nn.Module) -> None:
     """As `pack`, for a model that mostly sees one row or two, or as many as there are lines."""
     later = torch.cpu._is_amx_tile_supported() and next(model.parameters()).dtype == torch.float32
-    _replace(model, PackedLaterLinear if later else PackedLinear)
+    pack(model, PackedLaterLinear if later else PackedLinear)
 
 
-def _replace(model: nn.Module, kind: Callable[[Tensor, Tensor | None], nn.Module]) -> None:
+def pack(model: nn.Module, kind: Callable[[Tensor, Tensor | None], nn.Module] = PackedLinear) -> None:
+    """Put a packed layer in the place of every linear layer of a model, and of GPT-2's, whose weights are transposed."""
     from transformers.pytorch_utils import Conv1D
 
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KEPT)  # read at the first product

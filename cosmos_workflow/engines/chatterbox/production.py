@@ -14,15 +14,14 @@ from torch import Tensor
 
 from cosmos_workflow.engines.base import Cancelled, Context, Dropped, ItemOutcome, Output, Request, failure
 from cosmos_workflow.engines.chatterbox.alignment import check_analyser
-from cosmos_workflow.engines.chatterbox.decoder import Step, decode
+from cosmos_workflow.engines.chatterbox.batch import Step, decode
 from cosmos_workflow.engines.chatterbox.finishing import at_speed, finishing_threads, without_tail
 from cosmos_workflow.engines.chatterbox.loader import Model
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.randomness import Randomness
 from cosmos_workflow.engines.chatterbox.recordings import as_package_reads
 from cosmos_workflow.engines.chatterbox.sound import SAMPLE_RATE, Sound, SoundModel
-from cosmos_workflow.engines.chatterbox.speech_model import Line, SpeechModel
-from cosmos_workflow.engines.chatterbox.speech_tokens import speech_tokens
+from cosmos_workflow.engines.chatterbox.speech_model import Line, SpeechModel, speech_tokens
 from cosmos_workflow.engines.chatterbox.variants import TOKENS_PER_SECOND, Variant, expected_tokens
 from cosmos_workflow.engines.chatterbox.voices import Voice
 from cosmos_workflow.errors import InputError, WorkflowError

@@ -19,8 +19,7 @@ import torch
 
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.sound import SAMPLES_A_TOKEN
-from cosmos_workflow.engines.chatterbox.speech_tokens import SPEECH_IDS
-from cosmos_workflow.engines.chatterbox.variants import find_variant
+from cosmos_workflow.engines.chatterbox.variants import SPEECH_IDS, find_variant
 from cosmos_workflow.engines.testing.chatterbox.sizes import sized
 
 if TYPE_CHECKING:
@@ -56,7 +55,8 @@ class SerialModel:
         self._max_tokens = 1000
         self._seen = _Seen()
         self.upstream = upstream
-        self._built_in = self._voice()
+        self._voice = "ref_dict" if variant == "voice-conversion" else "conds"
+        self._built_in = getattr(upstream, self._voice)
         self._listen()
 
     @classmethod
@@ -73,7 +73,7 @@ class SerialModel:
         newest = self._variant.startswith("multilingual") and not params.alignment_check
         self._seen = _Seen(drops_last=newest and not _cuts_by_itself())
         # What an earlier call left behind would be used again: the package keeps the last voice.
-        self._set_voice(self._built_in)
+        setattr(self.upstream, self._voice, self._built_in)
         torch.manual_seed(params.seed)
         begun = self._clock()
         marked = self._call(text, params, str(voice) if voice else None, speech)
@@ -97,15 +97,6 @@ class SerialModel:
             with _stop_rule(old=params.alignment_check):
                 return self.upstream.generate(text, params.language_id, **shared)
         return self.upstream.generate(text, **shared)
-
-    def _voice(self) -> Any:
-        return self.upstream.ref_dict if self._variant == "voice-conversion" else self.upstream.conds
-
-    def _set_voice(self, voice: Any) -> None:
-        if self._variant == "voice-conversion":
-            self.upstream.ref_dict = voice
-        else:
-            self.upstream.conds = voice
 
     def _listen(self) -> None:
         """Note tokens, time and the waveform on their way, and put the cap on the tokens."""
@@ -201,7 +192,7 @@ def _load(variant: str, folder: Path, device: str) -> Any:
 
         from cosmos_workflow.engines.chatterbox.languages import LanguageTokenizer
 
-        tokenizer = patch.object(mtl_tts, "MTLTokenizer", lambda path: LanguageTokenizer(Path(path).parent))
+        tokenizer = patch.object(mtl_tts, "MTLTokenizer", lambda path: LanguageTokenizer(Path(path).parent, Path(path)))
         with tokenizer, _of_another_name(variant, "t3_mtl23ls_v2.safetensors", "multilingual"):
             return mtl_tts.ChatterboxMultilingualTTS.from_local(folder, device)
     if variant == "voice-conversion":

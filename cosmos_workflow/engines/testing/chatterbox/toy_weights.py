@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cosmos_workflow.engines.chatterbox.variants import LANGUAGES, VOICE_ENCODER, Variant, find_variant
+from cosmos_workflow.engines.chatterbox.variants import END_OF_SPEECH, LANGUAGES, SPEECH_IDS, VOICE_ENCODER, Variant, find_variant
 from cosmos_workflow.engines.testing.chatterbox.sizes import SIZES_FILE, sized
 
 WIDTH = 64
@@ -20,9 +20,6 @@ HEADS = 16
 
 TURBO_WIDTH = 32
 _MERGES = [("t", "h"), ("th", "e"), ("n", "o"), ("o", "k"), ("i", "n"), ("in", "g"), ("e", "r"), ("o", "r"), ("l", "l")]
-
-SPEECH_IDS = 6561
-END_OF_SPEECH = 6562
 
 _S3GEN_SIZES: dict[str, dict[str, Any]] = {
     "CAMPPlus": {"growth_rate": 4, "bn_size": 1, "init_channels": 16},
