@@ -26,7 +26,7 @@ def _package() -> tuple[Callable[..., Any], tuple[tuple[int, int], ...]]:
     from chatterbox.models.t3.inference import alignment_stream_analyzer as found
 
     class Analyser(found.AlignmentStreamAnalyzer):
-        def _add_attention_spy(self, *_: object) -> None:
+        def _add_attention_spy(self, tfmr: Any, buffer_idx: int, layer_idx: int, head_idx: int) -> None:
             """It is handed what a pass has seen: see `Alignment.check`."""
 
     return Analyser, tuple((int(layer), int(head)) for layer, head in found.LLAMA_ALIGNED_HEADS)
