@@ -16,17 +16,27 @@ import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+import av
+import numpy as np
+import soundfile
 
 from cosmos_workflow.bench.frame import Column, quantiles, seconds_of
-
-if TYPE_CHECKING:
-    from cosmos_workflow.config import Workspace
-    from cosmos_workflow.execution.operations import Operations
-    from cosmos_workflow.jobs.document.tasks import JobFile
-    from cosmos_workflow.jobs.manager import JobManager
-    from cosmos_workflow.jobs.reports import TaskReport
-    from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.books.output.formats import FORMATS, bit_rate
+from cosmos_workflow.books.reading import read_book
+from cosmos_workflow.config import Workspace
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.jobs.books.voices import reader
+from cosmos_workflow.jobs.books.writing import add_book
+from cosmos_workflow.jobs.document.tasks import JobFile
+from cosmos_workflow.jobs.manager import JobManager
+from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
+from cosmos_workflow.jobs.plan import plan_task, queue_items
+from cosmos_workflow.jobs.reports import TaskReport
+from cosmos_workflow.jobs.store import JobStore
+from cosmos_workflow.queueing.items import ItemStatus
+from cosmos_workflow.store.records import RunRecord
 
 CHAPTER = 20_000
 """Characters of a chapter."""
@@ -106,11 +116,6 @@ def write_book(path: Path, characters: int) -> Path:
 
 
 def _made(folder: Path, characters: int) -> tuple[float, float, float, float, float, float]:
-    from cosmos_workflow.config import Workspace
-    from cosmos_workflow.execution.operations import Operations
-    from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-    from cosmos_workflow.jobs.store import JobStore
-
     folder.mkdir()
     path = write_book(folder / "book.epub", characters)
     workspace = Workspace.open(folder / "workspace")
@@ -132,12 +137,6 @@ def _made(folder: Path, characters: int) -> tuple[float, float, float, float, fl
 
 def _codec(sounds: list[Path]) -> float:
     """CPU seconds of the encoder alone, for the samples of these files."""
-    import av
-    import numpy as np
-    import soundfile
-
-    from cosmos_workflow.books.output.formats import FORMATS, bit_rate
-
     used = 0.0
     for path in sounds:
         rate = soundfile.info(str(path)).samplerate
@@ -154,12 +153,6 @@ def _codec(sounds: list[Path]) -> float:
 
 
 def _opened(folder: Path, characters: int) -> tuple[float, float, float, float]:
-    from cosmos_workflow.config import Workspace
-    from cosmos_workflow.execution.operations import Operations
-    from cosmos_workflow.jobs.manager import JobManager
-    from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-    from cosmos_workflow.jobs.store import JobStore
-
     folder.mkdir()
     path = write_book(folder / "book.epub", characters)
     workspace = Workspace.open(folder / "workspace")
@@ -188,10 +181,6 @@ def _looks(manager: JobManager, count: int) -> list[float]:
 
 def _made_runs(report: TaskReport) -> list[RunRecord]:
     """The runs that the pieces of a task would have once they are made."""
-    from cosmos_workflow.jobs.plan import plan_task, queue_items
-    from cosmos_workflow.queueing.items import ItemStatus
-    from cosmos_workflow.store.records import RunRecord
-
     made = {"status": ItemStatus.SUCCEEDED, "outputs": {"audio": "audio.wav"}, "progress": 1.0}
     items = queue_items(plan_task(report.task, report.pieces, "resume"))
     return [RunRecord.of(item, started_at=time.time(), finished_at=time.time(), **made) for item in items]
@@ -206,11 +195,6 @@ def _publish(operations: Operations, runs: list[RunRecord]) -> None:
 
 
 def _added(path: Path, workspace: Workspace) -> JobFile:
-    from cosmos_workflow.books.reading import read_book
-    from cosmos_workflow.jobs.books.voices import reader
-    from cosmos_workflow.jobs.books.writing import add_book
-    from cosmos_workflow.jobs.store import JobStore
-
     job = add_book(JobStore(workspace), read_book(path), reader("espeak", language="en"), (), path.name).job
     if job is None:
         raise ValueError("the book's job is wrong")

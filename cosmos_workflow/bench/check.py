@@ -13,17 +13,27 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
+
+import numpy as np
+import soundfile
 
 from cosmos_workflow.bench.check_corpus import KOKORO_VOICES, Part, Sample, clean_samples, planted_samples, sentences_of
 from cosmos_workflow.bench.frame import Column
+from cosmos_workflow.bench.kokoro import cpu_seconds
 from cosmos_workflow.bench.planted import PLANTED, Line, named_rightly, speak, spoilt_sound
+from cosmos_workflow.checking.judge import judge
+from cosmos_workflow.checking.recogniser import Recogniser, Whisper
+from cosmos_workflow.checking.sound import read_mono
 from cosmos_workflow.checking.verdict import SERIOUS, Verdict
+from cosmos_workflow.config import Workspace
+from cosmos_workflow.engines.kokoro.model_files import require_kokoro
 from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import InputError, list_choices, shorten
-
-if TYPE_CHECKING:
-    from cosmos_workflow.checking.recogniser import Recogniser
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.jobs.manager import JobManager
+from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
+from cosmos_workflow.jobs.store import JobStore
 
 THINGS = ("faults", "times", "cost")
 """What is measured."""
@@ -80,9 +90,6 @@ class Judged:
 def bench_check(part: Part = "held out", characters: int = 3000, only: Collection[str] = ()) -> list[CheckFigure]:
     """All of it, or `only` some of `THINGS`, with Whisper base; raises UnavailableError without its model files or Kokoro's, and
     InputError for a thing that isn't there."""
-    from cosmos_workflow.checking.recogniser import Whisper
-    from cosmos_workflow.engines.kokoro.model_files import require_kokoro
-
     for thing in only:
         if thing not in THINGS:
             raise InputError(f"There is nothing {shorten(thing)} to measure; use {list_choices(THINGS)}.")
@@ -106,11 +113,6 @@ def bench_check(part: Part = "held out", characters: int = 3000, only: Collectio
 
 def judge_samples(samples: Sequence[Sample], folder: Path, recogniser: Recogniser) -> list[Judged]:
     """Speak each distinct line, put in what is planted, and listen."""
-    import soundfile
-
-    from cosmos_workflow.checking.judge import judge
-    from cosmos_workflow.checking.sound import read_mono
-
     lines = {str(sample.line): sample.line for sample in samples}
     made = dict(zip(lines, speak(list(lines.values()), folder), strict=True))
     judged: list[Judged] = []
@@ -129,12 +131,6 @@ def judge_samples(samples: Sequence[Sample], folder: Path, recogniser: Recognise
 
 def word_time_errors(part: Part, folder: Path, recogniser: Recogniser) -> list[float]:
     """Seconds by which the beginnings and ends of words are told wrongly, in sentences that are joined from single words."""
-    import numpy as np
-    import soundfile
-
-    from cosmos_workflow.checking.judge import judge
-    from cosmos_workflow.checking.sound import read_mono
-
     texts = [text.strip('"') for text in sentences_of(part, 30, 60) if text.replace(" ", "").strip('".').isalpha()][: 2 * _TIMED]
     voices = [
         Line("", "espeak", {"voice": "en-us", "rate": 130}),
@@ -172,13 +168,6 @@ def _row(kind: str, judged: Sequence[Judged]) -> CheckFigure:
 
 def _costs(folder: Path, text: str, characters: int) -> list[CheckFigure]:
     """A chapter by Kokoro as a job, plain and then checked, on one worker that is loaded before."""
-    from cosmos_workflow.bench.kokoro import cpu_seconds
-    from cosmos_workflow.config import Workspace
-    from cosmos_workflow.execution.operations import Operations
-    from cosmos_workflow.jobs.manager import JobManager
-    from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-    from cosmos_workflow.jobs.store import JobStore
-
     taken: dict[str, tuple[float, float]] = {}
     notes: dict[str, str] = {}
     for name, check in (("plain", "false"), ("checked", "{model: base, retries: 0}")):

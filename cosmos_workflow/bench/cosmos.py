@@ -13,15 +13,23 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 from unittest.mock import patch
 
-from cosmos_workflow.bench.frame import Column, seconds_of
-from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
+import numpy as np
+import torch
 
-if TYPE_CHECKING:
-    from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
-    from cosmos_workflow.engines.cosmos_transfer.sampling import Prepared
+from cosmos_workflow.bench.frame import Column, seconds_of
+from cosmos_workflow.engines.base import Device
+from cosmos_workflow.engines.cosmos_transfer import SPEC
+from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
+from cosmos_workflow.engines.cosmos_transfer.memory import is_out_of_memory
+from cosmos_workflow.engines.cosmos_transfer.sampling import Prepared, make_clips
+from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
+from cosmos_workflow.engines.testing.cosmos_transfer.toy_engine import ToyCosmosTransferEngine
+from cosmos_workflow.engines.testing.cosmos_transfer.toy_weights import write_toy_weights
+from cosmos_workflow.engines.testing.harness import RecordingContext, make_request
+from cosmos_workflow.media import ClipWriter
 
 BATCHES = (1, 2, 4, 8)
 TOY_SIZE, REAL_SIZE = (96, 64), (1280, 704)
@@ -56,11 +64,6 @@ def bench_cosmos(
     The clip is small on toy weights, 720p on others. `gpu` is its number, None the CPU. The first call of each batch size isn't
     counted. Raises UnavailableError where the weights can't be used.
     """
-    from cosmos_workflow.engines.base import Device
-    from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
-    from cosmos_workflow.engines.testing.cosmos_transfer.toy_engine import ToyCosmosTransferEngine
-    from cosmos_workflow.engines.testing.cosmos_transfer.toy_weights import write_toy_weights
-
     with tempfile.TemporaryDirectory(prefix="bench-cosmos-") as scratch:
         folder = weights or write_toy_weights(Path(scratch) / "weights", annotators=False)
         made = CosmosTransferEngine() if weights else ToyCosmosTransferEngine()
@@ -72,10 +75,6 @@ def bench_cosmos(
 
 
 def _items(engine: CosmosTransferEngine, clip: Path, count: int, steps: int) -> list[Prepared]:
-    from cosmos_workflow.engines.cosmos_transfer import SPEC
-    from cosmos_workflow.engines.cosmos_transfer.sampling import Prepared
-    from cosmos_workflow.engines.testing.harness import RecordingContext, make_request
-
     params = {"num_steps": steps, "fps": FPS}
     weights = {"vis": 0.5, "edge": 0.5, "depth": 0.0, "seg": 0.0}
     context = RecordingContext(SPEC)
@@ -92,10 +91,6 @@ def _items(engine: CosmosTransferEngine, clip: Path, count: int, steps: int) -> 
 def _figures(
     engine: CosmosTransferEngine, items: list[Prepared], batches: Sequence[int], rounds: int, weights: str
 ) -> list[CosmosFigure]:
-    import torch
-
-    from cosmos_workflow.engines.cosmos_transfer.sampling import make_clips
-
     gpu = engine.model.device.type == "cuda"
     device = f"{torch.cuda.get_device_name() if gpu else 'CPU'}, {weights}"
     figures: list[CosmosFigure] = []
@@ -112,8 +107,6 @@ def _figures(
 
 def _median(call: Callable[[], object], rounds: int) -> float | None:
     """Seconds of a call in the median of the rounds, after one that isn't counted; None where memory runs out."""
-    from cosmos_workflow.engines.cosmos_transfer.memory import is_out_of_memory
-
     try:
         call()
         return statistics.median(seconds_of(call) for _ in range(rounds))
@@ -124,10 +117,6 @@ def _median(call: Callable[[], object], rounds: int) -> float | None:
 
 
 def _write_clip(path: Path, size: tuple[int, int]) -> Path:
-    import numpy as np
-
-    from cosmos_workflow.media import ClipWriter
-
     width, height = size
     with ClipWriter(path, width, height, FPS) as clip:
         for number in range(FRAMES):

@@ -19,6 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
+
 from cosmos_workflow.bench.contenders import DEADLY, OURS, PIPE, WORKERS, Contender, contenders
 from cosmos_workflow.bench.frame import Column, in_turn, seconds_of
 from cosmos_workflow.gpu_dispatch import BaseWorker, Executor, share
@@ -81,8 +83,6 @@ def bench_dispatch(tasks: int = 10_000, rounds: int = 3, only: Collection[str] =
 
 def bench_shared(mb: int = SHARED_MB, rounds: int = 3) -> SharedFigure:
     """A worker reads one number in each page of an array that all its tasks are given."""
-    import numpy as np
-
     array = np.ones(mb << 17)
     with Executor(f"{__name__}:PagesWorker", [None], max_retries=0) as executor:
 
@@ -123,8 +123,6 @@ def trial(name: str) -> None:
 
 
 def _measure(opened: Callable[[], AbstractContextManager[Contender]], tasks: int) -> tuple[float, ...]:
-    import numpy as np
-
     started = time.perf_counter()
     with opened() as contender:
         next(iter(contender.many([0])))

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor, nn
 
+from cosmos_workflow.engines.chatterbox.packed import plain_linear
+
 POSITIONS = 8192
 """Positions that rotary embeddings are prepared for: more than voice, longest text and most tokens together."""
 
@@ -116,8 +118,8 @@ def _llama_layer(layer: Any, heads: int) -> Layer:
     query, key = (_paired(linear.weight, heads) for linear in (attention.q_proj, attention.k_proj))
     return Layer(
         (_rms_norm(layer.input_layernorm), _rms_norm(layer.post_attention_layernorm)),
-        (_linear(torch.cat([query, key, attention.v_proj.weight])), attention.o_proj),
-        (_linear(torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])), mlp.down_proj),
+        (plain_linear(torch.cat([query, key, attention.v_proj.weight])), attention.o_proj),
+        (plain_linear(torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])), mlp.down_proj),
         _gated,
     )
 
@@ -141,17 +143,9 @@ def _paired(weight: Tensor, heads: int) -> Tensor:
     return weight.view(heads, 2, -1, weight.shape[-1]).transpose(1, 2).reshape(weight.shape)
 
 
-def _linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
-    linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
-    linear.weight = nn.Parameter(weight, requires_grad=False)
-    if bias is not None:
-        linear.bias = nn.Parameter(bias, requires_grad=False)
-    return linear
-
-
 def _transposed(layer: Any) -> nn.Linear:
     """GPT-2 keeps the weights of its linear layers the other way round."""
-    return _linear(layer.weight.t().contiguous(), layer.bias)
+    return plain_linear(layer.weight.t().contiguous(), layer.bias)
 
 
 def _rms_norm(norm: Any) -> nn.RMSNorm:

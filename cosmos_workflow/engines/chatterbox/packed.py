@@ -65,23 +65,21 @@ class PackedLaterLinear(nn.Module):
         return F.linear(x, cast("Tensor", self._plain), self._bias)
 
 
-class PlainLinear(nn.Module):
-    """The same, as torch does it on any device."""
-
-    def __init__(self, weight: Tensor, bias: Tensor | None, *, gelu: bool = False) -> None:
-        super().__init__()
-        self._weight, self._bias, self._gelu = weight.detach(), None if bias is None else bias.detach(), gelu
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[..., inputs] to [..., outputs]."""
-        product = F.linear(x, self._weight, self._bias)
-        return F.gelu(product) if self._gelu else product
+def plain_linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
+    """torch's own layer of these weights, on any device."""
+    made = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    made.weight = nn.Parameter(weight, requires_grad=False)
+    if bias is not None:
+        made.bias = nn.Parameter(bias, requires_grad=False)
+    return made
 
 
-def linear(weight: Tensor, bias: Tensor | None, dtype: torch.dtype, *, gelu: bool = False) -> PackedLinear | PlainLinear:
-    """The fastest layer for these weights on their device, in `dtype`."""
-    kind = PackedLinear if is_packable(weight.device) else PlainLinear
-    return kind(weight.to(dtype), None if bias is None else bias.to(dtype), gelu=gelu)
+def linear(weight: Tensor, bias: Tensor | None, dtype: torch.dtype, *, gelu: bool = False) -> nn.Module:
+    """The fastest layer for these weights on their device, in `dtype`, and GELU behind it."""
+    weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
+    if is_packable(weight.device):
+        return PackedLinear(weight, bias, gelu=gelu)
+    return nn.Sequential(plain_linear(weight, bias), nn.GELU()) if gelu else plain_linear(weight, bias)
 
 
 def is_packable(device: torch.device) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from unittest.mock import patch
 
 import torch
@@ -22,27 +22,16 @@ from cosmos_workflow.engines.chatterbox.sound import SAMPLES_A_TOKEN
 from cosmos_workflow.engines.chatterbox.variants import SPEECH_IDS, find_variant
 from cosmos_workflow.engines.testing.chatterbox.sizes import sized
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SerialResult:
     """`tokens` as T3 gave them (none for voice conversion), `wave` before and `marked` after the watermark, seconds taken."""
 
-    tokens: list[int]
-    wave: NDArray[Any]
-    marked: NDArray[Any]
-    t3_seconds: float
-    seconds: float
-
-
-@dataclass(slots=True)
-class _Seen:
-    drops_last: bool = False
     tokens: list[int] = field(default_factory=list)
     wave: Any = None
+    marked: Any = None
     t3_seconds: float = 0.0
+    seconds: float = 0.0
 
 
 class SerialModel:
@@ -53,7 +42,8 @@ class SerialModel:
         self._turbo = find_variant(variant).turbo
         self._clock = clock
         self._max_tokens = 1000
-        self._seen = _Seen()
+        self._seen = SerialResult()
+        self._drops_last = False
         self.upstream = upstream
         self._voice = "ref_dict" if variant == "voice-conversion" else "conds"
         self._built_in = getattr(upstream, self._voice)
@@ -71,15 +61,16 @@ class SerialModel:
         """Make one item after seeding torch's global generators, as a user of the package would."""
         self._max_tokens = params.max_tokens
         newest = self._variant.startswith("multilingual") and not params.alignment_check
-        self._seen = _Seen(drops_last=newest and not _cuts_by_itself())
+        self._drops_last = newest and not _cuts_by_itself()
+        seen = self._seen = SerialResult()
         # What an earlier call left behind would be used again: the package keeps the last voice.
         setattr(self.upstream, self._voice, self._built_in)
         torch.manual_seed(params.seed)
         begun = self._clock()
         marked = self._call(text, params, str(voice) if voice else None, speech)
-        seconds = self._clock() - begun
-        seen = self._seen
-        return SerialResult(seen.tokens, seen.wave, marked[0].numpy(), seen.t3_seconds, seconds)
+        seen.seconds = self._clock() - begun
+        seen.marked = marked[0].numpy()
+        return seen
 
     def _call(self, text: str, params: ChatterboxParams, voice: str | None, speech: Path | None) -> Any:
         if self._variant == "voice-conversion":
@@ -103,7 +94,7 @@ class SerialModel:
         mark = self.upstream.watermarker.apply_watermark
 
         def apply_watermark(wave: Any, sample_rate: int) -> Any:
-            if self._seen.drops_last:
+            if self._drops_last:
                 spoken = sum(token < SPEECH_IDS for token in self._seen.tokens)
                 wave = wave[: max(1, spoken - 1) * SAMPLES_A_TOKEN]
             self._seen.wave = wave.copy()

@@ -217,10 +217,9 @@ def _write_tokenizer(path: Path, languages: list[str]) -> None:
 
 def _write_turbo_tokenizer(folder: Path) -> None:
     """GPT-2's byte alphabet, each byte a token."""
-    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    shifted = [byte for byte in range(256) if byte not in plain]
-    characters = [chr(byte) for byte in plain] + [chr(256 + index) for index in range(len(shifted))]
-    alphabet = {character: index for index, character in enumerate(characters)}
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+    alphabet = {character: index for index, character in enumerate(bytes_to_unicode().values())}
     alphabet["<|endoftext|>"] = len(alphabet)
     (folder / "vocab.json").write_text(json.dumps(alphabet), encoding="utf-8")
     (folder / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
