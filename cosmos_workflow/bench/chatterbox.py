@@ -85,14 +85,15 @@ def bench_chatterbox(
     device: str = "cpu",
     tokens: int = 60,
     mode: str = "reproducible",
-    batches: Sequence[int] | None = None,
+    batch: Sequence[int] | None = None,
     threads: int | None = None,
+    plot: Path | None = None,
 ) -> list[ChatterboxFigure]:
     """A figure for each batch size; raises InputError for a wrong size, device or mode, UnavailableError for a device that isn't
     there.
 
     At full size it writes 3.2 GB of weights into the temporary folder, and takes a quarter of an hour on two CPU cores. Each
-    way has a model of its own.
+    way has a model of its own. `plot` is a picture to write.
     """
     for name, value, choices in (("size", size, SIZES), ("device", device, DEVICES)):
         if value not in choices:
@@ -106,7 +107,10 @@ def bench_chatterbox(
     torch.set_num_threads(threads or torch.get_num_threads())
     with tempfile.TemporaryDirectory(prefix="bench-chatterbox-") as temporary:
         bench = _Bench(Path(temporary), size, device, tokens, mode)
-        return [bench.figure(batch) for batch in batches or (GPU_BATCHES if device == "cuda" else CPU_BATCHES)]
+        figures = [bench.figure(size) for size in batch or (GPU_BATCHES if device == "cuda" else CPU_BATCHES)]
+    if plot is not None:
+        _plot(figures, plot)
+    return figures
 
 
 class _Bench:
@@ -213,7 +217,7 @@ def measure_device(device: str) -> tuple[float, float]:
     return values.numel() * 4 / reading, 2 * 1024 * 1024 * 4096 / multiplying
 
 
-def plot(figures: Sequence[ChatterboxFigure], path: Path) -> None:
+def _plot(figures: Sequence[ChatterboxFigure], path: Path) -> None:
     """Tokens a second over the batch size, both ways, as a picture; needs matplotlib (the group `bench`)."""
     from matplotlib.figure import Figure
 

@@ -87,10 +87,11 @@ class Judged:
         return f"{self.sample.line.params['voice']}: {self.sample.text} ({', '.join(self.names) or f'{rate:.0%}'})"
 
 
-def bench_check(part: Part = "held out", characters: int = 3000, only: Collection[str] = ()) -> list[CheckFigure]:
+def bench_check(tuning: bool = False, characters: int = 3000, only: Collection[str] | None = None) -> list[CheckFigure]:
     """All of it, or `only` some of `THINGS`, with Whisper base; raises UnavailableError without its model files or Kokoro's, and
     InputError for a thing that isn't there."""
-    for thing in only:
+    part: Part = "tuning" if tuning else "held out"
+    for thing in only or ():
         if thing not in THINGS:
             raise InputError(f"There is nothing {shorten(thing)} to measure; use {list_choices(THINGS)}.")
     require_kokoro()

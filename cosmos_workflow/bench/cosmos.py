@@ -55,7 +55,7 @@ class CosmosFigure:
 def bench_cosmos(
     weights: Path | None = None,
     gpu: int | None = None,
-    batches: Sequence[int] | None = None,
+    batch: Sequence[int] | None = None,
     rounds: int = 3,
     steps: int = 10,
 ) -> list[CosmosFigure]:
@@ -70,8 +70,8 @@ def bench_cosmos(
         with patch.dict(os.environ, {FOLDER_VARIABLE: str(folder)}), closing(made) as engine:
             engine.load(Device(gpu))
             clip = _write_clip(Path(scratch) / "clip.mp4", REAL_SIZE if weights else TOY_SIZE)
-            items = _items(engine, clip, max(batches or BATCHES), steps)
-            return _figures(engine, items, batches or BATCHES, rounds, "toy weights" if weights is None else folder.name)
+            items = _items(engine, clip, max(batch or BATCHES), steps)
+            return _figures(engine, items, batch or BATCHES, rounds, "toy weights" if weights is None else folder.name)
 
 
 def _items(engine: CosmosTransferEngine, clip: Path, count: int, steps: int) -> list[Prepared]:

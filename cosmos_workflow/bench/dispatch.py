@@ -70,15 +70,20 @@ class PagesWorker(BaseWorker):
         return float(data[::512].sum())
 
 
-def bench_dispatch(tasks: int = 10_000, rounds: int = 3, only: Collection[str] = ()) -> list[DispatchFigure]:
-    """Measure every contender that is installed, or those in `only`. Tasks are numbers, then arrays of 1 MB both ways."""
+def bench_dispatch(
+    tasks: int = 10_000, rounds: int = 3, only: Collection[str] | None = None, plot: Path | None = None
+) -> list[DispatchFigure | SharedFigure]:
+    """Measure every contender that is installed, and what sharing an array brings, or those in `only`. Tasks are numbers, then
+    arrays of 1 MB both ways. `plot` is a picture to write."""
     chosen = {name: opened for name, opened in contenders().items() if not only or name in only}
     measured = in_turn({name: partial(_measure, opened, tasks) for name, opened in chosen.items()}, rounds)
-    figures = []
+    figures: list[DispatchFigure] = []
     for name, (tasks_s, mb_s, first, *latency) in measured.items():
         p50, p99 = latency or (None, None)
         figures.append(DispatchFigure(name, tasks_s, mb_s, p50, p99, first, None if name == PIPE else _survives(name)))
-    return figures
+    if plot is not None:
+        _plot(figures, plot)
+    return [*figures, *([] if only else [bench_shared()])]
 
 
 def bench_shared(mb: int = SHARED_MB, rounds: int = 3) -> SharedFigure:
@@ -94,7 +99,7 @@ def bench_shared(mb: int = SHARED_MB, rounds: int = 3) -> SharedFigure:
     return SharedFigure(mb, sent, shared)
 
 
-def plot(figures: Sequence[DispatchFigure], path: Path) -> None:
+def _plot(figures: Sequence[DispatchFigure], path: Path) -> None:
     """The figures as bars, one panel a measure, ours in colour; the file's ending names its format."""
     from matplotlib.figure import Figure
 

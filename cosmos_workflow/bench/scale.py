@@ -54,9 +54,10 @@ class NapWorker(BaseWorker):
 
 
 def bench_scale(
-    tasks: int = 400, nap: float = 0.02, workers: Sequence[int] = WORKERS, rounds: int = 3, address: str | None = None
+    tasks: int = 400, nap: float = 0.02, workers: Sequence[int] | None = None, rounds: int = 3, address: str | None = None
 ) -> list[ScaleFigure]:
     """Measure every number of workers, locally and, where Ray is installed, on the cluster at `address`."""
+    workers = workers or WORKERS
     with ExitStack() as stack:
         executors = ["local"]
         if find_spec("ray"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import wraps
+from importlib import import_module
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,55 +22,51 @@ BatchOption = Annotated[list[int] | None, typer.Option("--batch", help="Batch si
 PlotOption = Annotated[Path | None, typer.Option(help="A picture to write (.png, .svg); needs matplotlib.")]
 
 
-def _show(figures: Sequence[Any], as_json: bool) -> None:
-    """What was measured, as a table for each kind of figures, or as JSON."""
-    from cosmos_workflow.bench.frame import table
+def _bench(verb: Callable[..., None]) -> Callable[..., None]:
+    """Make it a verb that calls the function of its name in `cosmos_workflow.bench`, and shows the figures that this gives."""
+    name = verb.__name__.removeprefix("bench_")
 
-    if as_json:
-        print_json([asdict(figure) for figure in figures])
-        return
-    if not figures:
-        typer.echo("There is nothing to show yet.")
-    for _, alike in groupby(figures, type):
-        print_table(table(list(alike)))
+    @bench_app.command(name)
+    @wraps(verb)
+    def measure(as_json: bool, **options: Any) -> None:
+        figures = getattr(import_module(f"cosmos_workflow.bench.{name}"), verb.__name__)(**options)
+        from cosmos_workflow.bench.frame import table
+
+        if as_json:
+            print_json([asdict(figure) for figure in figures])
+            return
+        if not figures:
+            typer.echo("There is nothing to show yet.")
+        for _, alike in groupby(figures, type):
+            print_table(table(list(alike)))
+
+    return measure
 
 
-@bench_app.command("queue")
+@_bench
 def bench_queue(
     items: Annotated[int, typer.Option(help="Items in the queue.", min=1)] = 100_000,
     rounds: RoundsOption = 5,
     as_json: JsonOption = False,
 ) -> None:
     """Adding, grouping, claiming, looking and opening again, with the journal on the disk."""
-    from cosmos_workflow.bench import queue
-
-    _show(queue.bench_queue(items, rounds), as_json)
 
 
-@bench_app.command("long")
+@_bench
 def bench_long(
     items: Annotated[int, typer.Option(help="Items in the queue.", min=100)] = 100_000,
     rounds: RoundsOption = 5,
     as_json: JsonOption = False,
 ) -> None:
     """A long queue on the page, and how soon it runs again after a kill."""
-    from cosmos_workflow.bench import long
-
-    _show(long.bench_long(items, rounds), as_json)
 
 
-@bench_app.command("eta")
+@_bench
 def bench_eta(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """How far off the time left would have been, from the finished batches of a workspace."""
-    from cosmos_workflow.bench import eta
-    from cosmos_workflow.config import Workspace
-    from cosmos_workflow.store.store import Store
-
-    with Store(Workspace.open(workspace)) as store:
-        _show(eta.bench_eta(store), as_json)
 
 
-@bench_app.command("chatterbox")
+@_bench
 def bench_chatterbox(
     size: Annotated[str, typer.Option(help="tiny or full; random weights either way.")] = "tiny",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
@@ -80,27 +78,18 @@ def bench_chatterbox(
     as_json: JsonOption = False,
 ) -> None:
     """Chatterbox in batches beside the package's own serial way, alternated in one run."""
-    from cosmos_workflow.bench import chatterbox
-
-    figures = chatterbox.bench_chatterbox(size, device, tokens, mode, batch, threads)
-    if plot is not None:
-        chatterbox.plot(figures, plot)
-    _show(figures, as_json)
 
 
-@bench_app.command("kokoro")
+@_bench
 def bench_kokoro(
     items: Annotated[int, typer.Option(help="Texts a round.", min=1)] = 12,
     rounds: RoundsOption = 3,
     as_json: JsonOption = False,
 ) -> None:
     """Kokoro through the queue, on one worker and on two, beside kokoro-onnx in a bare loop."""
-    from cosmos_workflow.bench import kokoro
-
-    _show(kokoro.bench_kokoro(items, rounds), as_json)
 
 
-@bench_app.command("check")
+@_bench
 def bench_check(
     tuning: Annotated[bool, typer.Option("--tuning", help="Take the sentences that the verdicts were tuned on.")] = False,
     characters: Annotated[int, typer.Option(help="Characters of the job that is made with and without.", min=200)] = 3000,
@@ -108,20 +97,14 @@ def bench_check(
     as_json: JsonOption = False,
 ) -> None:
     """Speech heard back: clean pieces and planted faults, word times, and what it adds to a Kokoro job."""
-    from cosmos_workflow.bench import check
-
-    _show(check.bench_check("tuning" if tuning else "held out", characters, only or ()), as_json)
 
 
-@bench_app.command("espeak")
+@_bench
 def bench_espeak(rounds: RoundsOption = 3, as_json: JsonOption = False) -> None:
     """A chapter as a job, beside the speech library in a bare loop."""
-    from cosmos_workflow.bench import espeak
-
-    _show(espeak.bench_espeak(rounds), as_json)
 
 
-@bench_app.command("dispatch")
+@_bench
 def bench_dispatch(
     tasks: Annotated[int, typer.Option(help="Empty tasks.", min=10)] = 10_000,
     rounds: RoundsOption = 3,
@@ -130,15 +113,9 @@ def bench_dispatch(
     as_json: JsonOption = False,
 ) -> None:
     """Our dispatcher beside other pools and a bare pipe, in turn."""
-    from cosmos_workflow.bench import dispatch
-
-    figures = dispatch.bench_dispatch(tasks, rounds, only or ())
-    if plot is not None:
-        dispatch.plot(figures, plot)
-    _show(figures if only else [*figures, dispatch.bench_shared()], as_json)
 
 
-@bench_app.command("cosmos")
+@_bench
 def bench_cosmos(
     weights: Annotated[Path | None, typer.Option(help="A folder as COSMOS_WORKFLOW_WEIGHTS; without it, toy weights.")] = None,
     gpu: Annotated[int | None, typer.Option(help="The GPU's number; without it, the CPU.", min=0)] = None,
@@ -148,35 +125,26 @@ def bench_cosmos(
     as_json: JsonOption = False,
 ) -> None:
     """Cosmos Transfer: the time an item takes alone and in batches."""
-    from cosmos_workflow.bench import cosmos
-
-    _show(cosmos.bench_cosmos(weights, gpu, batch, rounds, steps), as_json)
 
 
-@bench_app.command("page")
+@_bench
 def bench_page(
     items: Annotated[int, typer.Option(help="Items in the queue.", min=10)] = 1000,
     as_json: JsonOption = False,
 ) -> None:
     """The time a click takes, and the memory of app and worker, while a long queue runs."""
-    from cosmos_workflow.bench import page
-
-    _show(page.bench_page(items), as_json)
 
 
-@bench_app.command("book")
+@_bench
 def bench_book(
     characters: Annotated[int, typer.Option(help="Characters of the book that is made.", min=1000)] = 60_000,
     large: Annotated[int, typer.Option(help="Characters of the book that is only opened.", min=1000)] = 2_000_000,
     as_json: JsonOption = False,
 ) -> None:
     """A book from its file to its M4B with espeak: our own time beside the engine's, and memory."""
-    from cosmos_workflow.bench import book
-
-    _show(book.bench_book(characters, large), as_json)
 
 
-@bench_app.command("scale")
+@_bench
 def bench_scale(
     tasks: Annotated[int, typer.Option(help="Tasks that wait.", min=1)] = 400,
     nap: Annotated[float, typer.Option(help="Seconds that each waits.", min=0.001)] = 0.02,
@@ -186,18 +154,12 @@ def bench_scale(
     as_json: JsonOption = False,
 ) -> None:
     """One queue on 1, 2 and 4 workers, on this machine and on Ray, where the extra is installed."""
-    from cosmos_workflow.bench import scale
-
-    _show(scale.bench_scale(tasks, nap, workers or scale.WORKERS, rounds, address), as_json)
 
 
-@bench_app.command("serve")
+@_bench
 def bench_serve(
     requests: Annotated[int, typer.Option(help="Requests of each number of callers.", min=1)] = 128,
     engine: Annotated[str, typer.Option(help="The model that is asked for.")] = "espeak",
     as_json: JsonOption = False,
 ) -> None:
     """The speech API with 1, 4, 16 and 64 callers at once, beside the engine in a bare loop."""
-    from cosmos_workflow.bench import serve
-
-    _show(serve.bench_serve(requests, engine), as_json)

@@ -87,7 +87,7 @@ def test_the_bench_says_what_each_batch_costs_an_item(monkeypatch: pytest.Monkey
     from cosmos_workflow.bench.cosmos import bench_cosmos
 
     monkeypatch.setenv(FOLDER_VARIABLE, "/nowhere")
-    figures = bench_cosmos(batches=(1, 2), rounds=1, steps=1)
+    figures = bench_cosmos(batch=(1, 2), rounds=1, steps=1)
     assert [figure.items for figure in figures] == [1, 2]
     assert all(figure.seconds_per_item for figure in figures)
     assert figures[0].gain == 1.0
