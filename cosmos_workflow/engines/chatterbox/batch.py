@@ -75,11 +75,6 @@ class _OnDevice:
         text = scores[self.texts]
         return text + self.weights * (text - scores[self.plain]) if self.guided else text
 
-    def go_on(self, chosen: Tensor) -> None:
-        """One more token for each member."""
-        self.tokens = chosen
-        self.places += 1
-
 
 class Batch:
     """The lines that are being spoken, their rows, and the next token's scores."""
@@ -122,7 +117,8 @@ class Batch:
         if self._model.turbo and new:
             self._seen[[not line.tokens for line in lines], self._model.start_token] = False
         self._seen.scatter_(1, chosen[:, None], True)
-        now.go_on(chosen)
+        now.tokens = chosen
+        now.places += 1
         for line, token in zip(lines, chosen.tolist(), strict=True):
             line.tokens.append(token)
 

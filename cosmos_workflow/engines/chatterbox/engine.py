@@ -56,7 +56,8 @@ class ChatterboxEngine(Engine):
         available = SPEC.availability()
         if not available.available:
             raise UnavailableError(str(available))
-        self._device = torch.device(_torch_device(device))
+        other = "mps" if torch.backends.mps.is_available() else "cpu"
+        self._device = torch.device("cuda:0" if device.is_gpu else other)
         import_package()
 
     def generate(self, requests: Sequence[Request], context: Context) -> Iterator[ItemOutcome]:
@@ -167,9 +168,3 @@ def free_memory(device: torch.device) -> int | None:
 def usable_memory(free: int, reserved: int, allocated: int) -> int:
     """Bytes that this process can have of a GPU: what nobody has, and what torch keeps in reserve and isn't using."""
     return free + reserved - allocated
-
-
-def _torch_device(device: Device) -> str:
-    if device.is_gpu:
-        return "cuda:0"
-    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -179,22 +179,18 @@ def _filled(
 ) -> Any:
     """The model with the weights of a file, on the device, for inference."""
     state = state or _state(path)
-    problems = _problems(model, state, computed)
-    if problems:
-        raise UnavailableError(
-            f"{path.name} doesn't hold the weights of this model ({problems}); delete it and fetch the weights again."
-        )
-    model.load_state_dict(state, strict=False)
-    return model.to(device).eval().requires_grad_(False)
-
-
-def _problems(model: nn.Module, state: dict[str, torch.Tensor], computed: tuple[str, ...]) -> str:
-    """What is wrong with a file's tensors, as a short list; empty when every tensor of the model is there in its shape."""
     own = model.state_dict()
     missing = [name for name in own if name not in state and name not in computed]
     misshapen = [name for name in own if name in state and state[name].shape != own[name].shape]
-    parts = [("missing", missing), ("of another shape", misshapen)]
-    return "; ".join(f"{len(names)} {what}, as {names[0]}" for what, names in parts if names)
+    wrong = [
+        f"{len(names)} {what}, as {names[0]}" for what, names in (("missing", missing), ("of another shape", misshapen)) if names
+    ]
+    if wrong:
+        raise UnavailableError(
+            f"{path.name} doesn't hold the weights of this model ({'; '.join(wrong)}); delete it and fetch the weights again."
+        )
+    model.load_state_dict(state, strict=False)
+    return model.to(device).eval().requires_grad_(False)
 
 
 def _read(path: Path, device: torch.device) -> dict[str, Any]:

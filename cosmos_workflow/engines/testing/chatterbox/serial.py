@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -131,15 +131,12 @@ class _NoAnalyser:
         return logits
 
 
-@contextmanager
-def _stop_rule(*, old: bool) -> Iterator[None]:
+def _stop_rule(*, old: bool) -> AbstractContextManager[Any]:
     from chatterbox.models.t3 import t3
 
     if old or not hasattr(t3, "AlignmentStreamAnalyzer"):
-        yield
-        return
-    with patch.object(t3, "AlignmentStreamAnalyzer", _NoAnalyser):
-        yield
+        return nullcontext()
+    return patch.object(t3, "AlignmentStreamAnalyzer", _NoAnalyser)
 
 
 def _cuts_by_itself() -> bool:
