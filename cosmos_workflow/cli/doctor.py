@@ -8,6 +8,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -69,18 +70,6 @@ def long_paths(enabled: bool, root: Path) -> Look:
     return Look("long paths", "note", f"Windows refuses paths of more than 260 letters, which {root} may need", do)
 
 
-def _long_paths_enabled() -> bool:
-    if sys.platform != "win32":
-        return True
-    import winreg
-
-    with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
-        try:
-            return bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
-        except FileNotFoundError:
-            return False
-
-
 def _engines() -> Iterator[Look]:
     from cosmos_workflow.engines.registry import all_engines, availability_of, broken_engines
 
@@ -118,7 +107,13 @@ def _workspace(given: Path | None) -> Iterator[Look]:
         return
     yield Look("workspace", "ok", str(opened.root))
     if sys.platform == "win32":
-        yield long_paths(_long_paths_enabled(), opened.root)
+        import winreg
+
+        enabled = False
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
+            with suppress(FileNotFoundError):
+                enabled = bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
+        yield long_paths(enabled, opened.root)
     free = shutil.disk_usage(opened.root).free
     do = "Free some space; `prune` says what could go." if free < FREE else ""
     yield Look("disk", "problem" if do else "ok", f"{free / 1e9:.1f} GB free", do)
