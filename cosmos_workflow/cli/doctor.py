@@ -110,9 +110,9 @@ def _workspace(given: Path | None) -> Iterator[Look]:
         import winreg
 
         enabled = False
-        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
-            with suppress(FileNotFoundError):
-                enabled = bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
+        path = r"SYSTEM\CurrentControlSet\Control\FileSystem"
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, path) as key, suppress(FileNotFoundError):
+            enabled = bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
         yield long_paths(enabled, opened.root)
     free = shutil.disk_usage(opened.root).free
     do = "Free some space; `prune` says what could go." if free < FREE else ""
