@@ -67,14 +67,14 @@ def without_tail(wave: Wave, rate: int) -> Wave:
 
 def at_speed(wave: Wave, rate: int, speed: float) -> Wave:
     """A waveform said `speed` times as fast, from 0.5 to 2, at the same pitch: FFmpeg's atempo."""
+    if speed == 1 or not len(wave):
+        return wave
     import numpy as np
     from av import AudioFrame
     from av.error import BlockingIOError as NothingYet
     from av.error import EOFError as Ended
     from av.filter import Graph
 
-    if speed == 1 or not len(wave):
-        return wave
     graph = Graph()
     source: Any = graph.add_abuffer(sample_rate=rate, format="flt", layout="mono", time_base=Fraction(1, rate))
     tempo: Any = graph.add("atempo", f"{speed}")
