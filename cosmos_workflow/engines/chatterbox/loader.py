@@ -178,7 +178,7 @@ def _filled(
     computed: tuple[str, ...] = (),
 ) -> Any:
     """The model with the weights of a file, on the device, for inference."""
-    state = state or _state(path)
+    state = _state(path) if state is None else state
     own = model.state_dict()
     missing = [name for name in own if name not in state and name not in computed]
     misshapen = [name for name in own if name in state and state[name].shape != own[name].shape]
