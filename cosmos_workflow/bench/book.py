@@ -163,9 +163,13 @@ def _opened(folder: Path, characters: int) -> tuple[float, float, float, float]:
         entry = manager.snapshot().entries[0]
         runs = [run for task in (entry.report.tasks if entry.report else ()) for run in _made_runs(task)]
         changing: list[float] = []
-        while runs:
-            _publish(operations, runs[:_AT_ONCE])
-            runs = runs[_AT_ONCE:]
+        for start in range(0, len(runs), _AT_ONCE):
+            some = runs[start : start + _AT_ONCE]
+            for run in some:
+                folder = operations.store.runs.folder(run.id)
+                folder.mkdir()
+                (folder / run.outputs["audio"]).touch()
+            operations.store.runs.begin(some)
             changing += _looks(manager, 1)
         look = _looks(manager, _LOOKS)
     return _peak(), opened, quantiles(look)[1] * 1000, quantiles(changing)[1] * 1000
@@ -184,14 +188,6 @@ def _made_runs(report: TaskReport) -> list[RunRecord]:
     made = {"status": ItemStatus.SUCCEEDED, "outputs": {"audio": "audio.wav"}, "progress": 1.0}
     items = queue_items(plan_task(report.task, report.pieces, "resume"))
     return [RunRecord.of(item, started_at=time.time(), finished_at=time.time(), **made) for item in items]
-
-
-def _publish(operations: Operations, runs: list[RunRecord]) -> None:
-    for run in runs:
-        folder = operations.store.runs.folder(run.id)
-        folder.mkdir()
-        (folder / run.outputs["audio"]).touch()
-    operations.store.runs.begin(runs)
 
 
 def _added(path: Path, workspace: Workspace) -> JobFile:
