@@ -23,7 +23,7 @@ from cosmos_workflow.bench.frame import Column
 from cosmos_workflow.bench.kokoro import cpu_seconds
 from cosmos_workflow.bench.planted import PLANTED, Line, named_rightly, speak, spoilt_sound
 from cosmos_workflow.checking.judge import judge
-from cosmos_workflow.checking.recogniser import Recogniser, Whisper
+from cosmos_workflow.checking.recogniser import Whisper
 from cosmos_workflow.checking.sound import read_mono
 from cosmos_workflow.checking.verdict import SERIOUS, Verdict
 from cosmos_workflow.config import Workspace
@@ -112,7 +112,7 @@ def bench_check(tuning: bool = False, characters: int = 3000, only: Collection[s
     return figures
 
 
-def judge_samples(samples: Sequence[Sample], folder: Path, recogniser: Recogniser) -> list[Judged]:
+def judge_samples(samples: Sequence[Sample], folder: Path, recogniser: Whisper) -> list[Judged]:
     """Speak each distinct line, put in what is planted, and listen."""
     lines = {str(sample.line): sample.line for sample in samples}
     made = dict(zip(lines, speak(list(lines.values()), folder), strict=True))
@@ -130,7 +130,7 @@ def judge_samples(samples: Sequence[Sample], folder: Path, recogniser: Recognise
     return judged
 
 
-def word_time_errors(part: Part, folder: Path, recogniser: Recogniser) -> list[float]:
+def word_time_errors(part: Part, folder: Path, recogniser: Whisper) -> list[float]:
     """Seconds by which the beginnings and ends of words are told wrongly, in sentences that are joined from single words."""
     texts = [text.strip('"') for text in sentences_of(part, 30, 60) if text.replace(" ", "").strip('".').isalpha()][: 2 * _TIMED]
     voices = [
