@@ -20,6 +20,12 @@ _PROTECTED = re.compile(rf"{IPA.pattern}|{PAUSE.pattern}", re.IGNORECASE)
 _VERSION = re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\w.]*\d)")
 _FRACTION = re.compile(r"(?<![\d/.,])(\d{1,2})/(\d{1,3})(?![\d/.,])")
 _FRACTIONS = {"½": "1/2", "¼": "1/4", "¾": "3/4", "⅓": "1/3", "⅔": "2/3", "⅛": "1/8"}
+_GERMAN_ORDINAL = re.compile(
+    r"\b((?P<before>(?:in|auf|an|aus|bei|mit|nach|seit|von|zu|unter|vor|über|während|ab)\s+)?"
+    r"(?P<article>der|die|das|dem|den|des|im|am|vom|zum|zur|beim|ins|jedem|jeden|jeder|seinem|seinen|ihrem|ihren|einem)\s+)"
+    r"(?P<number>\d{1,3})\.(?=\s+[^\W\d_])",
+    re.IGNORECASE,
+)
 _BETWEEN_WORDS = "+=#×÷"
 _YEAR_BEFORE = re.compile(
     r"\b(?:in|since|of|from|until|till|by|year|early|late|before|after|around|circa|during|summer|winter|spring|autumn|fall|"
@@ -64,14 +70,20 @@ def _normalize(text: str, language: Language | None, code: str) -> str:
 
 def _ordinals(text: str, language: Language) -> str:
     ending = "n" if language.code == "de" else ""
+    if language.code == "de":
+        text = _GERMAN_ORDINAL.sub(lambda match: _german_ordinal(match, language), text)
     return re.sub(rf"(?<![\w.,])(\d{{1,4}}){language.ordinal}", lambda match: ordinal(match[1], language) + ending, text)
 
 
+def _german_ordinal(match: re.Match[str], language: Language) -> str:
+    """ "im 2. Stock", "der 3. Mann", "in der 4. Reihe"."""
+    weak = match["before"] or match["article"].lower() not in ("der", "die", "das")
+    return f"{match[1]}{ordinal(match['number'], language)}{'n' if weak else ''}"
+
+
 def _numbers(text: str, language: Language) -> str:
-    for sign, written in _FRACTIONS.items():
-        if sign not in text:
-            continue
-        text = re.sub(rf"(?<=\d)\s?{sign}", f" {language.signs.get('&', '')} {written}", text).replace(sign, written)
+    if language.fractions:
+        text = _fractions(text, language)
     if language.code == "en":
         text = re.sub(r"(?<=[A-Za-z])-(?=\d)", " ", text)
         text = _FRACTION.sub(lambda match: _fraction(match[1], match[2], language), text)
@@ -88,6 +100,24 @@ def _numbers(text: str, language: Language) -> str:
 
     before = r"(?P<minus>(?<![\w.,)])[-−](?=\d))?"
     return re.sub(rf"{before}(?P<amount>{digits(language)})", words, text)
+
+
+def _fractions(text: str, language: Language) -> str:
+    """Those that have words of their own; alone, and behind a whole number."""
+    joint = language.signs["&"]
+    for sign, written in _FRACTIONS.items():
+        if sign in text:
+            text = re.sub(rf"(?<=\d){sign}", f" {written}", text).replace(sign, written)
+    known = "|".join(written for written in language.fractions if "/" in written)
+
+    def said(match: re.Match[str]) -> str:
+        words = language.fractions[match["fraction"]]
+        if not match["whole"]:
+            return words
+        whole = cardinal(match["whole"], language)
+        return f"{whole}{language.fractions['½']}" if match["fraction"] == "1/2" else f"{whole} {joint} {words}"
+
+    return re.sub(rf"(?<![\d/.,])(?:(?P<whole>\d{{1,3}})\s)?(?P<fraction>{known})(?![\d/]|[.,]\d)", said, text)
 
 
 def _version(text: str, match: re.Match[str], language: Language) -> str:

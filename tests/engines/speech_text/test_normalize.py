@@ -13,6 +13,9 @@ from cosmos_workflow.engines.speech_text.normalize import normalize
 from cosmos_workflow.engines.speech_text.numbers import cardinal
 
 ENGLISH = {
+    "$1.5M, £3bn and $10k": "one point five million dollars, three billion pounds and ten thousand dollars",
+    "the '90s": "the nineties",
+    "Ch. IV, Vol. 2": "Chapter four, Volume two",
     "It cost $1,234.56, or €5.": ("It cost one thousand two hundred and thirty-four dollars and fifty-six cents, or five euros."),
     "-$3, £0.05 and $2.5 million": "minus three dollars, five pence and two point five million dollars",
     "In 1984 and the 1990s.": "In nineteen eighty-four and the nineteen nineties.",
@@ -42,7 +45,7 @@ ENGLISH = {
     "I love it 🎉! So do you ❤️.": "I love it! So do you.",
     "# A title\n\n- **bold** and *it*, `code`, [a link](https://a.example/x)": "A title\n\nbold and it, code, a link",
     "Say [Nguyen](/nwin/) [pause:1.5] 5 times.": "Say [Nguyen](/nwin/) [pause:1.5] five times.",
-    "2½ cups": "two and one half cups",
+    "2½ cups": "two and a half cups",
     "٣ and 3": "three and three",
     "Don't touch a well-known word; it's fine.": "Don't touch a well-known word; it's fine.",
 }
@@ -80,6 +83,20 @@ OTHERS = [
     ("tr", "3,05", "üç virgül sıfır beş"),
     ("vi", "3,05", "ba phẩy không năm"),
     ("ar", "0,5", "صفر فاصلة خمسة"),
+    ("de", "im 2. Stock, in der 3. Woche, der 5. Mann", "im zweiten Stock, in der dritten Woche, der fünfte Mann"),
+    (
+        "de",
+        "Das 19. Jh. und Ludwig XIV. von 1643",
+        "Das neunzehnte Jahrhundert und Ludwig der vierzehnte von eintausendsechshundertdreiundvierzig",
+    ),
+    ("de", "2½ Stunden, ½ Liter, Kap. IV", "zweieinhalb Stunden, ein halb Liter, Kapitel vier"),
+    ("de", "Tel. 030 1234567", "Telefon null drei null, eins zwei drei vier fünf sechs sieben"),
+    ("fr", "à 9h05, 14 h et 1h", "à neuf heures cinq, quatorze heures et une heure"),
+    ("fr", "au XIXe siècle, sous Louis XIV et Napoléon Ier", "au dix-neuvième siècle, sous Louis quatorze et Napoléon premier"),
+    ("fr", "44 av. J.-C., p. 12", "quarante-quatre avant Jésus-Christ, page douze"),
+    ("es", "siglos XVI y XVII, Felipe II, Alfonso XIII", "siglos dieciséis y diecisiete, Felipe segundo, Alfonso trece"),
+    ("it", "il XIX secolo, 2½", "il diciannovesimo secolo, due e mezzo"),
+    ("pt-br", "às 9h05, século V", "às nove horas e cinco, século quinto"),
     ("pl", "-2", "minus dwa"),
     ("sk", "-2", "mínus dva"),
     ("ja", "-5", "マイナス 五"),
