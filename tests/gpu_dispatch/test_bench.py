@@ -4,6 +4,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from cosmos_workflow.bench import scale
