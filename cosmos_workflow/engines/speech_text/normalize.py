@@ -20,6 +20,12 @@ _PROTECTED = re.compile(rf"{IPA.pattern}|{PAUSE.pattern}", re.IGNORECASE)
 _VERSION = re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\w.]*\d)")
 _FRACTION = re.compile(r"(?<![\d/.,])(\d{1,2})/(\d{1,3})(?![\d/.,])")
 _FRACTIONS = {"½": "1/2", "¼": "1/4", "¾": "3/4", "⅓": "1/3", "⅔": "2/3", "⅛": "1/8"}
+_GERMAN_ORDINAL = re.compile(
+    r"\b((?P<before>(?:in|auf|an|aus|bei|mit|nach|seit|von|zu|unter|vor|über|während|ab)\s+)?"
+    r"(?P<article>der|die|das|dem|den|des|im|am|vom|zum|zur|beim|ins|jedem|jeden|jeder|seinem|seinen|ihrem|ihren|einem)\s+)"
+    r"(?P<number>\d{1,3})\.(?=\s+[^\W\d_])",
+    re.IGNORECASE,
+)
 _BETWEEN_WORDS = "+=#×÷"
 _YEAR_BEFORE = re.compile(
     r"\b(?:in|since|of|from|until|till|by|year|early|late|before|after|around|circa|during|summer|winter|spring|autumn|fall|"
@@ -64,21 +70,24 @@ def _normalize(text: str, language: Language | None, code: str) -> str:
 
 def _ordinals(text: str, language: Language) -> str:
     ending = "n" if language.code == "de" else ""
+    if language.code == "de":
+        text = _GERMAN_ORDINAL.sub(lambda match: _german_ordinal(match, language), text)
     return re.sub(rf"(?<![\w.,])(\d{{1,4}}){language.ordinal}", lambda match: ordinal(match[1], language) + ending, text)
 
 
+def _german_ordinal(match: re.Match[str], language: Language) -> str:
+    """ "im 2. Stock", "der 3. Mann", "in der 4. Reihe"."""
+    weak = match["before"] or match["article"].lower() not in ("der", "die", "das")
+    return f"{match[1]}{ordinal(match['number'], language)}{'n' if weak else ''}"
+
+
 def _numbers(text: str, language: Language) -> str:
-    for sign, written in _FRACTIONS.items():
-        if sign not in text:
-            continue
-        text = re.sub(rf"(?<=\d)\s?{sign}", f" {language.signs.get('&', '')} {written}", text).replace(sign, written)
+    if language.fractions:
+        text = _fractions(text, language)
     if language.code == "en":
         text = re.sub(r"(?<=[A-Za-z])-(?=\d)", " ", text)
         text = _FRACTION.sub(lambda match: _fraction(match[1], match[2], language), text)
-    text = _VERSION.sub(
-        lambda match: _apart(text, match, f" {_dot(language)} ".join(cardinal(part, language) for part in match[0].split("."))),
-        text,
-    )
+    text = _VERSION.sub(lambda match: _version(text, match, language), text)
     if language.to:
         text = re.sub(r"(?<![\w.,-])(\d+)\s?[–—]\s?(?=\d)|(?<![\w.,-])(\d{1,3})-(?=\d{1,3}(?![\w-]))", _range(language), text)
 
@@ -87,10 +96,39 @@ def _numbers(text: str, language: Language) -> str:
         sign = f"{minus(language)} " if match["minus"] else ""
         if language.code == "en" and re.fullmatch(r"1[1-9]\d\d|20\d\d", found) and _is_year(text, match):
             return sign + year(found, language)
-        return _apart(text, match, sign + _written(found, language))
+        return _apart(text, match, sign + number(found, language))
 
     before = r"(?P<minus>(?<![\w.,)])[-−](?=\d))?"
     return re.sub(rf"{before}(?P<amount>{digits(language)})", words, text)
+
+
+def _fractions(text: str, language: Language) -> str:
+    """Those that have words of their own; alone, and behind a whole number."""
+    joint = language.signs["&"]
+    for sign, written in _FRACTIONS.items():
+        if sign in text:
+            text = re.sub(rf"(?<=\d){sign}", f" {written}", text).replace(sign, written)
+    known = "|".join(written for written in language.fractions if "/" in written)
+
+    def said(match: re.Match[str]) -> str:
+        words = language.fractions[match["fraction"]]
+        if not match["whole"]:
+            return words
+        whole = cardinal(match["whole"], language)
+        return f"{whole}{language.fractions['½']}" if match["fraction"] == "1/2" else f"{whole} {joint} {words}"
+
+    return re.sub(rf"(?<![\d/.,])(?:(?P<whole>\d{{1,3}})\s)?(?P<fraction>{known})(?![\d/]|[.,]\d)", said, text)
+
+
+def _version(text: str, match: re.Match[str], language: Language) -> str:
+    """A version or an address, part by part; "1.234.567" is a number where points divide groups."""
+    parts = match[0].split(".")
+    groups = len(parts[0]) <= 3 and all(len(part) == 3 for part in parts[1:])
+    address = len(parts) == 4 and all(int(part) < 256 for part in parts)
+    decimals = re.match(r",\d", text[match.end() :])
+    if groups and not address and (language.decimal == "," or decimals):
+        return match[0]
+    return _apart(text, match, f" {_dot(language)} ".join(cardinal(part, language) for part in parts))
 
 
 def _apart(text: str, match: re.Match[str], words: str) -> str:
@@ -102,16 +140,6 @@ def _apart(text: str, match: re.Match[str], words: str) -> str:
 def _is_year(text: str, match: re.Match[str]) -> bool:
     # "fifteen hundred men" is right as well, so only what surely is no year is read as a quantity.
     return bool(_YEAR_BEFORE.search(text[: match.start()])) or not re.match(r"\s+[a-z]", text[match.end() :])
-
-
-def _written(found: str, language: Language) -> str:
-    """A number whose signs may be those of the language, or of another one."""
-    if re.fullmatch(
-        rf"\d{{1,3}}(?:[{re.escape(language.groups)} \u00a0\u202f]\d{{3}})+(?:{re.escape(language.decimal)}\d+)?", found
-    ):
-        return number(found, language)
-    only = len(re.findall(r"\D", found)) == 1
-    return number(re.sub(r"\D", language.decimal, found) if only else found, language)
 
 
 def _dot(language: Language) -> str:
