@@ -16,8 +16,8 @@ from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.queueing import ItemStatus
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.store import Store
+from cosmos_workflow.ui import routes
 from cosmos_workflow.ui.access.guard import Guard
-from cosmos_workflow.ui.results import routes
 
 SOUND = b"RIFF" + bytes(range(256)) * 8
 
@@ -34,7 +34,7 @@ def published(
 
 def client(store: Store, users: dict[str, str] | None = None) -> TestClient:
     app = FastAPI()
-    app.include_router(routes.router(store))
+    routes.serve_results(app, store)
     app.add_middleware(Guard, users=users or {}, host="127.0.0.1")
     return TestClient(app, base_url="http://127.0.0.1:7860")
 
