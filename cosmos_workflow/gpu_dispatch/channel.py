@@ -65,7 +65,10 @@ class Payload(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes on the wire, without the header."""
-        return len(self.pickle) + sum([buffer.nbytes for buffer in self.buffers])
+        size = len(self.pickle)
+        for buffer in self.buffers:
+            size += buffer.nbytes
+        return size
 
 
 class Frame(NamedTuple):

@@ -72,7 +72,11 @@ class Scheduler:
 
     def _idle_for(self, task: Task) -> Slot | None:
         """The worker that could run it now and has idled longest."""
-        return min((slot for slot in self.slots if slot.idles_for(task)), key=lambda slot: slot.idle_since, default=None)
+        best: Slot | None = None
+        for slot in self.slots:
+            if slot.idles_for(task) and (best is None or slot.idle_since < best.idle_since):
+                best = slot
+        return best
 
     def cancel(self, task_id: TaskId) -> None:
         """Drop a task that waits, ask the worker of one that runs; nothing for one that is over."""
@@ -142,8 +146,13 @@ class Scheduler:
 
     def deadline(self) -> float | None:
         """When the nearest limit is over, by the monotonic clock."""
-        limits = (self._closing_deadline, self._look_again, *(slot.deadline for slot in self.slots))
-        return min((limit for limit in limits if limit is not None), default=None)
+        nearest = self._closing_deadline
+        if self._look_again is not None and (nearest is None or self._look_again < nearest):
+            nearest = self._look_again
+        for slot in self.slots:
+            if slot.deadline is not None and (nearest is None or slot.deadline < nearest):
+                nearest = slot.deadline
+        return nearest
 
     def enforce(self) -> None:
         """Kill what is over its limit."""
@@ -157,8 +166,12 @@ class Scheduler:
     def advance(self) -> None:
         """Give every task a worker, or a worker to wait for, as far as there are any; and send what is to be sent."""
         self._look_again = None
-        if not self._backlog and all(slot.quiet for slot in self.slots):
-            return
+        if not self._backlog:
+            for slot in self.slots:
+                if not slot.quiet:
+                    break
+            else:
+                return
         if not self.closing:
             self._place()
             if not self._backlog:
@@ -200,7 +213,10 @@ class Scheduler:
 
     def fail_unservable(self) -> None:
         """Settle the tasks for which every slot is broken."""
-        if not any(slot.broken for slot in self.slots):
+        for slot in self.slots:
+            if slot.broken:
+                break
+        else:
             return
         for task in self._backlog:
             fitting = [slot for slot in self.slots if slot.accepts(task)]

@@ -71,7 +71,10 @@ class Seat:
 
     def idles_for(self, task: Task) -> bool:
         """Its worker waits, set up for `task`."""
-        return self.state == "idle" and self.free and self.setup == task.setup and self.accepts(task)
+        worker = self.worker
+        if worker is None or self.state != "idle" or self.reserved is not None or worker.process.channel.eof:
+            return False
+        return worker.setup == task.setup and task.pin in (ANY, self.gpu_id)
 
     @property
     def setup(self) -> Mapping[str, Any] | None:
