@@ -14,7 +14,7 @@ from cosmos_workflow.engines.explainer.figures import spell_value, ticks
 from cosmos_workflow.engines.explainer.storyboard import REVEAL
 from cosmos_workflow.engines.explainer.themes import LABEL, Colors
 from cosmos_workflow.engines.explainer.timeline import Timeline
-from cosmos_workflow.engines.explainer.typesetting import Style, measure, quoted, shrink_all, typeset
+from cosmos_workflow.engines.explainer.typesetting import Style, measure, quoted, shrink, typeset
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Plot:
         left, slot = self.place.left, self.place.width / len(self.values)
         names = self._names(left, slot)
         figures = [self._figure(value, self.colors.text) for value in self.values]
-        shrink_all(figures, 0.98 * slot, LABEL)
+        shrink(0.98 * slot, LABEL, *figures)
         room = LABEL + 0.1
         low, high = min(*self.values, 0.0), max(*self.values, 0.0)
         top, bottom = self.top - (room if high > 0 or low == 0 else 0), self.bottom + (room if low < 0 else 0)
@@ -68,7 +68,7 @@ class Plot:
         """Points joined by a line, over lines at round values."""
         shown = ticks(min(self.values), max(self.values))
         figures = [self._figure(tick, self.colors.quiet) for tick in shown]
-        shrink_all(figures, 0.25 * self.place.width, LABEL)
+        shrink(0.25 * self.place.width, LABEL, *figures)
         left = self.place.left + max(figure.width for figure in figures) + 0.2
         slot = (self.place.right - left) / len(self.values)
         names = self._names(left, slot)

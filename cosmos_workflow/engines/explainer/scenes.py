@@ -55,7 +55,7 @@ def compose(shot: dict[str, Any], colors: Colors, width: float) -> Timeline:
 class _Composer:
     def __init__(self, scene: dict[str, Any], beats: Sequence[float], colors: Colors, width: float) -> None:
         self.scene, self.beats, self.colors = scene, beats, colors
-        self.left, self.right = -width / 2 + EDGE, width / 2 - EDGE
+        self.left, self.right, self.width = -width / 2 + EDGE, width / 2 - EDGE, width - 2 * EDGE
         self.timeline = Timeline()
 
     def title_card(self) -> None:
@@ -80,7 +80,7 @@ class _Composer:
         rows = self._bullet_rows(texts)
         em = first_fitting(lambda size: measure(rows, size, style, self.width), BODY, room)
         block = typeset(rows, em, style, self.width)
-        shrink(block, self.width, room)
+        shrink(self.width, room, block)
         # A little above the middle of what is left rests the eye.
         slack = room - block.height
         block.align_to((self.left, 0, 0), LEFT).align_to((0, top - min(0.35 * slack, 1.0), 0), UP)
@@ -95,7 +95,7 @@ class _Composer:
         )
         caption = self.caption()
         room = top - BOTTOM - (caption.height + GAP if caption else 0)
-        shrink(formula, FORMULA_WIDTH, room - 0.4)
+        shrink(FORMULA_WIDTH, room - 0.4, formula)
         formula.move_to((0, top - room / 2, 0))
         self.timeline.play(self.beats[0], 2 * REVEAL, manim.Write(formula))
         if caption:
@@ -128,11 +128,6 @@ class _Composer:
         text = self.fitted(self.scene["caption"], LABEL * 1.1, self.width, 1.1, self.colors.quiet, align="center", balance=True)
         return text.move_to((0, 0, 0)).align_to((0, BOTTOM, 0), DOWN)
 
-    @property
-    def width(self) -> float:
-        """Between the margins."""
-        return self.right - self.left
-
     def rule(self, length: float) -> Line:
         return Line((0, 0, 0), (length, 0, 0), stroke_width=5, color=self.colors.accent)
 
@@ -156,7 +151,7 @@ class _Composer:
         if balance:
             width = balanced_width(text, em, style, width)
         made = typeset(quoted(text), em, style, width)
-        shrink(made, width, height)
+        shrink(width, height, made)
         return made
 
     def _rings(self) -> VGroup:
