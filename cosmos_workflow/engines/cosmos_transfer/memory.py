@@ -1,8 +1,7 @@
-"""Where the model's parts go, and how many items fit at once. Pure."""
+"""Where the model's parts go, and what says that they don't fit. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Literal
 
 Placement = Literal["whole", "parts", "layers"]
@@ -21,22 +20,6 @@ def place(free: int, parts: list[int]) -> Placement | None:
     if max(parts) + RESERVE <= free:
         return "parts"
     return "layers" if free >= RESERVE else None
-
-
-class FittingBatches:
-    """The largest batch that fits, for each kind of item: found once, when a larger one ran out of memory."""
-
-    def __init__(self) -> None:
-        self._most: dict[Hashable, int] = {}
-
-    def size(self, kind: Hashable, wanted: int) -> int:
-        """How many of `wanted` items of this kind to make at once."""
-        return min(wanted, self._most.get(kind, wanted))
-
-    def ran_out(self, kind: Hashable, tried: int) -> bool:
-        """Remember that `tried` items at once were too many; False where that was a single one."""
-        self._most[kind] = max(1, tried // 2)
-        return tried > 1
 
 
 def is_out_of_memory(error: BaseException) -> bool:

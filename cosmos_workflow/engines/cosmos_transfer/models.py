@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from cosmos_workflow.engines.model_files.sets import ModelFiles, find_model_files
 from cosmos_workflow.errors import command
@@ -18,13 +17,7 @@ def _sharded(stem: str) -> tuple[str, ...]:
     return (f"{stem}.safetensors", f"{stem}.safetensors.index.json", f"{stem}-*-of-*.safetensors")
 
 
-PARTS: Mapping[str, str] = MappingProxyType(
-    {
-        "text_encoder": "model",
-        "transformer": "diffusion_pytorch_model",
-        "vae": "diffusion_pytorch_model",
-    }
-)
+PARTS = {"text_encoder": "model", "transformer": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
 """Folders of the model that hold weights, each with the stem of its files."""
 
 BASE = ModelFiles(
@@ -59,9 +52,8 @@ BASE_SIZE = "about 22 GB"
 CONTROL_SIZE = "about 1 GB"
 """Likewise: 0.94 GB."""
 
-
-def _control(name: str, branch: str) -> ModelFiles:
-    return ModelFiles(
+CONTROL_FILES: Mapping[str, ModelFiles] = {
+    name: ModelFiles(
         name=f"cosmos-transfer-{name}",
         title=f"Cosmos Transfer 2.5, {name} control",
         repo=REPO,
@@ -70,16 +62,8 @@ def _control(name: str, branch: str) -> ModelFiles:
         files=("config.json",),
         optional=_sharded("diffusion_pytorch_model"),
     )
-
-
-CONTROL_FILES: Mapping[str, ModelFiles] = MappingProxyType(
-    {
-        "vis": _control("vis", "blur"),
-        "edge": _control("edge", "edge"),
-        "depth": _control("depth", "depth"),
-        "seg": _control("seg", "seg"),
-    }
-)
+    for name, branch in {"vis": "blur", "edge": "edge", "depth": "depth", "seg": "seg"}.items()
+}
 """The controlnets by signal; NVIDIA calls the branch of `vis` blur."""
 
 DEPTH = ModelFiles(
@@ -95,7 +79,7 @@ SEG = ModelFiles(
     files=("config.json", "model.safetensors"),
     optional=("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json"),
 )
-ANNOTATORS: Mapping[str, ModelFiles] = MappingProxyType({"depth": DEPTH, "seg": SEG})
+ANNOTATORS: Mapping[str, ModelFiles] = {"depth": DEPTH, "seg": SEG}
 """The models that make a control signal that can't be computed."""
 
 GUARD_FACES = ModelFiles(
@@ -114,7 +98,7 @@ GUARD_TEXT = ModelFiles(
 GUARDRAIL_FETCH = f"{command('weights', 'fetch', GUARD_FACES.name)} and {command('weights', 'fetch', GUARD_TEXT.name)}"
 
 
-def find_model(model: ModelFiles = BASE) -> Path | None:
+def find_model(model: ModelFiles) -> Path | None:
     """The folder of the model or of a controlnet with every file of its weights, or None."""
     folder = find_model_files(model)
     if folder is None:

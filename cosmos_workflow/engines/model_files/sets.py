@@ -8,7 +8,7 @@ them there. `huggingface_hub` is imported only where it is needed; nothing here 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -81,17 +81,13 @@ def find_model_files(model: ModelFiles) -> Path | None:
     return _find_in_cache(model)
 
 
-def require_model_files(model: ModelFiles) -> Path:
-    """As `find_model_files`; raises UnavailableError with what to do where they aren't there."""
-    folder = find_model_files(model)
+def require_model_files(model: ModelFiles, find: Callable[[ModelFiles], Path | None] = find_model_files) -> Path:
+    """The folder that `find` has of a set, undamaged; raises UnavailableError with what to do where it isn't so."""
+    folder = find(model)
     if folder is None:
-        raise UnavailableError(missing_sentence(model))
+        raise UnavailableError(f"The weights of {model.title} ({model.repo}) aren't on this machine; {remedy(model)}.")
+    check_model_files(model, folder)
     return folder
-
-
-def missing_sentence(model: ModelFiles) -> str:
-    """Why a set can't be used, and what to do about it."""
-    return f"The weights of {model.title} ({model.repo}) aren't on this machine; {remedy(model)}."
 
 
 def remedy(model: ModelFiles) -> str:
