@@ -4,23 +4,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-from cosmos_workflow.engines.kokoro import phonemes_process
+from cosmos_workflow.engines.espeak.engine import Speaker
 from cosmos_workflow.engines.kokoro.vocabulary import MAX_TOKENS, TOKENS, to_symbols
-from cosmos_workflow.errors import InputError, WorkflowError
-from cosmos_workflow.gpu_dispatch.process import describe_exit
-
-_LIBRARY_VOICES = {"en-us": "en-us", "en-gb": "en", "es": "es", "fr": "fr", "hi": "hi", "it": "it", "pt-br": "pt-br"}
-_SECONDS = 60.0
-"""How long the speech library may take for an item; it needs a hundredth of a second."""
+from cosmos_workflow.errors import InputError
 
 # The model knows these marks and none else.
 _ALIKE = str.maketrans({"«": "“", "»": "”", "„": "“", "‟": "”", "’": "'", "‘": "'", "–": "—", "\u00a0": " ", "\0": " "})
@@ -32,14 +21,14 @@ _LETTER = re.compile(r"\w")
 _BREAKS = (re.compile(r"[.!?…]+[\"”)]*\s"), re.compile(r"[;:,—]+[\"”)]*\s"), re.compile(r"\s"))
 
 
-def phonemes_of(text: str, language: str, library: Path) -> str:
+def phonemes_of(text: str, language: str, speaker: Speaker) -> str:
     """The symbols of a text, each in `TOKENS`. `[word](/ipa/)` gives a word's own IPA.
 
     Raises InputError where nothing in it can be spoken.
     """
     parts = list(_parts(text.replace("--", "—").translate(_ALIKE)))
     texts = [part for part, kind in parts if kind == "text" and _LETTER.search(part)]
-    spoken = iter(_ask(texts, language, library)) if texts else iter(())
+    spoken = iter(speaker.phonemes(texts, "en" if language == "en-gb" else language) if texts else ())
     symbols = ""
     for part, kind in parts:
         if kind == "text" and _LETTER.search(part):
@@ -78,23 +67,3 @@ def _parts(text: str) -> Iterator[tuple[str, str]]:
         start = match.end()
     if start < len(text):
         yield text[start:], "text"
-
-
-def _ask(texts: list[str], language: str, library: Path) -> list[str]:
-    """The IPA of each text. A fresh process each time: what the library said before can't change what it says now."""
-    task = {"library": str(library), "data": str(library.parent), "voice": _LIBRARY_VOICES[language], "texts": texts}
-    # -I and -S: nothing of the user's environment gets in, and it starts in half the time.
-    command = [sys.executable, "-I", "-S", phonemes_process.__file__]
-    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
-    try:
-        done = subprocess.run(
-            command, input=json.dumps(task).encode(), capture_output=True, timeout=_SECONDS, env=environment, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise WorkflowError(f"kokoro: the speech library hung for {_SECONDS:g} seconds and was ended; try again.") from error
-    if not done.stdout:
-        raise WorkflowError(f"kokoro: {describe_exit(done.returncode, 'the process that finds phonemes')}; try again.")
-    answer: dict[str, Any] = json.loads(done.stdout)
-    if "error" in answer:
-        raise WorkflowError(f"kokoro: {answer['error']}.")
-    return answer["phonemes"]

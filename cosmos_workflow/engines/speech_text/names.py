@@ -17,6 +17,8 @@ def _words(text: str) -> frozenset[str]:
 # What may stand at the end of a sentence, and then leaves its full stop there.
 _CLOSING = frozenset(("etc.", "usw.", "ecc.", "Inc.", "Ltd.", "Co.", "Jr.", "a.m.", "p.m."))
 _ROMAN = re.compile(r"\b(\w[\w'’.-]*)\s+([IVX]{1,7})\b(?!['’.]\w)(?!(?<=\s[IVX])\.\s+[A-Z])")
+_ONES = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")
+_ROMAN_VALUES = {"X" * (value // 10) + _ONES[value % 10]: value for value in range(1, 80)}
 # Words behind which a single letter or more is a part's number, and those behind which it is a ruler's.
 _PARTS = _words(
     "chapter part act scene book volume section war phase type class level stage episode figure table appendix article "
@@ -54,7 +56,7 @@ def roman(text: str, language: Language) -> str:
 
     def words(match: re.Match[str]) -> str:
         before, numeral = match[1], match[2]
-        value = _roman_value(numeral)
+        value = _ROMAN_VALUES.get(numeral)
         name = before.casefold().rstrip(".")
         if value is None or not before[:1].isupper():
             return match[0]
@@ -68,16 +70,3 @@ def roman(text: str, language: Language) -> str:
         return " ".join(part for part in (before, language.regnal, ordinal(str(value), language)) if part)
 
     return _ROMAN.sub(words, text)
-
-
-def _roman_value(numeral: str) -> int | None:
-    values = {"I": 1, "V": 5, "X": 10}
-    total = 0
-    for place, letter in enumerate(numeral):
-        value = values[letter]
-        total += -value if any(values[later] > value for later in numeral[place + 1 : place + 2]) else value
-    return total if _as_roman(total) == numeral else None
-
-
-def _as_roman(value: int) -> str:
-    return "X" * (value // 10) + ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")[value % 10]

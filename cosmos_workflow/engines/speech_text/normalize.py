@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from cosmos_workflow.engines.speech_text.addresses import addresses, phones
 from cosmos_workflow.engines.speech_text.dates import dates, decades, times
@@ -57,14 +56,10 @@ def _normalize(text: str, language: Language | None, code: str) -> str:
         text = roman(text, language)
         text = money(text, language)
         text = measures(text, language)
-        text = _ordinals(text, language)
+        ending = "n" if language.code == "de" else ""
+        text = re.sub(rf"(?<![\w.,])(\d{{1,4}}){language.ordinal}", lambda match: ordinal(match[1], language) + ending, text)
     text = _numbers(text, language)
     return _signs(text, language) if language.months else text
-
-
-def _ordinals(text: str, language: Language) -> str:
-    ending = "n" if language.code == "de" else ""
-    return re.sub(rf"(?<![\w.,])(\d{{1,4}}){language.ordinal}", lambda match: ordinal(match[1], language) + ending, text)
 
 
 def _numbers(text: str, language: Language) -> str:
@@ -75,12 +70,13 @@ def _numbers(text: str, language: Language) -> str:
     if language.code == "en":
         text = re.sub(r"(?<=[A-Za-z])-(?=\d)", " ", text)
         text = _FRACTION.sub(lambda match: _fraction(match[1], match[2], language), text)
+    dot = "point" if language.code == "en" else language.web.get(".", ".")
     text = _VERSION.sub(
-        lambda match: _apart(text, match, f" {_dot(language)} ".join(cardinal(part, language) for part in match[0].split("."))),
-        text,
+        lambda match: _apart(text, match, f" {dot} ".join(cardinal(part, language) for part in match[0].split("."))), text
     )
     if language.to:
-        text = re.sub(r"(?<![\w.,-])(\d+)\s?[–—]\s?(?=\d)|(?<![\w.,-])(\d{1,3})-(?=\d{1,3}(?![\w-]))", _range(language), text)
+        span = r"(?<![\w.,-])(\d+)\s?[–—]\s?(?=\d)|(?<![\w.,-])(\d{1,3})-(?=\d{1,3}(?![\w-]))"
+        text = re.sub(span, lambda match: f"{match[1] or match[2]} {language.to} ", text)
 
     def words(match: re.Match[str]) -> str:
         found = match["amount"]
@@ -112,14 +108,6 @@ def _written(found: str, language: Language) -> str:
         return number(found, language)
     only = len(re.findall(r"\D", found)) == 1
     return number(re.sub(r"\D", language.decimal, found) if only else found, language)
-
-
-def _dot(language: Language) -> str:
-    return {"en": "point"}.get(language.code, language.web.get(".", "."))
-
-
-def _range(language: Language) -> Callable[[re.Match[str]], str]:
-    return lambda match: f"{match[1] or match[2]} {language.to} "
 
 
 def _fraction(top: str, bottom: str, language: Language) -> str:

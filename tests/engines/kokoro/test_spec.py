@@ -14,10 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosmos_workflow.engines.espeak.voices import library_path
-from cosmos_workflow.engines.kokoro import SPEC, text_language
+from cosmos_workflow.engines.espeak.engine import Speaker
+from cosmos_workflow.engines.kokoro import SPEC, KokoroParams, text_language
 from cosmos_workflow.engines.kokoro.model_files import KOKORO, RELEASED, find_kokoro, model_file, voice_file
-from cosmos_workflow.engines.kokoro.params import KokoroParams
 from cosmos_workflow.engines.kokoro.phonemes import phonemes_of, split_symbols
 from cosmos_workflow.engines.kokoro.vocabulary import MAX_TOKENS, TOKENS, to_symbols, tokens_of
 from cosmos_workflow.engines.kokoro.voices import LANGUAGES, VOICES, describe, parse_mix, tidy_mix
@@ -28,9 +27,11 @@ from cosmos_workflow.queueing.queue import Queue
 
 
 def symbols(text: str, language: str = "en-us") -> str:
-    library = library_path()
-    assert library is not None
-    return phonemes_of(text, language, library)
+    speaker = Speaker("kokoro")
+    try:
+        return phonemes_of(text, language, speaker)
+    finally:
+        speaker.end()
 
 
 def check(text: str, **params: Any) -> None:
