@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+from contextlib import suppress
 from pathlib import Path
+
+from cosmos_workflow.errors import UnavailableError
+from cosmos_workflow.files import Disk, sha256_of
 
 DIGESTS_FILE = "SHA256SUMS"
 """A folder of one's own may hold one, as `sha256sum * > SHA256SUMS` writes it; it then is checked before the first use."""
@@ -36,8 +39,6 @@ def digest_in_cache(path: Path) -> str | None:
 def digest_of(path: Path, like: str) -> str:
     """The digest of a file's content, of the same kind as `like`."""
     if len(like) == 64:
-        from cosmos_workflow.files import sha256_of
-
         return sha256_of(path)
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
@@ -46,22 +47,15 @@ def digest_of(path: Path, like: str) -> str:
 class Checked:
     """Which files were checked before, in which state, in a file of the user's cache folder."""
 
-    def __init__(self, path: Path, states: dict[str, str]) -> None:
-        self._path = path
-        self._states = states
-        self._changed = False
-
-    @classmethod
-    def read(cls) -> Checked:
-        """What was noted before; nothing where the note is gone or broken."""
+    def __init__(self) -> None:
         from platformdirs import user_cache_path
 
-        path = user_cache_path("cosmos-workflow") / "checked-weights.json"
-        try:
-            states = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            states = {}
-        return cls(path, states if isinstance(states, dict) else {})
+        self._path = user_cache_path("cosmos-workflow") / "checked-weights.json"
+        self._states: dict[str, str] = {}
+        self._changed = False
+        with suppress(OSError, ValueError):  # the note is gone or broken
+            states = json.loads(self._path.read_text(encoding="utf-8"))
+            self._states = states if isinstance(states, dict) else {}
 
     def has(self, path: Path, digest: str) -> bool:
         """Whether this file, in its present state, was compared with this digest."""
@@ -74,15 +68,10 @@ class Checked:
 
     def write(self) -> None:
         """Best effort: without it the files are checked again next time."""
-        if not self._changed:
-            return
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-            temporary.write_text(json.dumps(self._states), encoding="utf-8")
-            temporary.replace(self._path)
-        except OSError:
-            return
+        if self._changed:
+            with suppress(UnavailableError):
+                Disk().make_folder(self._path.parent)
+                Disk().write(self._path, json.dumps(self._states).encode())
 
     @staticmethod
     def _state(path: Path, digest: str) -> str:

@@ -135,7 +135,7 @@ def check_model_files(model: ModelFiles, folder: Path) -> None:
     A set may pin them. Else, in the hub's cache a file's digest is its blob's name; in a folder of one's own `SHA256SUMS` holds
     them, if there is one.
     """
-    known = Checked.read()
+    known = Checked()
     stated = stated_digests(folder)
     for name in files_in(folder, model):
         path = folder / name
