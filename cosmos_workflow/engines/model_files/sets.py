@@ -85,9 +85,14 @@ def require_model_files(model: ModelFiles, find: Callable[[ModelFiles], Path | N
     """The folder that `find` has of a set, undamaged; raises UnavailableError with what to do where it isn't so."""
     folder = find(model)
     if folder is None:
-        raise UnavailableError(f"The weights of {model.title} ({model.repo}) aren't on this machine; {remedy(model)}.")
+        raise UnavailableError(missing_sentence(model))
     check_model_files(model, folder)
     return folder
+
+
+def missing_sentence(model: ModelFiles) -> str:
+    """Why a set can't be used, and what to do about it."""
+    return f"The weights of {model.title} ({model.repo}) aren't on this machine; {remedy(model)}."
 
 
 def remedy(model: ModelFiles) -> str:
