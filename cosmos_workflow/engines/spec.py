@@ -125,17 +125,18 @@ class EngineSpec:
 
         `later` names the inputs that other tasks of a job are still to make; what they hold can't be said yet.
         """
-        self._check_text(recipe.text, recipe.params)
+        self._check_text(recipe)
         self._check_inputs(recipe.inputs, later)
 
-    def _check_text(self, text: str, params: Params) -> None:
+    def _check_text(self, recipe: Recipe) -> None:
+        text = recipe.text
         if self.needs_text and not text.strip():
             raise InputError(f"{self.name}: the prompt is empty; write some text.")
         if self.speaks:
-            self._check_marks(text, params)
-        stretches = [len(segment.text) for segment in self.segments(text, params)] if self.speaks else []
+            self._check_marks(recipe)
+        stretches = [len(segment.text) for segment in self.segments(text, recipe.params)] if self.speaks else []
         longest = max(stretches) if len(stretches) > 1 else max([len(text), *stretches])
-        most = self.longest_text(vars(params))
+        most = self.longest_text(recipe.params)
         if longest > most:
             written = "" if longest <= len(text) else " as it is spoken"
             raise InputError(
@@ -143,19 +144,19 @@ class EngineSpec:
                 "text_file, which cuts long text into pieces."
             )
 
-    def longest_text(self, params: Mapping[str, Any]) -> int:
+    def longest_text(self, params: Params) -> int:
         """Characters that it takes at once with these params, at most `max_text`."""
         return self.max_text
 
-    def _check_marks(self, text: str, params: Params) -> None:
-        if "[" in text:
+    def _check_marks(self, recipe: Recipe) -> None:
+        if "[" in recipe.text:
             from cosmos_workflow.engines.speech_text.marks import check_pauses
 
             try:
-                check_pauses(text)
+                check_pauses(recipe.text)
             except InputError as error:
                 raise InputError(f"{self.name}: {error}") from error
-        if not self.takes_ipa and (given := getattr(params, "pronunciations", "")):
+        if not self.takes_ipa and (given := getattr(recipe.params, "pronunciations", "")):
             from cosmos_workflow.engines.speech_text.pronunciations import ipa_words, parse_list
 
             if words := ipa_words(parse_list(given)):
@@ -200,9 +201,9 @@ class EngineSpec:
             return dict(params)  # whoever checks the params says what is wrong with them
         return {**params, PRONUNCIATIONS: merged(words, own, self.takes_ipa)}
 
-    def variations(self, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Params that say the same a little differently, to be tried in turn where it didn't come out well; for an engine that
-        has no seed. Empty for one that would say it the same way again."""
+    def variations(self, params: Params) -> list[dict[str, Any]]:
+        """Values of some params that say the same a little differently, to be tried in turn where it didn't come out well; for
+        an engine that has no seed. Empty for one that would say it the same way again."""
         return []
 
     def segments(self, text: str, params: Params) -> list[Segment]:
@@ -211,12 +212,10 @@ class EngineSpec:
 
         return split_pauses(self.spoken(text, params))
 
-    def identity(self, text: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    def identity(self, text: str, params: Params) -> tuple[str, dict[str, Any]]:
         """Text and params as they decide how an item is made: the text as it is spoken, and no params that only led to that."""
-        if not self.speaks:
-            return text, dict(params)
-        led = ("normalize_text", "pronunciations")
-        return self.spoken(text, self.known_params(params)), {name: value for name, value in params.items() if name not in led}
+        led = {"normalize_text", "pronunciations"} if self.speaks else None
+        return self.spoken(text, params), params.model_dump(exclude=led)
 
     def _check_inputs(self, inputs: Mapping[str, Path], later: Collection[str]) -> None:
         for spec in self.inputs:
@@ -278,16 +277,6 @@ class EngineSpec:
                 raise InputError(f"{prefix}weight {name}: {cause}", key=name, place=where, cause=cause)
         return {name: float(given.get(name, default)) for name, default in self.weights.items()}
 
-    def batch_parts(self, params: Mapping[str, Any], weights: Mapping[str, float] | None = None) -> dict[str, Any]:
-        """What the batch key is made of, from values that may be incomplete and wrong; raises InputError."""
-        return self.key_parts(self.checked_params(params), self.complete_weights(weights))
-
     def known_params(self, complete: Mapping[str, Any]) -> Params:
         """The params model of values that `complete_params` gave before; nothing is checked again."""
         return self.params.model_construct(**complete)
-
-    def key_parts(self, params: Params, weights: Mapping[str, float]) -> dict[str, Any]:
-        """What the batch key is made of, by name: the engine, its invariant params, and what the engine adds."""
-        values = params.model_dump()
-        names = sorted(field.name for field in self.fields(values) if field.invariant and not field.unused)
-        return {"engine": self.name, **{name: values[name] for name in names}, **self.key_extra(params, weights)}

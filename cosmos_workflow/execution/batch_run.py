@@ -168,9 +168,7 @@ class BatchRun:
         """What an item is made from; raises InputError where it can't be made. Another version may have kept its params."""
         configuration = Configuration.of(item.engine, item.params, item.weights)
         configuration.check_params()
-        prompt = Prompt(item.prompt_text, item.inputs, item.prompt_id)
-        configuration.check(prompt)
-        return configuration.recipe(prompt)
+        return configuration.check(Prompt(item.prompt_text, item.inputs, item.prompt_id))
 
     def task(self) -> BatchTask:
         """The batch as the worker gets it, with an empty folder for each item."""

@@ -111,9 +111,9 @@ def pieces_of(
 
 
 def _identify(text: str, configuration: Configuration, inputs: Mapping[str, str]) -> str:
-    said, params = configuration.identity(text)
-    engine = configuration.spec.name
-    return digest({"text": said, "engine": engine, "params": params, "weights": configuration.weights, "inputs": inputs})
+    spec = configuration.spec
+    said, params = spec.identity(text, configuration.checked)
+    return digest({"text": said, "engine": spec.name, "params": params, "weights": configuration.weights, "inputs": inputs})
 
 
 def _ways(own: Configuration, piece: str, most: int) -> list[Configuration]:
@@ -155,6 +155,6 @@ def _cost(configuration: Configuration, piece: PieceState) -> float | None:
     if not set(piece.later).isdisjoint(configuration.spec.cost_inputs):
         return None
     try:
-        return configuration.cost(Prompt(piece.chunk.text, piece.inputs, piece.digest))
+        return configuration.spec.cost(configuration.recipe(Prompt(piece.chunk.text, piece.inputs, piece.digest)))
     except InputError:
         return None  # an earlier task made what can't be used here; its run says so

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, overload
 
-from cosmos_workflow.engines.registry import find_engine
-from cosmos_workflow.ids import canonical, digest
-from cosmos_workflow.queueing.items import Batch, Group, QueueItem, group_of
+from cosmos_workflow.ids import canonical
+from cosmos_workflow.queueing.items import Batch, Configuration, Group, QueueItem, group_of
 from cosmos_workflow.queueing.retries import rung
 
 log = logging.getLogger(__name__)
@@ -23,7 +22,7 @@ def calculate_batch_key(engine: str, params: Mapping[str, Any], weights: Mapping
     The same in every process and on every machine: keys are sorted, a missing param counts as its default, and `5` and
     `5.0` are one value. Raises InputError for an unknown engine, param or weight, or a value that isn't right.
     """
-    return digest(find_engine(engine).batch_parts(params, weights))
+    return Configuration.of(engine, params, weights).batch_key
 
 
 def batch_size(item: QueueItem, limit: int | None = None) -> int:
@@ -32,7 +31,8 @@ def batch_size(item: QueueItem, limit: int | None = None) -> int:
     1 where its engine can't be used, or has no answer for params of another version: that is said when the item is run.
     """
     try:
-        own = item.configuration.batch_size
+        configuration = item.configuration
+        own = configuration.spec.batch_size(configuration.checked)
     except Exception:
         log.info("%s has no batch size for %s", item.engine, item.id, exc_info=True)
         return 1

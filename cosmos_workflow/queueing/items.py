@@ -134,18 +134,15 @@ class Configuration:
 
     @cached_property
     def key_parts(self) -> Mapping[str, Any]:
-        """What must be equal in a batch, by name."""
-        return self.spec.key_parts(self.checked, self.weights)
+        """What must be equal in a batch, by name: the engine, its invariant params, and what the engine adds."""
+        names = sorted(field.name for field in self.spec.fields(self.params) if field.invariant and not field.unused)
+        own = {name: self.params[name] for name in names}
+        return {"engine": self.spec.name, **own, **self.spec.key_extra(self.checked, self.weights)}
 
     @cached_property
     def batch_key(self) -> str:
         """Equal for items that may share a batch."""
         return digest(self.key_parts)
-
-    @property
-    def batch_size(self) -> int:
-        """How many items of it a batch may hold."""
-        return self.spec.batch_size(self.checked)
 
     @property
     def seed(self) -> int | None:
@@ -158,41 +155,21 @@ class Configuration:
 
     def variations(self) -> list[Self]:
         """What says the same a little differently (see `EngineSpec.variations`)."""
-        return [self.changed(**params) for params in self.spec.variations(self.params)]
-
-    @property
-    def language(self) -> str:
-        """The language that it speaks, as a code."""
-        return self.spec.language(self.params)
-
-    @property
-    def longest_text(self) -> int:
-        """Characters that it takes at once."""
-        return self.spec.longest_text(self.params)
-
-    def identity(self, text: str) -> tuple[str, dict[str, Any]]:
-        """Text and params as they decide how an item is made."""
-        return self.spec.identity(text, self.params)
+        return [self.changed(**params) for params in self.spec.variations(self.checked)]
 
     def check_params(self) -> None:
         """Raise InputError where nothing can be made with it here and now; once, before prompts are checked with it."""
         self.spec.check_params(self.checked)
 
+    def check(self, prompt: Prompt, later: Collection[str] = ()) -> Recipe:
+        """What a prompt is made from; raises InputError where it can't be. `later` names the inputs that are still to be made."""
+        recipe = self.recipe(prompt)
+        self.spec.check(recipe, later)
+        return recipe
+
     def recipe(self, prompt: Prompt) -> Recipe:
-        """What a prompt is made from with this configuration."""
+        """The same, of a prompt that was checked before."""
         return self.spec.recipe(prompt.text, self.checked, self.weights, prompt.inputs)
-
-    def check(self, prompt: Prompt, later: Collection[str] = ()) -> None:
-        """Raise InputError where the prompt can't be made; `later` names the inputs that are still to be made."""
-        self.spec.check(self.recipe(prompt), later)
-
-    def cost(self, prompt: Prompt) -> float:
-        """What drives the time that the prompt takes, in the engine's unit."""
-        return self.spec.cost(self.recipe(prompt))
-
-    def stretches(self, text: str) -> list[str]:
-        """The text as it is spoken, from pause to pause; nothing for an engine that doesn't speak."""
-        return [segment.text for segment in self.spec.segments(text, self.checked)] if self.spec.speaks else []
 
     def item(
         self, prompt: Prompt, cost: float | None = None, source: str = "", position: int = 0, item_id: str = "", check: str = ""
@@ -212,7 +189,7 @@ class Configuration:
             id=item_id or new_id("qi"),
             position=position,
             source=source,
-            cost=self.cost(prompt) if cost is None else cost,
+            cost=self.spec.cost(self.recipe(prompt)) if cost is None else cost,
             check=check,
         )
 

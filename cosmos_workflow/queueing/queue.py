@@ -384,8 +384,7 @@ def _checked_costs(configuration: Configuration, prompts: Sequence[Prompt], plac
         try:
             if number == 1:
                 configuration.check_params()
-            configuration.check(prompt)
-            costs.append(configuration.cost(prompt))
+            costs.append(configuration.spec.cost(configuration.check(prompt)))
         except InputError as error:
             where = place or _where(prompt, number, len(prompts))
             raise InputError(f"{where}: {error}", key=error.key, place=where, cause=error.cause) from error

@@ -25,6 +25,7 @@ from cosmos_workflow.engines.testing.harness import RecordingContext, make_reque
 from cosmos_workflow.engines.video import CONTROLS, Strength
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.media import ClipWriter
+from cosmos_workflow.queueing.items import Configuration
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "samples" / "street.mp4"
 STRENGTHS: tuple[Strength, ...] = ("very_low", "low", "medium", "high", "very_high")
@@ -375,7 +376,7 @@ def test_without_a_clip_nothing_is_queued(tmp_path: Path) -> None:
 
 
 def test_what_must_be_equal_in_a_batch() -> None:
-    parts = SPEC.batch_parts({}, {"vis": 0.5, "edge": 0, "depth": 0.1, "seg": 0})
+    parts = Configuration.of(SPEC.name, {}, {"vis": 0.5, "edge": 0, "depth": 0.1, "seg": 0}).key_parts
     assert parts == {
         "engine": "control-preview",
         "num_steps": 35,

@@ -130,8 +130,8 @@ def test_the_language_comes_from_the_params(engine: str, params: dict[str, str],
 
 def test_what_identifies_an_item_is_what_is_heard() -> None:
     kokoro = find_engine("kokoro")
-    params = kokoro.complete_params({})
-    listed = kokoro.complete_params({"pronunciations": {"GIF": "jif"}})
+    params = kokoro.checked_params({})
+    listed = kokoro.checked_params({"pronunciations": {"GIF": "jif"}})
     assert kokoro.identity("It cost $5.", params) == kokoro.identity("It cost five dollars.", params)
     assert kokoro.identity("Nothing here.", params) == kokoro.identity("Nothing here.", listed)
     assert kokoro.identity("A GIF.", params) != kokoro.identity("A GIF.", listed)
@@ -144,4 +144,4 @@ def test_what_identifies_an_item_is_what_is_heard() -> None:
         "format": "wav",
         "ssml": False,
     }
-    assert ESPEAK.identity("It cost $5.", ESPEAK.complete_params({})) == ("It cost $5.", before)
+    assert ESPEAK.identity("It cost $5.", ESPEAK.checked_params({})) == ("It cost $5.", before)

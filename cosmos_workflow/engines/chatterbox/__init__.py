@@ -111,14 +111,14 @@ class ChatterboxSpec(EngineSpec):
         variant = params.get("variant", _usual_variant(params))
         return (*SOUNDS, *MANNERS) if find_variant(str(variant)).turbo else ()
 
-    def identity(self, text: str, params: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    def identity(self, text: str, params: Params) -> tuple[str, dict[str, Any]]:
         """As every engine's; a param that came later and says nothing doesn't count, so that what was made before is known."""
         said, decisive = super().identity(text, params)
         return said, {name: value for name, value in decisive.items() if name not in _LATER or value != _LATER[name]}
 
-    def longest_text(self, params: Mapping[str, Any]) -> int:
+    def longest_text(self, params: Params) -> int:
         """Characters that are read at once: fewer where each is a syllable or a word."""
-        return longest_text(self.language(params))
+        return longest_text(self.language(vars(params)))
 
     def check_params(self, params: Params) -> None:
         """Refuse what the variant doesn't take, and a variant or finetune whose model files are missing; where no variant's are

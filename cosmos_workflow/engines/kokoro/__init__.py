@@ -107,11 +107,11 @@ class KokoroSpec(EngineSpec):
         chosen = str(params.get("language", BY_VOICE))
         return language_of(str(params.get("voice", "af_heart"))) if chosen == BY_VOICE else chosen
 
-    def variations(self, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def variations(self, params: Params) -> list[dict[str, Any]]:
         """A little slower, then a little faster, and so on: the model has no seed, and at another speed it reads anew."""
-        own = float(params["speed"])
+        own = cast("KokoroParams", params).speed
         speeds = [round(own * (1 + sign * step / 100), 3) for step in _STEPS for sign in (-1, 1)]
-        return [{**params, "speed": speed} for speed in speeds if SLOWEST <= speed <= FASTEST]
+        return [{"speed": speed} for speed in speeds if SLOWEST <= speed <= FASTEST]
 
     def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
         """As every engine; also refuses a language whose phonemes can't be had, and text without anything to say."""

@@ -65,11 +65,11 @@ def cut_task(cascade: Cascade, text: str, source: TextSource, voices: Mapping[st
 def _cut(cascade: Cascade, text: str, source: TextSource, voices: Mapping[str, Voice]) -> list[Chunk]:
     chunking = cascade.merged("chunking", Chunking)
     own = voices[""].configuration
-    limits = _check_limits(cascade, chunking, own.spec.name, own.longest_text)
+    limits = _check_limits(cascade, chunking, own.spec.name, own.spec.longest_text(own.checked))
     if own.spec.medium != "audio" or own.params.get("ssml") or _SSML.match(text):
         return [Chunk(text.strip())]
     speakers = [speaker for speaker in voices if speaker]
-    language = chunking.language or own.language.partition("-")[0]
+    language = chunking.language or own.spec.language(own.params).partition("-")[0]
     if speaker := _dialogue(cascade, speakers):
         text = mark_dialogue(text, speaker, language)
     said: list[Paragraphs] = [at.level.paragraphs for at in cascade.nearest_first() if at.level.paragraphs]
@@ -97,9 +97,11 @@ def _dialogue(cascade: Cascade, speakers: list[str]) -> str:
 
 def _fitting(chunk: Chunk, voice: Configuration, limits: Limits, language: str) -> Iterator[Chunk]:
     """The chunk in parts that also fit as they are spoken: "$1,000,000" is longer in words."""
-    longest = max((len(stretch) for stretch in voice.stretches(chunk.text)), default=0)
-    most = min(len(chunk.text) - 1, limits.max) * voice.longest_text // max(1, longest)
-    if longest <= voice.longest_text or most < _SHORTEST:
+    spec, params = voice.spec, voice.checked
+    longest = max((len(stretch.text) for stretch in spec.segments(chunk.text, params)), default=0) if spec.speaks else 0
+    fits = spec.longest_text(params)
+    most = min(len(chunk.text) - 1, limits.max) * fits // max(1, longest)
+    if longest <= fits or most < _SHORTEST:
         yield chunk
         return
     smaller = Limits(min(limits.target, most), most, min(limits.min, most))

@@ -58,7 +58,7 @@ def read_order(body: Mapping[str, Any], store: Store, owner: str) -> Order:
     configuration.check_params()
     spec = configuration.spec
     limits = Chunking().limits(spec.max_text)
-    chunks, _ = cut_text(asked.input, limits, configuration.language[:2], (), "auto", spec.min_letters)
+    chunks, _ = cut_text(asked.input, limits, spec.language(configuration.params)[:2], (), "auto", spec.min_letters)
     if not chunks:
         raise InputError("input: the text holds nothing that can be spoken; write words.", key="input")
     items: list[QueueItem] = []

@@ -15,6 +15,7 @@ from cosmos_workflow.engines.params import param_fields
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing import Prompt, Queue
 from cosmos_workflow.queueing.batches import calculate_batch_key
+from cosmos_workflow.queueing.items import Configuration
 from tests.engines.cosmos_transfer.support import Studio, difference, frames_of, write_clip
 
 
@@ -115,7 +116,7 @@ def test_given_controls_are_used_as_they_are(studio: Studio) -> None:
 def test_sigma_max_is_shown_as_unused_and_is_not_in_the_key() -> None:
     (field,) = [field for field in param_fields(CosmosTransferParams) if field.name == "sigma_max"]
     assert "diffusers' pipeline has no sigma_max" in field.unused
-    assert "sigma_max" not in SPEC.batch_parts({})
+    assert "sigma_max" not in Configuration.of(SPEC.name, {}).key_parts
     assert calculate_batch_key("cosmos-transfer", {"sigma_max": 70}) == calculate_batch_key("cosmos-transfer", {"sigma_max": 10})
 
 

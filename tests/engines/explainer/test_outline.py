@@ -17,6 +17,7 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.explainer import SPEC, given_outline
 from cosmos_workflow.engines.explainer.outline import Chart, Outline, Scene, is_outline, parse_outline, write_outline
 from cosmos_workflow.errors import InputError
+from cosmos_workflow.queueing.items import Configuration
 from cosmos_workflow.store.store import Store
 
 plain = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), min_size=1, max_size=60).filter(str.strip)
@@ -131,11 +132,11 @@ def test_text_and_file_together_are_refused(tmp_path: Path) -> None:
 
 
 def test_theme_quality_and_fps_form_the_batch_key() -> None:
-    assert SPEC.batch_parts({}) == {"engine": "explainer", "theme": "night", "quality": "720p", "fps": 30}
+    assert Configuration.of(SPEC.name, {}).key_parts == {"engine": "explainer", "theme": "night", "quality": "720p", "fps": 30}
     other = {"voice": "de+m3", "rate": 120, "plan_only": True, "scenes": 3, "seed": 9, "narration": False, "pause": 2.0}
-    assert SPEC.batch_parts(other) == SPEC.batch_parts({})
+    assert Configuration.of(SPEC.name, other).key_parts == Configuration.of(SPEC.name, {}).key_parts
     for changed in ({"theme": "paper"}, {"quality": "480p"}, {"fps": 24}):
-        assert SPEC.batch_parts(changed) != SPEC.batch_parts({})
+        assert Configuration.of(SPEC.name, changed).key_parts != Configuration.of(SPEC.name, {}).key_parts
 
 
 def test_cost_counts_scenes() -> None:

@@ -22,6 +22,7 @@ from cosmos_workflow.engines.kokoro.vocabulary import MAX_TOKENS, TOKENS, to_sym
 from cosmos_workflow.engines.kokoro.voices import LANGUAGES, VOICES, describe, parse_mix, tidy_mix
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE, check_model_files
 from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.queueing.batches import calculate_batch_key
 from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.queueing.queue import Queue
 
@@ -98,7 +99,8 @@ def test_text_without_a_word_is_refused(text: str) -> None:
 def test_a_text_above_the_limit_is_refused_and_jobs_cut_below_it() -> None:
     with pytest.raises(InputError, match="401 characters; use at most 400, or a job with text_file"):
         check("a" * 401)
-    assert SPEC.batch_parts({"voice": "af_heart"}) == SPEC.batch_parts({"voice": "bm_george", "speed": 1.5, "language": "es"})
+    one = calculate_batch_key(SPEC.name, {"voice": "af_heart"})
+    assert one == calculate_batch_key(SPEC.name, {"voice": "bm_george", "speed": 1.5, "language": "es"})
 
 
 def test_the_symbols_are_the_models_own() -> None:
@@ -216,6 +218,13 @@ def test_the_app_never_loads_the_runtime_or_the_speech_library() -> None:
 
 
 def test_another_take_is_a_little_slower_or_faster_and_never_beyond_what_a_voice_can() -> None:
-    speeds = [params["speed"] for params in SPEC.variations({"voice": "af_heart", "speed": 1.0})]
+    speeds = [params["speed"] for params in SPEC.variations(KokoroParams(voice="af_heart"))]
     assert speeds == [0.97, 1.03, 0.94, 1.06, 0.91, 1.09, 0.88, 1.12, 0.85, 1.15]
-    assert [params["speed"] for params in SPEC.variations({"voice": "af_heart", "speed": 2.0})] == [1.94, 1.88, 1.82, 1.76, 1.7]
+    slower = [params["speed"] for params in SPEC.variations(KokoroParams(voice="af_heart", speed=2.0))]
+    assert slower == [
+        1.94,
+        1.88,
+        1.82,
+        1.76,
+        1.7,
+    ]
