@@ -72,7 +72,10 @@ class EspeakEngine(SerialEngine):
             "max_seconds": MAX_SECONDS,
         }
         words, rate = self._speaker.speak(task, lambda spoken: report(spoken / len(text)))
-        _require_whole(text, words, params)
+        missed = first_missed(text, words, params.ssml)
+        if missed is not None:  # the library drops what it can't hold without a word
+            began = shorten(text[missed : missed + 40].strip())
+            raise WorkflowError(f"espeak: the text wasn't spoken whole; from {began} on a part is missing.")
         return rate
 
 
@@ -183,15 +186,6 @@ def _blocks(pcm: Path, report: Callable[[float], None]) -> Iterator[Samples]:
                 report(done / total)
             done += len(data)
             yield np.frombuffer(data, dtype=np.int16)
-
-
-def _require_whole(text: str, words: list[tuple[int, int]], params: EspeakParams) -> None:
-    """Raise WorkflowError where a stretch of the text wasn't spoken: the library drops what it can't hold without a word."""
-    missed = first_missed(text, words, params.ssml)
-    if missed is not None:
-        raise WorkflowError(
-            f"espeak: the text wasn't spoken whole; from {shorten(text[missed : missed + 40].strip())} on a part is missing."
-        )
 
 
 def _require_sound(pcm: Path, params: EspeakParams) -> None:

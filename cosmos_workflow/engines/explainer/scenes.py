@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import manim  # pyright: ignore[reportMissingImports] - the extra
-from manim import DOWN, LEFT, UP, Line, Mobject, Typst, VGroup  # pyright: ignore[reportMissingImports]
+from manim import DOWN, LEFT, UP, Line, Typst, VGroup  # pyright: ignore[reportMissingImports]
 
 from cosmos_workflow.engines.explainer.charts import Place, Plot
 from cosmos_workflow.engines.explainer.storyboard import REVEAL
@@ -94,22 +94,18 @@ class _Composer:
             f"$ {self.scene['formula']} $", font_size=FONT_SIZE * LARGEST_FORMULA, color=self.colors.text, use_svg_cache=False
         )
         caption = self.caption()
-        room = top - BOTTOM - (caption.height + GAP if caption else 0)
+        room = top - BOTTOM - (caption + GAP if caption else 0)
         shrink(FORMULA_WIDTH, room - 0.4, formula)
         formula.move_to((0, top - room / 2, 0))
         self.timeline.play(self.beats[0], 2 * REVEAL, manim.Write(formula))
-        if caption:
-            self.timeline.fade_in(self.beats[1], REVEAL, caption)
 
     def chart(self) -> None:
         top = self.heading()
         chart = self.scene["chart"]
         caption = self.caption()
-        bottom = BOTTOM + (caption.height + 0.45 if caption else 0)
+        bottom = BOTTOM + (caption + 0.45 if caption else 0)
         plot = Plot(chart, Place(self.left, self.right, top, bottom), self.colors, self.timeline)
         (plot.line if chart["kind"] == "line" else plot.bars)(self.beats[0])
-        if caption:
-            self.timeline.fade_in(self.beats[1], REVEAL, caption)
 
     def heading(self) -> float:
         """Title and rule at the top left; returns where the body may begin."""
@@ -121,12 +117,13 @@ class _Composer:
         self.timeline.play(0.1, REVEAL, manim.Create(rule))
         return float(rule.get_bottom()[1]) - GAP
 
-    def caption(self) -> Mobject | None:
-        """The line at the foot of the picture, not shown yet."""
+    def caption(self) -> float:
+        """The line at the foot of the picture; returns how high it is, 0 without one."""
         if not self.scene["caption"]:
-            return None
+            return 0.0
         text = self.fitted(self.scene["caption"], LABEL * 1.1, self.width, 1.1, self.colors.quiet, align="center", balance=True)
-        return text.move_to((0, 0, 0)).align_to((0, BOTTOM, 0), DOWN)
+        self.timeline.fade_in(self.beats[1], REVEAL, text.move_to((0, 0, 0)).align_to((0, BOTTOM, 0), DOWN))
+        return float(text.height)
 
     def rule(self, length: float) -> Line:
         return Line((0, 0, 0), (length, 0, 0), stroke_width=5, color=self.colors.accent)

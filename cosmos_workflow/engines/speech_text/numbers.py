@@ -46,13 +46,8 @@ def number(text: str, language: Language) -> str:
     if not point or not part.isdigit():
         return cardinal(digits, language)
     # num2words rounds what it takes for a number of too many digits; so the part behind the point is read as it stands.
-    between = _point(language)
+    between = " ".join(_words("0.1", language, "cardinal").split()[1:-1])
     return f"{cardinal(digits or '0', language)} {between} {spelt(part, language)}" if between else text
-
-
-def _point(language: Language) -> str:
-    said = _words("0.1", language, "cardinal").split()
-    return " ".join(said[1:-1])
 
 
 def _words(digits: str, language: Language, kind: str) -> str:
