@@ -180,7 +180,7 @@ class EngineSpec:
         """The text as an engine that speaks says it: words respelt, numbers and signs written out. Pauses stay in it."""
         if not self.speaks:
             return text
-        from cosmos_workflow.engines.speech_text.speaking import as_spoken
+        from cosmos_workflow.engines.speech_text.normalize import as_spoken
 
         said = vars(params)  # what a model holds: asked for each item of a long queue
         normalized, pronunciations = bool(said.get("normalize_text")), str(said.get("pronunciations", ""))

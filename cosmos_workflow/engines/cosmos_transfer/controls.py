@@ -58,9 +58,9 @@ def prepare(request: Request, context: Context, annotators: Annotators, max_side
             controls[name] = annotators.make(name, frames, report)
         else:
             controls[name] = _computed(name, frames, params, report)
-        _write(
-            request.folder / f"control_{name}.mp4", controls[name], params.fps, f"approximate {name}" if name in guessed else name
-        )
+        mark = f"approximate {name}" if name in guessed else ""
+        path, comment = request.folder / f"control_{name}.mp4", f"{mark or name} control by Cosmos Workflow"
+        write_clip(path, controls[name], params.fps, comment, mark)
     return Prepared(request, fit, controls, guessed, tuple(notes))
 
 
@@ -87,9 +87,9 @@ def _computed(name: str, frames: Clip, params: CosmosTransferParams, on_frame: C
     return np.stack(made)
 
 
-def _write(path: Path, clip: Clip, fps: int, shows: str) -> None:
+def write_clip(path: Path, clip: Clip, fps: int, comment: str, mark: str = "") -> None:
+    """Write a clip, with `mark` in the corner of each picture, if there is one."""
     _, height, width, _ = clip.shape
-    guessed = shows.startswith("approximate")
-    with ClipWriter(path, width, height, fps, f"{shows} control by Cosmos Workflow") as writer:
+    with ClipWriter(path, width, height, fps, comment) as writer:
         for picture in clip:
-            writer.write(label(picture, shows) if guessed else picture)
+            writer.write(label(picture, mark) if mark else picture)

@@ -13,6 +13,7 @@ from cosmos_workflow.engines.base import Cancelled, Context, Device, Dropped, En
 from cosmos_workflow.engines.cosmos_transfer import SPEC
 from cosmos_workflow.engines.cosmos_transfer.annotators import Annotators
 from cosmos_workflow.engines.cosmos_transfer.controls import prepare as prepare_item
+from cosmos_workflow.engines.cosmos_transfer.controls import write_clip
 from cosmos_workflow.engines.cosmos_transfer.guardrail import REFUSED_CLIP, REFUSED_PROMPT, Guardrail, SafetyChecker, load_checker
 from cosmos_workflow.engines.cosmos_transfer.loader import Model, go_offline, load_model
 from cosmos_workflow.engines.cosmos_transfer.memory import is_out_of_memory
@@ -20,7 +21,6 @@ from cosmos_workflow.engines.cosmos_transfer.sampling import READ_TOKENS, Clip, 
 from cosmos_workflow.engines.cosmos_transfer.shapes import CLIPS, count_chunks
 from cosmos_workflow.engines.video import active_controls
 from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.media import ClipWriter
 
 log = logging.getLogger(__name__)
 
@@ -51,18 +51,15 @@ class CosmosTransferEngine(Engine):
         """A cancelled item's neighbours go on: it is left out of the calls that haven't begun, and of one that has, its clip is
         thrown away. A call all of whose items are cancelled ends within a layer."""
         try:
-            ready: list[Prepared] = []
-            for request in requests:
-                prepared = self.prepare(request, context)
-                if isinstance(prepared, Prepared):
-                    ready.append(prepared)
-                else:
-                    yield prepared
             kinds: dict[Hashable, list[Prepared]] = {}
-            for item in ready:
-                # Lengths may differ within a chunk: a shorter one's last picture stays on, as it does when it is made alone.
-                kind = (item.size, tuple(item.controls), count_chunks(item.frames, self.model.chunk))
-                kinds.setdefault(kind, []).append(item)
+            for request in requests:
+                item = self.prepare(request, context)
+                if isinstance(item, Prepared):
+                    # Lengths may differ within a chunk: a shorter one's last picture stays on, as it does when it is made alone.
+                    kind = (item.size, tuple(item.controls), count_chunks(item.frames, self.model.chunk))
+                    kinds.setdefault(kind, []).append(item)
+                else:
+                    yield item
             for kind, group in kinds.items():
                 yield from self._make(group, kind, context)
         except Exception as error:
@@ -78,9 +75,7 @@ class CosmosTransferEngine(Engine):
     @property
     def model(self) -> Model:
         """The loaded pipeline."""
-        if self._model is None:
-            raise RuntimeError("load() comes before generate()")
-        return self._model
+        return cast("Model", self._model)
 
     def prepare(self, request: Request, context: Context) -> Prepared | ItemOutcome:
         """The item with its control clips, or the outcome of one that can't be made."""
@@ -143,12 +138,7 @@ class CosmosTransferEngine(Engine):
             return failure(request.id, InputError(f"cosmos-transfer: {REFUSED_CLIP}"))
         try:
             context.report(request.id, "finishing")
-            width, height = item.size
-            with ClipWriter(
-                request.folder / "video.mp4", width, height, item.params.fps, "made by Cosmos Transfer 2.5"
-            ) as writer:
-                for picture in clip:
-                    writer.write(picture)
+            write_clip(request.folder / "video.mp4", clip, item.params.fps, "made by Cosmos Transfer 2.5")
             context.report(request.id, "completed")
         except Cancelled:
             return Dropped(request.id)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
 from cosmos_workflow.engines.explainer.endpoint import KEY_VARIABLE, MODEL_VARIABLE, URL_VARIABLE, Endpoint
 from cosmos_workflow.engines.explainer.outline import Outline, validate_outline
@@ -31,8 +31,6 @@ _TASK = (
     'sum_(k=1)^n, x_"max", alpha, without dollar signs. Use a chart only for figures that are well known. The first scene '
     "is a title card."
 )
-
-Result = TypeVar("Result")
 
 
 def spell_wish(topic: str, scenes: int, language: str) -> str:
@@ -142,10 +140,10 @@ async def _exchange(endpoint: Endpoint, method: str, path: str, body: dict[str, 
         raise UnavailableError(f"explainer: the model's endpoint can't be reached ({reason}); check {URL_VARIABLE}.") from None
 
 
-def _watched(exchange: Coroutine[Any, Any, Result], look: Callable[[], None]) -> Result:
+def _watched(exchange: Coroutine[Any, Any, tuple[int, bytes]], look: Callable[[], None]) -> tuple[int, bytes]:
     """The result of `exchange`, looking around every `LOOK_EVERY` seconds; what `look` raises ends it at once."""
 
-    async def watch() -> Result:
+    async def watch() -> tuple[int, bytes]:
         task = asyncio.create_task(exchange)
         try:
             while not task.done():

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cosmos_workflow.engines.base import Device
 from cosmos_workflow.engines.kokoro.model_files import missing_voice, model_file, voice_file
-from cosmos_workflow.engines.kokoro.vocabulary import tokens_of
+from cosmos_workflow.engines.kokoro.phonemes import TOKENS
 from cosmos_workflow.errors import UnavailableError
 from cosmos_workflow.gpu_dispatch.platform import processors
 
@@ -65,7 +65,7 @@ class KokoroModel:
 
     def speak(self, symbols: str, mix: Mapping[str, float], speed: float, look: Callable[[], None]) -> Sound:
         """The samples of at most 510 symbols, at 24 kHz. `look` is called all the while; what it raises stops the model."""
-        ids = tokens_of(symbols)
+        ids = [TOKENS[symbol] for symbol in symbols]
         feed = {
             self._tokens_name: np.array([[0, *ids, 0]], dtype=np.int64),
             "style": self.style(mix, len(ids)),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from cosmos_workflow.engines.speech_text.addresses import addresses, phones
 from cosmos_workflow.engines.speech_text.dates import dates, decades, times
@@ -13,6 +14,7 @@ from cosmos_workflow.engines.speech_text.marks import IPA, PAUSE
 from cosmos_workflow.engines.speech_text.markup import without_emoji, without_markdown
 from cosmos_workflow.engines.speech_text.names import roman, short_forms
 from cosmos_workflow.engines.speech_text.numbers import cardinal, number, ordinal, year
+from cosmos_workflow.engines.speech_text.pronunciations import parse_list, pronounce
 from cosmos_workflow.engines.speech_text.quantities import digits, measures, minus, money
 
 _PROTECTED = re.compile(rf"{IPA.pattern}|{PAUSE.pattern}", re.IGNORECASE)
@@ -25,6 +27,15 @@ _YEAR_BEFORE = re.compile(
     r"january|february|march|april|may|june|july|august|september|october|november|december)[,.]?\s+$|\(\s*$",
     re.IGNORECASE,
 )
+
+
+@lru_cache(maxsize=16_384)
+def as_spoken(text: str, language: str, normalized: bool, pronunciations: str, ipa: bool) -> str:
+    """The text as it is said in a language. Where the engine takes no `ipa`, a word with phonemes is the word."""
+    said = pronounce(text, parse_list(pronunciations))
+    if not ipa:
+        said = IPA.sub(lambda match: match["word"], said)
+    return normalize(said, language) if normalized else said
 
 
 def normalize(text: str, language: str) -> str:
