@@ -17,7 +17,7 @@ from cosmos_workflow.engines.cosmos_transfer.controls import write_clip
 from cosmos_workflow.engines.cosmos_transfer.guardrail import REFUSED_CLIP, REFUSED_PROMPT, Guardrail, SafetyChecker, load_checker
 from cosmos_workflow.engines.cosmos_transfer.loader import Model, go_offline, load_model
 from cosmos_workflow.engines.cosmos_transfer.memory import is_out_of_memory
-from cosmos_workflow.engines.cosmos_transfer.sampling import READ_TOKENS, Clip, Prepared, count_tokens, make_clips
+from cosmos_workflow.engines.cosmos_transfer.sampling import READ_TOKENS, Clip, Prepared, make_clips
 from cosmos_workflow.engines.cosmos_transfer.shapes import CLIPS, count_chunks
 from cosmos_workflow.engines.video import active_controls
 from cosmos_workflow.errors import InputError, UnavailableError
@@ -147,7 +147,7 @@ class CosmosTransferEngine(Engine):
 
     def _describe(self, item: Prepared, batch: int) -> dict[str, Any]:
         model, params = self.model, item.params
-        tokens = count_tokens(model, item.request.text)
+        tokens = len(cast("Any", model.pipeline.tokenizer)(item.request.text)["input_ids"])
         source = CLIPS.usable(item.request.inputs["video"])
         notes = [*item.notes, *([str(item.fit)] if str(item.fit) else [])]
         if item.approximate:

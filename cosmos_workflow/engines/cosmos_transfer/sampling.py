@@ -105,11 +105,6 @@ def make_clips(model: Model, items: Sequence[Prepared], on_step: OnStep) -> list
     return [clip[: item.frames] if fine else None for item, clip, fine in zip(items, clips, allowed, strict=True)]
 
 
-def count_tokens(model: Model, text: str) -> int:
-    """Tokens of a prompt, without those that stand around each."""
-    return len(cast("Any", model.pipeline.tokenizer)(text)["input_ids"])
-
-
 def _stacked(items: Sequence[Prepared], frames: int, dtype: torch.dtype) -> torch.Tensor:
     """The control clips of all items in [0, 1]: (B, T, 3n, H, W); the last picture of a shorter one stays on."""
     clips = []

@@ -117,7 +117,7 @@ class KokoroSpec(EngineSpec):
         """As every engine; also refuses a language whose phonemes can't be had, and text without anything to say."""
         super().check(recipe, later)
         params = cast("KokoroParams", recipe.params)
-        language = text_language(params)
+        language = self.language(vars(params))
         if language not in LANGUAGES:
             voice = max(parse_mix(params.voice).items(), key=lambda part: part[1])[0]
             raise InputError(
@@ -141,11 +141,6 @@ def _fields_with(voices: tuple[str, ...]) -> tuple[ParamField, ...]:
     return narrowed, *others
 
 
-def text_language(params: KokoroParams) -> str:
-    """The language that a text is spoken in: the one that was chosen, else the voice's."""
-    return language_of(params.voice) if params.language == BY_VOICE else params.language
-
-
 SPEC = KokoroSpec()
 
-__all__ = ["SPEC", "KokoroParams", "KokoroSpec", "text_language"]
+__all__ = ["SPEC", "KokoroParams", "KokoroSpec"]

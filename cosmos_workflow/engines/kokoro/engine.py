@@ -11,7 +11,7 @@ import soundfile  # noqa: F401 - loaded with the engine, so that no item waits f
 
 from cosmos_workflow.engines.base import Context, Device, Output, Request, SerialEngine
 from cosmos_workflow.engines.espeak.engine import Speaker
-from cosmos_workflow.engines.kokoro import SPEC, KokoroParams, text_language
+from cosmos_workflow.engines.kokoro import SPEC, KokoroParams
 from cosmos_workflow.engines.kokoro.model import SAMPLE_RATE, KokoroModel, Sound
 from cosmos_workflow.engines.kokoro.model_files import require_kokoro
 from cosmos_workflow.engines.kokoro.phonemes import phonemes_of, split_symbols
@@ -38,7 +38,7 @@ class KokoroEngine(SerialEngine):
     def generate_one(self, request: Request, context: Context) -> Output:
         params = cast("KokoroParams", request.params)
         context.report(request.id, "starting")
-        symbols = phonemes_of(request.text, text_language(params), self._speaker)
+        symbols = phonemes_of(request.text, SPEC.language(vars(params)), self._speaker)
         context.report(request.id, "speaking")
         parts = split_symbols(symbols)
         sound = np.concatenate(list(self._speak(parts, params, lambda done: context.report(request.id, "speaking", done))))

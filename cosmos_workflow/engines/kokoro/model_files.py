@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -35,16 +36,14 @@ KOKORO = ModelFiles(
     ),
     size=120_562_076,
 )
-RELEASED = ModelFiles(
-    name="kokoro",
-    title="Kokoro",
-    repo=KOKORO.repo,
+RELEASED = replace(
+    KOKORO,
     files=(_RELEASED_MODEL, _RELEASED_VOICES),
-    folder="kokoro",
     digests=(
         (_RELEASED_MODEL, _RELEASED_MODEL_DIGEST),
         (_RELEASED_VOICES, "bca610b8308e8d99f32e6fe4197e7ec01679264efed0cac9140fe9c29f1fbf7d"),
     ),
+    size=0,
 )
 """What users of kokoro-onnx have already: the files of its release, in a folder `kokoro` of one's own."""
 

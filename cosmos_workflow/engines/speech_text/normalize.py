@@ -13,9 +13,9 @@ from cosmos_workflow.engines.speech_text.languages import Language, find_languag
 from cosmos_workflow.engines.speech_text.marks import IPA, PAUSE
 from cosmos_workflow.engines.speech_text.markup import without_emoji, without_markdown
 from cosmos_workflow.engines.speech_text.names import roman, short_forms
-from cosmos_workflow.engines.speech_text.numbers import cardinal, number, ordinal, year
+from cosmos_workflow.engines.speech_text.numbers import cardinal, minus, number, ordinal, year
 from cosmos_workflow.engines.speech_text.pronunciations import parse_list, pronounce
-from cosmos_workflow.engines.speech_text.quantities import digits, measures, minus, money
+from cosmos_workflow.engines.speech_text.quantities import digits, measures, money
 
 _PROTECTED = re.compile(rf"{IPA.pattern}|{PAUSE.pattern}", re.IGNORECASE)
 _VERSION = re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?![\w.]*\d)")

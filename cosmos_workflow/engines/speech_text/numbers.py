@@ -50,6 +50,11 @@ def number(text: str, language: Language) -> str:
     return f"{cardinal(digits or '0', language)} {between} {spelt(part, language)}" if between else text
 
 
+def minus(language: Language) -> str:
+    """The word for a minus sign."""
+    return _words("-2", language, "cardinal").split()[0]
+
+
 def _words(digits: str, language: Language, kind: str) -> str:
     from num2words import num2words
 

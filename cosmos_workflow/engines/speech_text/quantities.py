@@ -8,7 +8,7 @@ import re
 from functools import cache
 
 from cosmos_workflow.engines.speech_text.languages import Language
-from cosmos_workflow.engines.speech_text.numbers import number
+from cosmos_workflow.engines.speech_text.numbers import minus, number
 
 _GROUPED = r"\d{1,3}(?:[.,\u00a0\u202f]\d{3})+(?!\d)(?:[.,]\d+)?"
 _SPACED = r"\d{1,3}(?: \d{3})+(?!\d)(?:[.,]\d+)?"
@@ -88,10 +88,3 @@ def _counted(digits: str, language: Language) -> str:
     if digits == "1" and language.code in ("de", "es", "it"):
         return {"de": "ein", "es": "un", "it": "un"}[language.code]
     return number(digits, language)
-
-
-def minus(language: Language) -> str:
-    """The word for a minus sign."""
-    from num2words import num2words
-
-    return str(num2words(-2, lang=language.number)).split()[0]

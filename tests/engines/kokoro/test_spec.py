@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosmos_workflow.engines.espeak.engine import Speaker
-from cosmos_workflow.engines.kokoro import SPEC, KokoroParams, text_language
+from cosmos_workflow.engines.kokoro import SPEC, KokoroParams
 from cosmos_workflow.engines.kokoro.model_files import KOKORO, RELEASED, find_kokoro, model_file, voice_file
 from cosmos_workflow.engines.kokoro.phonemes import MAX_TOKENS, TOKENS, phonemes_of, split_symbols, to_symbols
 from cosmos_workflow.engines.kokoro.voices import LANGUAGES, VOICES, describe, parse_mix, tidy_mix
@@ -81,9 +81,9 @@ def test_a_wrong_voice_is_refused_with_what_is_near(value: str, said: str) -> No
 
 
 def test_the_language_is_the_voices_unless_it_is_chosen() -> None:
-    assert text_language(KokoroParams()) == "en-us"
-    assert text_language(KokoroParams(voice="af_heart:0.4+ff_siwis:0.6")) == "fr"
-    assert text_language(KokoroParams(voice="ff_siwis", language="en-gb")) == "en-gb"
+    assert SPEC.language(vars(KokoroParams())) == "en-us"
+    assert SPEC.language(vars(KokoroParams(voice="af_heart:0.4+ff_siwis:0.6"))) == "fr"
+    assert SPEC.language(vars(KokoroParams(voice="ff_siwis", language="en-gb"))) == "en-gb"
     check("Good morning.", voice="jf_alpha", language="en-us")
     with pytest.raises(InputError, match="the language of jf_alpha is Japanese, whose phonemes can't be made here"):
         check("Good morning.", voice="jf_alpha")
