@@ -11,7 +11,7 @@ from typing import Any
 import manim  # pyright: ignore[reportMissingImports] - the extra
 from manim import DOWN, LEFT, UP, Line, Typst, VGroup  # pyright: ignore[reportMissingImports]
 
-from cosmos_workflow.engines.explainer.charts import Place, Plot
+from cosmos_workflow.engines.explainer.charts import Plot
 from cosmos_workflow.engines.explainer.storyboard import REVEAL
 from cosmos_workflow.engines.explainer.themes import (
     BAND,
@@ -104,7 +104,7 @@ class _Composer:
         chart = self.scene["chart"]
         caption = self.caption()
         bottom = BOTTOM + (caption + 0.45 if caption else 0)
-        plot = Plot(chart, Place(self.left, self.right, top, bottom), self.colors, self.timeline)
+        plot = Plot(chart, self.left, self.right, top, bottom, self.colors, self.timeline)
         (plot.line if chart["kind"] == "line" else plot.bars)(self.beats[0])
 
     def heading(self) -> float:
