@@ -58,15 +58,6 @@ class ModelFiles:
         return [entry for entry in self.files if not any(_matches(name, entry) for name in there)]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFilesState:
-    """Where a set is on this machine, and its bytes there; `folder` is None where it isn't."""
-
-    model: ModelFiles
-    folder: Path | None
-    size_bytes: int
-
-
 def own_folder() -> Path | None:
     """The folder of model files that the user named, if any."""
     named = os.environ.get(FOLDER_VARIABLE, "").strip()
@@ -103,12 +94,10 @@ def remedy(model: ModelFiles) -> str:
     )
 
 
-def model_files_state(model: ModelFiles) -> ModelFilesState:
-    """Whether a set is on this machine, where, and how large it is. Looks only at the disk."""
+def model_files_state(model: ModelFiles) -> tuple[Path | None, int]:
+    """Where a set is on this machine, and its bytes there; None where it isn't. Looks only at the disk."""
     folder = find_model_files(model)
-    if folder is None:
-        return ModelFilesState(model, None, 0)
-    return ModelFilesState(model, folder, sum((folder / name).stat().st_size for name in files_in(folder, model)))
+    return folder, sum((folder / name).stat().st_size for name in files_in(folder, model)) if folder else 0
 
 
 def files_in(folder: Path, model: ModelFiles) -> list[str]:
