@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
+from cosmos_workflow.errors import is_out_of_memory
 
 if TYPE_CHECKING:
     from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
@@ -132,8 +133,6 @@ def _figures(
 
 def _median(call: Callable[[], object], rounds: int) -> float | None:
     """Seconds of a call in the median of the rounds, after one that isn't counted; None where memory runs out."""
-    from cosmos_workflow.engines.cosmos_transfer.memory import is_out_of_memory
-
     times = []
     try:
         call()

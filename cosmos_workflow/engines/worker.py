@@ -18,6 +18,7 @@ from cosmos_workflow.engines import speech
 from cosmos_workflow.engines.base import Cancelled, Device, Dropped, Engine, Failure, ItemOutcome, Output, failure
 from cosmos_workflow.engines.messages import BatchBegun, BatchMade, BatchTask, CancelItems, ItemMade, ItemReported
 from cosmos_workflow.engines.registry import find_engine
+from cosmos_workflow.errors import WorkflowError, is_out_of_memory
 from cosmos_workflow.gpu_dispatch.worker import BaseWorker
 
 LOCK_POLL_SECONDS = 0.2
@@ -127,5 +128,5 @@ def _checked(outcome: ItemOutcome, folder: Path) -> tuple[ItemOutcome, tuple[Pat
 
 def _broken(error: Exception) -> BatchMade:
     found = failure("", error)
-    out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    out_of_memory = is_out_of_memory(error) and not isinstance(error, WorkflowError)
     return BatchMade("The device ran out of memory." if out_of_memory else found.error, found.traceback, found.outage)

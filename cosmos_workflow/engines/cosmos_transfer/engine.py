@@ -16,11 +16,10 @@ from cosmos_workflow.engines.cosmos_transfer.controls import prepare as prepare_
 from cosmos_workflow.engines.cosmos_transfer.controls import write_clip
 from cosmos_workflow.engines.cosmos_transfer.guardrail import REFUSED_CLIP, REFUSED_PROMPT, Guardrail, SafetyChecker, load_checker
 from cosmos_workflow.engines.cosmos_transfer.loader import Model, go_offline, load_model
-from cosmos_workflow.engines.cosmos_transfer.memory import is_out_of_memory
 from cosmos_workflow.engines.cosmos_transfer.sampling import READ_TOKENS, Clip, Prepared, make_clips
 from cosmos_workflow.engines.cosmos_transfer.shapes import CLIPS, count_chunks
 from cosmos_workflow.engines.video import active_controls
-from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.errors import InputError, UnavailableError, is_out_of_memory
 
 log = logging.getLogger(__name__)
 

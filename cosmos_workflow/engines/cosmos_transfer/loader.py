@@ -17,8 +17,7 @@ from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepSchedu
 from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
 
 from cosmos_workflow.engines.cosmos_transfer.guardrail import Guardrail
-from cosmos_workflow.engines.cosmos_transfer.memory import Placement, place
-from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_FILES, find_model, part_bytes
+from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_FILES, Placement, find_model, part_bytes, place
 from cosmos_workflow.engines.cosmos_transfer.modules import ControlAutoencoder, ControlSum
 from cosmos_workflow.engines.cosmos_transfer.shapes import SIDE_MULTIPLE, chunk_frames
 from cosmos_workflow.engines.model_files.sets import require_model_files

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosmos_workflow.engines.cosmos_transfer import SPEC, available
-from cosmos_workflow.engines.cosmos_transfer.memory import RESERVE, place
-from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_FILES, DEPTH, GUARD_FACES
+from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_FILES, DEPTH, GUARD_FACES, RESERVE, place
 from cosmos_workflow.engines.cosmos_transfer.shapes import MAX_FRAMES, chunk_frames, count_chunks, fit_clip
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE, find_model_files, model_files_state
 from cosmos_workflow.errors import InputError, command, install
