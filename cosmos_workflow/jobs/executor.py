@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from cosmos_workflow.checking.worker import Checker, CheckService
+from cosmos_workflow.checking.worker import Checker
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import QueueRunner, RunnerState
@@ -37,7 +37,7 @@ class TaskExecutor:
         reader: JobReader,
         on_event: OnEvent | None = None,
         damaged: Mapping[str, str] = MappingProxyType({}),
-        open_checker: Callable[[], Checker] = CheckService,
+        open_checker: Callable[[], Checker] = Checker,
     ) -> None:
         self._operations = operations
         self._reader = reader

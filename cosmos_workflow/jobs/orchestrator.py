@@ -13,13 +13,12 @@ from typing import Any
 from filelock import Timeout
 
 from cosmos_workflow.checking.verdict import Verdict
-from cosmos_workflow.checking.worker import Checker, CheckService
+from cosmos_workflow.checking.worker import Checker
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError, shorten
 from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.gpu_dispatch.devices import default_gpu_ids
-from cosmos_workflow.jobs.books.encoding import ChapterEncoder
 from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, all_needs
 from cosmos_workflow.jobs.events import BookBound, JobEvent, JobWaiting, OnEvent, TaskEnded, TaskResult
@@ -44,7 +43,7 @@ _GLANCE = 0.25
 class TaskOrchestrator:
     """Plans and runs jobs of one owner. Every method may be called from any thread."""
 
-    def __init__(self, operations: Operations, jobs: JobStore, open_checker: Callable[[], Checker] = CheckService) -> None:
+    def __init__(self, operations: Operations, jobs: JobStore, open_checker: Callable[[], Checker] = Checker) -> None:
         self.operations = operations
         self.jobs = jobs
         self.reader = JobReader(operations.store, jobs)
@@ -170,11 +169,11 @@ class TaskOrchestrator:
         if job.book is None:
             yield notify
             return
-        with ChapterEncoder(self.binder, job) as encoder:
+        with self.binder.encoding(job) as encode:
 
             def see(event: JobEvent) -> None:
                 if isinstance(event, TaskEnded) and event.result.succeeded:
-                    encoder.add(self.report_task(job, event.result.task_id.partition("/")[2]))
+                    encode(self.report_task(job, event.result.task_id.partition("/")[2]))
                 notify(event)
 
             yield see
