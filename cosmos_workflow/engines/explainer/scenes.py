@@ -67,7 +67,7 @@ class _Composer:
         block = VGroup(title, rule, *([caption] if caption else []))
         block.arrange(DOWN, buff=0.36, aligned_edge=LEFT)
         block.move_to((0, 0.25, 0)).align_to((self.left, 0, 0), LEFT)
-        self.timeline.show(self._rings(), title)
+        self.timeline.still += [self._rings(), title]
         self.timeline.play(0.1, REVEAL, manim.Create(rule))
         if caption:
             self.timeline.fade_in(self.beats[0], REVEAL, caption)

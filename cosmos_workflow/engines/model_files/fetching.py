@@ -101,7 +101,8 @@ def _offered(model: ModelFiles, endpoint: str | None) -> list[_Offered]:
         digest = file.lfs.sha256 if file.lfs else ""
         if digest and not is_digest(digest, 64):
             raise _unreadable(model)
-        if _stays_inside(file.rfilename):
+        path = PurePosixPath(file.rfilename)
+        if not path.is_absolute() and ".." not in path.parts and "\\" not in file.rfilename:
             files[file.rfilename] = _Offered(file.rfilename, file.size or 0, digest)
     gone = model.lacking(files)
     if gone:
@@ -119,11 +120,6 @@ def _bytes_here(model: ModelFiles, file: _Offered) -> int:
 def _partial(model: ModelFiles, digest: str) -> Path:
     """Where a large file stands until it is complete."""
     return cache_folder(model) / "blobs" / f"{digest}.partial"
-
-
-def _stays_inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and "\\" not in name
 
 
 def _fetch_file(model: ModelFiles, offered: _Offered, say: Callable[[int], None], endpoint: str | None) -> Path:
