@@ -9,6 +9,9 @@ from cosmos_workflow.engines.speech_text.languages import Language
 MOST_DIGITS = 15
 """A longer number is read digit by digit, as is one that begins with a zero."""
 
+_POINTS = {"ar": " فاصلة ", "fa": " ممیز ", "tr": " virgül "}
+"""Where num2words runs the point together with the number, or leaves it out."""
+
 
 def cardinal(digits: str, language: Language) -> str:
     """A whole number without signs between its digits."""
@@ -46,8 +49,21 @@ def number(text: str, language: Language) -> str:
     if not point or not part.isdigit():
         return cardinal(digits, language)
     # num2words rounds what it takes for a number of too many digits; so the part behind the point is read as it stands.
-    between = " ".join(_words("0.1", language, "cardinal").split()[1:-1])
-    return f"{cardinal(digits or '0', language)} {between} {spelt(part, language)}" if between else text
+    if between := _point(language):
+        return f"{cardinal(digits or '0', language)}{between}{spelt(part, language)}"
+    try:
+        return _words(f"{digits or '0'}.{part}", language, "cardinal") if len(digits) + len(part) <= MOST_DIGITS else text
+    except (NotImplementedError, ValueError, IndexError):
+        return text
+
+
+def _point(language: Language) -> str:
+    """What stands between a number and what is read behind it digit by digit, with its spaces; empty in a language that says
+    tenths and hundredths."""
+    said, zero, *ends = (_words(digits, language, "cardinal") for digits in ("0.1", "0", "1", "10"))
+    end = next((end for end in ends if said.endswith(end)), "")  # num2words reads a tenth as ten hundredths in some
+    own = said[len(zero) : -len(end)] if end and said.startswith(zero) else ""
+    return _POINTS.get(language.code, own)
 
 
 def minus(language: Language) -> str:

@@ -72,6 +72,12 @@ OTHERS = [
     ("it", "Il 1º maggio, 5 km, 3,50 €", "Il primo maggio, cinque chilometri, tre euro e cinquanta centesimi"),
     ("pt-br", "R$ 5,50 em 1º de maio", "cinco reais e cinquenta centavos em primeiro de maio"),
     ("sv", "5 hus, 3,5", "fem hus, tre komma fem"),
+    ("ja", "3.5", "三点五"),
+    ("ru", "3,5", "три целых пять десятых"),
+    ("hu", "3,5", "három egész öt tized"),
+    ("tr", "3,05", "üç virgül sıfır beş"),
+    ("vi", "3,05", "ba phẩy không năm"),
+    ("ar", "0,5", "صفر فاصلة خمسة"),
     ("hi", "5 घर", "5 घर"),
 ]
 
@@ -90,7 +96,7 @@ def test_a_british_date_has_its_day_first() -> None:
     assert normalize("3/4/2024", "en-gb") == "April third, twenty twenty-four"
 
 
-@pytest.mark.parametrize("language", ["en-us", "de", "fr", "es", "it", "pt-br", "pl", "ja"])
+@pytest.mark.parametrize("language", ["en-us", "de", "fr", "es", "it", "pt-br", "pl", "ja", "ru", "tr", "ar"])
 @given(text=st.text(st.one_of(st.sampled_from("0123456789.,:-/$€%°CkmIVX[]()*#_ \n"), st.characters(codec="utf-8")), max_size=60))
 def test_any_text_can_be_said_and_is_without_digits(language: str, text: str) -> None:
     said = normalize(text, language)
