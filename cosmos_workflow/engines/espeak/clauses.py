@@ -29,6 +29,7 @@ _CLAUSE_END = re.compile(rf"[{_WIDE_ENDS}]|[{re.escape(''.join(sorted(_ENDS)))}]
 _MAY_BE_CUT = re.compile(rf"\S{{{WORD_LETTERS + 1}}}|[\xa6\xa9\xae\xb0]|[^\x00-\u02ff]")
 """A word that is too long, or what may be a picture or may stick to a letter."""
 _JOINERS = frozenset("\u200d\ufe0f\ufe0e\u20e3")
+_SKIN_TONES = range(0x1F3FB, 0x1F400)
 _EXTENDS = frozenset({"Mn", "Mc", "Me"})
 
 
@@ -119,9 +120,7 @@ def _fit_word(word: str) -> list[str]:
     """A word in pieces that the library can hold; whatever a person sees as one sign stays whole."""
     if word.isalpha() and len(word) <= WORD_LETTERS:
         return [word]
-    import regex
-
-    signs = regex.findall(r"\X", word)  # a letter with its marks, a picture with its colour and what is joined to it
+    signs = list(_signs(word))
     pieces, count = [""], 0
     for before, sign in zip(["", *signs], signs, strict=False):
         if count == WORD_LETTERS or (before and _is_picture(before) and _is_picture(sign)):
@@ -137,6 +136,19 @@ def _seam(word: str) -> str:
     if _is_picture(word[-1]):
         return " "
     return "、" if unicodedata.east_asian_width(word[-1]) in ("W", "F") else " "
+
+
+def _signs(text: str) -> Iterator[str]:
+    """What a person sees as one sign: a letter with its marks, a picture with its colour and what is joined to it."""
+    sign = ""
+    for letter in text:
+        joined = letter in _JOINERS or ord(letter) in _SKIN_TONES or unicodedata.category(letter) in _EXTENDS
+        if sign and not joined and not sign.endswith("\u200d"):
+            yield sign
+            sign = ""
+        sign += letter
+    if sign:
+        yield sign
 
 
 def _is_picture(sign: str) -> bool:
