@@ -85,16 +85,19 @@ class KokoroModel:
     def _voice(self, name: str) -> Sound:
         """A voice's styles, of shape (510, 256)."""
         if name not in self._voices:
-            path = voice_file(self._folder, name)
-            if path is None:
-                raise UnavailableError(f"{missing_voice(name)}.")
-            if path.stem == name:
-                read = np.fromfile(path, dtype="<f4")
-            else:
-                with np.load(path, allow_pickle=False) as voices:
-                    read = np.asarray(voices[name], dtype=np.float32)
-            self._voices[name] = read.reshape(STYLE_ROWS, STYLE_SIZE)
+            self._voices[name] = read_voice(self._folder, name)
         return self._voices[name]
+
+
+def read_voice(folder: Path, name: str) -> Sound:
+    """A voice's styles, of shape (510, 256)."""
+    path = voice_file(folder, name)
+    if path is None:
+        raise UnavailableError(f"{missing_voice(name)}.")
+    if path.stem != name:
+        with np.load(path, allow_pickle=False) as voices:
+            return np.asarray(voices[name], dtype=np.float32).reshape(STYLE_ROWS, STYLE_SIZE)
+    return np.fromfile(path, dtype="<f4").reshape(STYLE_ROWS, STYLE_SIZE)
 
 
 def _providers(device: Device) -> list[str]:
