@@ -7,9 +7,6 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from cosmos_workflow.errors import UnavailableError
-from cosmos_workflow.files import Disk, sha256_of
-
 DIGESTS_FILE = "SHA256SUMS"
 """A folder of one's own may hold one, as `sha256sum * > SHA256SUMS` writes it; it then is checked before the first use."""
 
@@ -39,6 +36,8 @@ def digest_in_cache(path: Path) -> str | None:
 def digest_of(path: Path, like: str) -> str:
     """The digest of a file's content, of the same kind as `like`."""
     if len(like) == 64:
+        from cosmos_workflow.files import sha256_of
+
         return sha256_of(path)
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
@@ -68,6 +67,9 @@ class Checked:
 
     def write(self) -> None:
         """Best effort: without it the files are checked again next time."""
+        from cosmos_workflow.errors import UnavailableError
+        from cosmos_workflow.files import Disk
+
         if self._changed:
             with suppress(UnavailableError):
                 Disk().make_folder(self._path.parent)
