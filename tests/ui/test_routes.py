@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
+from store_support import publish
 
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.queueing import ItemStatus
@@ -28,7 +29,7 @@ def published(
     run = store.runs.begin([RunRecord("qi_1", text, "espeak", {}, owner=owner)])[0]
     folder = store.runs.open_folder(run.id)
     (folder / name).write_bytes(content)
-    return store.runs.publish(run.id, {"audio": name}, {})
+    return publish(store, run.id, {"audio": name}, {})
 
 
 def client(store: Store, users: dict[str, str] | None = None) -> TestClient:
@@ -124,7 +125,7 @@ def test_all_that_succeeded_comes_in_one_file_named_after_its_prompts(operations
     folder = store.runs.open_folder(clip.id)
     for name in ("edge.mp4", "all.mp4"):
         (folder / name).write_bytes(name.encode())
-    store.runs.publish(clip.id, {"control_edge": "edge.mp4", "video": "all.mp4"}, {})
+    publish(store, clip.id, {"control_edge": "edge.mp4", "video": "all.mp4"}, {})
     published(store, owner="ann", text="somebody else's")
     made = zipped(visitor)
     unspoken = next(name for name in made if name.endswith("-control_edge.mp4")).removesuffix("-control_edge.mp4")

@@ -16,7 +16,7 @@ def _words(text: str) -> frozenset[str]:
 
 # What may stand at the end of a sentence, and then leaves its full stop there.
 _CLOSING = frozenset(("etc.", "usw.", "ecc.", "Inc.", "Ltd.", "Co.", "Jr.", "a.m.", "p.m."))
-_ROMAN = re.compile(r"\b(\w[\w'’.-]*)\s+([IVX]{1,7})\b(?!['’.]\w)(?!(?<=\s[IVX])\.\s+[A-Z])")
+_ROMAN = re.compile(r"\b(\w[\w'’.-]*)\s+([IVXLC]{1,9})\b(?!['’.]\w)(?!(?<=\s[IVX])\.\s+[A-Z])")
 # Words behind which a single letter or more is a part's number, and those behind which it is a ruler's.
 _PARTS = _words(
     "chapter part act scene book volume section war phase type class level stage episode figure table appendix article "
@@ -64,6 +64,8 @@ def short_forms(text: str, language: Language) -> str:
         text = re.sub(r"(?<=\w )St\.", "Street", text)
         text = re.sub(r"\b(?:No|Nos)\.(?=\s*\d)", "number", text)
         text = re.sub(r"\b(Ch|Vol|Fig)\.(?=\s*(?:\d|[IVX]+\b))", lambda match: _PART_FORMS[match[1]], text)
+    if language.code == "it":
+        text = re.sub(r"\bn\.(?=\s*\d)", "numero", re.sub(r"(?<=\banni )['’](?=\d0\b)", "", text))
     if pages := _PAGES.get(language.code):
         text = re.sub(r"\b(pp?)\.(?=\s*\d)", lambda match: pages[len(match[1]) - 1], text)
     return text
@@ -76,12 +78,13 @@ def roman(text: str, language: Language) -> str:
         before, numeral = match[1], match[2]
         value = _roman_value(numeral)
         name = before.casefold().rstrip(".")
-        if value is None or not before[:1].isupper():
+        # "for my part I think" has no part one.
+        if value is None or not (before[:1].isupper() or (name in _PARTS and numeral != "I")):
             return match[0]
         if name in _PARTS:
             return f"{before} {cardinal(str(value), language)}"
-        # A single letter is an initial, or the English word I, unless a ruler stands before it.
-        if name not in _RULERS and (len(numeral) == 1 or language.code != "en"):
+        # A single letter is an initial, or the English word I, unless a ruler stands before it; and nobody was the fortieth.
+        if value >= 40 or (name not in _RULERS and len(numeral) == 1):
             return match[0]
         if name == "war":
             return f"{before} {cardinal(str(value), language)}"
@@ -113,7 +116,7 @@ def _century(match: re.Match[str], language: Language) -> str:
 
 
 def _roman_value(numeral: str) -> int | None:
-    values = {"I": 1, "V": 5, "X": 10}
+    values = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
     total = 0
     for place, letter in enumerate(numeral):
         value = values[letter]
@@ -122,4 +125,5 @@ def _roman_value(numeral: str) -> int | None:
 
 
 def _as_roman(value: int) -> str:
-    return "X" * (value // 10) + ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")[value % 10]
+    tens = ("", "X", "XX", "XXX", "XL", "L", "LX", "LXX", "LXXX", "XC")[value // 10 % 10]
+    return "C" * (value // 100) + tens + ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")[value % 10]

@@ -113,7 +113,7 @@ class Library:
 
     def import_file(self, path: str, request: gr.Request) -> list[str]:
         """Import a file, all of it or nothing; returns the ids of what it held."""
-        added = self._store.prompts.import_file(Path(path), owner_of(request), name=Path(path).name)
+        added = self._store.prompts.import_file(Path(path), owner_of(request))
         toast(f"Imported {count(len(added), 'prompt')}.")
         return [prompt.id for prompt in added]
 
