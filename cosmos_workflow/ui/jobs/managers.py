@@ -34,7 +34,7 @@ class JobManagers:
     def restore(self, owners: Iterable[str]) -> None:
         """At the server's start: run mode goes on, or asks, where it was on."""
         for owner in owners:
-            self.of(owner).restore()
+            self.of(owner).background.restore()
 
     def are_busy(self) -> bool:
         """Whether a job of anybody runs."""
@@ -49,4 +49,4 @@ class JobManagers:
             managers = list(self._managers.values())
         if managers:
             with ThreadPoolExecutor(len(managers)) as threads:
-                list(threads.map(JobManager.close, managers))
+                list(threads.map(lambda manager: manager.background.close(), managers))

@@ -9,7 +9,7 @@ from starlette.responses import FileResponse, JSONResponse
 
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.speech.along import read_along
-from cosmos_workflow.jobs.speech.assembly import Final
+from cosmos_workflow.jobs.speech.assembly import Final, finals
 from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.media import reader_of, send
 
@@ -20,7 +20,7 @@ def router(managers: JobManagers) -> APIRouter:
 
     @routes.api_route("/job-files/{job_id}", methods=["GET", "HEAD"])
     def source(job_id: str, request: Request) -> FileResponse:
-        stored = managers.of(reader_of(request)).find(job_id)
+        stored = managers.of(reader_of(request)).jobs.find(job_id)
         # A link would lead anywhere; whoever may put one into the folder can read its target without us.
         if stored is None or stored.path.is_symlink():
             raise HTTPException(404, "There is no such job.")
@@ -28,7 +28,7 @@ def router(managers: JobManagers) -> APIRouter:
 
     def find(job_id: str, key: str, number: int, request: Request) -> Final | None:
         try:
-            made = managers.of(reader_of(request)).finals(f"{job_id}/{key}")
+            made = finals(managers.of(reader_of(request)).jobs.task_folder(f"{job_id}/{key}"))
         except InputError as error:
             raise HTTPException(404, "There is no such task.") from error
         return next((one for one in made if one.number == number), None)
@@ -56,7 +56,7 @@ def router(managers: JobManagers) -> APIRouter:
     @routes.api_route("/book-files/{job_id}/{name}", methods=["GET", "HEAD"])
     def book(job_id: str, name: str, request: Request, download: bool = False) -> FileResponse:
         try:
-            made = managers.of(reader_of(request)).book(job_id)
+            made = managers.of(reader_of(request)).orchestrator.binder.find(job_id)
         except InputError as error:
             raise HTTPException(404, "There is no such book.") from error
         # Only what the book's own record names, whatever the address says.

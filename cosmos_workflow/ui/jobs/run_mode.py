@@ -37,7 +37,7 @@ class RunMode(JobsPart):
     def switch(self, on: bool, state: PageState, request: gr.Request) -> None:
         """Switch run mode on or off."""
         state.of(JobsTabState).switched += 1
-        self.manager(request).switch(on)
+        self.manager(request).background.switch(on)
 
     def switch_on(self, state: PageState, request: gr.Request) -> None:
         """Go on where an earlier run of the server stopped."""
