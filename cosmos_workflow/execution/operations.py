@@ -22,7 +22,7 @@ from cosmos_workflow.gpu_dispatch.events import SlotStatus
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
 from cosmos_workflow.queueing.batches import batch_size, plan_batches
 from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
-from cosmos_workflow.queueing.work import Kind, Work, Workload
+from cosmos_workflow.queueing.snapshot import Kind, Work, count_work
 from cosmos_workflow.store.records import CostSample as RunSample
 from cosmos_workflow.store.store import Store
 
@@ -126,7 +126,10 @@ class Operations:
 
     def time_left(self, items: Iterable[QueueItem]) -> TimeLeft | None:
         """How long these items take on the devices that there are; None before their engines were measured here."""
-        return self.time_for(Workload(items).now())
+        work: dict[Kind, Work] = {}
+        for item in items:
+            count_work(work, item)
+        return self.time_for(work)
 
     def time_for(self, work: Mapping[Kind, Work], made: Mapping[str, float] = MappingProxyType({})) -> TimeLeft | None:
         """What `time_left` says of items by what they are together; `made` is the cost that is behind them, by engine."""
