@@ -65,8 +65,7 @@ class Operations:
         self.on_made: Callable[[ItemResult], object] = lambda _result: None
         self._lock = threading.Lock()
         self._running: dict[str, BatchRun] = {}
-        self._rates: dict[str, Rate | None] = {}
-        self._gains: dict[str, BatchingGain | None] = {}
+        self._learned: dict[str, tuple[Rate | None, BatchingGain | None]] = {}
 
     def batch_inference(
         self,
@@ -117,8 +116,7 @@ class Operations:
             with self._lock:
                 for item in batch.items:
                     self._running.pop(item.id, None)
-                self._rates.pop(batch.engine, None)
-                self._gains.pop(batch.engine, None)
+                self._learned.pop(batch.engine, None)
 
     def batch_size(self, item: QueueItem) -> int:
         """How many items like this one a batch may hold: as many as its engine takes, and the setting `batch_size` allows."""
@@ -190,19 +188,17 @@ class Operations:
 
     def rate(self, engine: str) -> Rate | None:
         """How fast an engine is here, learned from its finished runs; None before the first."""
-        if engine not in self._rates:
-            self._rates[engine] = learn_rate(self.samples(engine))
-        return self._rates[engine]
+        return self._measured(engine)[0]
 
     def gain(self, engine: str) -> BatchingGain | None:
         """What batching gains on an engine here; None before it was measured."""
-        if engine not in self._gains:
-            self._gains[engine] = batching_gain(self.samples(engine))
-        return self._gains[engine]
+        return self._measured(engine)[1]
 
-    def samples(self, engine: str) -> list[CostSample]:
-        """The finished batches of an engine, newest first."""
-        return batch_samples(self.store.runs.cost_samples(engine))
+    def _measured(self, engine: str) -> tuple[Rate | None, BatchingGain | None]:
+        if engine not in self._learned:
+            samples = batch_samples(self.store.runs.cost_samples(engine))
+            self._learned[engine] = learn_rate(samples), batching_gain(samples)
+        return self._learned[engine]
 
     def close(self, graceful: bool = False) -> None:
         """Stop the workers; what was running is interrupted, unless `graceful`."""
@@ -244,7 +240,6 @@ def batch_samples(rows: Iterable[RunSample]) -> list[CostSample]:
             cost=sum(row.cost for row in members),
             seconds=max(row.finished_at for row in members) - min(row.started_at for row in members),
             items=len(members),
-            load_seconds=max(row.load_seconds for row in members),
         )
         for members in batches.values()
     ]

@@ -6,24 +6,21 @@ Needs no page: it goes on when the last one is closed, and stops by itself when 
 from __future__ import annotations
 
 import json
-import logging
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cosmos_workflow.errors import WorkflowError
-from cosmos_workflow.execution.runner import RunnerSnapshot
+from cosmos_workflow.execution.runner import RunnerSnapshot, broken
 from cosmos_workflow.ids import digest
 from cosmos_workflow.jobs.document.tasks import JobFile
-from cosmos_workflow.jobs.events import JobEvent, JobProgressed, JobWaiting, TakeMade, TaskResult
+from cosmos_workflow.jobs.events import JobEvent, JobProgressed, JobWaiting, TakeMade
 from cosmos_workflow.jobs.status import TaskStatus
 from cosmos_workflow.jobs.takes import Mode
 
 if TYPE_CHECKING:
     from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-
-log = logging.getLogger(__name__)
 
 STATE = ".run-mode.json"
 
@@ -174,12 +171,12 @@ class JobBackground:
             job, wish = chosen
             try:
                 results = self._orchestrator.run(job, wish.mode, self._see, self._stop, wish.takes, wish.tasks)
-                self._after(results)
-            except WorkflowError as error:
-                self._give_up(str(error))
+                unfinished = [result for result in results if not result.succeeded]
+                if unfinished and not self._stop.is_set():
+                    with self._changed:
+                        self._message = f"{unfinished[0].title}: {unfinished[0].error}"
             except Exception as error:
-                log.exception("the job %s broke", job.id)
-                self._give_up(f"Something went wrong in Cosmos Workflow itself: {type(error).__name__}: {error}")
+                self._give_up(broken(error))
 
     def _next(self) -> tuple[JobFile, _Wish] | None:
         """The job to run now; None, and the thread ends, where there is none."""
@@ -225,12 +222,6 @@ class JobBackground:
             if any(report.status not in (TaskStatus.COMPLETED, TaskStatus.FAILED) for report in reports):
                 return job
         return None
-
-    def _after(self, results: list[TaskResult]) -> None:
-        unfinished = [result for result in results if not result.succeeded]
-        if unfinished and not self._stop.is_set():
-            with self._changed:
-                self._message = f"{unfinished[0].title}: {unfinished[0].error}"
 
     def _give_up(self, message: str) -> None:
         with self._changed:

@@ -42,7 +42,7 @@ def test_the_batch_that_the_page_shows_is_the_one_that_runs(session: Session, op
         shown.update({batch.id: len(batch) for batch in session.runner.snapshot().batches})
 
     planned = [len(batch) for batch in session.queue.plan()]
-    with session.runner.watch() as wait:
+    with session.runner.changes.watch() as wait:
         session.runner.start()
         while not session.runner.join(0):
             assert wait(DEADLINE)

@@ -251,7 +251,7 @@ def test_two_devices_work_at_once(workspace: Workspace, tmp_path: Path) -> None:
 def test_progress_rises_and_ends_at_one(session: Session) -> None:
     add(session, *["ok"] * 3, "fail")
     seen: list[float] = []
-    with session.runner.watch() as wait:
+    with session.runner.changes.watch() as wait:
         session.runner.start()
         while not session.runner.join(0):
             assert wait(DEADLINE), "every change is told"
