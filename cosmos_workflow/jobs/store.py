@@ -15,11 +15,12 @@ from filelock import FileLock, Timeout
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError, shorten
 from cosmos_workflow.files import Disk, file_errors, file_stamp, folder_name, inside, is_name_everywhere, path_digest, readable
-from cosmos_workflow.jobs.document.loading import load_job, parse_job
+from cosmos_workflow.jobs.document.loading import parse_job
 from cosmos_workflow.jobs.document.tasks import JobFile, is_slug, slug
 from cosmos_workflow.jobs.takes import Choice
 from cosmos_workflow.store.pronunciations import Pronunciations
 from cosmos_workflow.store.records import LOCAL
+from cosmos_workflow.yaml_places import MAX_YAML_BYTES, read_text_file
 
 ENDINGS = (".yaml", ".yml")
 ORDER = ".order.json"
@@ -113,7 +114,8 @@ class JobStore:
             return self._load(self.folder / whole.name, self._id_in_folder(whole))
         place = path_digest(whole.resolve())[:8]
         own = self.pronunciations.of(self.owner)
-        return load_job(path, job_id=f"{slug(whole.stem)}-{place}", pronunciations=own)
+        text = read_text_file(path, MAX_YAML_BYTES, "job file", readable)
+        return parse_job(text, path, job_id=f"{slug(whole.stem)}-{place}", pronunciations=own)
 
     def job(self, job_id: str) -> JobFile:
         """A job as its file has it; raises InputError for one that is wrong or isn't there."""
@@ -132,8 +134,7 @@ class JobStore:
         """The job that this text would be in the workspace; raises JobFileError with every problem."""
         path = self._path_of(job_id) if job_id else None
         path = path or self.folder / f"{job_id or 'job'}.yaml"
-        own = self.pronunciations.of(self.owner)
-        return parse_job(text, path, job_id=job_id, root=self.folder, shown=self.shown, pronunciations=own)
+        return self._parse(text, path, job_id)
 
     def shown(self, path: Path) -> str:
         """A path for a person: as it is called within the workspace, where it lies in there."""
@@ -280,8 +281,11 @@ class JobStore:
         return file_stamp(self.pronunciations.path(self.owner))
 
     def _load(self, path: Path, job_id: str) -> JobFile:
+        return self._parse(read_text_file(path, MAX_YAML_BYTES, "job file", self.shown), path, job_id)
+
+    def _parse(self, text: str, path: Path, job_id: str) -> JobFile:
         own = self.pronunciations.of(self.owner)
-        return load_job(path, job_id=job_id, root=self.folder, shown=self.shown, pronunciations=own)
+        return parse_job(text, path, job_id=job_id, root=self.folder, shown=self.shown, pronunciations=own)
 
     def _lock(self, name: str) -> FileLock:
         mark = hashlib.sha256(f"{self.owner}/{name}".encode()).hexdigest()[:12]
