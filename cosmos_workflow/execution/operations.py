@@ -18,7 +18,6 @@ from cosmos_workflow.execution.notice import Notifier
 from cosmos_workflow.execution.patience import Patience
 from cosmos_workflow.execution.task_router import Pool, TaskRouter
 from cosmos_workflow.gpu_dispatch import events
-from cosmos_workflow.gpu_dispatch.events import SlotStatus
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
 from cosmos_workflow.queueing.batches import batch_size, plan_batches
 from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
@@ -157,33 +156,25 @@ class Operations:
         if availability_of(known_engine(engine)).available:
             self.router.warm({"engine": engine})
 
-    def free_devices(self) -> None:
-        """Unload the engines: memory goes back as soon as what is running is done."""
-        self.router.unload()
-
-    def slots(self) -> list[SlotStatus]:
-        """What each device is doing."""
-        return self.router.slots()
-
     def lanes(self) -> int:
         """How many batches can be made at once."""
-        here = sum(slot.state != "away" for slot in self.slots())
+        here = sum(slot.state != "away" for slot in self.router.slots())
         return max(1, len(self.gpu_ids or ()), here)
 
     @property
     def has_gpu(self) -> bool:
         """Whether a GPU works for us, here or on a cluster."""
-        return any(gpu is not None for gpu in (*(self.gpu_ids or ()), *(slot.gpu_id for slot in self.slots())))
+        return any(gpu is not None for gpu in (*(self.gpu_ids or ()), *(slot.gpu_id for slot in self.router.slots())))
 
     def machines(self) -> str:
         """The machines of the cluster that work for us, and what is waited for; empty where only this one does."""
         devices: dict[str, list[bool]] = {}
-        for slot in self.slots():
+        for slot in self.router.slots():
             if slot.node and slot.state != "away":
                 devices.setdefault(slot.node, []).append(slot.gpu_id is not None)
         words = [f"{node}: {_count_devices(on_gpu)}" for node, on_gpu in sorted(devices.items())]
         more = [f"{len(words) - MACHINES_NAMED} more"] if len(words) > MACHINES_NAMED else []
-        awaited = sorted({slot.awaits for slot in self.slots() if slot.awaits})
+        awaited = sorted({slot.awaits for slot in self.router.slots() if slot.awaits})
         return ", ".join(words[:MACHINES_NAMED] + more + awaited)
 
     def rate(self, engine: str) -> Rate | None:

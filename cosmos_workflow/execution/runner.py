@@ -127,7 +127,7 @@ class QueueRunner:
             if self._state is RunnerState.RUNNING:
                 self._set(RunnerState.PAUSING if self._batches else RunnerState.PAUSED)
             if free_devices and not self._batches:
-                self._operations.free_devices()
+                self._operations.router.unload()
 
     def cancel(self, ids: Collection[str] | None = None) -> list[str]:
         """Stop these running items, or all that run; returns which. The queue goes on with what is queued."""
@@ -215,7 +215,7 @@ class QueueRunner:
                 if self._on_rest and self._state in (RunnerState.IDLE, RunnerState.HELD):
                     self._on_rest(self)
                 if self._free_when_paused:
-                    self._operations.free_devices()
+                    self._operations.router.unload()
                     self._free_when_paused = False
             self._notify()
 

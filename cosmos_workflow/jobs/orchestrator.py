@@ -71,11 +71,11 @@ class TaskOrchestrator:
             plan_task(task, self.reader.pieces(task, look), mode if task.key in keys else "resume", takes)
             for task in sorted([*chosen, *needed], key=lambda task: task.number)
         ]
-        return ExecutionPlan(mode, tuple(plans))
+        return ExecutionPlan(tuple(plans))
 
-    def check(self, job: JobFile, mode: Mode = "resume") -> CheckedJob:
+    def check(self, job: JobFile) -> CheckedJob:
         """What running this job would do now."""
-        plan = self.plan(job, mode)
+        plan = self.plan(job)
         items = [item for task in plan.tasks for item in queue_items(task)]
         batches = list(plan_batches(items, self.operations.batch_size))
         left = self.operations.time_left(items)

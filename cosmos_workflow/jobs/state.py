@@ -40,9 +40,7 @@ class JobReader:
 
     def look(self, job_id: str) -> Look:
         """Every run of a job as it is now, by what it made."""
-        look = Look(job_id=job_id)
-        self._runs.of(job_id, look)
-        return look
+        return self._runs.look(job_id)
 
     def keep_only(self, job_ids: Collection[str]) -> None:
         """Forget what is kept of every other job."""
@@ -97,7 +95,7 @@ class JobReader:
             ]
         bare = self._bare.get(task.id)
         if not (bare and bare.task is task and (bare.stamp, bare.inputs) == (stamp, tuple(inputs))):
-            pieces = pieces_of(task, KnownRuns(), self.jobs.choices(task.id), self.store.digests.of, result_of)
+            pieces = pieces_of(task, self.jobs.choices(task.id), self.store.digests.of, result_of)
             takes = tuple(take.digest for piece in pieces for take in (*piece.takes, *piece.spare))
             self._bare[task.id] = bare = BarePieces(task, stamp, tuple(inputs), pieces, takes)
         known.bare[task.id] = bare

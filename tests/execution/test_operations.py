@@ -106,4 +106,4 @@ def test_models_leave_the_memory_when_nothing_is_to_do_and_come_back(tmp_path: P
     with Operations(workspace) as operations:
         for _ in range(2):
             assert [result.outcome for result in operations.batch_inference(queued(1))] == ["succeeded"]
-            wait_for(lambda: all(slot.pid is None for slot in operations.slots()), "the worker has gone")
+            wait_for(lambda: all(slot.pid is None for slot in operations.router.slots()), "the worker has gone")

@@ -157,7 +157,7 @@ def _resolve_tasks(base: Cascade, job: JobSection, job_id: str, name: str) -> li
 def _resolve(cascade: Cascade, job_id: str, job_name: str, number: int) -> TaskConfig | None:
     """One task; None where too much is wrong, which the problems say."""
     own = cascade.own
-    engine = next((at.level.engine for at in cascade.nearest_first() if at.level.engine), "")
+    engine = next((at.level.engine for at in reversed(cascade.levels) if at.level.engine), "")
     if not engine:
         cascade.note_missing("engine", f"the engine is missing; add the key engine with one of {list_choices(engine_names())}.")
         return None
