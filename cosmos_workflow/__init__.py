@@ -24,28 +24,24 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Batch": "queueing",
-    "ExecutionPlan": "jobs.plan",
-    "InputError": "errors",
-    "JobFileError": "yaml_places",
-    "JobManager": "jobs.manager",
-    "JobStore": "jobs.store",
-    "Operations": "execution.operations",
-    "ProgressTracker": "progress",
-    "Prompt": "queueing",
-    "Queue": "queueing",
-    "QueueItem": "queueing",
-    "QueueRunner": "execution.runner",
-    "TaskConfig": "jobs.document.tasks",
-    "TaskExecutor": "jobs.executor",
-    "TaskOrchestrator": "jobs.orchestrator",
-    "TaskResult": "jobs.events",
-    "UnavailableError": "errors",
-    "WorkflowError": "errors",
-    "Workspace": "config",
-    "calculate_batch_key": "queueing",
-    "group_queue_by_batch_key": "queueing",
-    "run_job": "jobs.orchestrator",
+    name: module
+    for module, names in {
+        "config": "Workspace",
+        "errors": "InputError UnavailableError WorkflowError",
+        "execution.operations": "Operations",
+        "execution.runner": "QueueRunner",
+        "jobs.document.tasks": "TaskConfig",
+        "jobs.events": "TaskResult",
+        "jobs.executor": "TaskExecutor",
+        "jobs.manager": "JobManager",
+        "jobs.orchestrator": "TaskOrchestrator run_job",
+        "jobs.plan": "ExecutionPlan",
+        "jobs.store": "JobStore",
+        "progress": "ProgressTracker",
+        "queueing": "Batch Prompt Queue QueueItem calculate_batch_key group_queue_by_batch_key",
+        "yaml_places": "JobFileError",
+    }.items()
+    for name in names.split()
 }
 
 __all__ = [

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cosmos_workflow.errors import InputError, UnavailableError, list_choices, shorten
-from cosmos_workflow.files import file_errors, inside, readable
+from cosmos_workflow.files import Disk, file_errors, inside, readable
 
 HOME_VARIABLE = "COSMOS_WORKFLOW_HOME"
 SETTINGS_FILE = "settings.yaml"
@@ -104,8 +104,11 @@ class Workspace:
         Raises UnavailableError where the folder can't be used, InputError where its settings are wrong. With `reads`, one that is
         there and can't be written is opened all the same: what is read then is a copy of its database.
         """
+        from platformdirs import user_data_dir
+
         try:
-            folder = Path(root or os.environ.get(HOME_VARIABLE) or _default_root()).expanduser().absolute()
+            usual = user_data_dir("cosmos-workflow", appauthor=False)
+            folder = Path(root or os.environ.get(HOME_VARIABLE) or usual).expanduser().absolute()
         except RuntimeError as error:
             raise InputError(f"The workspace {root}: {error} Give the folder's whole path.") from error
         if readable(folder) != str(folder):
@@ -129,11 +132,6 @@ class Workspace:
     def database(self) -> Path:
         """The SQLite file."""
         return (self.scratch or self.root) / DATABASE_FILE
-
-    @property
-    def database_url(self) -> str:
-        """The database as an SQLAlchemy URL."""
-        return f"sqlite:///{self.database}"
 
     @property
     def runs(self) -> Path:
@@ -170,52 +168,27 @@ class Workspace:
         return inside(self.root, path, "the workspace")
 
     @contextlib.contextmanager
-    def app_lock(self, url: str = "") -> Iterator[AppLock]:
-        """Held by the one page of this workspace; raises UnavailableError, naming the other, where there is one already."""
-        lock = AppLock(self.locks / "app.lock", self.locks / "app.json")
-        lock.take(self.root, url)
+    def app_lock(self, url: str) -> Iterator[None]:
+        """Held by the one page of this workspace, which is at `url`; raises UnavailableError, naming another that has it."""
+        lock, note = FileLock(self.locks / "app.lock", thread_local=False), self.locks / "app.json"
         try:
-            yield lock
-        finally:
-            lock.give_back()
-
-
-class AppLock:
-    """Which page holds the workspace: its process and its address, for the sentence that a second one gets."""
-
-    def __init__(self, path: Path, note: Path) -> None:
-        self._lock = FileLock(path, thread_local=False)
-        self._note = note
-
-    def take(self, root: Path, url: str) -> None:
-        """Hold the lock, or raise UnavailableError at once."""
-        try:
-            with file_errors(f"The workspace {root}"):
-                self._lock.acquire(timeout=0)
+            with file_errors(f"The workspace {self.root}"):
+                lock.acquire(timeout=0)
         except Timeout:
+            try:
+                told = json.loads(note.read_text(encoding="utf-8"))
+                holder = f", pid {told['pid']}, at {told['url']}"
+            except (OSError, ValueError, KeyError, TypeError):
+                holder = ""  # The other one is just starting, or just leaving.
             raise UnavailableError(
-                f"The workspace {root} is already open{self._holder()}; use that page, or give another folder with --workspace."
+                f"The workspace {self.root} is already open{holder}; use that page, or give another folder with --workspace."
             ) from None
-        self.announce(url)
-
-    def announce(self, url: str) -> None:
-        """Say at which address the page is, once that is known."""
-        with file_errors(f"The workspace {self._note.parent.parent}"):
-            temporary = self._note.with_suffix(".tmp")
-            temporary.write_text(json.dumps({"pid": os.getpid(), "url": url}), encoding="utf-8")
-            temporary.replace(self._note)
-
-    def give_back(self) -> None:
-        """Let the next page in."""
-        self._note.unlink(missing_ok=True)
-        self._lock.release()
-
-    def _holder(self) -> str:
         try:
-            note = json.loads(self._note.read_text(encoding="utf-8"))
-            return f", pid {note['pid']}" + (f", at {note['url']}" if note["url"] else "")
-        except (OSError, ValueError, KeyError, TypeError):
-            return ""  # The other one is just starting, or just leaving.
+            Disk().write(note, json.dumps({"pid": os.getpid(), "url": url}).encode())
+            yield
+        finally:
+            note.unlink(missing_ok=True)
+            lock.release()
 
 
 def read_settings(path: Path) -> Settings:
@@ -267,9 +240,3 @@ def _scratch(folder: Path) -> Path:
             if not part.name.endswith("-shm"):
                 shutil.copyfile(part, scratch / part.name)
     return scratch
-
-
-def _default_root() -> str:
-    from platformdirs import user_data_dir
-
-    return user_data_dir("cosmos-workflow", appauthor=False)

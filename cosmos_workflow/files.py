@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import os
 import re
 import shutil
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path, PureWindowsPath
 
 from filelock import Timeout
@@ -21,7 +20,6 @@ from cosmos_workflow.ids import new_id
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
-CHUNK = 1 << 20
 TEMPORARY = ".tmp"
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 """No dots, slashes or capitals."""
@@ -47,39 +45,28 @@ class Disk:
 
     def write(self, path: Path, content: bytes) -> None:
         """The whole content under its name, or nothing."""
-        with self._whole(path) as temporary, self._change(temporary), temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        with self.making(path, "") as temporary, self._change(temporary):
+            temporary.write_bytes(content)
 
     def add(self, path: Path, content: bytes) -> None:
         """A file in a folder that nobody reads before it is whole and gets its name; all names in the folder last, too."""
         with self._change(path):
-            with path.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            path.write_bytes(content)
+            _fsync(path, os.O_RDWR)
             _sync_folder(path.parent)
 
     def copy(self, source: Path, path: Path) -> None:
         """The whole file under its new name, or nothing."""
-        with self._whole(path) as temporary, self._change(temporary), source.open("rb") as read, temporary.open("wb") as file:
-            shutil.copyfileobj(read, file, CHUNK)
-            file.flush()
-            os.fsync(file.fileno())
+        with self.making(path, "") as temporary, self._change(temporary):
+            shutil.copyfile(source, temporary)
 
     @contextmanager
-    def making(self, path: Path) -> Iterator[Path]:
-        """A name of the same ending for a file that somebody else writes; at the end it gets its own, and lasts. Or nothing."""
-        with self._whole(path, path.suffix) as temporary:
-            yield temporary
-            self.sync(temporary)
-
-    @contextmanager
-    def _whole(self, path: Path, suffix: str = "") -> Iterator[Path]:
-        temporary = path.with_name(f"{new_id(TEMPORARY)}{suffix}")
+    def making(self, path: Path, suffix: str | None = None) -> Iterator[Path]:
+        """A name for a file that is written inside, usually of the same ending; then it gets its own, and lasts. Or nothing."""
+        temporary = path.with_name(f"{new_id(TEMPORARY)}{path.suffix if suffix is None else suffix}")
         try:
             yield temporary
+            self.sync(temporary)
             self.rename(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -100,11 +87,7 @@ class Disk:
     def sync(self, path: Path) -> None:
         """Have a file that somebody else wrote reach the disk."""
         with self._change(path):
-            descriptor = os.open(path, os.O_RDWR)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            _fsync(path, os.O_RDWR)
 
     def remove_folder(self, path: Path) -> None:
         """A folder with everything in it, if it is there."""
@@ -155,24 +138,12 @@ class Digests:
     change (`st_ctime`), nor the inode of one that was put in its place.
     """
 
-    def __init__(self, most: int = 4096) -> None:
-        self._most = most
-        self._known: dict[tuple[str | int, ...], str] = {}
-        self._lock = threading.Lock()
+    def __init__(self) -> None:
+        self._known = lru_cache(4096)(lambda path, _stamp: sha256_of(path))
 
     def of(self, path: Path) -> str:
         """The digest of a file; raises OSError where it isn't there."""
-        state = path.stat()
-        key = (str(path), state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
-        with self._lock:
-            known = self._known.get(key)
-        if known is None:
-            known = sha256_of(path)
-            with self._lock:
-                while len(self._known) >= self._most:
-                    del self._known[next(iter(self._known))]
-                self._known[key] = known
-        return known
+        return self._known(path, file_stamp(path))
 
 
 def readable(path: Path | str) -> str:
@@ -200,9 +171,12 @@ def _rename(path: Path, target: Path) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    if os.name == "nt":  # Windows can't open a folder, and journals its names by itself
-        return
-    descriptor = os.open(path, os.O_RDONLY)
+    if os.name != "nt":  # Windows can't open a folder, and journals its names by itself
+        _fsync(path, os.O_RDONLY)
+
+
+def _fsync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:
@@ -272,7 +246,7 @@ def inside(root: Path, path: Path | str, what: str) -> Path:
     raise InputError(f"The path {shorten(text)} isn't inside {what}; use a path below it, without '..'.")
 
 
-@contextlib.contextmanager
+@contextmanager
 def file_errors(what: str) -> Iterator[None]:
     """Turn an OSError inside into an UnavailableError of one sentence that begins with `what`."""
     try:

@@ -6,7 +6,6 @@ PyAV, numpy and soundfile are imported where they are used, so that importing th
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from cosmos_workflow.errors import InputError, UnavailableError
 
 if TYPE_CHECKING:
     import numpy as np
+    from av import AudioFrame
     from av.audio.stream import AudioStream
     from av.container import InputContainer
     from numpy.typing import NDArray
@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     Samples = NDArray[np.int16]
     Wave = NDArray[np.float32]
 
-SoundFormat = Literal["wav", "flac"]
+SoundFormat = Literal["wav", "flac", "mp3"]
 
 # A playlist would let a file that somebody uploads read other files or addresses: only real containers are opened.
 _CONTAINERS = "aac,aiff,asf,avi,flac,flv,gif,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,ogg,wav"
 _OPEN_OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
 _BT709 = 1
 _BLOCK = 1 << 16
+MAX_WAV_BYTES = 4_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def probe_sound(path: Path) -> SoundInfo:
         if first is None or first.samples == 0:
             raise InputError(f"{path.name} is a sound without a single sample; choose another one.")
         return SoundInfo(
-            seconds=_seconds(container, stream) or first.samples / first.sample_rate,
+            seconds=stated_seconds(container, stream) or first.samples / first.sample_rate,
             sample_rate=first.sample_rate,
             channels=first.layout.nb_channels,
             codec=stream.codec_context.name,
@@ -99,7 +100,7 @@ class ClipWriter:
         picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
         picture.pts = self.frames
         picture.time_base = 1 / self._stream.codec_context.framerate
-        with writing(self.path):
+        with _write_errors(self.path):
             self._container.mux(self._stream.encode(picture))
         self.frames += 1
 
@@ -107,51 +108,61 @@ class ClipWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        whole = False
-        try:
-            with writing(self.path), self._container:
-                if kind is None:
-                    self._container.mux(self._stream.encode(None))
-            whole = kind is None
-        finally:
-            if not whole:
-                self.path.unlink(missing_ok=True)
+        with writing(self.path), self._container:
+            if kind is None:
+                self._container.mux(self._stream.encode(None))
+        if kind is not None:
+            self.path.unlink(missing_ok=True)
 
 
-def write_sound(path: Path, blocks: Iterable[Samples], sample_rate: int, format: SoundFormat) -> int:
-    """Write mono 16-bit blocks as WAV or FLAC; returns how many samples it holds. Left by an exception, it is deleted."""
+def write_sound(
+    path: Path, blocks: Iterable[Samples] | Iterable[Wave], sample_rate: int, format: SoundFormat, channels: int = 1
+) -> int:
+    """Write 16-bit WAV or FLAC, or MP3, block by block; returns how many frames it holds. Left by an exception, it is deleted.
+
+    Raises UnavailableError where it can't be written, InputError where a WAV would pass its 4 GB.
+    """
     import soundfile
 
-    samples = 0
-    try:
-        with (
-            writing(path),
-            soundfile.SoundFile(path, "w", samplerate=sample_rate, channels=1, subtype="PCM_16", format=format.upper()) as sound,
-        ):
-            for block in blocks:
-                sound.write(block)
-                samples += len(block)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return samples
+    frames = 0
+    subtype = "MPEG_LAYER_III" if format == "mp3" else "PCM_16"
+    with writing(path), soundfile.SoundFile(path, "w", sample_rate, channels, subtype, format=format.upper()) as sound:
+        for block in blocks:
+            sound.write(block)
+            frames += len(block)
+            if format == "wav" and frames * channels * 2 > MAX_WAV_BYTES:
+                raise InputError("The sound is longer than a WAV can hold (4 GB); set audio: {format: flac} in the job.")
+    return frames
+
+
+def sound_frame(block: Samples, rate: int) -> AudioFrame:
+    """Mono 16-bit samples as libav has them."""
+    import av
+
+    frame = av.AudioFrame.from_ndarray(block[None, :], format="s16", layout="mono")
+    frame.sample_rate = rate
+    return frame
 
 
 def resample_sound(blocks: Iterable[Samples], source_rate: int, target_rate: int) -> Iterator[Samples]:
     """Mono 16-bit blocks at another rate, block by block."""
     if source_rate == target_rate:
-        yield from blocks
-        return
+        return iter(blocks)
+    return _at_rate((sound_frame(block, source_rate) for block in blocks), target_rate)
+
+
+def _at_rate(frames: Iterable[AudioFrame], rate: int) -> Iterator[Samples]:
     import av
 
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=target_rate)
-    for block in blocks:
-        frame = av.AudioFrame.from_ndarray(block[None, :], format="s16", layout="mono")
-        frame.sample_rate = source_rate
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
+    for frame in itertools.chain(frames, (None,)):
         for made in resampler.resample(frame):
             yield made.to_ndarray()[0]
-    for made in resampler.resample(None):
-        yield made.to_ndarray()[0]
+
+
+def layout_of(channels: int) -> str:
+    """FFmpeg's name for so many channels."""
+    return {1: "mono", 2: "stereo"}.get(channels, f"{channels}c")
 
 
 def resampled(samples: Wave, source_rate: int, target_rate: int) -> Wave:
@@ -161,8 +172,7 @@ def resampled(samples: Wave, source_rate: int, target_rate: int) -> Wave:
 
     if source_rate == target_rate or not len(samples):
         return samples
-    channels = samples.shape[1]
-    layout = {1: "mono", 2: "stereo"}.get(channels, f"{channels}c")
+    layout = layout_of(samples.shape[1])
     resampler = av.AudioResampler(format="fltp", layout=layout, rate=target_rate)
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T, np.float32), format="fltp", layout=layout)
     frame.sample_rate = source_rate
@@ -208,16 +218,11 @@ def _blocks(sound: SoundFile) -> Iterator[Samples]:
 
 
 def _decoded_blocks(path: Path, sample_rate: int) -> Iterator[Samples]:
-    import av
     from av.error import FFmpegError
 
-    resampler = av.AudioResampler(format="s16", layout="mono", rate=sample_rate)
     with open_media(path, "sound") as container:
-        stream = _audio_stream(container, path)
         try:
-            for frame in itertools.chain(container.decode(stream), (None,)):
-                for made in resampler.resample(frame):
-                    yield made.to_ndarray()[0]
+            yield from _at_rate(container.decode(_audio_stream(container, path)), sample_rate)
         except FFmpegError as error:
             raise InputError(f"{path.name} can't be decoded ({error.strerror}); choose another file.") from error
 
@@ -231,44 +236,57 @@ def sound_peaks(path: Path, columns: int) -> tuple[float, list[float]]:
     import soundfile
 
     peaks = np.zeros(columns)
+    with sound_errors(path, "choose another file"), soundfile.SoundFile(path) as sound:
+        frames, at = max(1, sound.frames), 0
+        for block in sound.blocks(1 << 18, dtype="float32", always_2d=True):
+            first, last = at * columns // frames, (at + len(block) - 1) * columns // frames
+            begins = [max(0, -(-place * frames // columns) - at) for place in range(first, last + 1)]
+            loudest = np.maximum.reduceat(np.abs(block).max(axis=1), begins)
+            peaks[first : last + 1] = np.maximum(peaks[first : last + 1], loudest)
+            at += len(block)
+        return sound.frames / sound.samplerate, [min(1.0, float(peak)) for peak in peaks]
+
+
+def timecode(seconds: float, point: str = ".") -> str:
+    """A place in a sound or a clip as hours, minutes, seconds and milliseconds."""
+    minutes, rest = divmod(round(seconds * 1000), 60_000)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}{point}{rest % 1000:03d}"
+
+
+@contextmanager
+def sound_errors(path: Path, advice: str) -> Iterator[None]:
+    """A WAV, FLAC, OGG or MP3 is read inside: what isn't one becomes InputError, with what to do."""
+    import soundfile
+
     try:
-        with soundfile.SoundFile(path) as sound:
-            frames, at = max(1, sound.frames), 0
-            for block in sound.blocks(1 << 18, dtype="float32", always_2d=True):
-                first, last = at * columns // frames, (at + len(block) - 1) * columns // frames
-                begins = [max(0, -(-place * frames // columns) - at) for place in range(first, last + 1)]
-                loudest = np.maximum.reduceat(np.abs(block).max(axis=1), begins)
-                peaks[first : last + 1] = np.maximum(peaks[first : last + 1], loudest)
-                at += len(block)
-            return sound.frames / sound.samplerate, [min(1.0, float(peak)) for peak in peaks]
+        yield
     except (OSError, soundfile.SoundFileError) as error:
-        raise InputError(f"{path.name} isn't a sound that can be read; choose another file.") from error
+        raise InputError(f"{path.name} isn't a sound that can be read; {advice}.") from error
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """A file is written inside: what the libraries raise then becomes UnavailableError that says what to do."""
+    """A file is written inside, whole or not at all: what the libraries raise becomes UnavailableError that says what to do."""
+    try:
+        with _write_errors(path):
+            yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not isinstance(error, _write_errors()):
+        from av.error import FFmpegError
+        from soundfile import LibsndfileError
+
+        if not isinstance(error, OSError | FFmpegError | LibsndfileError):
             raise
         reason = getattr(error, "strerror", None) or "is the disk full?"
         raise UnavailableError(f"{path.name} can't be written ({reason}); free some space or use another workspace.") from error
-
-
-def _write_errors() -> tuple[type[Exception], ...]:
-    """What the libraries that were imported raise: one that wasn't has raised nothing, and would take its time."""
-    found: list[type[Exception]] = [OSError]
-    if "av" in sys.modules:
-        from av.error import FFmpegError
-
-        found.append(FFmpegError)
-    if "soundfile" in sys.modules:
-        from soundfile import LibsndfileError
-
-        found.append(LibsndfileError)
-    return tuple(found)
 
 
 @contextmanager
@@ -294,7 +312,8 @@ def _audio_stream(container: InputContainer, path: Path) -> AudioStream:
     return container.streams.audio[0]
 
 
-def _seconds(container: InputContainer, stream: Any) -> float:
+def stated_seconds(container: InputContainer, stream: Any) -> float:
+    """What the header of a file says of a stream; else of the whole file, or 0."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return (container.duration or 0) / 1_000_000

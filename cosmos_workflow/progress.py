@@ -57,17 +57,6 @@ class ProgressTracker:
         inside = 0.0 if math.isnan(sub_progress) else min(max(sub_progress, 0.0), 1.0)
         self.fraction = min(1.0, max(self.fraction, start + (end - start) * inside))
         self.stage = stage
-        self.message = message or self.label(stage)
+        self.message = message or next((known.label for known in self.stages if known.name == stage), stage)
         self.last_updated = self.clock()
         return self.fraction
-
-    def complete(self, message: str = "") -> float:
-        """The work is done: the fraction is 1."""
-        self.fraction = 1.0
-        self.message = message or self.message
-        self.last_updated = self.clock()
-        return self.fraction
-
-    def label(self, stage: str) -> str:
-        """What a person reads for a stage; its name where it is unknown."""
-        return next((known.label for known in self.stages if known.name == stage), stage)

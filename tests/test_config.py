@@ -20,8 +20,7 @@ from cosmos_workflow.files import file_errors, inside
 HOLD_THE_PAGE = """
 import sys
 from cosmos_workflow.config import Workspace
-with Workspace.open(sys.argv[1]).app_lock() as lock:
-    lock.announce("http://127.0.0.1:7860")
+with Workspace.open(sys.argv[1]).app_lock("http://127.0.0.1:7860"):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -173,7 +172,7 @@ def test_a_second_page_is_told_who_has_the_workspace(tmp_path: Path) -> None:
         assert first.stdout is not None
         assert first.stdout.readline() == "held\n"
         sentence = rf"is already open, pid {first.pid}, at http://127\.0\.0\.1:7860; use that page"
-        with pytest.raises(UnavailableError, match=sentence), workspace.app_lock():
+        with pytest.raises(UnavailableError, match=sentence), workspace.app_lock("http://127.0.0.1:1"):
             pass
         first.send_signal(signal.SIGKILL)
     with workspace.app_lock("http://127.0.0.1:1"):

@@ -24,7 +24,7 @@ from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import InputError, list_choices, shorten
 
 if TYPE_CHECKING:
-    from cosmos_workflow.checking.recogniser import Recogniser
+    from cosmos_workflow.checking.recogniser import Whisper
 
 THINGS = ("faults", "times", "cost")
 """What is measured."""
@@ -104,7 +104,7 @@ def bench_check(part: Part = "held out", characters: int = 3000, only: Collectio
     return figures
 
 
-def judge_samples(samples: Sequence[Sample], folder: Path, recogniser: Recogniser) -> list[Judged]:
+def judge_samples(samples: Sequence[Sample], folder: Path, recogniser: Whisper) -> list[Judged]:
     """Speak each distinct line, put in what is planted, and listen."""
     import soundfile
 
@@ -127,7 +127,7 @@ def judge_samples(samples: Sequence[Sample], folder: Path, recogniser: Recognise
     return judged
 
 
-def word_time_errors(part: Part, folder: Path, recogniser: Recogniser) -> list[float]:
+def word_time_errors(part: Part, folder: Path, recogniser: Whisper) -> list[float]:
     """Seconds by which the beginnings and ends of words are told wrongly, in sentences that are joined from single words."""
     import numpy as np
     import soundfile

@@ -29,14 +29,13 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A chapter: its title, its depth in the table of contents from 1, and its text, paragraphs divided by blank lines.
+    """A chapter: its title, and its text, paragraphs divided by blank lines.
 
     `[pause:1.5]` in it is silence where the book has a break in its scene.
     """
 
     title: str
     text: str
-    level: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,3 @@ class Book:
     year: int | None = None
     chapters: tuple[Chapter, ...] = ()
     cover: bytes = field(default=b"", repr=False)
-
-    @property
-    def characters(self) -> int:
-        """Characters of all chapters."""
-        return sum(len(chapter.text) for chapter in self.chapters)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from cosmos_workflow.checking.sound import levels, threshold
+import numpy as np
 
-if TYPE_CHECKING:
-    from cosmos_workflow.checking.recogniser import Sound
+from cosmos_workflow.checking.sound import Sound, levels, threshold
 
 _FRAME = 0.01
 _REACH = 0.25
@@ -20,8 +18,6 @@ Aligned = tuple[int, int, float, float]
 
 def settled(aligned: Sequence[Aligned], sound: Sound, rate: int) -> tuple[Aligned, ...]:
     """Words with each border between two moved to the quietest place nearby; where that is silence, it belongs to neither."""
-    import numpy as np
-
     level = levels(sound, rate, _FRAME)
     if len(level) < 3:
         return tuple(aligned)

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from rapidfuzz.distance import Levenshtein
 
 from cosmos_workflow.checking.verdict import Difference, HeardWord, Hearing, Kind
 from cosmos_workflow.checking.words import Token, divides_words, letters, says_the_same, tokens
+from cosmos_workflow.engines.speech_text.normalize import normalize
 
 _FULL = 0.7
 """Share of letters that differ from which a replaced word is another word, and counts fully."""
@@ -25,100 +28,139 @@ _BESIDE = 2
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
-    """A word of the transcript and its time."""
+class _Comparison:
+    """The words of a text beside those that were heard; `found` and `aligned` grow stretch by stretch."""
 
-    token: Token
-    start: float
-    end: float
+    said: str
+    language: str
+    reference: Sequence[Token]
+    heard: Sequence[HeardWord]
+    found: list[Difference] = field(default_factory=list)
+    aligned: list[tuple[int, int, float, float]] = field(default_factory=list)
+
+    def take(self, first: int, last: int, begin: int, end: int) -> None:
+        """Compare a stretch, given as a slice of both."""
+        part, others = self.reference[first:last], self.heard[begin:end]
+        if [token.word for token in part] == [word.text for word in others]:
+            self._align(part, others)
+        elif self._same(first, last, begin, end):
+            self.aligned.extend(_shared(part, others))
+        else:
+            self._differ(first, last, begin, end)
+
+    def _align(self, part: Sequence[Token], heard: Sequence[HeardWord]) -> None:
+        self.aligned.extend((token.first, token.last, word.start, word.end) for token, word in zip(part, heard, strict=True))
+
+    def _same(self, first: int, last: int, begin: int, end: int) -> bool:
+        """Whether a stretch says the same, alone or with equal words beside it ("twenty" and "20" before "five" and "5")."""
+        for before, after in itertools.product(range(_BESIDE + 1), repeat=2):
+            one = self.reference[max(0, first - before) : last + after]
+            other = self.heard[max(0, begin - before) : end + after]
+            if says_the_same(self._written(one), _joined(other, self.language), self.language):
+                return True
+        return False
+
+    def _written(self, part: Sequence[Token]) -> str:
+        return self.said[part[0].first : part[-1].last] if part else ""
+
+    def _differ(self, first: int, last: int, begin: int, end: int) -> None:
+        """Take the differences of a stretch: one where it sounds alike as a whole ("to last" and "tolast"), else one as long as
+        its kind goes on. Words that were replaced are also aligned."""
+        part, others = self.reference[first:last], self.heard[begin:end]
+        if part and others:
+            unlike = _letters_unlike(self._written(part), _joined(others, self.language))
+            if unlike < _FULL:
+                self.aligned.extend(_shared(part, others))
+                self._add(part, others, unlike * max(len(part), len(others)), last, end)
+                return
+        at, there = first, begin
+        groups = itertools.groupby(
+            _pairs(part, others, self.language), lambda step: (step[2] > 0, step[0] is None, step[1] is None)
+        )
+        for (differs, _, _), steps in groups:
+            group = list(steps)
+            ours, theirs = [token for token, _, _ in group if token], [word for _, word, _ in group if word]
+            at, there = at + len(ours), there + len(theirs)
+            if ours and theirs:
+                self._align(ours, theirs)
+            if differs:
+                self._add(ours, theirs, sum(cost for _, _, cost in group), at, there)
+
+    def _add(self, ours: Sequence[Token], theirs: Sequence[HeardWord], weight: float, at: int, there: int) -> None:
+        """Take one difference; `at` and `there` are the places behind it in both."""
+        kind: Kind = "replaced" if ours and theirs else "missing" if ours else "added"
+        if kind == "added" and (_comes_in(theirs, [token.word for token in self.reference]) or self._comes_twice(theirs)):
+            kind = "repeated"
+        border = self.reference[at - 1].last if at > 0 else 0
+        before = self.heard[there - len(theirs) - 1].end if there > len(theirs) else 0.0
+        after = self.heard[there].start if there < len(self.heard) else before
+        self.found.append(
+            Difference(
+                kind=kind,
+                said=self._written(ours),
+                heard=_joined(theirs, self.language),
+                first=ours[0].first if ours else border,
+                last=ours[-1].last if ours else border,
+                start=theirs[0].start if theirs else before,
+                end=theirs[-1].end if theirs else max(before, after),
+                weight=round(weight, 3),
+            )
+        )
+
+    def _comes_twice(self, words: Sequence[HeardWord]) -> bool:
+        """Whether words that are too many were also heard elsewhere, several in a row: misheard the same way twice."""
+        return len(words) > 2 and _comes_in(words, [word.text for word in self.heard if word not in words], _TOLD_TWICE)
 
 
 def compare(said: str, words: Sequence[HeardWord], language: str, model: str = "") -> Hearing:
     """What was heard beside what should be said; texts are as people write them, without marks."""
-    reference = tokens(said, language)
-    heard = list(_tokens_of(words, language))
-    joint = "" if not divides_words(language) else " "
+    reference, heard = tokens(said, language), list(_tokens_of(words, language))
+    both = _Comparison(said, language, reference, heard)
+    at, there = 0, 0
+    for block in Levenshtein.editops([token.word for token in reference], [word.text for word in heard]).as_matching_blocks():
+        both.take(at, block.a, there, block.b)
+        at, there = block.a + block.size, block.b + block.size
+        both.take(block.a, at, block.b, there)
     transcript = "".join(word.text for word in words).strip()
-    found: list[Difference] = []
-    aligned: list[tuple[int, int, float, float]] = []
-    for first, last, begin, end in _regions(reference, heard):
-        if first == last and begin == end:
-            continue
-        part = reference[first:last], heard[begin:end]
-        if [token.word for token in part[0]] == [word.token.word for word in part[1]]:
-            aligned += [(token.first, token.last, word.start, word.end) for token, word in zip(*part, strict=True)]
-        elif _same(reference, heard, (first, last, begin, end), said, joint, language):
-            aligned += _shared(*part)
-        else:
-            found += _differences(reference, heard, (first, last, begin, end), said, joint, language, aligned)
-    total = sum(difference.weight for difference in found)
+    total = sum(difference.weight for difference in both.found)
     return Hearing(
         model=model,
         language=language,
         said=said,
         transcript=transcript,
         words=tuple(words),
-        differences=tuple(found),
-        word_error_rate=round(total / max(1, len(reference)), 4) if reference or total else 0.0,
+        differences=tuple(both.found),
+        word_error_rate=round(total / max(1, len(reference)), 4),
         character_error_rate=_character_errors(said, transcript, language),
-        aligned=tuple(aligned),
+        aligned=tuple(both.aligned),
     )
 
 
 def repetition(said: str, before: Sequence[HeardWord], words: Sequence[HeardWord], language: str) -> Difference | None:
     """Words heard after the text, where they are the text's own, or what was heard of it; None where they are others."""
     heard = list(_tokens_of(words, language))
-    first = [word.token for word in _tokens_of(before, language)]
-    if len(heard) < 2 or not any(_comes_in(heard, reference, _TOLD_TWICE) for reference in (tokens(said, language), first)):
+    known = [token.word for token in tokens(said, language)], [word.text for word in _tokens_of(before, language)]
+    if len(heard) < 2 or not any(_comes_in(heard, reference, _TOLD_TWICE) for reference in known):
         return None
-    joint = " " if divides_words(language) else ""
-    again = joint.join(word.token.word for word in heard)
+    again = _joined(heard, language)
     return Difference("repeated", "", again, len(said), len(said), heard[0].start, heard[-1].end, float(len(heard)))
 
 
-def _tokens_of(words: Sequence[HeardWord], language: str) -> Iterator[_Heard]:
+def _tokens_of(words: Sequence[HeardWord], language: str) -> Iterator[HeardWord]:
+    """The words as they are compared, each with its share of the time."""
     for word in words:
         found = tokens(word.text, language)
         share = (word.end - word.start) / max(1, len(found))
         for number, token in enumerate(found):
             start = word.start + number * share
-            yield _Heard(token, round(start, 3), round(start + share, 3))
+            yield HeardWord(token.word, round(start, 3), round(start + share, 3))
 
 
-def _regions(reference: Sequence[Token], heard: Sequence[_Heard]) -> Iterator[tuple[int, int, int, int]]:
-    """Stretches that are equal, and those between them that aren't, as slices of both."""
-    from rapidfuzz.distance import Levenshtein
-
-    one, other = [token.word for token in reference], [word.token.word for word in heard]
-    at, there = 0, 0
-    for block in Levenshtein.editops(one, other).as_matching_blocks():
-        yield at, block.a, there, block.b
-        yield block.a, block.a + block.size, block.b, block.b + block.size
-        at, there = block.a + block.size, block.b + block.size
+def _joined(words: Sequence[HeardWord], language: str) -> str:
+    return (" " if divides_words(language) else "").join(word.text for word in words)
 
 
-def _same(
-    reference: Sequence[Token], heard: Sequence[_Heard], place: tuple[int, int, int, int], said: str, joint: str, language: str
-) -> bool:
-    """Whether a stretch says the same, alone or with equal words beside it ("twenty" and "20" before "five" and "5")."""
-    first, last, begin, end = place
-    if first == last and begin == end:
-        return True
-    for before in range(_BESIDE + 1):
-        for after in range(_BESIDE + 1):
-            one = slice(max(0, first - before), last + after)
-            other = slice(max(0, begin - before), end + after)
-            written = _written(reference[one], said)
-            if says_the_same(written, joint.join(word.token.word for word in heard[other]), language):
-                return True
-    return False
-
-
-def _written(part: Sequence[Token], said: str) -> str:
-    return said[part[0].first : part[-1].last] if part else ""
-
-
-def _shared(part: Sequence[Token], heard: Sequence[_Heard]) -> list[tuple[int, int, float, float]]:
+def _shared(part: Sequence[Token], heard: Sequence[HeardWord]) -> list[tuple[int, int, float, float]]:
     """Words of the text with equal shares of the time of what was heard instead."""
     if not part or not heard:
         return []
@@ -129,110 +171,31 @@ def _shared(part: Sequence[Token], heard: Sequence[_Heard]) -> list[tuple[int, i
     ]
 
 
-def _differences(
-    reference: Sequence[Token],
-    heard: Sequence[_Heard],
-    place: tuple[int, int, int, int],
-    said: str,
-    joint: str,
-    language: str,
-    aligned: list[tuple[int, int, float, float]],
-) -> Iterator[Difference]:
-    """The differences of a stretch: one where it sounds alike as a whole ("to last" and "tolast"), else one as long as its kind
-    goes on. Words that were replaced are also aligned."""
-    first, last, begin, end = place
-    part, others = reference[first:last], heard[begin:end]
-    if part and others:
-        unlike = _letters_unlike(_written(part, said), joint.join(word.token.word for word in others))
-        if unlike < _FULL:
-            weight = unlike * max(len(part), len(others))
-            aligned += _shared(part, others)
-            group_of = [*((token, None) for token in part), *((None, word) for word in others)]
-            yield _difference(reference, heard, group_of, weight, said, joint, last, end)
-            return
-    group: list[tuple[Token | None, _Heard | None]] = []
-    weights: list[float] = []
-
-    def close() -> Iterator[Difference]:
-        if group:
-            yield _difference(reference, heard, group, sum(weights), said, joint, at, there)
-            group.clear()
-            weights.clear()
-
-    at, there = first, begin
-    for token, word, cost in _pairs(part, others, language):
-        kind = token is None, word is None
-        if cost == 0 or (group and (group[-1][0] is None, group[-1][1] is None) != kind):
-            yield from close()
-        if cost:
-            group.append((token, word))
-            weights.append(cost)
-        at, there = at + (token is not None), there + (word is not None)
-        if token is not None and word is not None:
-            aligned.append((token.first, token.last, word.start, word.end))
-    yield from close()
-
-
-def _difference(
-    reference: Sequence[Token],
-    heard: Sequence[_Heard],
-    group: Sequence[tuple[Token | None, _Heard | None]],
-    weight: float,
-    said: str,
-    joint: str,
-    at: int,
-    there: int,
-) -> Difference:
-    """One difference; `at` and `there` are the places behind it in both."""
-    ours = [token for token, _ in group if token]
-    theirs = [word for _, word in group if word]
-    kind: Kind = "replaced" if ours and theirs else "missing" if ours else "added"
-    if kind == "added" and (_comes_in(theirs, reference) or _comes_twice(theirs, heard)):
-        kind = "repeated"
-    border = reference[at - 1].last if at > 0 else 0
-    before = heard[there - len(theirs) - 1].end if there > len(theirs) else 0.0
-    after = heard[there].start if there < len(heard) else before
-    return Difference(
-        kind=kind,
-        said=_written(ours, said),
-        heard=joint.join(word.token.word for word in theirs),
-        first=ours[0].first if ours else border,
-        last=ours[-1].last if ours else border,
-        start=theirs[0].start if theirs else before,
-        end=theirs[-1].end if theirs else max(before, after),
-        weight=round(weight, 3),
-    )
-
-
-def _comes_in(words: Sequence[_Heard], reference: Sequence[Token], share: float = _REPEATED) -> bool:
-    """Whether words that are too many are words of the text, in its order."""
-    one, other = [word.token.word for word in words], [token.word for token in reference]
+def _comes_in(words: Sequence[HeardWord], other: Sequence[str], share: float = _REPEATED) -> bool:
+    """Whether words that are too many are among others, in their order."""
+    one = [word.text for word in words]
     if len(one) == 1:
         return one[0] in other
     pairs = set(itertools.pairwise(other))
     return sum(pair in pairs for pair in itertools.pairwise(one)) >= share * (len(one) - 1)
 
 
-def _comes_twice(words: Sequence[_Heard], heard: Sequence[_Heard]) -> bool:
-    """Whether words that are too many were also heard elsewhere, several in a row: a text that is misheard the same way twice."""
-    others = [word.token for word in heard if word not in words]
-    return len(words) > 2 and _comes_in(words, others, _TOLD_TWICE)
-
-
-def _pairs(part: Sequence[Token], heard: Sequence[_Heard], language: str) -> list[tuple[Token | None, _Heard | None, float]]:
+def _pairs(
+    part: Sequence[Token], heard: Sequence[HeardWord], language: str
+) -> list[tuple[Token | None, HeardWord | None, float]]:
     """The cheapest way from one stretch to the other, word by word, each with what it costs."""
     rows: list[list[float]] = [[float(column) for column in range(len(heard) + 1)]]
     for token in part:
         row = [rows[-1][0] + 1]
         for column, word in enumerate(heard):
-            replaced = rows[-1][column] + _unlike(token.word, word.token.word, language)
+            replaced = rows[-1][column] + _unlike(token.word, word.text, language)
             row.append(min(replaced, rows[-1][column + 1] + 1, row[column] + 1))
         rows.append(row)
-    steps: list[tuple[Token | None, _Heard | None, float]] = []
+    steps: list[tuple[Token | None, HeardWord | None, float]] = []
     at, there = len(part), len(heard)
     while at or there:
         here = rows[at][there]
-        unlike = _unlike(part[at - 1].word, heard[there - 1].token.word, language) if at and there else 0.0
+        unlike = _unlike(part[at - 1].word, heard[there - 1].text, language) if at and there else 0.0
         if at and there and abs(rows[at - 1][there - 1] + unlike - here) < 1e-9:
             at, there = at - 1, there - 1
             steps.append((part[at], heard[there], unlike))
@@ -255,15 +218,9 @@ def _unlike(one: str, other: str, language: str) -> float:
 
 def _letters_unlike(one: str, other: str) -> float:
     """The share of letters that differ between two stretches; where words end doesn't count."""
-    from rapidfuzz.distance import Levenshtein
-
     return Levenshtein.normalized_distance(letters(one), letters(other))
 
 
 def _character_errors(said: str, transcript: str, language: str) -> float:
-    from rapidfuzz.distance import Levenshtein
-
-    from cosmos_workflow.engines.speech_text.normalize import normalize
-
     one, other = (letters(normalize(text, language)) for text in (said, transcript))
     return round(Levenshtein.distance(one, other) / len(one), 4) if one else float(bool(other))

@@ -11,7 +11,6 @@ import itertools
 import statistics
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 from cosmos_workflow.checking.recogniser import Fit
 from cosmos_workflow.checking.sound import expected_seconds
@@ -33,8 +32,6 @@ _FEW = 8
 _HURRIED = 0.4
 """Share of the usual time that nobody speaks faster than."""
 
-_Word = Literal["gone", "doubted", "said"]
-
 
 def fitness(fits: Sequence[Fit], said: str) -> float:
     """The mean over the words of a text."""
@@ -52,8 +49,11 @@ def confirmed(hearing: Hearing, fits: Sequence[Fit]) -> Hearing:
     for difference in hearing.differences:
         inside = [word for word in words if word.first < difference.last and word.last > difference.first]
         if difference.kind not in ("missing", "replaced"):
-            if _had_time(difference):
-                found.append(_halved(difference) if difference.kind == "added" and difference.weight <= 1 else difference)
+            # Words that are too many take the time that saying them takes, or at least a good part of it.
+            if difference.end - difference.start > _HURRIED * expected_seconds(difference.heard):
+                # One alone counts half: recognisers like to put one in.
+                alone = difference.kind == "added" and difference.weight <= 1
+                found.append(replace(difference, weight=REPLACED * difference.weight) if alone else difference)
             continue
         if not inside:
             found.append(difference)
@@ -82,7 +82,8 @@ def _words(fits: Sequence[Fit], said: str) -> list[Fit]:
     return [fit for fit in fits if any(letter.isalnum() for letter in said[fit.first : fit.last])]
 
 
-def _state(difference: Difference, word: Fit, said: str) -> _Word:
+def _state(difference: Difference, word: Fit, said: str) -> str:
+    """Whether a word is gone, doubted, or was said."""
     usual = expected_seconds(said[word.first : word.last])
     least = GONE
     if difference.kind == "missing":
@@ -90,16 +91,6 @@ def _state(difference: Difference, word: Fit, said: str) -> _Word:
     if word.likely < least:
         return "gone"
     return "doubted" if difference.kind == "replaced" and word.likely < DOUBTED else "said"
-
-
-def _halved(difference: Difference) -> Difference:
-    """One word alone that is too many: recognisers like to put one in."""
-    return replace(difference, weight=REPLACED * difference.weight)
-
-
-def _had_time(difference: Difference) -> bool:
-    """Whether words that are too many took the time that saying them takes, or at least a good part of it."""
-    return difference.end - difference.start > _HURRIED * expected_seconds(difference.heard)
 
 
 def _narrowed(difference: Difference, state: str, part: Sequence[Fit], words: int, said: str) -> Difference:

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cosmos_workflow.checking.borders import settled
 from cosmos_workflow.checking.comparison import compare, repetition
 from cosmos_workflow.checking.evidence import confirmed, fitness
-from cosmos_workflow.checking.recogniser import RATE, Recogniser, Transcript
-from cosmos_workflow.checking.sound import read_mono, sound_faults
+from cosmos_workflow.checking.recogniser import RATE, Transcript, Whisper
+from cosmos_workflow.checking.sound import Sound, read_mono, sound_faults
 from cosmos_workflow.checking.verdict import Difference, Fault, Hearing, Verdict
 from cosmos_workflow.checking.words import divides_words, letters
 from cosmos_workflow.errors import shorten
 from cosmos_workflow.media import resampled
-
-if TYPE_CHECKING:
-    from cosmos_workflow.checking.recogniser import Sound
 
 ANOTHER = 0.6
 """Word error rate above which a sound says another text, where it can't be held against its text."""
@@ -38,13 +34,7 @@ _MISSING, _ADDED = 4, 5
 """Letters from which words that are missing, or too many, are a fault and not a recogniser's slip over a small word."""
 
 
-def judge_sound(path: Path, text: str, letters_per_second: float | None = None) -> Verdict:
-    """A sound's faults, without a recogniser; raises InputError where the file isn't a sound."""
-    sound, rate = read_mono(path)
-    return Verdict(sound_faults(sound, rate, text, letters_per_second), None, round(len(sound) / rate, 3))
-
-
-def judge(path: Path, text: str, said: Sequence[str], language: str, recogniser: Recogniser) -> Verdict:
+def judge(path: Path, text: str, said: Sequence[str], language: str, recogniser: Whisper) -> Verdict:
     """What is wrong with a sound of `text`, of which `said` are the words without marks: as written, and as they are spoken.
 
     The recogniser writes down what it hears, and where that differs is asked how well the sound fits the text: what does is its
@@ -86,7 +76,7 @@ def _nearest(said: Sequence[str], heard: Transcript, language: str, model: str) 
 
 
 def _again(
-    samples: Sound, said: Sequence[str], language: str, recogniser: Recogniser, heard: Transcript, hearing: Hearing
+    samples: Sound, said: Sequence[str], language: str, recogniser: Whisper, heard: Transcript, hearing: Hearing
 ) -> tuple[Transcript, Hearing]:
     """What the thorough way hears, where that is nearer: for a sound that can't be held against its text."""
     if hearing.word_error_rate <= SMALL and not any(_name(difference, hearing) for difference in hearing.differences):
@@ -95,7 +85,7 @@ def _again(
     return again, min(hearing, _nearest(said, again, language, recogniser.name), key=lambda one: one.word_error_rate)
 
 
-def _with_tail(hearing: Hearing, samples: Sound, last_word: float, language: str, recogniser: Recogniser) -> Hearing:
+def _with_tail(hearing: Hearing, samples: Sound, last_word: float, language: str, recogniser: Whisper) -> Hearing:
     """The comparison with what is said after the last word, where that is the text again."""
     if any(difference.start >= last_word - 0.05 and difference.heard for difference in hearing.differences):
         return hearing
@@ -108,7 +98,7 @@ def _with_tail(hearing: Hearing, samples: Sound, last_word: float, language: str
     return replace(hearing, differences=(*hearing.differences, found), word_error_rate=round(rate, 4))
 
 
-def _foreign(samples: Sound, language: str, recogniser: Recogniser, heard: Transcript, hearing: Hearing, fit: float) -> str:
+def _foreign(samples: Sound, language: str, recogniser: Whisper, heard: Transcript, hearing: Hearing, fit: float) -> str:
     """The other language that is spoken; empty where it is the expected one.
 
     What was written down counts, not how well the words fit: an accent is easily taken for another language, and speech in
@@ -128,11 +118,8 @@ def _word_faults(hearing: Hearing) -> Iterator[Fault]:
             by_name.setdefault(name, []).append(difference)
     for name, differences in by_name.items():
         words = "; ".join(shorten(difference.said or difference.heard, 80) for difference in differences[:4])
-        weight = sum(difference.weight for difference in differences)
-        fault = Fault(
-            name, min(1.0, 0.25 + weight / 10), f"{name.capitalize()}: {words}.", differences[0].start, differences[0].end
-        )
-        yield fault
+        severity = min(1.0, 0.25 + sum(difference.weight for difference in differences) / 10)
+        yield Fault(name, severity, f"{name.capitalize()}: {words}.", differences[0].start, differences[0].end)
 
 
 def _name(difference: Difference, hearing: Hearing) -> str:
@@ -140,10 +127,8 @@ def _name(difference: Difference, hearing: Hearing) -> str:
     share = 1 if divides_words(hearing.language) else 2
     count = len(letters(difference.said or difference.heard)) * share
     several = difference.weight >= 2
-    if difference.kind == "missing":
-        return "missing words" if count >= _MISSING or several else ""
-    if difference.kind == "repeated":
-        return "repeated words" if count >= _MISSING or several else ""
+    if difference.kind in ("missing", "repeated"):
+        return f"{difference.kind} words" if count >= _MISSING or several else ""
     if difference.kind == "added" and ((count >= _ADDED and difference.weight >= 1) or several):
         after = all(difference.start >= end - 0.05 for _, _, _, end in hearing.aligned)
         return "after the end" if after else "added words"

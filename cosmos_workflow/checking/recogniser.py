@@ -1,21 +1,18 @@
-"""Somebody who writes down what is heard: the contract, and Whisper by faster-whisper."""
+"""Somebody who writes down what is heard: Whisper by faster-whisper."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
+
+import numpy as np
 
 from cosmos_workflow.checking.models import find_model, require_recogniser
+from cosmos_workflow.checking.sound import Sound
 from cosmos_workflow.checking.verdict import HeardWord
 from cosmos_workflow.engines.model_files.sets import check_model_files, require_model_files
 from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.gpu_dispatch.platform import processors
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Sound = NDArray[np.float32]
 
 RATE = 16_000
 """Hertz of the sound that a recogniser hears."""
@@ -50,25 +47,8 @@ class Fit:
     likely: float
 
 
-class Recogniser(Protocol):
-    """Hears sounds of `RATE` hertz, full scale 1."""
-
-    name: str
-
-    def hear(self, sound: Sound, language: str, thorough: bool = False) -> Transcript:
-        """What is heard, written in `language`; `thorough` takes several times as long, and mistakes less."""
-        ...
-
-    def fit(self, sound: Sound, language: str, text: str) -> tuple[Fit, ...]:
-        """How well a sound says a text, word by word; empty where that can't be told, as for one longer than half a minute.
-
-        Cheap for the sound that was heard last.
-        """
-        ...
-
-
 class Whisper:
-    """Whisper on a CPU, in 8-bit numbers; raises UnavailableError where it can't run here.
+    """Hears sounds of `RATE` hertz, full scale 1, on a CPU, in 8-bit numbers; raises UnavailableError where it can't run here.
 
     Whisper looks at 30 seconds however short a sound is. The quick way shortens that to the sound and three seconds more, which
     costs a quarter for a sentence; the thorough way is Whisper's own, with a wider search.
@@ -84,7 +64,7 @@ class Whisper:
         self._model: Any = _shortening(str(folder), threads or max(1, processors() // 2))
 
     def hear(self, sound: Sound, language: str, thorough: bool = False) -> Transcript:
-        """As the contract says.
+        """What is heard, written in `language`; `thorough` takes several times as long, and mistakes less.
 
         Told to write English, Whisper translates other languages, and fluently: so the language is looked at each time.
         """
@@ -112,8 +92,10 @@ class Whisper:
         return Transcript(words, spoken, likely[spoken], likely.get(code, 0.0))
 
     def fit(self, sound: Sound, language: str, text: str) -> tuple[Fit, ...]:
-        """As the contract says, by Whisper's own alignment: attention of the decoder while it is told the text."""
-        import numpy as np
+        """How well a sound says a text, word by word; empty where that can't be told, as for one longer than half a minute.
+
+        By Whisper's own alignment: attention of the decoder while it is told the text. Cheap for the sound that was heard last.
+        """
         from faster_whisper.tokenizer import Tokenizer
 
         if self._heard is not sound:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cosmos_workflow.checking.verdict import Verdict, verdict_of, verdict_row
+from cosmos_workflow.checking.verdict import Verdict, verdict_of
 from cosmos_workflow.files import Disk
 from cosmos_workflow.ids import digest
 
@@ -35,7 +36,7 @@ class Verdicts:
         if found is None and (row := self._read(folder).get(key)) is not None:
             try:
                 found = self._known[key] = verdict_of(row)
-            except (KeyError, TypeError, ValueError):
+            except ValueError:
                 return None  # of another release: it is made again
         return found
 
@@ -49,7 +50,7 @@ class Verdicts:
     def put(self, folder: Path, key: str, verdict: Verdict) -> None:
         """Keep a verdict; raises UnavailableError where the disk is full."""
         with self._lock:
-            kept = {**self._read(folder), key: verdict_row(verdict)}
+            kept = {**self._read(folder), key: asdict(verdict)}
             self._disk.write(folder / FILE, json.dumps(kept, ensure_ascii=False).encode())
             self._known[key] = verdict
 

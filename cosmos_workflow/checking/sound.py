@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from cosmos_workflow.checking.verdict import Fault
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from cosmos_workflow.checking.verdict import Fault, Verdict
 from cosmos_workflow.engines.speech_text.marks import split_pauses, without_marks
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.media import sound_errors
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Sound = NDArray[np.float32]
+Sound = NDArray[np.float32]
 
 LETTERS_PER_SECOND = 14.0
 """Letters and digits of alphabets in a second of speech: 160 to 180 words a minute."""
@@ -42,48 +40,43 @@ _HISS, _HISS_SECONDS = 0.25, 0.6
 
 def read_mono(path: Path) -> tuple[Sound, int]:
     """Samples as float32, full scale 1, and their rate; raises InputError where the file isn't a sound."""
-    import numpy as np
-    import soundfile
-
-    try:
+    with sound_errors(path, "use a WAV, FLAC, OGG or MP3 file"):
         samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise InputError(f"{path.name} isn't a sound that can be read; use a WAV, FLAC, OGG or MP3 file.") from error
     return np.asarray(samples).mean(axis=1), rate
 
 
-def sound_faults(
-    sound: Sound, rate: int, text: str, letters_per_second: float | None = None, last_word: float | None = None
-) -> tuple[Fault, ...]:
+def judge_sound(path: Path, text: str) -> Verdict:
+    """A sound's faults, without a recogniser; raises InputError where the file isn't a sound."""
+    sound, rate = read_mono(path)
+    return Verdict(sound_faults(sound, rate, text), None, round(len(sound) / rate, 3))
+
+
+def sound_faults(sound: Sound, rate: int, text: str, last_word: float | None = None) -> tuple[Fault, ...]:
     """Clipping, silence, noise, a wrong length, a cut-off end, and stretches that are said twice.
 
-    `letters_per_second` is how fast this voice speaks, where that is known; otherwise what is usual. `last_word` is the second
-    at which the last word of the text ends, where a recogniser told it: what is heard after it is a fault.
+    `last_word` is the second at which the last word of the text ends, where a recogniser told it: what is heard after it is a
+    fault.
     """
     said = without_marks(text)
     found = [
         _clipping(sound, rate),
         _silence(sound, rate, text),
-        _length(sound, rate, text, letters_per_second),
+        _length(sound, rate, said),
         _cut_off(sound, rate),
         _repeated(sound, rate, said),
-        *(_after(sound, rate, last_word) if last_word is not None else [_hiss(sound, rate)]),
+        _hiss(sound, rate) if last_word is None else _after(sound, rate, last_word),
     ]
     return tuple(fault for fault in found if fault is not None)
 
 
-def expected_seconds(text: str, letters_per_second: float | None = None) -> float:
+def expected_seconds(text: str) -> float:
     """How long a text takes to say."""
     signs = len(_SIGNS.findall(text))
     letters = sum(letter.isalnum() for letter in text) - signs
-    if letters_per_second:
-        return (letters + signs) / letters_per_second
     return letters / LETTERS_PER_SECOND + signs / SIGNS_PER_SECOND
 
 
 def _clipping(sound: Sound, rate: int) -> Fault | None:
-    import numpy as np
-
     full = np.flatnonzero(np.abs(sound) >= 0.999)
     # Three samples in a row at full scale are a flattened wave; one alone is a peak.
     flat = int(np.count_nonzero(full[2:] - full[:-2] == 2))
@@ -95,8 +88,6 @@ def _clipping(sound: Sound, rate: int) -> Fault | None:
 
 
 def _silence(sound: Sound, rate: int, text: str) -> Fault | None:
-    import numpy as np
-
     level = levels(sound, rate)
     seconds = len(sound) / rate
     if len(level) == 0 or np.max(level) < _INAUDIBLE:
@@ -112,12 +103,10 @@ def _silence(sound: Sound, rate: int, text: str) -> Fault | None:
     return Fault("silence", min(1.0, 0.3 + (longest - _LONG_PAUSE) / 4), message, round(first, 2), round(last, 2))
 
 
-def _length(sound: Sound, rate: int, text: str, pace: float | None) -> Fault | None:
-    import numpy as np
-
+def _length(sound: Sound, rate: int, said: str) -> Fault | None:
     level = levels(sound, rate)
     spoken = float(np.sum(level >= threshold(level))) * _FRAME if len(level) else 0.0
-    expected = expected_seconds(without_marks(text), pace)
+    expected = expected_seconds(said)
     if expected == 0:
         return None
     # Short texts vary most: half a second more or less says nothing.
@@ -131,8 +120,6 @@ def _length(sound: Sound, rate: int, text: str, pace: float | None) -> Fault | N
 
 
 def _cut_off(sound: Sound, rate: int) -> Fault | None:
-    import numpy as np
-
     level = levels(sound, rate)
     end = levels(sound[-round(_END * rate) :], rate, _END)
     if len(level) < 10 or np.max(level) < _INAUDIBLE:
@@ -147,8 +134,6 @@ def _cut_off(sound: Sound, rate: int) -> Fault | None:
 
 def _repeated(sound: Sound, rate: int, text: str) -> Fault | None:
     """A stretch that comes twice in a row, though no words of the text do."""
-    import numpy as np
-
     if _says_twice(text):
         return None
     features = _spectrum(sound, rate)
@@ -166,7 +151,7 @@ def _repeated(sound: Sound, rate: int, text: str) -> Fault | None:
     return Fault("repeated", min(1.0, 0.4 + longest / 5), message, round(start, 2), round(start + 2 * longest, 2))
 
 
-def _after(sound: Sound, rate: int, last_word: float) -> Iterator[Fault]:
+def _after(sound: Sound, rate: int, last_word: float) -> Fault | None:
     """What is heard after the last word: noise, or words that aren't the text's, or a long silence."""
     start = min(last_word + _LATE, len(sound) / rate)
     tail, whole = levels(sound[round(start * rate) :], rate), levels(sound, rate)
@@ -174,21 +159,15 @@ def _after(sound: Sound, rate: int, last_word: float) -> Iterator[Fault]:
     seconds = len(tail) * _FRAME
     if audible > 0.3:
         message = f"Something is heard for {audible:.1f} s after the last word."
-        yield Fault("after the end", min(1.0, 0.4 + audible / 4), message, round(start, 2), round(start + seconds, 2))
-    elif seconds > 1.0:
-        message = f"It goes on for {seconds:.1f} s after the last word."
-        yield Fault("silence", min(1.0, 0.25 + (seconds - 1) / 4), message, round(start, 2), round(start + seconds, 2))
+        return Fault("after the end", min(1.0, 0.4 + audible / 4), message, round(start, 2), round(start + seconds, 2))
+    message = f"It goes on for {seconds:.1f} s after the last word."
+    severity = min(1.0, 0.25 + (seconds - 1) / 4)
+    return Fault("silence", severity, message, round(start, 2), round(start + seconds, 2)) if seconds > 1.0 else None
 
 
 def _hiss(sound: Sound, rate: int) -> Fault | None:
     """The longest stretch that is as flat in its spectrum as noise, and longer than any consonant."""
-    import numpy as np
-
-    hop = round(_HOP * rate)
-    count = max(0, (len(sound) - 2 * hop) // hop + 1)
-    if count == 0:
-        return None
-    frames = np.lib.stride_tricks.sliding_window_view(sound, 2 * hop)[::hop][:count] * np.hanning(2 * hop)
+    frames = _windows(sound, rate)
     power = np.abs(np.fft.rfft(frames, axis=1))[:, 2:] ** 2 + 1e-12
     flatness = np.exp(np.log(power).mean(axis=1)) / power.mean(axis=1)
     loud = 10 * np.log10((frames**2).mean(axis=1) + 1e-12) > _INAUDIBLE
@@ -201,8 +180,6 @@ def _hiss(sound: Sound, rate: int) -> Fault | None:
 
 def levels(sound: Sound, rate: int, seconds: float = _FRAME) -> NDArray[np.float64]:
     """RMS in dBFS of each stretch of so many seconds."""
-    import numpy as np
-
     size = max(1, round(seconds * rate))
     frames = sound[: len(sound) // size * size].reshape(-1, size).astype(np.float64)
     return 10 * np.log10(np.mean(frames**2, axis=1) + 1e-12)
@@ -210,15 +187,11 @@ def levels(sound: Sound, rate: int, seconds: float = _FRAME) -> NDArray[np.float
 
 def threshold(level: NDArray[np.float64]) -> float:
     """What counts as silence: 40 dB below the loud parts, at most -45 dBFS."""
-    import numpy as np
-
     return min(-45.0, float(np.percentile(level, 95)) - 40) if len(level) else -45.0
 
 
 def _longest(flags: NDArray[np.bool_]) -> tuple[int, int]:
     """The longest run of true, as a slice; empty at 0 where none is."""
-    import numpy as np
-
     edges = np.flatnonzero(np.diff(np.concatenate(([0], flags.astype(np.int8), [0]))))
     if len(edges) == 0:
         return 0, 0
@@ -228,24 +201,25 @@ def _longest(flags: NDArray[np.bool_]) -> tuple[int, int]:
 
 def _sums(flags: NDArray[np.bool_], size: int) -> NDArray[np.int64]:
     """How many are true in each window of `size`."""
-    import numpy as np
-
     total = np.concatenate(([0], np.cumsum(flags)))
     return total[size:] - total[:-size]
 
 
+def _windows(sound: Sound, rate: int) -> NDArray[np.float64]:
+    """Each 20 ms and the 20 ms behind it, in a window."""
+    hop = round(_HOP * rate)
+    if len(sound) < 2 * hop:
+        return np.zeros((0, 2 * hop))
+    return np.lib.stride_tricks.sliding_window_view(sound, 2 * hop)[::hop] * np.hanning(2 * hop)
+
+
 def _spectrum(sound: Sound, rate: int) -> NDArray[np.float64]:
     """What is heard in each 20 ms, as unit vectors: log energies in 24 bands up to 6 kHz, less their mean. Silence is zero."""
-    import numpy as np
-
-    hop = round(_HOP * rate)
-    size = 2 * hop
-    count = max(0, (len(sound) - size) // hop + 1)
-    if count == 0:
+    frames = _windows(sound, rate)
+    if not len(frames):
         return np.zeros((0, 24))
-    frames = np.lib.stride_tricks.sliding_window_view(sound, size)[::hop][:count] * np.hanning(size)
     power = np.abs(np.fft.rfft(frames, axis=1)) ** 2
-    edges = np.geomspace(100, min(6000, rate / 2), 25) * size / rate
+    edges = np.geomspace(100, min(6000, rate / 2), 25) * frames.shape[1] / rate
     bands = np.stack(
         [power[:, int(low) : max(int(low) + 1, int(high))].mean(axis=1) for low, high in itertools.pairwise(edges)], 1
     )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal
+
+from pydantic import TypeAdapter
 
 SERIOUS = 0.25
 """Severity from which a fault alone is worth a person's ear."""
@@ -127,24 +130,11 @@ def _comes_last(fault: Fault, verdict: Verdict) -> bool:
     return fault.name in ("silence", "noise") and fault.end is not None and fault.end > verdict.seconds - 0.1
 
 
-def verdict_row(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as plain JSON."""
-    return asdict(verdict)
-
-
 def verdict_of(row: Mapping[str, Any]) -> Verdict:
-    """A verdict from what `verdict_row` gave; raises KeyError, TypeError or ValueError for anything else."""
-    heard = row["hearing"]
-    hearing = None
-    if heard is not None:
-        hearing = Hearing(
-            **{
-                **heard,
-                "words": tuple(HeardWord(**word) for word in heard["words"]),
-                "differences": tuple(Difference(**difference) for difference in heard["differences"]),
-                "aligned": tuple(
-                    (int(first), int(last), float(start), float(end)) for first, last, start, end in heard["aligned"]
-                ),
-            }
-        )
-    return Verdict(tuple(Fault(**fault) for fault in row["faults"]), hearing, float(row["seconds"]))
+    """A verdict from what `dataclasses.asdict` gave, as JSON has it; raises ValueError for anything else."""
+    return _verdicts().validate_python(row)
+
+
+@cache
+def _verdicts() -> TypeAdapter[Verdict]:
+    return TypeAdapter(Verdict)

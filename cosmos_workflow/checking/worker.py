@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from cosmos_workflow.checking.models import require_recogniser
 from cosmos_workflow.checking.verdict import Verdict
@@ -32,22 +32,6 @@ class CheckTask:
     model: str
 
 
-class Checker(Protocol):
-    """Hears sounds back."""
-
-    def require(self, model: str) -> None:
-        """Raise UnavailableError, which says what to do, where this model can't run here."""
-        ...
-
-    def submit(self, task: CheckTask, done: Done) -> None:
-        """Hear a sound; `done` is called once, from any thread."""
-        ...
-
-    def close(self) -> None:
-        """Stop; what is still to be heard isn't."""
-        ...
-
-
 class CheckWorker(BaseWorker):
     """Owns a recogniser, on the processor."""
 
@@ -68,8 +52,8 @@ class CheckWorker(BaseWorker):
             return str(error)
 
 
-class CheckService:
-    """One worker process with the recogniser, started by the first sound and ended by `close`.
+class Checker:
+    """Hears sounds back: one worker process with the recogniser, started by the first sound and ended by `close`.
 
     It runs on the processor: a GPU and its memory are left to the engine that speaks.
     """
@@ -81,11 +65,11 @@ class CheckService:
         self._thread: threading.Thread | None = None
 
     def require(self, model: str) -> None:
-        """As the contract says."""
+        """Raise UnavailableError, which says what to do, where this model can't run here."""
         require_recogniser(model)
 
     def submit(self, task: CheckTask, done: Done) -> None:
-        """As the contract says."""
+        """Hear a sound; `done` is called once, from any thread."""
         with self._lock:
             if self._pool is None:
                 self._pool = WorkerPool(f"{__name__}:CheckWorker", [None], setup_timeout=600.0, suppress_worker_output=True)
@@ -94,7 +78,7 @@ class CheckService:
             self._waiting[self._pool.submit(task, setup={"model": task.model})] = done
 
     def close(self) -> None:
-        """As the contract says."""
+        """Stop; what is still to be heard isn't."""
         with self._lock:
             pool, thread = self._pool, self._thread
             self._waiting.clear()

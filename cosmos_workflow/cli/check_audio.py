@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,10 +24,8 @@ def check_audio(
     as_json: JsonOption = False,
 ) -> None:
     """Hear a recording back. Exit code 0: it says its text; 1: a person should listen; 2: the input is wrong."""
-    from cosmos_workflow.checking.judge import judge
     from cosmos_workflow.checking.models import require_recogniser
     from cosmos_workflow.checking.recogniser import Whisper
-    from cosmos_workflow.checking.verdict import verdict_row
     from cosmos_workflow.engines.speech_text.marks import without_marks
     from cosmos_workflow.errors import InputError
     from cosmos_workflow.yaml_places import read_text_file
@@ -38,10 +37,12 @@ def check_audio(
     if not any(letter.isalnum() for letter in said):
         raise InputError(f"{text} holds no word; write what the recording should say.")
     require_recogniser(model)
+    from cosmos_workflow.checking.judge import judge  # needs what was just asked for
+
     verdict = judge(file, said, [without_marks(said)], language, Whisper(model))
     passes = verdict.passes(max_wer)
     if as_json:
-        print_json({"passes": passes, "score": verdict.value, **verdict_row(verdict)})
+        print_json({"passes": passes, "score": verdict.value, **asdict(verdict)})
     else:
         typer.echo("\n".join(_lines(verdict, passes)))
     raise typer.Exit(ExitCode.SUCCEEDED if passes else ExitCode.FAILED)

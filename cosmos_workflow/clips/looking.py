@@ -6,17 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+import av
+from av.codec.context import Flags
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.sidedata.sidedata import Type
+from av.stream import Discard, Disposition
+from av.video.stream import VideoStream
+
+from cosmos_workflow.clips import ClipInfo
 from cosmos_workflow.clips.crops import states_a_crop
-from cosmos_workflow.clips.pictures import TRANSFERS, has_alpha, projection_of, square_size, turn_of, views_of
+from cosmos_workflow.clips.pictures import PROJECTIONS, TRANSFERS, VIEWS, has_alpha, kind_of, square_size, turn_of
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.media import open_media
-
-if TYPE_CHECKING:
-    import av
-    from av.container import InputContainer
-    from av.video.stream import VideoStream
+from cosmos_workflow.media import open_media, stated_seconds
 
 LENGTH_SLACK = 0.25
 """Seconds by which pictures may end before the header says so without a word."""
@@ -29,29 +32,13 @@ _RATE_SLACK = 0.02
 """Share by which the rate in a header may differ from the measured one; it is exact where the clip's times are rounded."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClipInfo:
-    """What a clip is: the largest `width` and `height` in pixels as shown, and `seconds` and `frames` as measured.
-
-    `notes` are sentences that whoever uses the clip should know.
-    """
-
-    width: int
-    height: int
-    fps: float
-    seconds: float
-    frames: int
-    codec: str
-    has_sound: bool
-    notes: tuple[str, ...] = ()
-
-
 def probe_clip(path: Path) -> ClipInfo:
     """What a clip is; raises InputError where it isn't a clip, or no frame of it can be decoded."""
     with open_media(path, "clip") as container:
         stream = video_stream(container, path)
         length = _measure(container, stream)
-        stated = _stated_seconds(container, stream)
+        # What the header says; nothing where it speaks of another stream than the pictures.
+        stated = stated_seconds(container, stream) if stream.duration or len(container.streams) == 1 else 0.0
         tracks = len(_moving(container))
         has_sound = bool(container.streams.audio)
     looks = _look(path, length)
@@ -81,9 +68,6 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     All others are left out when the container is read. A crop that the track itself states is applied to the pixel, also where
     that leaves rows in memory unaligned.
     """
-    from av.codec.context import Flags
-    from av.stream import Discard, Disposition
-
     streams = _moving(container)
     if not streams:
         raise InputError(f"{path.name} holds no moving picture; choose an MP4, WebM, MOV, MKV or AVI file.")
@@ -97,8 +81,6 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
 
 def undiscarded(container: InputContainer, stream: VideoStream) -> Iterator[av.Packet | None]:
     """The packets of a track, and None in the end; where the file breaks off or can't be read on, it ends there."""
-    from av.error import FFmpegError
-
     packets = container.demux(stream)
     while True:
         try:
@@ -110,6 +92,17 @@ def undiscarded(container: InputContainer, stream: VideoStream) -> Iterator[av.P
         if packet.size:  # the last one of PyAV's own is empty
             yield packet
     yield None
+
+
+def decoded(stream: VideoStream, problems: list[str], *packets: av.Packet | None) -> list[av.VideoFrame]:
+    """The frames in these packets; none where they can't be decoded, which `problems` is told."""
+    try:
+        return [frame for packet in packets for frame in stream.decode(packet)]
+    except MemoryError:
+        raise
+    except FFmpegError as error:
+        problems.append(error.strerror or "damaged")
+        return []
 
 
 @dataclass(slots=True)
@@ -133,7 +126,7 @@ class _Looks:
     alpha: bool = False
     views: str = ""
     projection: str = ""
-    problem: str = ""
+    problems: list[str] = field(default_factory=list)
 
     def add(self, frame: av.VideoFrame, ratio: Fraction | None, name: str) -> None:
         size = turn_of(frame, name).size(*square_size(frame.width, frame.height, ratio))
@@ -142,8 +135,8 @@ class _Looks:
         self.transfer = TRANSFERS.get(int(frame.color_trc), self.transfer)
         self.interlaced = self.interlaced or frame.interlaced_frame
         self.alpha = self.alpha or has_alpha(frame)
-        self.views = self.views or views_of(frame)
-        self.projection = self.projection or projection_of(frame)
+        self.views = self.views or VIEWS.get(kind_of(frame, Type.STEREO3D), "")
+        self.projection = self.projection or PROJECTIONS.get(kind_of(frame, Type.SPHERICAL), "")
 
     def notes(self, width: int, height: int) -> Iterator[str]:
         if len(self.sizes) > 1:
@@ -162,8 +155,6 @@ class _Looks:
 
 
 def _moving(container: InputContainer) -> list[VideoStream]:
-    from av.stream import Disposition
-
     still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
     return [stream for stream in container.streams.video if not stream.disposition & still]
 
@@ -199,51 +190,28 @@ def _look(path: Path, length: _Length) -> _Looks:
     """Decode frames from all over the clip; raises InputError where none can be."""
     with open_media(path, "clip") as container:
         stream = video_stream(container, path)
-        context = stream.codec_context
-        looks = _Looks(context.codec.name)
+        looks = _Looks(stream.codec_context.codec.name)
         alone = length.keys and len(length.keys) == length.frames
         chosen = set(_spread(length.keys, _MOST_WHOLE_PICTURES if alone else _MOST_KEYS)) or {0}
         for number, packet in enumerate(undiscarded(container, stream)):
             if packet is not None and number in chosen:
-                for frame in _decoded_alone(context, packet, looks):
+                for frame in decoded(stream, looks.problems, packet, None):
                     looks.add(frame, stream.sample_aspect_ratio, path.name)
+                stream.codec_context.flush_buffers()
     if not looks.sizes:
         _look_on(path, looks)
     if not looks.sizes:
-        reason = f"can't be decoded ({looks.problem})" if looks.problem else "is a clip without a single frame"
+        reason = f"can't be decoded ({looks.problems[-1]})" if looks.problems else "is a clip without a single frame"
         raise InputError(f"{path.name} {reason}; choose another file.")
     return looks
 
 
-def _decoded_alone(context: Any, packet: av.Packet, looks: _Looks) -> list[av.VideoFrame]:
-    from av.error import FFmpegError
-
-    frames: list[av.VideoFrame] = []
-    try:
-        frames = [*context.decode(packet), *context.decode(None)]
-    except MemoryError:
-        raise
-    except FFmpegError as error:
-        looks.problem = error.strerror or "damaged"
-    context.flush_buffers()
-    return frames
-
-
 def _look_on(path: Path, looks: _Looks) -> None:
     """The first frame that comes out when the clip is decoded in order: no key frame could be decoded alone."""
-    from av.error import FFmpegError
-
     with open_media(path, "clip") as container:
         stream = video_stream(container, path)
         for packet in undiscarded(container, stream):
-            try:
-                frames = stream.decode(packet)
-            except MemoryError:
-                raise
-            except FFmpegError as error:
-                looks.problem = error.strerror or "damaged"
-                continue
-            for frame in frames:
+            for frame in decoded(stream, looks.problems, packet):
                 looks.add(frame, stream.sample_aspect_ratio, path.name)
                 return
 
@@ -252,10 +220,3 @@ def _spread(keys: list[int], most: int) -> list[int]:
     if len(keys) <= most:
         return keys
     return [keys[round(place * (len(keys) - 1) / (most - 1))] for place in range(most)]
-
-
-def _stated_seconds(container: InputContainer, stream: VideoStream) -> float:
-    """What the header says; 0 where it says nothing of the pictures."""
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return (container.duration or 0) / 1_000_000 if len(container.streams) == 1 else 0.0

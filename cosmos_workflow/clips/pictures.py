@@ -1,7 +1,7 @@
 """Decoded frames as pictures: RGB as a player shows them.
 
 Turned and mirrored by the display matrix, with square pixels, BT.709, deinterlaced, black where transparent, and of one size.
-PyAV and numpy are imported where they are used.
+numpy is imported where it is used: whoever only looks at a clip needs none, and may have little memory.
 """
 
 from __future__ import annotations
@@ -14,15 +14,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
-from cosmos_workflow.clips.tone import Transfer, cube
+import av
+from av.error import BlockingIOError as NothingYet
+from av.error import EOFError as Finished
+from av.error import FFmpegError
+from av.filter import Graph
+from av.sidedata.sidedata import Type
+from av.video.reformatter import VideoReformatter
+
 from cosmos_workflow.errors import InputError
 
 if TYPE_CHECKING:
-    import av
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Frame = NDArray[np.uint8]
+    from cosmos_workflow.clips.tone import Transfer
+    from cosmos_workflow.media import Frame
 
 TRANSFERS: dict[int, Transfer] = {16: "PQ", 18: "HLG"}
 """HDR by H.273's code of a frame's transfer characteristics."""
@@ -34,7 +38,7 @@ _NOT_YUV = frozenset({14, 15})
 _HD_LINES = 720
 """Lines from which a clip that doesn't name its matrix is taken for BT.709, as players do; below for BT.601."""
 _LARGEST_RATIO = 16
-_VIEWS = {
+VIEWS = {
     1: "side by side",
     2: "one above the other",
     3: "one after the other",
@@ -44,7 +48,7 @@ _VIEWS = {
     7: "column by column",
 }
 """By FFmpeg's AVStereo3DType; 0 is flat, and of 8 nothing is known."""
-_PROJECTIONS = {
+PROJECTIONS = {
     0: "equirectangular",
     1: "cube map",
     2: "a part of an equirectangular one",
@@ -80,13 +84,10 @@ def turn_of(frame: av.VideoFrame, name: str) -> Turn:
 
     The matrix maps a place (x, y) to (a x + c y, b x + d y); a, b, c and d are in 16.16 fixed point.
     """
-    from av.sidedata.sidedata import Type
-
-    side_data: Any = frame.side_data
-    found = side_data.get(Type.DISPLAYMATRIX)
-    if found is None:
+    matrix = _side_data(frame, Type.DISPLAYMATRIX)
+    if not matrix:
         return Turn()
-    a, b, c, d = (int.from_bytes(bytes(found)[4 * at : 4 * at + 4], sys.byteorder, signed=True) for at in (0, 1, 3, 4))
+    a, b, c, d = (int.from_bytes(matrix[4 * at : 4 * at + 4], sys.byteorder, signed=True) for at in (0, 1, 3, 4))
     along, across = max(abs(a), abs(d)), max(abs(b), abs(c))
     if min(along, across) * 100 > max(along, across):
         raise InputError(f"{name} is to be shown at an angle, which can't be done; turn it by quarters and save it again.")
@@ -107,25 +108,16 @@ def has_alpha(frame: av.VideoFrame) -> bool:
     return any(component.is_alpha for component in frame.format.components)
 
 
-def views_of(frame: av.VideoFrame) -> str:
-    """How the views of a stereoscopic frame lie; empty for a usual one."""
-    from av.sidedata.sidedata import Type
-
-    return _VIEWS.get(_first_number(frame, Type.STEREO3D), "")
-
-
-def projection_of(frame: av.VideoFrame) -> str:
-    """How a frame that shows all around is projected; empty for a usual one."""
-    from av.sidedata.sidedata import Type
-
-    return _PROJECTIONS.get(_first_number(frame, Type.SPHERICAL), "")
-
-
-def _first_number(frame: av.VideoFrame, kind: Any) -> int:
+def kind_of(frame: av.VideoFrame, side_data: Type) -> int:
     """The first field of a side data's structure, its kind; -1 where there is none."""
-    side_data: Any = frame.side_data
-    found = side_data.get(kind)
-    return -1 if found is None else int.from_bytes(bytes(found)[:4], sys.byteorder)
+    found = _side_data(frame, side_data)
+    return int.from_bytes(found[:4], sys.byteorder) if found else -1
+
+
+def _side_data(frame: av.VideoFrame, kind: Type) -> bytes:
+    everything: Any = frame.side_data
+    found = everything.get(kind)
+    return b"" if found is None else bytes(found)
 
 
 class Painter:
@@ -135,8 +127,6 @@ class Painter:
     """
 
     def __init__(self, name: str, size: tuple[int, int], ratio: Fraction | None) -> None:
-        from av.video.reformatter import VideoReformatter
-
         self._name = name
         self._size = size
         self._ratio = ratio
@@ -161,7 +151,6 @@ class Painter:
 
     def _rgb(self, frame: av.VideoFrame, width: int, height: int) -> Frame:
         import numpy as np
-        from av.error import FFmpegError
 
         alpha = has_alpha(frame)
         options: dict[str, Any] = {"width": width, "height": height, "format": "rgba" if alpha else "rgb24"}
@@ -187,9 +176,16 @@ def filtered(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
     interlaced = False
     for frame in frames:
         interlaced = interlaced or frame.interlaced_frame
-        needs = _Needs.of(frame, interlaced)
+        transfer = TRANSFERS.get(int(frame.color_trc))
+        needs = _Needs(
+            f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:colorspace={int(frame.colorspace)}:"
+            f"range={int(frame.color_range)}:time_base={frame.time_base or Fraction(1, 1000)}",
+            interlaced,
+            transfer,
+            transfer is not None and int(frame.color_primaries) != _BT709,
+        )
         if graph is not None and graph.needs != needs:
-            yield from graph.end()
+            yield from graph.push(None)
             graph = None
         if not needs.deinterlacing and not needs.transfer:
             yield frame
@@ -197,54 +193,28 @@ def filtered(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
         graph = graph or _Graph(needs)
         yield from graph.push(frame)
     if graph is not None:
-        yield from graph.end()
+        yield from graph.push(None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Needs:
-    """What a graph is made for."""
+    """What a graph is made for; `source` is what its first filter is told of the frames."""
 
-    width: int
-    height: int
-    format: str
-    matrix: int
-    range: int
-    time_base: Fraction
+    source: str
     deinterlacing: bool
     transfer: Transfer | None
     wide: bool
-
-    @classmethod
-    def of(cls, frame: av.VideoFrame, interlaced: bool) -> _Needs:
-        transfer = TRANSFERS.get(int(frame.color_trc))
-        return cls(
-            frame.width,
-            frame.height,
-            frame.format.name,
-            int(frame.colorspace),
-            int(frame.color_range),
-            frame.time_base or Fraction(1, 1000),
-            interlaced,
-            transfer,
-            transfer is not None and int(frame.color_primaries) != _BT709,
-        )
 
 
 class _Graph:
     """FFmpeg's filters for frames of one kind."""
 
     def __init__(self, needs: _Needs) -> None:
-        from av.filter import Graph
+        from cosmos_workflow.clips.tone import cube
 
         self.needs = needs
         self._graph = Graph()
-        nodes = [
-            self._graph.add(
-                "buffer",
-                f"video_size={needs.width}x{needs.height}:pix_fmt={needs.format}:time_base={needs.time_base}:"
-                f"colorspace={needs.matrix}:range={needs.range}",
-            )
-        ]
+        nodes = [self._graph.add("buffer", needs.source)]
         if needs.deinterlacing:
             nodes.append(self._graph.add("bwdif", mode="send_frame", deint="interlaced"))
         with TemporaryDirectory() as folder:
@@ -258,18 +228,8 @@ class _Graph:
                 ]
             self._graph.link_nodes(*nodes, self._graph.add("buffersink")).configure()
 
-    def push(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
+    def push(self, frame: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
         self._graph.vpush(frame)
-        yield from self._pull()
-
-    def end(self) -> Iterator[av.VideoFrame]:
-        self._graph.vpush(None)
-        yield from self._pull()
-
-    def _pull(self) -> Iterator[av.VideoFrame]:
-        from av.error import BlockingIOError as NothingYet
-        from av.error import EOFError as Finished
-
         while True:
             try:
                 frame = self._graph.vpull()

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cosmos_workflow.clips.looking import ClipInfo, probe_clip, undiscarded, video_stream
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from cosmos_workflow.clips import ClipInfo
+from cosmos_workflow.clips.looking import decoded, probe_clip, undiscarded, video_stream
 from cosmos_workflow.clips.pictures import Painter, filtered
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.media import open_media
 
 if TYPE_CHECKING:
-    import av
-    from av.container import InputContainer
-    from av.video.stream import VideoStream
-
-    from cosmos_workflow.clips.pictures import Frame
+    from cosmos_workflow.media import Frame
 
 MOST_DAMAGE = 0.1
 """Share of pictures that may be damaged; with more, a clip isn't what somebody sees who plays it."""
@@ -49,12 +50,15 @@ def read_frames(path: Path, clip: ClipInfo | None = None, notes: list[str] | Non
                 yield painter.paint(held), start, max(now, start)
             held, start = frame, (max(now, start) if held is not None else 0.0)
         if held is None:
-            raise InputError(f"{path.name} can't be decoded ({damage.reason or 'it holds no frame'}); choose another file.")
-        damage.check(path)
+            reason = damage.problems[-1] if damage.problems else "it holds no frame"
+            raise InputError(f"{path.name} can't be decoded ({reason}); choose another file.")
+        share = f"{damage.lost:,} of {damage.pictures:,} pictures of {path.name} can't be decoded"
+        if damage.lost > MOST_DAMAGE * damage.pictures:
+            raise InputError(f"{share} ({damage.problems[-1]}); choose another file.")
         lasts = float(held.duration * held.time_base) if held.duration and held.time_base else usual
         yield painter.paint(held), start, start + lasts
-    if notes is not None:
-        notes += damage.notes(path)
+    if notes is not None and damage.lost:
+        notes.append(f"{share}; the picture before is shown instead.")
 
 
 def resample_frames(frames: Iterable[tuple[Frame, float, float]], fps: Fraction) -> Iterator[tuple[Frame, int]]:
@@ -81,40 +85,20 @@ class _Damage:
 
     pictures: int = 0
     decoded: int = 0
-    errors: int = 0
-    reason: str = ""
+    problems: list[str] = field(default_factory=list)
 
     @property
     def lost(self) -> int:
         """Pictures that are missing. Many more packets than pictures without an error are no damage: two fields make one."""
         missing = self.pictures - self.decoded
-        return max(self.errors, missing if missing <= MOST_DAMAGE * self.pictures else 0)
-
-    def check(self, path: Path) -> None:
-        if self.lost > MOST_DAMAGE * self.pictures:
-            raise InputError(f"{self._share(path)} can't be decoded ({self.reason}); choose another file.")
-
-    def notes(self, path: Path) -> list[str]:
-        return [f"{self._share(path)} can't be decoded; the picture before is shown instead."] if self.lost else []
-
-    def _share(self, path: Path) -> str:
-        return f"{self.lost:,} of {self.pictures:,} pictures of {path.name}"
+        return max(len(self.problems), missing if missing <= MOST_DAMAGE * self.pictures else 0)
 
 
 def _decode(container: InputContainer, stream: VideoStream, damage: _Damage) -> Iterator[av.VideoFrame]:
     """The frames that can be decoded."""
-    from av.error import FFmpegError
-
     for packet in undiscarded(container, stream):
         damage.pictures += packet is not None and not packet.is_discard
-        try:
-            frames = stream.decode(packet)
-        except MemoryError:
-            raise
-        except FFmpegError as error:
-            damage.errors += 1
-            damage.reason = error.strerror or "damaged"
-            continue
+        frames = decoded(stream, damage.problems, packet)
         damage.decoded += len(frames)
         for frame in frames:
             if not frame.time_base:  # PyAV leaves it out in what comes behind the last packet

@@ -1,20 +1,17 @@
 """High dynamic range brought to standard range, as a table of colours for FFmpeg's filter `lut3d`.
 
 Transfer functions from ITU-R BT.2100-2, the curve that keeps highlights from BT.2390-11 (5.4.1), the matrix from BT.2087-0.
-numpy is imported when a table is made.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal, cast
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
-    Values = NDArray[np.float64]
-
+Values = NDArray[np.float64]
 Transfer = Literal["PQ", "HLG"]
 
 WHITE = 203.0
@@ -35,8 +32,6 @@ def to_sdr(signal: Values, transfer: Transfer, *, wide: bool = True) -> Values:
 
     What is darker than about 90 nits keeps its brightness; above, the curve flattens up to `PEAK`, and ends there.
     """
-    import numpy as np
-
     nits = _pq_nits(signal) if transfer == "PQ" else _hlg_nits(signal)
     if wide:
         nits = np.maximum(nits @ np.array(_TO_709).T, 0.0)
@@ -46,8 +41,6 @@ def to_sdr(signal: Values, transfer: Transfer, *, wide: bool = True) -> Values:
 @lru_cache(maxsize=4)
 def cube(transfer: Transfer, *, wide: bool) -> str:
     """The table as the text of a .cube file."""
-    import numpy as np
-
     steps = np.linspace(0.0, 1.0, _GRID)
     blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")
     table = to_sdr(np.stack([red, green, blue], axis=-1).reshape(-1, 3), transfer, wide=wide)
@@ -55,30 +48,22 @@ def cube(transfer: Transfer, *, wide: bool) -> str:
 
 
 def _pq_nits(signal: Values) -> Values:
-    import numpy as np
-
     root = np.asarray(signal) ** (1 / _M2)
     return cast("Values", 10_000 * (np.maximum(root - _C1, 0.0) / (_C2 - _C3 * root)) ** (1 / _M1))
 
 
 def _pq_signal(nits: Values | float) -> Values:
-    import numpy as np
-
     power = (np.asarray(nits) / 10_000) ** _M1
     return cast("Values", ((_C1 + _C2 * power) / (1 + _C3 * power)) ** _M2)
 
 
 def _hlg_nits(signal: Values) -> Values:
-    import numpy as np
-
     scene = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - _C) / _A) + _B) / 12)
     luminance = scene @ np.array([0.2627, 0.6780, 0.0593])
     return cast("Values", PEAK * scene * luminance[..., None] ** 0.2)  # the system gamma of 1.2 at 1000 nits
 
 
 def _rolled_off(nits: Values) -> Values:
-    import numpy as np
-
     peak = float(_pq_signal(PEAK))
     place = np.clip(_pq_signal(nits) / peak, 0.0, 1.0)
     most = float(_pq_signal(WHITE)) / peak

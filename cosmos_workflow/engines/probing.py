@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from cosmos_workflow.clips.looking import ClipInfo, probe_clip
+from cosmos_workflow.clips import ClipInfo
 from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.media import SoundInfo, probe_sound
 
@@ -57,6 +57,8 @@ def _look(kind: Literal["clip", "sound"], path: Path) -> dict[str, Any]:
 
 
 def _main(kind: str, path: str) -> None:
+    from cosmos_workflow.clips.looking import probe_clip
+
     try:
         import resource
     except ImportError:  # not on this system: the parent's patience is the only limit

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from cosmos_workflow.clips.looking import ClipInfo
+from cosmos_workflow.clips import ClipInfo
 from cosmos_workflow.engines.params import MAX_SEED, Params, param
 from cosmos_workflow.engines.probing import look_at_clip
 from cosmos_workflow.engines.spec import EngineSpec, InputSpec, Medium, Recipe

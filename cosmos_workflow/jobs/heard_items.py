@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from cosmos_workflow.checking.records import Verdicts
 from cosmos_workflow.checking.verdict import Verdict
-from cosmos_workflow.checking.worker import Checker, CheckService
+from cosmos_workflow.checking.worker import Checker
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.execution.batch_run import ItemResult
 from cosmos_workflow.files import Disk
@@ -24,7 +24,7 @@ class HeardItems:
     What isn't heard when the program ends stays without a score.
     """
 
-    def __init__(self, store: Store, open_checker: Callable[[], Checker] = CheckService) -> None:
+    def __init__(self, store: Store, open_checker: Callable[[], Checker] = Checker) -> None:
         self._store = store
         self._verdicts = Verdicts(Disk())
         self._open_checker = open_checker

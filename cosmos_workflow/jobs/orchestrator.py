@@ -12,13 +12,12 @@ from typing import Any
 
 from filelock import Timeout
 
-from cosmos_workflow.checking.worker import Checker, CheckService
+from cosmos_workflow.checking.worker import Checker
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.gpu_dispatch.devices import default_gpu_ids
-from cosmos_workflow.jobs.books.encoding import ChapterEncoder
 from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, all_needs
 from cosmos_workflow.jobs.events import BookBound, JobEvent, JobWaiting, OnEvent, TaskEnded, TaskResult, job_notice
@@ -39,7 +38,7 @@ _TURN = 0.5
 class TaskOrchestrator:
     """Plans and runs jobs of one owner. Every method may be called from any thread."""
 
-    def __init__(self, operations: Operations, jobs: JobStore, open_checker: Callable[[], Checker] = CheckService) -> None:
+    def __init__(self, operations: Operations, jobs: JobStore, open_checker: Callable[[], Checker] = Checker) -> None:
         self.operations = operations
         self.jobs = jobs
         self.reader = JobReader(operations.store, jobs)
@@ -165,11 +164,11 @@ class TaskOrchestrator:
         if job.book is None:
             yield notify
             return
-        with ChapterEncoder(self.binder, job) as encoder:
+        with self.binder.encoding(job) as encode:
 
             def see(event: JobEvent) -> None:
                 if isinstance(event, TaskEnded) and event.result.succeeded:
-                    encoder.add(self.report_task(job, event.result.task_id.partition("/")[2]))
+                    encode(self.report_task(job, event.result.task_id.partition("/")[2]))
                 notify(event)
 
             yield see

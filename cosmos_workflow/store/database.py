@@ -31,7 +31,7 @@ class Database:
     """
 
     def __init__(self, workspace: Workspace, url: str = "") -> None:
-        self._url = url or workspace.database_url
+        self._url = url or f"sqlite:///{workspace.database}"
         self._name = str(workspace.database) if not url else url.partition("://")[0]
         self._root = workspace.root
         self._writing = threading.RLock()

@@ -16,8 +16,8 @@ from cosmos_workflow.books.output.read_along import Sentence, SpokenChapter, wri
 from cosmos_workflow.books.output.tags import Tags
 from cosmos_workflow.books.reading import read_book
 from cosmos_workflow.books.reading.cover import cover_of
-from cosmos_workflow.jobs.books.along import sentences_of
 from cosmos_workflow.jobs.document.schema import Subtitles
+from cosmos_workflow.jobs.speech.along import sentences_of
 from cosmos_workflow.jobs.speech.assembly import Final
 
 NAMES = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cosmos_workflow.checking.comparison import compare
-from cosmos_workflow.checking.verdict import HeardWord, Hearing, Verdict, verdict_of, verdict_row
+from cosmos_workflow.checking.verdict import HeardWord, Hearing, Verdict, verdict_of
 
 VOCABULARY = "the river was higher than a bridge and nobody knew why seven"
 WORDS = st.lists(st.sampled_from(VOCABULARY.split(" ")), max_size=12)
@@ -79,7 +81,7 @@ def test_every_difference_is_in_its_text_and_rates_add_up(one: list[str], other:
     assert found.word_error_rate == pytest.approx(sum(part.weight for part in found.differences) / max(1, len(one)), abs=0.01)
     assert heard(said, said).differences == ()
     verdict = Verdict((), found, 1.0)
-    assert verdict_of(verdict_row(verdict)) == verdict
+    assert verdict_of(asdict(verdict)) == verdict
 
 
 @given(WORDS.filter(lambda words: len(words) > 2), st.data())

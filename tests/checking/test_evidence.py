@@ -15,7 +15,7 @@ from cosmos_workflow.checking.borders import settled
 from cosmos_workflow.checking.comparison import compare
 from cosmos_workflow.checking.evidence import confirmed
 from cosmos_workflow.checking.judge import judge
-from cosmos_workflow.checking.recogniser import RATE, Fit, Transcript
+from cosmos_workflow.checking.recogniser import RATE, Fit, Transcript, Whisper
 from cosmos_workflow.checking.verdict import HeardWord, Hearing, Verdict
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def test_words_that_took_no_time_were_never_said() -> None:
     assert confirmed(compare(SAID, short, "en"), fits(SAID)).differences == ()
 
 
-class Ear:
+class Ear(Whisper):
     """Hears what it is told to: the whole sound, and then what is left of it."""
 
     name = "base"

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from cosmos_workflow.checking.judge import judge_sound
 from cosmos_workflow.checking.models import MODELS, recogniser_files, require_recogniser
-from cosmos_workflow.checking.sound import sound_faults
+from cosmos_workflow.checking.sound import judge_sound, sound_faults
 from cosmos_workflow.cli import main
 from cosmos_workflow.errors import InputError, UnavailableError
 

@@ -11,7 +11,7 @@ import soundfile
 from cosmos_workflow.checking.comparison import compare
 from cosmos_workflow.checking.sound import read_mono
 from cosmos_workflow.checking.verdict import Fault, HeardWord, Verdict
-from cosmos_workflow.checking.worker import CheckTask, Done
+from cosmos_workflow.checking.worker import Checker, CheckTask, Done
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import UnavailableError
 from cosmos_workflow.execution.operations import Operations
@@ -34,7 +34,7 @@ text: |
 """
 
 
-class Humming:
+class Humming(Checker):
     """Hears a tone as all words of its text, and silence as none; the word "late" is never heard, and goes on after the end."""
 
     asked: list[CheckTask]

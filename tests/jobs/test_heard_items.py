@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from cosmos_workflow.checking.records import Verdicts
 from cosmos_workflow.checking.verdict import Hearing, Verdict
-from cosmos_workflow.checking.worker import CheckTask, Done
+from cosmos_workflow.checking.worker import Checker, CheckTask, Done
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.files import Disk
 from cosmos_workflow.jobs.heard_items import HeardItems
 from cosmos_workflow.queueing import Prompt, Queue
 
 
-class Repeater:
+class Repeater(Checker):
     """Hears exactly what should be said, and nothing of a text that begins with "mute"."""
 
     def __init__(self) -> None:

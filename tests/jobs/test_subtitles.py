@@ -23,7 +23,7 @@ CUE = re.compile(r"(\d+)\n(\d\d):(\d\d):(\d\d),(\d{3}) --> (\d\d):(\d\d):(\d\d),
 
 def subrip(spans: list[tuple[str, float, float]]) -> str:
     """SubRip with the usual lines."""
-    return written(cues_of(spans))
+    return written(cue for span in spans for cue in cues_of(*span))
 
 
 def read(text: str) -> list[tuple[float, float, list[str]]]:
@@ -86,24 +86,24 @@ HEARD = [("Good", 0.2, 0.5), ("morning", 0.5, 1.0), ("Tom", 2.0, 2.4), ("goes", 
 
 
 def test_each_word_is_a_cue_where_that_is_asked_for() -> None:
-    cues = cues_of([("\u201cGood morning,\u201d Tom never goes home.", 10.0, 15.0)], [HEARD], by="word")
+    cues = list(cues_of("\u201cGood morning,\u201d Tom never goes home.", 10.0, 15.0, HEARD, by="word"))
     assert [text for text, _, _ in cues] == ["\u201cGood", "morning,\u201d", "Tom", "never", "goes", "home."]
     assert [start for _, start, _ in cues] == pytest.approx([10.2, 10.5, 12.0, 12.5, 13.0, 13.4], abs=0.11)
     assert cues[-1][2] == pytest.approx(13.9)
     # Nobody heard "never": it is between its neighbours. Without any time, the letters share the piece.
     assert cues[2][2] <= cues[3][1] < cues[3][2] <= cues[4][1]
-    assert [start for _, start, _ in cues_of([("One two.", 0.0, 8.0)], by="word")] == [0.0, 4.0]
+    assert [start for _, start, _ in cues_of("One two.", 0.0, 8.0, by="word")] == [0.0, 4.0]
 
 
 @pytest.mark.parametrize("line", [12, 30, 80])
 def test_no_line_is_longer_than_asked_for(line: int) -> None:
-    cues = cues_of([(LONG, 0.0, 24.0)], line=line)
+    cues = list(cues_of(LONG, 0.0, 24.0, line=line))
     assert max(len(row) for text, _, _ in cues for row in text.splitlines()) <= line
     assert " ".join(" ".join(text.splitlines()) for text, _, _ in cues) == LONG
 
 
 def test_a_browser_reads_the_same_cues_escaped() -> None:
-    assert webvtt(cues_of([("R&D <3.", 0.0, 1.5), ("Bye.", 3661.0, 3662.0)])) == (
+    assert webvtt([*cues_of("R&D <3.", 0.0, 1.5), *cues_of("Bye.", 3661.0, 3662.0)]) == (
         "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nR&amp;D &lt;3.\n\n01:01:01.000 --> 01:01:02.000\nBye.\n"
     )
 
@@ -112,9 +112,9 @@ def test_a_paragraph_that_was_said_with_its_neighbour_has_a_cue_of_its_own() -> 
     chunks, _ = cut_text("I\n\nThe road was long.\n\nV", Limits(), shortest=2)
     (chunk,) = chunks
     assert chunk.text == "I. The road was long. V"
-    cues = cues_of([(chunk.text, 1.0, 5.0)], borders=[chunk.borders])
+    cues = list(cues_of(chunk.text, 1.0, 5.0, borders=chunk.borders))
     assert [text for text, _, _ in cues] == ["I.", "The road was long.", "V"]
     assert all(before[2] <= after[1] for before, after in itertools.pairwise(cues))
     heard = [("I", 0.1, 0.4), ("The", 1.0, 1.2), ("road", 1.2, 1.5), ("was", 1.5, 1.9), ("long", 2.0, 2.5), ("V", 3.0, 3.5)]
-    cues = cues_of([(chunk.text, 1.0, 5.0)], [heard], borders=[chunk.borders])
+    cues = list(cues_of(chunk.text, 1.0, 5.0, heard, borders=chunk.borders))
     assert [(start, end) for _, start, end in cues] == [(1.1, 1.4), (2.0, 3.5), (4.0, 4.5)]

@@ -15,18 +15,18 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
+import av
+import numpy as np
+from av.error import FFmpegError
+from av.stream import Disposition
+
 from cosmos_workflow.books.output.formats import FORMATS, Format, bit_rate
 from cosmos_workflow.books.output.tags import Tags, chapter_list, metadata_of
 from cosmos_workflow.errors import InputError
-from cosmos_workflow.media import read_sound, writing
+from cosmos_workflow.media import read_sound, sound_frame, writing
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Samples = NDArray[np.int16]
-
-_BLOCK = 1 << 16
+    from cosmos_workflow.media import Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,12 @@ def encode(sound: Path | None, seconds: float, path: Path, name: str, rate: int,
     set; no file is left then.
     """
     format = FORMATS[name]
-    with _whole(path), _open(path, format) as container:
+    with _open(path, format) as container:
         stream = _stream(container, name, rate)
         for block in _samples(sound, seconds, rate):
             if stop is not None and stop.is_set():
                 raise CancelledError
-            container.mux(stream.encode(_frame(block, rate)))
+            container.mux(stream.encode(sound_frame(block, rate)))
         container.mux(stream.encode(None))
     return length(path)
 
@@ -70,8 +70,8 @@ def length(path: Path) -> float:
 def bind(parts: Sequence[Part], path: Path, name: str, rate: int, tags: Tags) -> list[tuple[str, float, float]]:
     """Write the parts as one file; returns its chapters with start and end in seconds."""
     format = FORMATS[name]
-    chapters = _chapters(parts)
-    with _whole(path), _open(path, format) as container:
+    chapters = chapters_of(parts)
+    with _open(path, format) as container:
         shown = chapters if not tags.part else []
         container.metadata.update(metadata_of(tags, format.container, shown))
         if shown and format.container in ("mp4", "mp3"):
@@ -83,7 +83,8 @@ def bind(parts: Sequence[Part], path: Path, name: str, rate: int, tags: Tags) ->
     return chapters
 
 
-def _chapters(parts: Sequence[Part]) -> list[tuple[str, float, float]]:
+def chapters_of(parts: Sequence[Part]) -> list[tuple[str, float, float]]:
+    """The chapters of a file of these parts, with start and end in seconds."""
     starts: list[tuple[str, float]] = []
     at = 0.0
     for part in parts:
@@ -101,7 +102,7 @@ def _bind_samples(container: Any, parts: Sequence[Part], name: str, rate: int, t
     _add_cover(container, FORMATS[name], tags.cover)
     for part in parts:
         for block in _samples(part.path, part.seconds, rate):
-            container.mux(stream.encode(_frame(block, rate)))
+            container.mux(stream.encode(sound_frame(block, rate)))
     container.mux(stream.encode(None))
 
 
@@ -143,9 +144,6 @@ def _packets(container: Any) -> Iterator[tuple[Any, int]]:
 def _add_cover(container: Any, format: Format, cover: bytes) -> None:
     if not cover or format.container not in ("mp4", "mp3", "flac"):
         return
-    import av
-    from av.stream import Disposition
-
     with av.open(io.BytesIO(cover), "r", format="jpeg_pipe") as picture:
         source = picture.streams.video[0]
         stream = container.add_stream_from_template(source)
@@ -171,51 +169,23 @@ def _stream(container: Any, name: str, rate: int) -> Any:
 
 
 def _samples(path: Path | None, seconds: float, rate: int) -> Iterator[Samples]:
-    import numpy as np
-
     if path is not None:
-        yield from read_sound(path, rate)
-        return
-    left = round(seconds * rate)
-    while left > 0:
-        yield np.zeros(min(left, _BLOCK), np.int16)
-        left -= _BLOCK
-
-
-def _frame(block: Samples, rate: int) -> Any:
-    import av
-
-    frame = av.AudioFrame.from_ndarray(block[None, :], format="s16", layout="mono")
-    frame.sample_rate = rate
-    return frame
+        return read_sound(path, rate)
+    frames = round(seconds * rate)
+    return iter([np.zeros(frames, np.int16)] if frames else [])
 
 
 @contextmanager
 def _open(path: Path, format: Format) -> Iterator[Any]:
-    import av
-
     with writing(path), av.open(str(path), "w", format=format.container, options=dict(format.options)) as container:
         yield container
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[Any]:
-    import av
-    from av.error import FFmpegError
-
     try:
         container = av.open(str(path))
     except (FFmpegError, OSError) as error:
         raise InputError(f"{path.name} can't be read; put the book together again.") from error
     with container:
         yield container
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[None]:
-    """A file that is whole, or isn't there."""
-    try:
-        yield
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise

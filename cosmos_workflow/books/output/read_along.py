@@ -15,7 +15,7 @@ from html import escape
 from pathlib import Path
 
 from cosmos_workflow.books.output.tags import Tags
-from cosmos_workflow.media import writing
+from cosmos_workflow.media import timecode, writing
 
 ACTIVE = "-epub-media-overlay-active"
 """The class that a reading system gives to the sentence that is heard."""
@@ -82,10 +82,10 @@ def _package(chapters: Sequence[SpokenChapter], tags: Tags, identity: str) -> st
         *([f"<dc:date>{tags.year:04d}</dc:date>"] if tags.year else []),
         f'<meta property="dcterms:modified">{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}</meta>',
         *(
-            f'<meta property="media:duration" refines="#m{number}">{_clock(_heard(chapter))}</meta>'
+            f'<meta property="media:duration" refines="#m{number}">{timecode(_heard(chapter))}</meta>'
             for number, chapter in enumerate(chapters, 1)
         ),
-        f'<meta property="media:duration">{_clock(sum(_heard(chapter) for chapter in chapters))}</meta>',
+        f'<meta property="media:duration">{timecode(sum(_heard(chapter) for chapter in chapters))}</meta>',
         *([f'<meta property="media:narrator">{_plain(tags.narrator)}</meta>'] if tags.narrator else []),
         f'<meta property="media:active-class">{ACTIVE}</meta>',
     ]
@@ -174,9 +174,3 @@ def _to_the_left(tags: Tags) -> bool:
 def _plain(text: str) -> str:
     """A text for XML, without the signs that it can't hold."""
     return escape("".join(letter for letter in text if letter >= " " or letter in "\t\n"))
-
-
-def _clock(seconds: float) -> str:
-    milliseconds = round(seconds * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest // 1000:02d}.{rest % 1000:03d}"

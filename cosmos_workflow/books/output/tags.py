@@ -7,6 +7,8 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cosmos_workflow.media import timecode
+
 _THREE_LETTERS = {
     "ar": "ara", "bg": "bul", "ca": "cat", "cs": "ces", "da": "dan", "de": "deu", "el": "ell", "en": "eng", "es": "spa",
     "et": "est", "fa": "fas", "fi": "fin", "fr": "fra", "he": "heb", "hi": "hin", "hr": "hrv", "hu": "hun", "id": "ind",
@@ -62,7 +64,7 @@ def metadata_of(tags: Tags, container: str, chapters: Sequence[tuple[str, float,
         told["METADATA_BLOCK_PICTURE"] = base64.b64encode(_picture(tags.cover)).decode("ascii")
     if container in ("ogg", "flac"):
         for number, (title, start, _) in enumerate(chapters, 1):
-            told |= {f"CHAPTER{number:03d}": _clock(start), f"CHAPTER{number:03d}NAME": title}
+            told |= {f"CHAPTER{number:03d}": timecode(start), f"CHAPTER{number:03d}NAME": title}
     return {key: value for key, value in told.items() if value}
 
 
@@ -80,11 +82,6 @@ def chapter_list(chapters: Sequence[tuple[str, float, float]]) -> list[Mapping[s
         }
         for number, (title, start, end) in enumerate(chapters)
     ]
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds * 1000), 60_000)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}.{rest % 1000:03d}"
 
 
 def _picture(jpeg: bytes) -> bytes:

@@ -34,11 +34,10 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a chapter begins: the place of its first block, its title ("" for that of its first heading), its level."""
+    """Where a chapter begins: the place of its first block, and its title ("" for that of its first heading)."""
 
     place: int
     title: str = ""
-    level: int = 1
 
 
 def tidy(text: str) -> str:
@@ -68,7 +67,7 @@ def heading_starts(blocks: Sequence[Block]) -> list[Start]:
     if not repeated:
         return [Start(0)]
     starts = [
-        Start(place, one_line(block.text), block.level)
+        Start(place, one_line(block.text))
         for place, block in enumerate(blocks)
         if block.kind == "heading" and block.level <= repeated[0]
     ]
@@ -89,7 +88,7 @@ def chapters_of(blocks: Sequence[Block], starts: Sequence[Start], reading: Readi
         text = text_of(own, reading)
         if has_words(text):
             title = start.title or next((one_line(block.text) for block in own if block.kind == "heading"), "")
-            chapters.append(Chapter(title or f"Chapter {len(chapters) + 1}", text, start.level))
+            chapters.append(Chapter(title or f"Chapter {len(chapters) + 1}", text))
     return tuple(chapters)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from cosmos_workflow.books.book import Book, Reading
 from cosmos_workflow.books.reading.archive import BookArchive
-from cosmos_workflow.books.reading.blocks import Block, chapters_of, heading_starts, one_line
-from cosmos_workflow.books.reading.html import Notes, blocks_of_html, meta, read_html, title_of
+from cosmos_workflow.books.reading.blocks import chapters_of, heading_starts, one_line
+from cosmos_workflow.books.reading.html import meta, read_documents
 from cosmos_workflow.books.reading.plain import decoded
-from cosmos_workflow.books.reading.xml import descendants, inner_text, parse_html, parse_xml
+from cosmos_workflow.books.reading.xml import Element, parse_html, parse_xml, texts
 from cosmos_workflow.errors import InputError
 
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
@@ -20,13 +20,10 @@ def read_web_page(path: Path, reading: Reading) -> Book:
     """An HTML file, with its own title, author and language."""
     root = parse_html(path.read_bytes())
     if root is None:
-        raise InputError(f"{path.name} holds no text that can be read.")
-    title, author = title_of(root), meta(root, ("author", "dc.creator"))
+        return Book(path.stem)
+    author = meta(root, ("author", "dc.creator"))
     language = root.get("lang") or root.get("{http://www.w3.org/XML/1998/namespace}lang") or ""
-    notes = Notes()
-    notes.look_for(root, "")
-    notes.collect(root, "")
-    return _book(path, read_html(root, "", notes), reading, title, (author,) if author else (), language)
+    return _book(path, root, reading, next(iter(texts(root, "title")), ""), (author,) if author else (), language)
 
 
 def read_markdown(path: Path, reading: Reading) -> Book:
@@ -39,9 +36,8 @@ def read_markdown(path: Path, reading: Reading) -> Book:
     told = {key: value.strip("\"'") for key, value in told.items()}
     rendered = MarkdownIt("commonmark", {"html": True}).enable("table").render(text[front.end() :] if front else text)
     authors = (told["author"],) if "author" in told else ()
-    return _book(
-        path, blocks_of_html(rendered), reading, told.get("title", ""), authors, told.get("lang", told.get("language", ""))
-    )
+    language = told.get("lang", told.get("language", ""))
+    return _book(path, parse_html(rendered), reading, told.get("title", ""), authors, language)
 
 
 def read_docx(path: Path, reading: Reading) -> Book:
@@ -57,7 +53,7 @@ def read_docx(path: Path, reading: Reading) -> Book:
             raise InputError(
                 f"{path.name} isn't a Word document that can be read ({type(error).__name__}); save it anew."
             ) from error
-    return _book(path, blocks_of_html(found.value), reading, title, authors, language)
+    return _book(path, parse_html(found.value), reading, title, authors, language)
 
 
 _STYLES = "p[style-name='Title'] => h1:fresh\np[style-name='Caption'] => p > figcaption:fresh"
@@ -71,19 +67,14 @@ def _properties(path: Path) -> tuple[str, tuple[str, ...], str]:
         if "docProps/core.xml" not in archive:
             return "", (), ""
         root = parse_xml(archive.read("docProps/core.xml"), path.name)
-    values = {
-        name: next((" ".join(inner_text(found).split()) for found in descendants(root, name)), "")
-        for name in ("title", "creator", "language")
-    }
-    authors = tuple(name.strip() for name in values["creator"].split(";") if name.strip())
-    return values["title"], authors, values["language"]
+    title, creator, language = (next(iter(texts(root, name)), "") for name in ("title", "creator", "language"))
+    return title, tuple(name.strip() for name in creator.split(";") if name.strip()), language
 
 
-def _book(path: Path, blocks: list[Block], reading: Reading, title: str, authors: tuple[str, ...], language: str) -> Book:
-    blocks = [block for block in blocks if block.kind != "anchor"]
+def _book(path: Path, root: Element | None, reading: Reading, title: str, authors: tuple[str, ...], language: str) -> Book:
+    found = next(read_documents([("", root)])) if root is not None else []
+    blocks = [block for block in found if block.kind != "anchor"]
     chapters = chapters_of(blocks, heading_starts(blocks), reading)
-    if not chapters:
-        raise InputError(f"{path.name} holds no text that can be read.")
     first = [block for block in blocks if block.kind == "heading"]
     alone = first[0].text if first and [block.level for block in first].count(first[0].level) == 1 else ""
     return Book(one_line(title or alone or path.stem), authors, language, None, chapters)

@@ -11,7 +11,7 @@ from cosmos_workflow.books.book import Book, Reading
 from cosmos_workflow.books.reading.archive import BookArchive
 from cosmos_workflow.books.reading.blocks import Block, Start, chapters_of, has_words, heading_starts, one_line
 from cosmos_workflow.books.reading.cover import cover_of
-from cosmos_workflow.books.reading.html import CONTENTS_TYPES, Notes, read_html, types_of
+from cosmos_workflow.books.reading.html import CONTENTS_TYPES, read_documents, types_of
 from cosmos_workflow.books.reading.xml import (
     Element,
     attribute,
@@ -21,6 +21,7 @@ from cosmos_workflow.books.reading.xml import (
     local_name,
     parse_html,
     parse_xml,
+    texts,
 )
 from cosmos_workflow.errors import InputError
 
@@ -37,7 +38,6 @@ class _Entry:
     title: str
     document: str
     ident: str
-    level: int
 
 
 @dataclass(slots=True)
@@ -55,23 +55,11 @@ class _Package:
             member = self.archive.resolve(self.path, item.get("href") or "")
             self.manifest[item.get("id") or ""] = (member, item.get("media-type") or "", item.get("properties") or "")
 
-    def values(self, name: str) -> list[str]:
-        """The texts of a field of its metadata."""
-        return [text for found in descendants(self.root, name) if (text := " ".join(inner_text(found).split()))]
-
-    @property
-    def spine(self) -> list[str]:
-        """The documents that are read, in their order."""
-        refs = [ref for ref in descendants(self.root, "itemref") if ref.get("linear") != "no"]
+    def spine(self, *, aside: bool = False) -> list[str]:
+        """The documents that are read, in their order, or those that stand `aside` of it: notes may be in there."""
+        refs = [ref for ref in descendants(self.root, "itemref") if (ref.get("linear") == "no") == aside]
         members = (self.manifest.get(ref.get("idref") or "", ("", "", ""))[0] for ref in refs)
-        return list(dict.fromkeys(member for member in members if member and member in self.archive))
-
-    @property
-    def aside(self) -> list[str]:
-        """The documents that stand outside the order: notes may be in there."""
-        refs = [ref for ref in descendants(self.root, "itemref") if ref.get("linear") == "no"]
-        members = (self.manifest.get(ref.get("idref") or "", ("", "", ""))[0] for ref in refs)
-        return [member for member in members if member and member in self.archive]
+        return list(dict.fromkeys(member for member in members if member in self.archive))
 
     @property
     def navigation(self) -> str:
@@ -98,7 +86,7 @@ class _Package:
         for child in element:
             name = local_name(child)
             if name == "a" and level:
-                yield self._entry(inner_text(child), self.navigation, child.get("href") or "", level)
+                yield self._entry(inner_text(child), self.navigation, child.get("href") or "")
             elif name:
                 yield from self._nav(child, level + (name == "ol"))
 
@@ -106,12 +94,12 @@ class _Package:
         for point in children(element, "navpoint") if level <= MAX_DEPTH else ():
             labels = [inner_text(label) for label in children(point, "navlabel")]
             source = next((found.get("src") or "" for found in children(point, "content")), "")
-            yield self._entry(labels[0] if labels else "", ncx, source, level)
+            yield self._entry(labels[0] if labels else "", ncx, source)
             yield from self._ncx(point, ncx, level + 1)
 
-    def _entry(self, title: str, base: str, reference: str, level: int) -> _Entry:
+    def _entry(self, title: str, base: str, reference: str) -> _Entry:
         document = self.archive.resolve(base, reference) if reference else ""
-        return _Entry(one_line(title), document, reference.partition("#")[2], level)
+        return _Entry(one_line(title), document, reference.partition("#")[2])
 
     def cover(self) -> bytes:
         """The picture that the book names as its cover, as it is in there; b"" for none."""
@@ -140,11 +128,11 @@ def read_epub(path: Path, reading: Reading) -> Book:
         if not chapters:
             raise InputError(f"{path.name} holds no text that can be read; it may be a book of pictures.")
         # The earliest: that of its publication, not that of the file.
-        years = [int(year) for year in re.findall(r"\b(1[0-9]{3}|20[0-9]{2})\b", " ".join(package.values("date")))]
+        years = [int(year) for year in re.findall(r"\b(1[0-9]{3}|20[0-9]{2})\b", " ".join(texts(package.root, "date")))]
         return Book(
-            title=one_line((package.values("title") or [path.stem])[0]),
+            title=one_line((texts(package.root, "title") or [path.stem])[0]),
             authors=tuple(dict.fromkeys(one_line(author) for author in _authors(package))),
-            language=next(iter(package.values("language")), ""),
+            language=next(iter(texts(package.root, "language")), ""),
             year=min(years, default=None),
             chapters=chapters,
             cover=cover_of(package.cover()),
@@ -190,23 +178,16 @@ def _authors(package: _Package) -> Iterator[str]:
 
 def _read_spine(package: _Package) -> tuple[list[Block], dict[tuple[str, str], int]]:
     """All blocks in order, and the place of each document ("" for its id) and of each anchor."""
-    notes = Notes()
-    trees: list[tuple[str, Element]] = []
-    spine = [member for member in package.spine if member != package.navigation]
-    for document in [*spine, *package.aside]:
-        root = parse_html(package.archive.read(document))
-        if root is not None:
-            notes.look_for(root, document)
-            trees.append((document, root))
-    for document, root in trees:
-        notes.collect(root, document)
+    spine = [member for member in package.spine() if member != package.navigation]
+    parsed = ((document, parse_html(package.archive.read(document))) for document in [*spine, *package.spine(aside=True)])
+    trees = [(document, root) for document, root in parsed if root is not None]
     blocks: list[Block] = []
     places: dict[tuple[str, str], int] = {}
-    for document, root in trees:
+    for (document, root), found in zip(trees, read_documents(trees), strict=True):
         if document not in spine or any(types_of(body) & CONTENTS_TYPES for body in descendants(root, "body")):
             continue
         places[document, ""] = len(blocks)
-        for block in read_html(root, document, notes):
+        for block in found:
             if block.kind == "anchor":
                 places.setdefault((document, block.text), len(blocks))
             else:
@@ -216,7 +197,7 @@ def _read_spine(package: _Package) -> tuple[list[Block], dict[tuple[str, str], i
 
 def _starts(entries: Sequence[_Entry], places: dict[tuple[str, str], int], blocks: Sequence[Block]) -> list[Start]:
     """Where the chapters begin: as the table of contents has it, by headings without one, else a chapter a document."""
-    found: dict[int, Start] = {}
+    found: dict[int, str] = {}
     documents: dict[int, str] = {}
     for entry in entries:
         place = places.get((entry.document, entry.ident), places.get((entry.document, "")))
@@ -225,13 +206,12 @@ def _starts(entries: Sequence[_Entry], places: dict[tuple[str, str], int], block
         # Two names of one place are one title; a document without words, such as a cover, is no chapter and gives none.
         earlier = found.get(place) if documents.get(place) == entry.document else None
         documents[place] = entry.document
-        title = f"{earlier.title}: {entry.title}" if earlier and earlier.title != entry.title else entry.title
-        found[place] = Start(place, one_line(title), entry.level)
+        found[place] = one_line(f"{earlier}: {entry.title}" if earlier not in (None, entry.title) else entry.title)
     if not found:
         starts = heading_starts(blocks)
         if len(starts) > 1:
             return starts
-        found = {place: Start(place) for (_, ident), place in places.items() if not ident}
-    starts = [found[place] for place in sorted(found)]
+        found = {place: "" for (_, ident), place in places.items() if not ident}
+    starts = [Start(place, found[place]) for place in sorted(found)]
     before = blocks[: starts[0].place] if starts else blocks
     return [*([Start(0)] if any(has_words(block.text) for block in before) else []), *starts]

@@ -11,8 +11,8 @@ from cosmos_workflow.books.book import Book, Reading
 from cosmos_workflow.books.reading.archive import MAX_MEMBER, BookArchive
 from cosmos_workflow.books.reading.blocks import chapters_of, heading_starts, one_line
 from cosmos_workflow.books.reading.cover import cover_of
-from cosmos_workflow.books.reading.html import Notes, read_html
-from cosmos_workflow.books.reading.xml import Element, attribute, children, descendants, inner_text, local_name, parse_xml
+from cosmos_workflow.books.reading.html import read_documents
+from cosmos_workflow.books.reading.xml import Element, attribute, children, descendants, inner_text, local_name, parse_xml, texts
 from cosmos_workflow.errors import InputError
 
 _NAMES = {
@@ -32,29 +32,26 @@ def read_fb2(path: Path, reading: Reading) -> Book:
     root = parse_xml(_content(path), path.name)
     if local_name(root) != "fictionbook":
         raise InputError(f"{path.name} isn't an FB2 book: its first element is {local_name(root)[:40]!r}.")
-    info = next(iter(descendants(root, "title-info")), None)
-    notes, blocks = Notes(), []
+    info = descendants(root, "title-info")[:1]
+    titles, languages, dates = ([text for part in info for text in texts(part, name)] for name in ("book-title", "lang", "date"))
+    year = re.search(r"\b(1[0-9]{3}|20[0-9]{2})\b", " ".join(dates))
     bodies = children(root, "body")
     cover = _cover(root)
     for body in bodies:
         _to_html(body, 0)
-        notes.look_for(body, "")
-    for body in bodies:
-        notes.collect(body, "")
-    for body in bodies:
-        if attribute(body, "name") not in ("notes", "comments", "footnotes"):
-            blocks += [block for block in read_html(body, "", notes) if block.kind != "anchor"]
-    chapters = chapters_of(blocks, heading_starts(blocks), reading)
-    if not chapters:
-        raise InputError(f"{path.name} holds no text that can be read.")
-    found = {name: _texts(info, name) for name in ("book-title", "lang", "date")}
-    year = re.search(r"\b(1[0-9]{3}|20[0-9]{2})\b", " ".join(found["date"]))
+    blocks = [
+        block
+        for body, found in zip(bodies, read_documents([("", body) for body in bodies]), strict=True)
+        if attribute(body, "name") not in ("notes", "comments", "footnotes")
+        for block in found
+        if block.kind != "anchor"
+    ]
     return Book(
-        title=one_line((found["book-title"] or [path.stem])[0]),
-        authors=tuple(_authors(info)),
-        language=next(iter(found["lang"]), ""),
+        title=one_line((titles or [path.stem])[0]),
+        authors=tuple(dict.fromkeys(name for part in info for author in children(part, "author") if (name := _name(author)))),
+        language=next(iter(languages), ""),
         year=int(year[1]) if year else None,
-        chapters=chapters,
+        chapters=chapters_of(blocks, heading_starts(blocks), reading),
         cover=cover,
     )
 
@@ -92,17 +89,10 @@ def _to_html(element: Element, depth: int) -> None:
     element.tag = _NAMES.get(name, name)
 
 
-def _texts(info: Element | None, name: str) -> list[str]:
-    found = descendants(info, name) if info is not None else []
-    return [text for part in found if (text := " ".join(inner_text(part).split()))]
-
-
-def _authors(info: Element | None) -> list[str]:
-    names = [
-        " ".join(word for key in ("first-name", "middle-name", "last-name", "nickname") for word in _texts(author, key))
-        for author in (children(info, "author") if info is not None else ())
-    ]
-    return [one_line(name) for name in dict.fromkeys(names) if name]
+def _name(author: Element) -> str:
+    return one_line(
+        " ".join(word for key in ("first-name", "middle-name", "last-name", "nickname") for word in texts(author, key))
+    )
 
 
 def _cover(root: Element) -> bytes:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from cosmos_workflow.books.reading.blocks import Block, has_words, tidy
-from cosmos_workflow.books.reading.xml import Element, attribute, inner_text, local_name, parse_html
+from cosmos_workflow.books.reading.xml import Element, attribute, inner_text, local_name
 
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 NOTE_TYPES = {"footnote", "endnote", "rearnote", "note", "doc-footnote", "doc-endnote"}
@@ -36,51 +35,37 @@ MAX_NOTE = 20_000
 """Characters above which the target of a mark isn't a note."""
 
 
-@dataclass(slots=True)
-class Notes:
-    """The notes of a book, by `document#id`: their texts, once every document was looked through."""
-
-    wanted: set[str] = field(default_factory=set)
-    texts: dict[str, str] = field(default_factory=dict)
-
-    def look_for(self, root: Element, document: str) -> None:
-        """Remember which places are referred to as notes."""
-        for link in root.iter():
-            if local_name(link) == "a" and (target := _note_target(link, document)):
-                self.wanted.add(target)
-
-    def collect(self, root: Element, document: str) -> None:
-        """Take the wanted notes out of a document: they are read where they are referred to."""
-        found: dict[str, Element] = {}
-        for element in root.iter():
-            ident = _ident(element)
-            if ident and (key := f"{document}#{ident}") in self.wanted and key not in found:
-                found[key] = _body_of(element)
-        for key, body in found.items():
-            if _is_note(body):
-                self.texts[key] = _note_text(body)
-        for key, body in found.items():
-            if key in self.texts and body.getparent() is not None:
-                _take_out(body)
+def read_documents(trees: Sequence[tuple[str, Element]]) -> Iterator[list[Block]]:
+    """The blocks of each of a book's documents, which are given by name. Notes, wherever they stand in the book, come with the
+    paragraphs that refer to them."""
+    wanted = {_note_target(link, name) for name, root in trees for link in root.iter() if local_name(link) == "a"}
+    notes: dict[str, str] = {}
+    for name, root in trees:
+        _collect(root, name, wanted, notes)
+    for name, root in trees:
+        yield _blocks_of(root, name, notes)
 
 
-def read_html(root: Element, document: str = "", notes: Notes | None = None) -> list[Block]:
-    """The blocks of a document; with `notes`, what it refers to comes with its paragraphs."""
-    walker = _Walker(document, notes.texts if notes else {})
+def _collect(root: Element, document: str, wanted: Collection[str], notes: dict[str, str]) -> None:
+    """Take the wanted notes out of a document, by `document#id`."""
+    found: dict[str, Element] = {}
+    for element in root.iter():
+        ident = _ident(element)
+        if ident and (key := f"{document}#{ident}") in wanted and key not in found:
+            found[key] = _body_of(element)
+    for key, body in found.items():
+        if _is_note(body):
+            notes[key] = _note_text(body)
+    for key, body in found.items():
+        if key in notes:
+            _take_out(body)
+
+
+def _blocks_of(root: Element, document: str, notes: Mapping[str, str]) -> list[Block]:
+    walker = _Walker(document, notes)
     walker.visit(root)
     walker.flush()
     return walker.blocks
-
-
-def blocks_of_html(content: bytes | str) -> list[Block]:
-    """The blocks of a document that stands alone, with its own notes."""
-    root = parse_html(content)
-    if root is None:
-        return []
-    notes = Notes()
-    notes.look_for(root, "")
-    notes.collect(root, "")
-    return read_html(root, "", notes)
 
 
 def types_of(element: Element) -> set[str]:
@@ -110,16 +95,19 @@ class _Walker:
         if not name or _is_hidden(element):
             return
         if ident := _ident(element):
-            self._anchor(ident, name)
+            if name in _BLOCKS or name in HEADINGS:
+                self.flush()
+            self._anchors.append(ident)
         types = types_of(element)
+        target = _note_target(element, self._document) if name == "a" else ""
         if types & PAGE_TYPES:
-            label = attribute(element, "title") or attribute(element, "aria-label") or inner_text(element)
-            self._pages.append(label)
+            self._pages.append(attribute(element, "title") or attribute(element, "aria-label") or inner_text(element))
         elif name in _UNREAD or types & CONTENTS_TYPES:
             return
-        elif name == "a" and (target := _note_target(element, self._document)) and self._is_known(target, types):
-            if target in self._texts:
-                self._notes.append(self._texts[target])
+        elif target in self._texts:
+            self._notes.append(self._texts[target])
+        elif target and types & REFERENCE_TYPES:
+            return  # a mark whose note isn't there
         elif types & NOTE_TYPES and name != "section":
             self._whole(element, "note")
         else:
@@ -154,14 +142,6 @@ class _Walker:
     def _text(self, text: str | None) -> None:
         if text:
             self._parts.append(re.sub(r"\s+", " ", text))
-
-    def _anchor(self, ident: str, name: str) -> None:
-        if name in _BLOCKS or name in HEADINGS:
-            self.flush()
-        self._anchors.append(ident)
-
-    def _is_known(self, target: str, types: set[str]) -> bool:
-        return target in self._texts or bool(types & REFERENCE_TYPES)
 
     def _whole(self, element: Element, kind: str, level: int = 0) -> None:
         self.flush()
@@ -251,10 +231,7 @@ def _note_text(body: Element) -> str:
     for link in [link for link in body.iter() if local_name(link) == "a"]:
         if types_of(link) & BACKLINK_TYPES or ("#" in attribute(link, "href") and _BACK.fullmatch(inner_text(link))):
             _take_out(link)
-    walker = _Walker("", {})
-    walker.visit(body)
-    walker.flush()
-    text = "\n".join(block.text for block in walker.blocks if block.text and block.kind != "anchor")
+    text = "\n".join(block.text for block in _blocks_of(body, "", {}) if block.text and block.kind != "anchor")
     return re.sub(r"^[\[(]?(?:\d{1,4}|[*†‡§¶]{1,3})[\])]?[.:]?\s+", "", text)
 
 
@@ -273,11 +250,6 @@ def _take_out(element: Element) -> None:
 
 def _is_hidden(element: Element) -> bool:
     return element.get("hidden") is not None or "display:none" in (element.get("style") or "").replace(" ", "").lower()
-
-
-def title_of(root: Element) -> str:
-    """A document's own title."""
-    return next((" ".join(inner_text(found).split()) for found in root.iter() if local_name(found) == "title"), "")
 
 
 def meta(root: Element, names: Collection[str]) -> str:

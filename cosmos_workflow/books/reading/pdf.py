@@ -7,6 +7,23 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from pdfminer.converter import PDFPageAggregator
+from pdfminer.layout import LAParams, LTChar, LTTextBox, LTTextLine
+from pdfminer.pdfdocument import (
+    PDFDestinationNotFound,
+    PDFDocument,
+    PDFNoOutlines,
+    PDFPasswordIncorrect,
+    PDFTextExtractionNotAllowed,
+)
+from pdfminer.pdfexceptions import PDFException
+from pdfminer.pdfinterp import PDFPageInterpreter, PDFResourceManager
+from pdfminer.pdfpage import PDFPage
+from pdfminer.pdfparser import PDFParser
+from pdfminer.pdftypes import PDFObjRef, resolve1
+from pdfminer.psexceptions import PSException
+from pdfminer.utils import decode_text
+
 from cosmos_workflow.books.book import Book, Reading
 from cosmos_workflow.books.reading.blocks import Block, Start, chapters_of, heading_starts, one_line
 from cosmos_workflow.books.reading.printed import Line, Page, blocks_of, in_order
@@ -19,10 +36,6 @@ SCANNED = 20
 
 def read_pdf(path: Path, reading: Reading) -> Book:
     """A PDF; raises InputError for one that is locked, or holds only pictures of its pages."""
-    from pdfminer.pdfdocument import PDFPasswordIncorrect, PDFTextExtractionNotAllowed
-    from pdfminer.pdfexceptions import PDFException
-    from pdfminer.psexceptions import PSException
-
     try:
         with path.open("rb") as file:
             pages, outline, info = _read(file)
@@ -47,19 +60,10 @@ def read_pdf(path: Path, reading: Reading) -> Book:
     )
 
 
-def _read(file: Any) -> tuple[list[Page], list[tuple[int, str, int]], dict[str, str]]:
-    """The pages, the outline as (level, title, page from 0), and what the document says of itself."""
-    from pdfminer.converter import PDFPageAggregator
-    from pdfminer.layout import LAParams
-    from pdfminer.pdfdocument import PDFDocument
-    from pdfminer.pdfinterp import PDFPageInterpreter, PDFResourceManager
-    from pdfminer.pdfpage import PDFPage
-    from pdfminer.pdfparser import PDFParser
-
+def _read(file: Any) -> tuple[list[Page], list[tuple[str, int]], dict[str, str]]:
+    """The pages, the outline as (title, page from 0), and what the document says of itself."""
     document = PDFDocument(PDFParser(file))
     if not document.is_extractable:
-        from pdfminer.pdfdocument import PDFTextExtractionNotAllowed
-
         raise PDFTextExtractionNotAllowed
     manager = PDFResourceManager()
     device = PDFPageAggregator(manager, laparams=LAParams(boxes_flow=None))
@@ -77,8 +81,6 @@ def _read(file: Any) -> tuple[list[Page], list[tuple[int, str, int]], dict[str, 
 
 
 def _lines(layout: Any) -> Iterator[Line]:
-    from pdfminer.layout import LTChar, LTTextBox, LTTextLine
-
     for box in layout:
         for line in box if isinstance(box, LTTextBox) else ():
             if not isinstance(line, LTTextLine):
@@ -90,8 +92,6 @@ def _lines(layout: Any) -> Iterator[Line]:
 
 
 def _info(document: Any) -> dict[str, str]:
-    from pdfminer.utils import decode_text
-
     found: dict[str, str] = {}
     for info in document.info:
         for key in ("Title", "Author"):
@@ -101,12 +101,9 @@ def _info(document: Any) -> dict[str, str]:
     return found
 
 
-def _outline(document: Any, numbers: dict[Any, int]) -> Iterator[tuple[int, str, int]]:
-    from pdfminer.pdfdocument import PDFDestinationNotFound, PDFNoOutlines
-    from pdfminer.pdftypes import PDFObjRef, resolve1
-
+def _outline(document: Any, numbers: dict[Any, int]) -> Iterator[tuple[str, int]]:
     try:
-        for level, title, destination, action, _ in document.get_outlines():
+        for _, title, destination, action, _ in document.get_outlines():
             target = destination
             if target is None and isinstance(known := resolve1(action), dict):
                 target = known.get("D")
@@ -121,21 +118,21 @@ def _outline(document: Any, numbers: dict[Any, int]) -> Iterator[tuple[int, str,
             page = target[0] if isinstance(target, list) and target else None
             number = numbers.get(page.objid) if isinstance(page, PDFObjRef) else page if isinstance(page, int) else None
             if number is not None:
-                yield level, one_line(title), number
+                yield one_line(title), number
     except PDFNoOutlines:
         return
 
 
-def _starts(blocks: Sequence[Block], begins: Sequence[int], outline: Sequence[tuple[int, str, int]]) -> list[Start]:
+def _starts(blocks: Sequence[Block], begins: Sequence[int], outline: Sequence[tuple[str, int]]) -> list[Start]:
     """Chapters as the outline has them, at the heading of that name on the page; else by headings."""
     starts: dict[int, Start] = {}
-    for level, title, number in outline:
+    for title, number in outline:
         first = begins[number]
         last = begins[number + 1] if number + 1 < len(begins) else len(blocks)
         named = [place for place in range(first, last) if _plain(blocks[place].text).startswith(_plain(title)[:40])]
         place = named[0] if named and title else first
         if place < len(blocks):
-            starts.setdefault(place, Start(place, title, level))
+            starts.setdefault(place, Start(place, title))
     if len(starts) < 2:
         return heading_starts(blocks)
     found = [starts[place] for place in sorted(starts)]

@@ -43,8 +43,6 @@ def read_plain(path: Path, reading: Reading) -> Book:
     starts = [Start(place, one_line(block.text)) for place, block in enumerate(blocks) if block.kind == "heading"]
     starts = [*([] if starts and starts[0].place == 0 else [Start(0)]), *starts]
     chapters = chapters_of(blocks, starts, reading)
-    if not chapters:
-        raise InputError(f"{path.name} holds no text that can be read.")
     authors = (told["author"],) if "author" in told else ()
     return Book(one_line(told.get("title", path.stem)), authors, _code(told.get("language", "")), None, _named(chapters, starts))
 

@@ -6,6 +6,8 @@ import html
 import re
 from typing import Any
 
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] - a compiled module without types
+
 from cosmos_workflow.errors import InputError
 
 Element = Any
@@ -17,16 +19,8 @@ _XML_OWN = {b"amp", b"lt", b"gt", b"quot", b"apos"}
 
 def parse_xml(content: bytes, name: str) -> Element:
     """The root of an XML document that may be slightly broken; raises InputError where there is none."""
-    from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] - a compiled module without types
-
     for recover in (False, True):
-        parser = etree.XMLParser(
-            resolve_entities=False, no_network=True, load_dtd=False, recover=recover, remove_comments=True, remove_pis=True
-        )
-        try:
-            root = etree.fromstring(_without_names(content), parser)
-        except (etree.XMLSyntaxError, ValueError):
-            continue
+        root = _parsed_xml(content, recover)
         if root is not None:
             return root
     raise InputError(f"{name} is damaged: it isn't XML; get the book anew.")
@@ -34,20 +28,26 @@ def parse_xml(content: bytes, name: str) -> Element:
 
 def parse_html(content: bytes | str) -> Element | None:
     """The root of an HTML or XHTML document, however broken; None where there is nothing in it."""
-    from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] - a compiled module without types
-
     raw = content.encode() if isinstance(content, str) else content
     if raw.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<?xml", b"<html xmlns", b"<!DOCTYPE html PUBLIC")):
-        strict = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True)
-        try:
-            return etree.fromstring(_without_names(raw), strict)
-        except (etree.XMLSyntaxError, ValueError):
-            pass  # not what it says it is: read as browsers do
-    encoding = "utf-8" if isinstance(content, str) or _is_utf8(raw) else None
+        root = _parsed_xml(raw)
+        if root is not None:
+            return root  # else it isn't what it says it is: read as browsers do
+    encoding = "utf-8" if _is_utf8(raw) else None
     parser = etree.HTMLParser(no_network=True, recover=True, remove_comments=True, remove_pis=True, encoding=encoding)
     try:
         # Without its declaration, since this parser would take it for text.
         return etree.fromstring(re.sub(rb"^\s*<\?xml[^>]*>", b"", raw.lstrip(b"\xef\xbb\xbf")), parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return None
+
+
+def _parsed_xml(content: bytes, recover: bool = False) -> Element | None:
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, recover=recover, remove_comments=True, remove_pis=True
+    )
+    try:
+        return etree.fromstring(_without_names(content), parser)
     except (etree.XMLSyntaxError, ValueError):
         return None
 
@@ -79,6 +79,11 @@ def attribute(element: Element, name: str) -> str:
 def inner_text(element: Element) -> str:
     """All text below an element."""
     return "".join(element.itertext())
+
+
+def texts(element: Element, name: str) -> list[str]:
+    """What is in the elements of this name below, each on one line, without empty ones."""
+    return [text for found in descendants(element, name) if (text := " ".join(inner_text(found).split()))]
 
 
 def _without_names(content: bytes) -> bytes:

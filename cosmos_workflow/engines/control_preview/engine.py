@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import av  # noqa: F401 - loaded with the engine, so that no item waits for it
 
-from cosmos_workflow.clips.looking import ClipInfo
+from cosmos_workflow.clips import ClipInfo
 from cosmos_workflow.clips.reading import read_frames, resample_frames
 from cosmos_workflow.engines.base import Context, Output, Request, SerialEngine
 from cosmos_workflow.engines.control_preview import CLIPS, ControlPreviewParams

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cosmos_workflow.engines.explainer.outline import Scene
+from cosmos_workflow.media import timecode
 
 LEAD = 0.5
 """Seconds before the narration begins: the heading appears."""
@@ -103,7 +104,8 @@ def subtitles(shots: Sequence[Shot]) -> str:
     for shot in shots:
         begun = frames / shot.fps
         for cue in shot.cues:
-            blocks.append(f"{len(blocks) + 1}\n{_clock(begun + cue.start)} --> {_clock(begun + cue.end)}\n{_in_two(cue.text)}\n")
+            times = f"{timecode(begun + cue.start, ',')} --> {timecode(begun + cue.end, ',')}"
+            blocks.append(f"{len(blocks) + 1}\n{times}\n{_in_two(cue.text)}\n")
         frames += shot.frames
     return "\n".join(blocks)
 
@@ -171,9 +173,3 @@ def _in_two(text: str) -> str:
     spaces = [index for index, letter in enumerate(text) if letter == " "]
     cut = min(spaces, key=lambda index: abs(index - len(text) / 2))
     return f"{text[:cut]}\n{text[cut + 1 :]}"
-
-
-def _clock(seconds: float) -> str:
-    milliseconds = round(seconds * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d},{rest % 1000:03d}"

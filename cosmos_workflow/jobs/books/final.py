@@ -6,31 +6,84 @@ is the only one that is kept, since it is always possible to put it together aga
 
 from __future__ import annotations
 
-import itertools
+import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cosmos_workflow.books.output.binding import Part, bind, encode, length
-from cosmos_workflow.books.output.formats import FORMATS, Format, sound_format
+from cosmos_workflow.books.output.formats import FORMATS, sound_format
 from cosmos_workflow.books.output.read_along import SpokenChapter, write_read_along
 from cosmos_workflow.books.output.tags import Tags
 from cosmos_workflow.books.reading.cover import cover_of
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.errors import list_choices
 from cosmos_workflow.files import Disk, file_errors, file_stamp
 from cosmos_workflow.ids import digest
-from cosmos_workflow.jobs.books.along import sentences_of
-from cosmos_workflow.jobs.books.record import MADE, RECORD, BookChapter, BookFile, BookFinal, described, read_record
 from cosmos_workflow.jobs.books.writing import FOLDER
 from cosmos_workflow.jobs.document.schema import BookSection
 from cosmos_workflow.jobs.document.tasks import BookInfo, JobFile, slug
-from cosmos_workflow.jobs.speech.sound import probe
+from cosmos_workflow.jobs.speech.along import sentences_of
+from cosmos_workflow.jobs.speech.assembly import Final
 from cosmos_workflow.jobs.state import TaskReport
 from cosmos_workflow.jobs.store import JobStore
 
+if TYPE_CHECKING:
+    from cosmos_workflow.books.output.binding import Part
+
+RECORD = "book.json"
+MADE = "made"
+"""The folder of its files, beside the record."""
 _ENCODED = "encoded"
+
+
+@dataclass(frozen=True, slots=True)
+class BookChapter:
+    """A chapter in a file of the book: its task's key, its title, where it begins and ends in seconds."""
+
+    key: str
+    title: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class BookFile:
+    """A file of the book with its chapters."""
+
+    path: Path
+    seconds: float
+    chapters: tuple[BookChapter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BookFinal:
+    """A book as it was put together last: its files, the titles of chapters that aren't in it, and those that are in it as they
+    were before their last change. `state` tells what it was made of."""
+
+    title: str
+    authors: tuple[str, ...]
+    narrator: str
+    files: tuple[BookFile, ...]
+    missing: tuple[str, ...]
+    stale: tuple[str, ...]
+    cover: Path | None
+    state: str
+    created_at: float
+
+    @property
+    def seconds(self) -> float:
+        """How long all of it lasts."""
+        return sum(file.seconds for file in self.files)
+
+    @property
+    def note(self) -> str:
+        """What a listener should know; empty for a whole book."""
+        told = (("Not in it yet", self.missing), ("From before the last change", self.stale))
+        return " ".join(f"{what}: {list_choices(titles, 5)}." for what, titles in told if titles)
 
 
 class BookBinder:
@@ -42,146 +95,154 @@ class BookBinder:
 
     def find(self, job_id: str) -> BookFinal | None:
         """The book as it was put together last; None before that, or where its files were deleted."""
-        return read_record(self._folder(job_id))
+        folder = self._folder(job_id)
+        made, cover = folder / MADE, folder / MADE / "cover.jpg"
+        try:
+            told = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+            files = tuple(
+                BookFile(made / file["file"], file["seconds"], tuple(BookChapter(*chapter) for chapter in file["chapters"]))
+                for file in told["files"]
+            )
+            lists = {name: tuple(told[name]) for name in ("authors", "missing", "stale")}
+            found = BookFinal(**{**told, **lists, "files": files, "cover": cover if cover.is_file() else None})
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+            return None
+        return found if files and all(file.path.is_file() for file in files) else None
 
-    def encode(self, job: JobFile, report: TaskReport, stop: Event | None = None) -> None:
-        """Encode a chapter that is there, if its book's format wants that and it isn't encoded yet; `stop` leaves it undone."""
-        if job.book is None or report.final is None or FORMATS[sound_format(job.book.section.format)].lossless:
-            return
-        # A book's rate is its highest one: a chapter of another rate than the first is encoded again by `bind`.
-        self._chapter(job, report, _rate(job.book.section, [report]), stop)
+    @contextmanager
+    def encoding(self, job: JobFile) -> Iterator[Callable[[TaskReport], object]]:
+        """Encodes the chapters that it is told of, one by one, on a thread of its own, if the book's format wants that. Left as
+        usual, it waits for the last one; by an exception, it stops.
+
+        What can't be encoded isn't told here: `bind` tries again whatever isn't there, and says what is wrong.
+        """
+        stop = Event()
+
+        def encode(report: TaskReport) -> None:
+            if job.book and report.final:
+                # A book's rate is its highest one: a chapter of another rate than the first is encoded again by `bind`.
+                section = job.book.section
+                self._chapter(job.id, section, report, report.final, _rate(section, [report.final]), stop)
+
+        thread = ThreadPoolExecutor(1, thread_name_prefix="encoding")
+        try:
+            yield lambda report: thread.submit(encode, report)
+        except BaseException:
+            stop.set()
+            raise
+        finally:
+            thread.shutdown(cancel_futures=stop.is_set())
 
     def bind(self, job: JobFile, reports: Iterable[TaskReport]) -> BookFinal | None:
         """Put the book together from the chapters that are there, unless that was done; None where there is none at all."""
         if job.book is None:
             return None
         wanted = [report for report in reports if report.task.enabled and report.task.joined]
-        there = [report for report in wanted if report.final is not None]
-        if not there:
+        if not any(report.final for report in wanted):
             return None
         state = _state(job.book, wanted)
         earlier = self.find(job.id)
-        if earlier is not None and earlier.state == state:
-            return earlier
-        return self._bind(job, job.book, wanted, there, state)
+        return earlier if earlier is not None and earlier.state == state else self._bind(job, job.book, wanted, state)
 
-    def _bind(
-        self, job: JobFile, book: BookInfo, wanted: Sequence[TaskReport], there: Sequence[TaskReport], state: str
-    ) -> BookFinal:
-        section = book.section
-        folder = self._folder(job.id)
-        made = folder / MADE
+    def _bind(self, job: JobFile, book: BookInfo, wanted: Sequence[TaskReport], state: str) -> BookFinal:
+        from cosmos_workflow.books.output.binding import bind, chapters_of
+
+        section, folder = book.section, self._folder(job.id)
+        title, made = section.title or job.name, folder / MADE
         self._disk.make_folder(made)
-        rate = _rate(section, there)
+        there = [(report, report.final) for report in wanted if report.final]
+        rate = _rate(section, [final for _, final in there])
         cover = _cover(book)
-        chapters = [(report.task.key, report.task.title, self._chapter(job, report, rate)) for report in there]
-        groups = [chapters] if section.files == "one" else [[chapter] for chapter in chapters]
+        chapters = [(report, final, self._chapter(job.id, section, report, final, rate)) for report, final in there]
+        alone = section.files == "chapters"
+        groups = [[chapter] for chapter in chapters] if alone else [chapters]
         files: list[BookFile] = []
         for number, group in enumerate(groups, 1):
-            alone = section.files == "chapters"
-            name = f"{number:0{max(2, len(str(len(groups))))}}-{group[0][0]}" if alone else slug(section.title or job.name)
+            first = group[0][0].task
+            name = f"{number:0{max(2, len(str(len(groups))))}}-{first.key}" if alone else slug(title)
             tags = Tags(
-                title=section.title or job.name,
+                title=title,
                 authors=tuple(section.authors),
                 narrator=section.narrator or "",
                 language=section.language or "",
                 year=section.year,
-                chapter=group[0][1] if alone else "",
+                chapter=first.title if alone else "",
                 part=(number, len(groups)) if alone else None,
                 cover=cover,
             )
             path = made / f"{name}.{section.format}"
-            if section.format == "epub":
-                parts = [part for _, _, part in group]
-                marks = self._write_read_along(parts, there, path, tags, job.id)
-            else:
-                parts = self._with_silence(job, [part for _, _, part in group], rate)
-                marks = self._write(parts, path, section.format, rate, tags)
-            keys = [key for key, _, _ in group]
-            found = tuple(
-                BookChapter(key, title, round(start, 4), round(end, 4))
-                for key, (title, start, end) in zip(keys, marks, strict=True)
-            )
+            parts = [part for _, _, part in group]
+            with self._disk.making(path) as temporary:
+                if section.format == "epub":  # where each chapter's sound is on its own: there is no silence between two
+                    language = tags.language.partition("-")[0] or "en"
+                    spoken = [
+                        SpokenChapter(part.title, part.path, part.seconds, sentences_of(final, language))
+                        for _, final, part in group
+                        if part.path
+                    ]
+                    write_read_along(spoken, temporary, tags, f"{job.id}/{title}")
+                else:
+                    parts = self._with_silence(job.id, section, parts, rate)
+                    bind(parts, temporary, section.format, rate, tags)
+            marks = zip((report.task.key for report, _, _ in group), chapters_of(parts), strict=True)
+            found = tuple(BookChapter(key, name, round(start, 4), round(end, 4)) for key, (name, start, end) in marks)
             files.append(BookFile(path, round(sum(part.seconds for part in parts), 4), found))
         if cover:
             self._disk.write(made / "cover.jpg", cover)
         final = BookFinal(
-            title=section.title or job.name,
+            title=title,
             authors=tuple(section.authors),
             narrator=section.narrator or "",
             files=tuple(files),
-            missing=tuple(report.task.title for report in wanted if report.final is None),
-            stale=tuple(report.task.title for report in there if not report.current),
+            missing=tuple(report.task.title for report in wanted if not report.final),
+            stale=tuple(report.task.title for report, _ in there if not report.current),
             cover=made / "cover.jpg" if cover else None,
             state=state,
             created_at=time.time(),
         )
-        self._disk.write(folder / RECORD, described(final).encode())
+        self._disk.write(folder / RECORD, _described(final).encode())
         _keep_only(made, {*(file.path.name for file in files), *(["cover.jpg"] if cover else [])})
-        _keep_only(folder / _ENCODED, {part.path.name for _, _, part in chapters if part.path} | _silences(folder / _ENCODED))
+        _keep_only(folder / _ENCODED, {part.path.name for _, _, part in chapters if part.path})
         return final
 
-    def _write(self, parts: Sequence[Part], path: Path, format: str, rate: int, tags: Tags) -> list[tuple[str, float, float]]:
-        with self._disk.making(path) as temporary:
-            return bind(parts, temporary, format, rate, tags)
-
-    def _write_read_along(
-        self, parts: Sequence[Part], reports: Sequence[TaskReport], path: Path, tags: Tags, identity: str
-    ) -> list[tuple[str, float, float]]:
-        """Text and sound as an EPUB; each chapter's sound is on its own in it, so there is no silence between two."""
-        told = [(part, report.final) for part, report in zip(parts, reports, strict=True)]
-        chapters = [
-            SpokenChapter(part.title, part.path, part.seconds, sentences_of(final, tags.language.partition("-")[0] or "en"))
-            for part, final in told
-            if part.path and final
-        ]
-        with self._disk.making(path) as temporary:
-            write_read_along(chapters, temporary, tags, f"{identity}/{tags.title}")
-        ends = list(itertools.accumulate((chapter.seconds for chapter in chapters), initial=0.0))
-        return [(one.title, start, end) for one, start, end in zip(chapters, ends, ends[1:], strict=False)]
-
-    def _chapter(self, job: JobFile, report: TaskReport, rate: int, stop: Event | None = None) -> Part:
-        """A chapter as a part of a file: its final, or for a lossy format that final encoded."""
-        final, section = report.final, job.book.section if job.book else None
-        if final is None or section is None:
-            raise InputError(f"{report.task.title} isn't there yet.")
-        name = sound_format(section.format)
-        if FORMATS[name].lossless:
-            return Part(final.path, final.seconds, report.task.title)
-        mark = digest({"final": final.state, "made": final.created_at, "format": name, "rate": rate})[:12]
-        return self._encoded(job, f"{report.task.key}-{mark}", final.path, final.seconds, rate, report.task.title, stop)
-
-    def _with_silence(self, job: JobFile, chapters: Sequence[Part], rate: int) -> list[Part]:
-        silence = job.book.section.silence if job.book else BookSection().silence
+    def _with_silence(self, job_id: str, section: BookSection, chapters: Sequence[Part], rate: int) -> list[Part]:
         parts: list[Part] = []
-        for number, chapter in enumerate(chapters):
-            parts += [*self._silence(job, silence.between if number else silence.head, rate), chapter]
-        return [*parts, *self._silence(job, silence.tail, rate)]
+        for number, chapter in enumerate([*chapters, None]):
+            silence = section.silence
+            seconds = silence.tail if chapter is None else silence.between if number else silence.head
+            parts += [self._part(job_id, section, f"_{seconds:g}-{rate}", None, seconds, rate)] if seconds else []
+            parts += [chapter] if chapter else []
+        return parts
 
-    def _silence(self, job: JobFile, seconds: float, rate: int) -> list[Part]:
-        format = sound_format(job.book.section.format) if job.book else "m4b"
-        if not seconds:
-            return []
-        if FORMATS[format].lossless:
-            return [Part(None, seconds)]
-        return [self._encoded(job, f"_{seconds:g}-{rate}", None, seconds, rate, "")]
+    def _chapter(
+        self, job_id: str, section: BookSection, report: TaskReport, final: Final, rate: int, stop: Event | None = None
+    ) -> Part:
+        told = {"final": final.state, "made": final.created_at, "format": sound_format(section.format), "rate": rate}
+        name = f"{report.task.key}-{digest(told)[:12]}"
+        return self._part(job_id, section, name, final.path, final.seconds, rate, report.task.title, stop)
 
-    def _encoded(
+    def _part(
         self,
-        job: JobFile,
+        job_id: str,
+        section: BookSection,
         name: str,
         sound: Path | None,
         seconds: float,
         rate: int,
-        title: str,
+        title: str = "",
         stop: Event | None = None,
     ) -> Part:
-        format = sound_format(job.book.section.format) if job.book else "m4b"
-        folder = self._folder(job.id) / _ENCODED
-        path = folder / f"{name}{_ending(format)}"
+        """A sound, or silence, as a part of a file; for a lossy format encoded, unless that was done."""
+        from cosmos_workflow.books.output.binding import Part, encode, length
+
+        format = sound_format(section.format)
+        if FORMATS[format].lossless:
+            return Part(sound, seconds, title)
+        # What is in it is a book's part, and no book: a player that finds it shows it as a sound.
+        path = self._folder(job_id) / _ENCODED / f"{name}.{'m4a' if format == 'm4b' else format}"
         if path.is_file():
             return Part(path, length(path), title)
-        self._disk.make_folder(folder)
+        self._disk.make_folder(path.parent)
         with self._disk.making(path) as temporary:
             lasts = encode(sound, seconds, temporary, format, rate, stop)
         return Part(path, lasts, title)
@@ -190,11 +251,10 @@ class BookBinder:
         return self._jobs.job_folder(job_id) / FOLDER
 
 
-def _rate(section: BookSection, reports: Sequence[TaskReport]) -> int:
-    format: Format = FORMATS[sound_format(section.format)]
-    if section.sample_rate:
-        return format.rate(section.sample_rate)
-    return format.rate(max(probe(report.final.path).rate for report in reports if report.final))
+def _rate(section: BookSection, finals: Sequence[Final]) -> int:
+    from cosmos_workflow.jobs.speech.sound import probe
+
+    return FORMATS[sound_format(section.format)].rate(section.sample_rate or max(probe(final.path).rate for final in finals))
 
 
 def _cover(book: BookInfo) -> bytes:
@@ -217,17 +277,18 @@ def _state(book: BookInfo, wanted: Sequence[TaskReport]) -> str:
     return digest(told)
 
 
-def _ending(format: str) -> str:
-    # What is in it is a book's part, and no book: a player that finds it shows it as a sound.
-    return ".m4a" if format == "m4b" else f".{format}"
-
-
-def _silences(folder: Path) -> set[str]:
-    return {path.name for path in folder.glob("_*")}
+def _described(final: BookFinal) -> str:
+    files = [
+        {"file": file.path.name, "seconds": file.seconds, "chapters": [astuple(one) for one in file.chapters]}
+        for file in final.files
+    ]
+    told = {key: value for key, value in asdict(final).items() if key != "cover"}
+    return json.dumps({**told, "files": files}, ensure_ascii=False, indent=1)
 
 
 def _keep_only(folder: Path, names: set[str]) -> None:
+    """Of what is in a folder; the silences of any length stay."""
     with file_errors(str(folder)):
         for path in folder.iterdir() if folder.is_dir() else ():
-            if path.name not in names:
+            if path.name not in names and not path.name.startswith("_"):
                 path.unlink()

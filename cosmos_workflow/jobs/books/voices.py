@@ -70,19 +70,15 @@ def voice_for(spec: EngineSpec, language: str) -> str:
     """The engine's usual voice where it speaks this language, else its first one that does, else the usual one where that can be
     told to; raises InputError for none."""
     fields = {parameter.name: parameter for parameter in spec.fields({})}
-    known = fields["voice"]
-    wanted = language.partition("-")[0]
-    candidates = [str(known.default), *known.choices]
-    exact = [voice for voice in candidates if spec.language({"voice": voice}) == language]
-    near = [voice for voice in candidates if spec.language({"voice": voice}).partition("-")[0] == wanted]
-    if not wanted:
-        return str(known.default)
+    usual, wanted = str(fields["voice"].default), language.partition("-")[0]
+    near = [voice for voice in [usual, *fields["voice"].choices] if _speaks(spec, voice, language)]
+    exact = [voice for voice in near if spec.language({"voice": voice}) == language]
     told = fields["language"].choices if "language" in fields else ()
-    if not near and any(str(choice).partition("-")[0] == wanted for choice in told):
-        return str(known.default)
+    if not wanted or (not near and any(str(choice).partition("-")[0] == wanted for choice in told)):
+        return usual
     if not near:
         raise InputError(
             f"{spec.name} has no voice that speaks {shorten(language)}, the book's language; use another engine, or name a voice."
         )
     # The usual voice speaks a usual dialect of its language, whichever dialect the book is in.
-    return near[0] if near[0] == known.default or not exact else exact[0]
+    return near[0] if near[0] == usual or not exact else exact[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -26,78 +26,6 @@ LOUDNESS = -18.0
 MAX_NAME = 120
 
 
-@dataclass(frozen=True, slots=True)
-class BookJob:
-    """The text of a job file, and the files that it names, by their names below the folder of jobs."""
-
-    text: str
-    files: Mapping[str, bytes]
-
-
-def chosen_chapters(book: Book, numbers: Collection[int]) -> list[tuple[int, Chapter]]:
-    """The chapters of these numbers, from 1, in the book's order; all of them for none. Raises InputError."""
-    wrong = sorted(number for number in numbers if not 1 <= number <= len(book.chapters))
-    if wrong:
-        raise InputError(f"There is no chapter {wrong[0]}; the book has {len(book.chapters):,}.")
-    chapters = list(enumerate(book.chapters, 1))
-    return [(number, chapter) for number, chapter in chapters if not numbers or number in numbers]
-
-
-def write_job(
-    book: Book,
-    job_id: str,
-    reader: Reader,
-    numbers: Collection[int] = (),
-    source: str = "",
-    out: Mapping[str, Any] = MappingProxyType({}),
-    dialogue: Reader | None = None,
-) -> BookJob:
-    """The job of these chapters; `source` is the name of the file that the book was read from.
-
-    `out` are keys of the section `book` that say what is written, such as its format. `dialogue` reads what is quoted, with the
-    same engine.
-    """
-    from ruamel.yaml import YAML
-
-    chapters = chosen_chapters(book, numbers)
-    if not chapters:
-        raise InputError(f"{book.title} has no chapters to read.")
-    width = max(2, len(str(len(book.chapters))))
-    files: dict[str, bytes] = {}
-    tasks: list[dict[str, Any]] = []
-    for (number, chapter), name in zip(chapters, _names(chapters), strict=True):
-        file = f"{job_id}/{FOLDER}/{number:0{width}}-{slug(chapter.title, 40)}.txt"
-        files[file] = f"{chapter.text}\n".encode()
-        tasks.append({"name": name, "text_file": file})
-    if book.cover:
-        files[f"{job_id}/{FOLDER}/cover.jpg"] = book.cover
-    content: dict[str, Any] = {"job": _cut(book.title), "engine": reader.engine}
-    if reader.params:
-        content["params"] = dict(reader.params)
-    if reader.recording:
-        content["inputs"] = {"voice": reader.recording}
-    if dialogue is not None:
-        recording = {"inputs": {"voice": dialogue.recording}} if dialogue.recording else {}
-        content["speakers"] = {"dialogue": {**dialogue.params, **recording}}
-        content["dialogue"] = "dialogue"
-    content["book"] = {**_metadata(book, job_id, reader), **out}
-    if book.language:
-        content["chunking"] = {"language": book.language.partition("-")[0]}
-    content["audio"] = {"format": "flac", "normalize": {"method": "lufs", "target": LOUDNESS}}
-    content["tasks"] = tasks
-    stream = io.StringIO()
-    yaml = YAML()
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.width = 1_000_000
-    yaml.dump(content, stream)
-    made = stream.getvalue()
-    asked = digest({"made": made, "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}})
-    head = (
-        f"# Made from {' '.join(source.split()) or 'a book'} ({asked[:12]}). Each chapter's text is a file that you may edit.\n"
-    )
-    return BookJob(head + made, files)
-
-
 def add_book(
     jobs: JobStore,
     book: Book,
@@ -107,21 +35,30 @@ def add_book(
     out: Mapping[str, Any] = MappingProxyType({}),
     dialogue: Reader | None = None,
 ) -> StoredJob:
-    """The book as a job of the workspace. Where the same was asked for before, that job is given, as its owner edited it."""
+    """The book as a job of the workspace. Where the same was asked for before, that job is given, as its owner edited it.
+
+    `numbers` are those of the chapters that are read, from 1, all of them by default; `source` is the name of the file that the
+    book was read from. `out` are keys of the section `book` that say what is written, such as its format. `dialogue` reads what
+    is quoted, with the same engine. Raises InputError.
+    """
+    wrong = sorted(number for number in numbers if not 1 <= number <= len(book.chapters))
+    if wrong:
+        raise InputError(f"There is no chapter {wrong[0]}; the book has {len(book.chapters):,}.")
+    chapters = [(number, chapter) for number, chapter in enumerate(book.chapters, 1) if not numbers or number in numbers]
+    write = partial(_written, book=book, chapters=chapters, reader=reader, source=source, out=out, dialogue=dialogue)
     name = slug(book.title)
-    for earlier in (job_id for job_id in jobs.ids() if job_id == name or job_id.startswith(f"{name}-")):
-        asked = write_job(book, earlier, reader, numbers, source, out, dialogue).text.partition("\n")[0]
+    before = jobs.ids()
+    for earlier in (job_id for job_id in before if job_id == name or job_id.startswith(f"{name}-")):
+        asked = write(earlier)[0].partition("\n")[0]
         if jobs.source(earlier).startswith(f"{asked}\n"):
             return jobs.get(earlier)
     job_id = jobs.new_id(book.title)
-    made = write_job(book, job_id, reader, numbers, source, out, dialogue)
-    folder = jobs.job_folder(job_id) / FOLDER
-    before = jobs.ids()
+    text, files = write(job_id)
     try:
-        jobs.disk.make_folder(folder)
-        for file, content in made.files.items():
+        jobs.disk.make_folder(jobs.job_folder(job_id) / FOLDER)
+        for file, content in files.items():
             jobs.disk.write(jobs.folder / file, content)
-        stored = jobs.save(job_id, made.text)
+        stored = jobs.save(job_id, text)
     except BaseException:
         jobs.disk.remove_folder(jobs.job_folder(job_id))
         raise
@@ -129,16 +66,60 @@ def add_book(
     return stored
 
 
-def _metadata(book: Book, job_id: str, reader: Reader) -> dict[str, Any]:
-    told: dict[str, Any] = {
+def _written(
+    job_id: str,
+    book: Book,
+    chapters: list[tuple[int, Chapter]],
+    reader: Reader,
+    source: str,
+    out: Mapping[str, Any],
+    dialogue: Reader | None,
+) -> tuple[str, dict[str, bytes]]:
+    """The text of the job file, and the files that it names, by their names below the folder of jobs."""
+    from ruamel.yaml import YAML
+
+    width = max(2, len(str(len(book.chapters))))
+    cover = f"{job_id}/{FOLDER}/cover.jpg" if book.cover else ""
+    files = {cover: book.cover} if cover else {}
+    tasks: list[dict[str, Any]] = []
+    for (number, chapter), name in zip(chapters, _names(chapters), strict=True):
+        file = f"{job_id}/{FOLDER}/{number:0{width}}-{slug(chapter.title, 40)}.txt"
+        files[file] = f"{chapter.text}\n".encode()
+        tasks.append({"name": name, "text_file": file})
+    told = {
         "title": book.title,
         "authors": list(book.authors),
         "narrator": reader.name,
         "language": book.language,
         "year": book.year,
-        "cover": f"{job_id}/{FOLDER}/cover.jpg" if book.cover else "",
+        "cover": cover,
     }
-    return {key: value for key, value in told.items() if value}
+    content: dict[str, Any] = {
+        "job": _cut(book.title),
+        "engine": reader.engine,
+        "params": dict(reader.params),
+        **_recording(reader),
+        **({"speakers": {"dialogue": {**dialogue.params, **_recording(dialogue)}}, "dialogue": "dialogue"} if dialogue else {}),
+        "book": {**{key: value for key, value in told.items() if value}, **out},
+        "chunking": {"language": book.language.partition("-")[0]} if book.language else {},
+        "audio": {"format": "flac", "normalize": {"method": "lufs", "target": LOUDNESS}},
+        "tasks": tasks,
+    }
+    stream = io.StringIO()
+    yaml = YAML()
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.width = 1_000_000
+    yaml.dump({key: value for key, value in content.items() if value}, stream)
+    made = stream.getvalue()
+    asked = digest({"made": made, "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}})
+    head = (
+        f"# Made from {' '.join(source.split()) or 'a book'} ({asked[:12]}). Each chapter's text is a file that you may edit.\n"
+    )
+    return head + made, files
+
+
+def _recording(reader: Reader) -> dict[str, Any]:
+    return {"inputs": {"voice": reader.recording}} if reader.recording else {}
 
 
 def _names(chapters: list[tuple[int, Chapter]]) -> list[str]:

@@ -1,15 +1,17 @@
-"""The words of a final with their times, for somebody who reads along while it plays."""
+"""What is said in a final with its times, for somebody who reads along while it plays: words, and sentences."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from typing import Any
 
-from cosmos_workflow.checking.verdict import TimedWord
+from cosmos_workflow.books.output.read_along import Sentence
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.speech.assembly import Final
-from cosmos_workflow.jobs.speech.subtitles import readable
+from cosmos_workflow.jobs.speech.sentences import split_sentences
+from cosmos_workflow.jobs.speech.subtitles import placed, readable
 
 
 def read_along(final: Final) -> list[dict[str, Any]]:
@@ -26,9 +28,20 @@ def read_along(final: Final) -> list[dict[str, Any]]:
         raise InputError(f"What is said in {final.path.name} can't be read any more; put it together again.") from error
 
 
+def sentences_of(final: Final, language: str) -> list[Sentence]:
+    """The sentences in a final. One that nobody heard the beginning of is part of the one before."""
+    found: list[Sentence] = []
+    begins = True
+    for piece in read_along(final):
+        timed = _timed(piece["words"], language)
+        found += [Sentence(text, start, begins and not number) for number, (text, start) in enumerate(timed)]
+        begins = piece["break"] in ("paragraph", "speaker")
+    return found
+
+
 def _piece(told: dict[str, Any]) -> dict[str, Any]:
     start, said = float(told["start"]), readable(str(told["text"]))
-    begun = [(0, start), *((place, start + first) for place, first in _placed(said, told.get("words", ())))]
+    begun = [(0, start), *((place, start + first) for place, _, first, _ in placed(said, told.get("words", ())))]
     if len(begun) > 1 and begun[1][0] == 0:
         del begun[0]
     ends = [*(place for place, _ in begun[1:]), len(said)]
@@ -36,13 +49,17 @@ def _piece(told: dict[str, Any]) -> dict[str, Any]:
     return {"start": round(start, 3), "break": str(told.get("break", "")), "words": words}
 
 
-def _placed(said: str, words: Sequence[TimedWord]) -> list[tuple[int, float]]:
-    """The place of each word in what is said, in order, and its second; one that isn't found is left out."""
-    found: list[tuple[int, float]] = []
-    at = 0
-    for word, first, _ in words:
-        place = said.find(str(word), at)
-        if place >= 0:
-            found.append((place, float(first)))
-            at = place + len(str(word))
-    return found
+def _timed(words: Sequence[tuple[str, float]], language: str) -> list[tuple[str, float]]:
+    """Sentences, each with the second at which it begins: where that was heard, else where the piece begins."""
+    text = "".join(stretch for stretch, _ in words)
+    ends = list(itertools.accumulate(len(stretch) for stretch, _ in words))
+    places = {place: second for place, (_, second) in zip([0, *ends[:-1]], words, strict=True)}
+    found: list[tuple[str, float]] = []
+    place = 0
+    for sentence in split_sentences(text, language):
+        if place in places or not found:
+            found.append((sentence, places.get(place, words[0][1])))
+        else:
+            found[-1] = (found[-1][0] + sentence, found[-1][1])
+        place += len(sentence)
+    return [(sentence.strip(), start) for sentence, start in found if sentence.strip()]

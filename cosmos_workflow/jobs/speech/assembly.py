@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.checking.verdict import TimedWord
 from cosmos_workflow.errors import InputError, WorkflowError
@@ -20,9 +20,11 @@ from cosmos_workflow.files import Disk
 from cosmos_workflow.ids import digest
 from cosmos_workflow.jobs.document.schema import Audio, Subtitles
 from cosmos_workflow.jobs.speech.chunks import Break, Chunk
-from cosmos_workflow.jobs.speech.loudness import Leveling, Pieces, level, untouched
-from cosmos_workflow.jobs.speech.sound import common_shape, write
-from cosmos_workflow.jobs.speech.subtitles import cues_of, subrip, webvtt
+from cosmos_workflow.jobs.speech.subtitles import Cue, cues_of, subrip, webvtt
+from cosmos_workflow.media import write_sound
+
+if TYPE_CHECKING:
+    from cosmos_workflow.jobs.speech.loudness import Leveling
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +116,21 @@ def assemble(
 
     Raises InputError where a piece can't be read, UnavailableError where the disk is full; nothing half done stays then.
     """
+    from cosmos_workflow.jobs.speech.loudness import Pieces, level, untouched
+    from cosmos_workflow.jobs.speech.sound import common_shape
+
     if not pieces:
         raise InputError(f"{name} has no pieces to put together.")
     disk = disk or Disk()
     disk.make_folder(folder)
-    paths, ends = [piece.path for piece in pieces], [piece.until for piece in pieces]
-    pauses = pauses_of(pieces, audio)
-    shape = common_shape(paths, audio.format)
-    sounds = Pieces(paths, [piece.speaker for piece in pieces], pauses, shape, ends)
+    shape = common_shape([piece.path for piece in pieces], audio.format)
+    sounds = Pieces(pieces, pauses_of(pieces, audio), shape)
     leveling = level(sounds, audio.normalize) if audio.normalize else untouched(sounds)
     number = 1 + max((final.number for final in _numbered(folder)), default=0)
     stem = f"{name}-{number:03d}"
     spans: list[tuple[int, int]] = []
     with disk.making(folder / f"{stem}.{audio.format}") as temporary:
-        frames = write(temporary, sounds.sound(leveling, spans), shape, audio.format)
+        frames = write_sound(temporary, sounds.sound(leveling, spans), shape.rate, audio.format, shape.channels)
     starts = [start / shape.rate for start, _ in spans]
     stops = [end / shape.rate for _, end in spans]
     final = Final(
@@ -179,14 +182,12 @@ def _suffixes(subtitles: Subtitles) -> tuple[str, ...]:
 
 
 def _write_subtitles(final: Final, content: Mapping[str, Any], disk: Disk) -> None:
-    told = content["pieces"]
-    begun = [float(piece["start"]) for piece in told]
-    # A final of an earlier release doesn't say when a piece ends.
-    ends = [float(piece.get("end", until)) for piece, until in zip(told, [*begun[1:], final.seconds], strict=True)]
-    spoken = zip((str(piece["text"]) for piece in told), begun, ends, strict=True)
-    words = [[(str(word), float(first), float(last)) for word, first, last in piece.get("words", ())] for piece in told]
-    borders = [piece.get("borders", ()) for piece in told]
-    cues = cues_of(spoken, words, final.written.by, final.written.line, borders)
+    told, asked = content["pieces"], final.written
+    cues: list[Cue] = []
+    for piece, until in zip(told, [*(other["start"] for other in told[1:]), final.seconds], strict=True):
+        end = piece.get("end", until)  # a final of an earlier release doesn't say when a piece ends
+        words, borders = piece.get("words", ()), piece.get("borders", ())
+        cues += cues_of(piece["text"], piece["start"], end, words, asked.by, asked.line, borders)
     for suffix in _suffixes(final.written):
         text = subrip(cues) if suffix == "srt" else webvtt(cues)
         disk.write(final.path.with_suffix(f".{suffix}"), text.encode())

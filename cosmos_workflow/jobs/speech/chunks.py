@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -122,39 +122,28 @@ def _cut_place(text: str, length: int, most: int) -> int:
     return whole_signs(text, most)
 
 
-class _Lines:
-    """The line of each place of a text, from 1."""
-
-    def __init__(self, text: str, first: int = 1) -> None:
-        self._ends = [match.start() for match in re.finditer("\n", text)]
-        self._first = first
-
-    def at(self, place: int) -> int:
-        return self._first + bisect_left(self._ends, place)
+def _line_finder(text: str, first: int = 1) -> Callable[[int], int]:
+    """Tells the line of each place of a text."""
+    ends = [match.start() for match in re.finditer("\n", text)]
+    return lambda place: first + bisect_left(ends, place)
 
 
 def _with_short_ones(chunks: Sequence[Chunk], shortest: int, limits: Limits) -> list[Chunk]:
     """The pieces, those that are too short said with the next one of their speaker, or with the one before."""
     joined: list[Chunk] = []
     waiting: Chunk | None = None
-    for chunk in chunks:
+    for chunk in [*chunks, None]:
         now = chunk
         if waiting is not None:
-            before = joined[-1] if joined else None
-            if waiting.pause is None and _go_together(waiting, chunk, limits):
+            if chunk and _go_together(waiting, chunk, limits):
                 now = _together(waiting, chunk)
-            elif before and before.pause is None and _go_together(before, waiting, limits):
-                joined[-1] = _together(before, waiting)
-            else:
-                joined.append(_alone(waiting))
-        waiting = now if _letters(now) < shortest else None
-        if waiting is None:
+            elif joined and _go_together(joined[-1], waiting, limits):
+                joined[-1] = _together(joined[-1], waiting)
+            else:  # without a neighbour: as a sentence, so that it is read and not spelt
+                joined.append(replace(waiting, text=_ended(waiting.text)))
+        waiting = now if now and _letters(now) < shortest else None
+        if now and waiting is None:
             joined.append(now)
-    if waiting is not None:
-        if joined and joined[-1].pause is None and _go_together(joined[-1], waiting, limits):
-            joined[-1] = _together(joined[-1], waiting)
-        else:
-            joined.append(_alone(waiting))
     return joined
 
 
@@ -163,7 +152,7 @@ def _letters(chunk: Chunk) -> int:
 
 
 def _go_together(first: Chunk, second: Chunk, limits: Limits) -> bool:
-    return first.speaker == second.speaker and len(_together(first, second).text) <= limits.max
+    return first.pause is None and first.speaker == second.speaker and len(_together(first, second).text) <= limits.max
 
 
 def _together(first: Chunk, second: Chunk) -> Chunk:
@@ -173,11 +162,6 @@ def _together(first: Chunk, second: Chunk) -> Chunk:
     return replace(second, text=text + second.text, line=first.line, borders=borders)
 
 
-def _alone(chunk: Chunk) -> Chunk:
-    """A text of a letter or two that has no neighbour of its speaker: as a sentence, so that it is read and not spelt."""
-    return replace(chunk, text=_ended(chunk.text))
-
-
 def _ended(text: str) -> str:
     """With a full stop where it has no end."""
     return text if _ENDING.search(text) or text[-1] in ",;:" or not text[-1].isalnum() else f"{text}."
@@ -185,12 +169,12 @@ def _ended(text: str) -> str:
 
 def _cut_turn(text: str, line: int, speaker: str, limits: Limits, language: str, rule: Rule) -> Iterator[Chunk]:
     paragraphs: list[tuple[str, int]] = []
-    lines = _Lines(text, line)
+    line_of = _line_finder(text, line)
     for start, end in paragraphs_of(text, rule):
         raw = text[start:end]
         lead = len(raw) - len(raw.lstrip())
         if any(letter.isalnum() for letter in PAUSE.sub("", raw)):
-            paragraphs.append((" ".join(raw.split()), lines.at(start + lead)))
+            paragraphs.append((" ".join(raw.split()), line_of(start + lead)))
     for number, (paragraph, at) in enumerate(paragraphs, 1):
         pieces = list(_between_pauses(paragraph, limits, language))
         for index, (piece, pause) in enumerate(pieces, 1):
@@ -233,19 +217,19 @@ def _pack(paragraph: str, limits: Limits, language: str) -> list[str]:
 
 
 def _turns(text: str, speakers: Collection[str]) -> Iterator[tuple[str, str, int]]:
-    lines, speaker, start = _Lines(text), "", 0
+    line_of, speaker, start = _line_finder(text), "", 0
     for match in _TAG.finditer(text):
         if match[1] in speakers or match[1] == DEFAULT_SPEAKER:
-            yield speaker, text[start : match.start()], lines.at(start)
+            yield speaker, text[start : match.start()], line_of(start)
             speaker = match[1] if match[1] in speakers else ""
             start = match.end()
-    yield speaker, text[start:], lines.at(start)
+    yield speaker, text[start:], line_of(start)
 
 
 def _wrong_tags(text: str, speakers: Collection[str]) -> Iterator[TextProblem]:
-    known, lines = sorted({*speakers, DEFAULT_SPEAKER}), _Lines(text)
+    known, line_of = sorted({*speakers, DEFAULT_SPEAKER}), _line_finder(text)
     for match in _TAG_LIKE.finditer(text):
-        line = lines.at(match.start())
+        line = line_of(match.start())
         tag = _TAG.fullmatch(match[0])
         if tag is None:
             yield TextProblem(line, f"{shorten(match[0])} isn't a speaker's mark; write <speaker:id>.")

@@ -5,40 +5,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from cosmos_workflow.jobs.speech.chunks import DEFAULT_SPEAKER
 
-Pair = tuple[str, str]
-"""The mark that opens speech, and the one that closes it."""
-
-_HIGH: Pair = ("“", "”")
-_LOW: Pair = ("„", "“")
-_OUT: Pair = ("«", "»")
-_IN: Pair = ("»", "«")
-_STRAIGHT: Pair = ('"', '"')
-_CORNERS: tuple[Pair, ...] = (("「", "」"), ("『", "』"))
-
-_MARKS: Mapping[str, tuple[Pair, ...]] = {
-    "bg": (_LOW, _OUT),
-    "cs": (_LOW, _IN),
-    "da": (_IN, ("„", "“"), _HIGH),
-    "de": (_LOW, _IN, _OUT),
-    "es": (_OUT, _HIGH),
-    "fi": (("”", "”"), _IN),
-    "fr": (_OUT, _HIGH),
-    "hu": (("„", "”"), _IN),
-    "it": (_OUT, _HIGH),
-    "ja": _CORNERS,
-    "nl": (_HIGH, ("„", "”")),
-    "pl": (("„", "”"), _OUT),
-    "pt": (_OUT, _HIGH),
-    "ru": (_OUT, _LOW),
-    "sv": (("”", "”"), ("»", "»")),
-    "uk": (_OUT, _LOW),
-    "zh": (_HIGH, *_CORNERS),
+_MARKS = {
+    "bg": "„“ «»",
+    "cs": "„“ »«",
+    "da": "»« „“ “”",
+    "de": "„“ »« «»",
+    **dict.fromkeys(("es", "fr", "it", "pt"), "«» “”"),
+    "fi": "”” »«",
+    "hu": "„” »«",
+    "ja": "「」 『』",
+    "nl": "“” „”",
+    "pl": "„” «»",
+    **dict.fromkeys(("ru", "uk"), "«» „“"),
+    "sv": "”” »»",
+    "zh": "“” 「」 『』",
 }
-_USUAL: tuple[Pair, ...] = (_HIGH, _OUT)
+"""By language, pairs of the mark that opens speech and the one that closes it."""
 _DASHED = {"es", "fr", "it", "pt", "ru", "uk", "pl", "bg", "ro", "tr", "el", "sv", "da", "fi"}
 """Languages that open speech with a dash at the beginning of a paragraph."""
 _DASH = re.compile(r"[—–―]\s*")
@@ -53,7 +39,7 @@ def mark_dialogue(text: str, speaker: str, language: str = "en") -> str:
     A quotation that isn't closed in its paragraph goes on only where the next one opens with its mark again, as in novels. A
     paragraph that says its speaker itself stays as it is.
     """
-    pairs = (*_MARKS.get(language, _USUAL), _STRAIGHT)
+    pairs = [*_MARKS.get(language, "“” «»").split(), '""']
     parts = _PARAGRAPHS.split(text)
     paragraphs = parts[::2]
     marked: list[str] = []
@@ -64,7 +50,7 @@ def mark_dialogue(text: str, speaker: str, language: str = "en") -> str:
     return "".join(paragraph + gap for paragraph, gap in zip(marked, between, strict=True))
 
 
-def _marked(paragraph: str, following: str, speaker: str, pairs: Sequence[Pair], dashed: bool) -> str:
+def _marked(paragraph: str, following: str, speaker: str, pairs: Sequence[str], dashed: bool) -> str:
     if _TAG.search(paragraph):
         return paragraph
     spans = list(_dashed(paragraph)) if dashed else []
@@ -76,7 +62,7 @@ def _marked(paragraph: str, following: str, speaker: str, pairs: Sequence[Pair],
     return out + paragraph[at:]
 
 
-def _quoted(paragraph: str, following: str, pairs: Sequence[Pair]) -> Iterator[tuple[int, int]]:
+def _quoted(paragraph: str, following: str, pairs: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Where speech begins and ends, its marks with it."""
     at = 0
     while at < len(paragraph):

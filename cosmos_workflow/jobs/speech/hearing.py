@@ -63,7 +63,7 @@ class Hearings:
         return place_of(self._store, run, self.question(task, run, Path()))
 
     def _by_sound(self, run: RunRecord, path: Path) -> Verdict:
-        from cosmos_workflow.checking.judge import judge_sound
+        from cosmos_workflow.checking.sound import judge_sound
 
         folder, key = self._store.runs.folder(run.id), verdict_key(_sound_of(run), run.prompt_text)
         found = self._verdicts.get(folder, key)

@@ -1,19 +1,22 @@
 """Peaks brought under a ceiling without anybody hearing it: FFmpeg's look-ahead limiter, at four times the rate.
 
-What is never above the ceiling comes out as it went in, bit by bit. numpy and PyAV are imported where they are used.
+What is never above the ceiling comes out as it went in, bit by bit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from cosmos_workflow.jobs.speech.meter import layout_of
+import av
+import numpy as np
+from av.error import BlockingIOError as NothingYet
+from av.error import EOFError as Finished
+from av.filter import Graph
+
+from cosmos_workflow.jobs.speech.meter import Samples
 from cosmos_workflow.jobs.speech.sound import Shape
-
-if TYPE_CHECKING:
-    from cosmos_workflow.jobs.speech.sound import Samples
+from cosmos_workflow.media import layout_of
 
 OVERSAMPLING = 4
 """A peak between two samples is up to 3 dB higher than both; at four times the rate at most 0.2 dB (BS.1770-4, annex 2)."""
@@ -25,8 +28,6 @@ _BETWEEN = 0.7
 
 def limited(blocks: Iterable[Samples], shape: Shape, ceiling: float | None) -> Iterator[Samples]:
     """The blocks, each as long as before, with true peaks at most `ceiling`, give or take 0.2 dB; None changes nothing."""
-    import numpy as np
-
     for block in blocks:
         if ceiling is None or not len(block) or float(np.max(np.abs(block))) < _BETWEEN * ceiling:
             yield block
@@ -35,34 +36,24 @@ def limited(blocks: Iterable[Samples], shape: Shape, ceiling: float | None) -> I
 
 
 def _limit(block: Samples, shape: Shape, ceiling: float) -> Samples:
-    import av
-    import numpy as np
-    from av.error import BlockingIOError as NothingYet
-    from av.error import EOFError as Finished
-    from av.filter import Graph
-
     graph: Any = Graph()
     layout = layout_of(shape.channels)
-    source = graph.add_abuffer(sample_rate=shape.rate, format="flt", layout=layout, time_base=f"1/{shape.rate}")
-    chain = [
-        source,
+    graph.link_nodes(
+        graph.add_abuffer(sample_rate=shape.rate, format="flt", layout=layout, time_base=f"1/{shape.rate}"),
         graph.add("aresample", str(shape.rate * OVERSAMPLING)),
         graph.add("alimiter", f"limit={ceiling}:attack={ATTACK}:release={RELEASE}:level=0:latency=1"),
         graph.add("aresample", str(shape.rate)),
         graph.add("aformat", "sample_fmts=flt"),
-        sink := graph.add("abuffersink"),
-    ]
-    for before, after in pairwise(chain):
-        before.link_to(after)
-    graph.configure()
+        graph.add("abuffersink"),
+    ).configure()
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block, dtype=np.float32).reshape(1, -1), format="flt", layout=layout)
     frame.sample_rate, frame.pts = shape.rate, 0
-    source.push(frame)
-    source.push(None)
+    graph.push(frame)
+    graph.push(None)
     made: list[Samples] = []
     while True:
         try:
-            made.append(cast("Samples", sink.pull().to_ndarray()).reshape(-1, shape.channels))
+            made.append(cast("Samples", graph.pull().to_ndarray()).reshape(-1, shape.channels))
         except (NothingYet, Finished):
             break
     sound = np.concatenate(made)[: len(block)]

@@ -9,15 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from cosmos_workflow.jobs.document.schema import Normalize
 from cosmos_workflow.jobs.speech.limiter import limited
-from cosmos_workflow.jobs.speech.sound import Levels, Shape, joined, measure
+from cosmos_workflow.jobs.speech.meter import Samples
+from cosmos_workflow.jobs.speech.sound import Levels, Shape, measure, read
 
 if TYPE_CHECKING:
-    from cosmos_workflow.jobs.speech.sound import Samples
+    from cosmos_workflow.jobs.speech.assembly import Piece
 
 CEILING = 10 ** (-1 / 20)
 """True peak that a normalised final stays below: -1 dBTP, as EBU R 128 asks."""
@@ -25,6 +27,8 @@ WITHIN = 0.5
 """Decibels by which a final may miss its target without a word: EBU R 128 allows as much for programmes."""
 MOST_LIMITED = 12.0
 """Decibels that the highest peak is brought down at most. Speech has peaks 15 to 20 dB above its loudness."""
+FADE = 0.03
+"""Seconds over which a sound that is cut is let out."""
 
 _NOTHING = "It is too short or too quiet for its loudness to be measured, so it was left as it is."
 _CLOSE = 0.1
@@ -44,38 +48,48 @@ class Leveling:
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """Sounds to be put together: their files, who speaks in each, the silence behind each, and where each is cut, if it is."""
+    """Sounds to be put together, with the silence behind each."""
 
-    paths: Sequence[Path]
-    speakers: Sequence[str]
+    pieces: Sequence[Piece]
     pauses: Sequence[float]
     shape: Shape
-    ends: Sequence[float | None] = ()
 
     def sound(self, leveling: Leveling, spans: list[tuple[int, int]] | None = None) -> Iterator[Samples]:
         """The whole, block by block; `spans` gets the first frame of each piece and the one behind its last."""
-        whole = joined(self.paths, self.pauses, self.shape, leveling.gains, spans, self.ends)
-        return limited(whole, self.shape, leveling.ceiling)
+        return limited(self._joined(leveling.gains, spans), self.shape, leveling.ceiling)
 
     def measured(self, leveling: Leveling) -> Levels:
         """How loud the whole is then."""
         return measure(self.sound(leveling), self.shape)
 
     def by_speaker(self) -> dict[str, Levels]:
-        """How loud each speaker is."""
-        if len(set(self.speakers)) == 1:
-            return {self.speakers[0]: self.measured(untouched(self))}
-        return {speaker: self._of(speaker) for speaker in dict.fromkeys(self.speakers)}
+        """How loud each speaker is; where there are several, without the silence between their pieces."""
+        speakers = {piece.speaker: [other for other in self.pieces if other.speaker == piece.speaker] for piece in self.pieces}
+        if len(speakers) == 1:
+            return {self.pieces[0].speaker: self.measured(untouched(self))}
+        apart = {speaker: Pieces(own, [0.0] * len(own), self.shape) for speaker, own in speakers.items()}
+        return {speaker: pieces.measured(untouched(pieces)) for speaker, pieces in apart.items()}
 
-    def _of(self, speaker: str) -> Levels:
-        own = [index for index, other in enumerate(self.speakers) if other == speaker]
-        ends = [self.ends[index] for index in own] if self.ends else ()
-        return measure(joined([self.paths[index] for index in own], [0.0] * len(own), self.shape, ends=ends), self.shape)
+    def _joined(self, gains: Sequence[float], spans: list[tuple[int, int]] | None) -> Iterator[Samples]:
+        at = 0
+        for piece, pause, gain in zip(self.pieces, self.pauses, gains, strict=True):
+            samples = read(piece.path, self.shape)
+            if piece.until is not None:
+                samples = samples[: round(piece.until * self.shape.rate)].copy()
+                size = min(round(FADE * self.shape.rate), len(samples))  # let out, so that the cut makes no click
+                samples[len(samples) - size :] *= np.linspace(1, 0, size, dtype=np.float32)[:, None]
+            if spans is not None:
+                spans.append((at, at + len(samples)))
+            quiet = round(pause * self.shape.rate)
+            at += len(samples) + quiet
+            yield samples * gain
+            if quiet:
+                yield np.zeros((quiet, self.shape.channels), np.float32)
 
 
 def untouched(pieces: Pieces) -> Leveling:
     """Everything as it is."""
-    return Leveling((1.0,) * len(pieces.paths))
+    return Leveling((1.0,) * len(pieces.pieces))
 
 
 def level(pieces: Pieces, normalize: Normalize) -> Leveling:
@@ -88,7 +102,7 @@ def level(pieces: Pieces, normalize: Normalize) -> Leveling:
     if not found:
         return Leveling(untouched(pieces).gains, note=_NOTHING)
     usual = math.exp(sum(map(math.log, found.values())) / len(found))
-    gains = tuple(found.get(speaker, usual) for speaker in pieces.speakers)
+    gains = tuple(found.get(piece.speaker, usual) for piece in pieces.pieces)
     peak = max(found.get(speaker, usual) * own.true_peak for speaker, own in levels.items())
     if peak <= CEILING and len(levels) == 1:
         return Leveling(gains)
@@ -126,7 +140,7 @@ def _to_peak(pieces: Pieces, target: float) -> Leveling:
     wanted, allowed = 10 ** (target / 20) / levels.peak, 1 / levels.true_peak
     short = 20 * math.log10(wanted / allowed)
     note = f"It is {short:.1f} dB quieter than {target:g} peak: any louder, it would be distorted." if short > 0 else ""
-    return Leveling((min(wanted, allowed),) * len(pieces.paths), note=note)
+    return Leveling((min(wanted, allowed),) * len(pieces.pieces), note=note)
 
 
 def _present(levels: Levels, normalize: Normalize) -> float | None:

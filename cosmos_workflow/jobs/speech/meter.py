@@ -1,19 +1,21 @@
 """Meters of ITU-R BS.1770: integrated loudness and true peak, fed block by block.
 
-Samples are float32 of shape (frames, channels), full scale is 1. numpy and PyAV are imported where they are used.
+Samples are float32 of shape (frames, channels), full scale is 1.
 """
 
 from __future__ import annotations
 
 import math
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import av
+import numpy as np
+from av.filter import Graph
+from numpy.typing import NDArray
 
-    Samples = NDArray[np.float32]
+from cosmos_workflow.media import layout_of
+
+Samples = NDArray[np.float32]
 
 _GATE = -70.0
 """LUFS below which a stretch counts as silence."""
@@ -26,15 +28,8 @@ _PEAK_RATE = 4
 _PEAK_NEAR = 0.7
 """Share of the highest peak below which no samples are looked between: a peak between two is at most 3 dB higher than both."""
 _PEAK_WINDOW = 1024
-_PEAK_KEPT = 1000
-"""Windows that are kept, to be looked at once it is known how high the peak is."""
 _PEAK_REACH = 12
 """Samples on each side that a value between depends on."""
-
-
-def layout_of(channels: int) -> str:
-    """FFmpeg's name for so many channels."""
-    return {1: "mono", 2: "stereo"}.get(channels, f"{channels}c")
 
 
 class LoudnessMeter:
@@ -44,37 +39,29 @@ class LoudnessMeter:
     """
 
     def __init__(self, rate: int, channels: int) -> None:
-        import numpy as np
-        from av.filter import Graph
-
         self._rate, self._layout = rate, layout_of(channels)
         self._hop = round(rate / 10)
-        graph: Any = Graph()
-        self._source = graph.add_abuffer(sample_rate=rate, format="fltp", layout=self._layout, time_base=f"1/{rate}")
-        self._sink = graph.add("abuffersink")
+        self._graph: Any = Graph()
+        source = self._graph.add_abuffer(sample_rate=rate, format="fltp", layout=self._layout, time_base=f"1/{rate}")
+        names = ("b0", "b1", "b2", "a0", "a1", "a2")
+        written = [dict(zip(names, map(repr, weights), strict=True)) for weights in _weighting(rate)]
         # Small poles near 1 (38 Hz at 48 kHz) need double precision.
-        filters = [graph.add("biquad", f"{_written(weights)}:precision=f64") for weights in _weighting(rate)]
-        for before, after in pairwise([self._source, *filters, self._sink]):
-            before.link_to(after)
-        graph.configure()
-        self._graph = graph  # its parts don't keep it
+        filters = [self._graph.add("biquad", precision="f64", **weights) for weights in written]
+        self._graph.link_nodes(source, *filters, self._graph.add("abuffersink")).configure()
         self._frames = 0
         self._rest: NDArray[Any] = np.zeros((channels, 0))
         self._energies: list[NDArray[Any]] = []
 
     def push(self, block: Samples) -> None:
         """The next frames."""
-        import av
-        import numpy as np
-
         if not len(block):
             return
         planes = np.ascontiguousarray(block.T, dtype=np.float32)
         frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=self._layout)
         frame.sample_rate, frame.pts = self._rate, self._frames
         self._frames += len(block)
-        self._source.push(frame)
-        weighted = np.concatenate([self._rest, self._sink.pull().to_ndarray()], axis=1)
+        self._graph.push(frame)
+        weighted = np.concatenate([self._rest, self._graph.pull().to_ndarray()], axis=1)
         whole = weighted.shape[1] // self._hop * self._hop
         hops = weighted[:, :whole].reshape(len(weighted), -1, self._hop)
         self._energies.append(np.einsum("ijk,ijk->j", hops, hops, dtype=np.float64))
@@ -82,21 +69,15 @@ class LoudnessMeter:
 
     def close(self) -> float | None:
         """The loudness of all that was pushed; None where it is shorter than 400 ms, or silent."""
-        import numpy as np
-
         hops = np.concatenate([*self._energies, np.zeros(0)])
         if len(hops) < _STRETCH:
             return None
         stretches = np.convolve(hops, np.ones(_STRETCH), "valid") / (_STRETCH * self._hop)
-        loud = stretches[stretches > _energy(_GATE)]
+        loud = stretches[stretches > 10 ** ((_GATE - _OFFSET) / 10)]
         if not len(loud):
             return None
         kept = loud[loud > loud.mean() * 10 ** (_RELATIVE_GATE / 10)]
         return _OFFSET + 10 * math.log10(kept.mean())
-
-
-def _energy(loudness: float) -> float:
-    return 10 ** ((loudness - _OFFSET) / 10)
 
 
 def _weighting(rate: int) -> list[tuple[float, ...]]:
@@ -113,22 +94,15 @@ def _weighting(rate: int) -> list[tuple[float, ...]]:
     return [head, (scale, -2 * scale, scale, scale, 2 * (k * k - 1), 1 - k / q + k * k)]
 
 
-def _written(weights: tuple[float, ...]) -> str:
-    return ":".join(f"{name}={weight!r}" for name, weight in zip(("b0", "b1", "b2", "a0", "a1", "a2"), weights, strict=True))
-
-
 class TruePeakMeter:
-    """The peak between the samples, at four times their rate (BS.1770-4, annex 2).
+    """The peak between the samples, at four times their rate (BS.1770-4, annex 2); `value` is that of all that was pushed.
 
     Only where the samples come near the highest peak so far: FFmpeg's meter, which looks everywhere, takes several times as long.
     """
 
     def __init__(self) -> None:
-        import numpy as np
-
         taps = np.arange(-_PEAK_REACH, _PEAK_REACH + 1)
         self.value = 0.0
-        self._kept: list[tuple[float, Samples]] = []
         self._between: list[Any] = []
         for share in range(1, _PEAK_RATE):  # the way to the next sample: a sinc in a Kaiser window
             places = taps + share / _PEAK_RATE
@@ -137,36 +111,15 @@ class TruePeakMeter:
 
     def push(self, block: Samples) -> None:
         """The next frames."""
-        import numpy as np
-
-        windows = np.arange(0, len(block), _PEAK_WINDOW)
-        if not len(windows):
+        if not len(block):
             return
-        sizes = np.abs(block[:, 0]) if block.shape[1] == 1 else np.abs(block).max(axis=1)
-        peaks = np.maximum.reduceat(sizes, windows)
+        peaks = np.maximum.reduceat(np.abs(block).max(axis=1), np.arange(0, len(block), _PEAK_WINDOW))
         self.value = max(self.value, float(peaks.max()))
-        near = np.flatnonzero(peaks >= max(self.value * _PEAK_NEAR, 1e-9))
-        padded = np.pad(block, ((_PEAK_REACH, _PEAK_REACH), (0, 0))) if len(near) else block
-        for window in near:
-            start = int(windows[window])
-            part = padded[start : start + _PEAK_WINDOW + 2 * _PEAK_REACH].copy()  # not a view, which would keep all of the block
-            self._kept.append((float(peaks[window]), part))
-        if len(self._kept) > _PEAK_KEPT:
-            self._look()
-
-    def close(self) -> float:
-        """The peak, once all was pushed."""
-        self._look()
-        return self.value
-
-    def _look(self) -> None:
-        """At what was kept, the loudest first; what can't be higher by then is let go."""
-        import numpy as np
-
-        kept, self._kept = sorted(self._kept, key=lambda one: one[0], reverse=True), []
-        for peak, part in kept:
-            if peak < self.value * _PEAK_NEAR:
+        padded = np.pad(block, ((_PEAK_REACH, _PEAK_REACH), (0, 0)))
+        for window in np.argsort(-peaks):  # the loudest first: what can't be higher by then is left out
+            if peaks[window] < max(self.value * _PEAK_NEAR, 1e-9):
                 return
-            for channel in part.T:
+            start = window * _PEAK_WINDOW
+            for channel in padded[start : start + _PEAK_WINDOW + 2 * _PEAK_REACH].T:
                 for weights in self._between:
                     self.value = max(self.value, float(np.abs(np.convolve(channel, weights, "valid")).max()))

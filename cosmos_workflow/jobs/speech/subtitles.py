@@ -12,6 +12,7 @@ from typing import Literal
 
 from cosmos_workflow.checking.verdict import TimedWord
 from cosmos_workflow.engines.speech_text.marks import without_marks
+from cosmos_workflow.media import timecode
 
 LINE = 42
 """Columns of a line; a Chinese or Japanese sign takes two. With two lines and 7 s what broadcasters and platforms ask for."""
@@ -36,48 +37,21 @@ Cue = tuple[str, float, float]
 
 
 def cues_of(
-    spans: Iterable[Cue],
-    words: Sequence[Sequence[TimedWord]] = (),
+    text: str,
+    start: float,
+    end: float,
+    words: Sequence[TimedWord] = (),
     by: By = "sentence",
     line: int = LINE,
-    borders: Sequence[Sequence[int]] = (),
-) -> list[Cue]:
-    """Cues of pieces, which are given as (text, start, end) in seconds, with lines of at most `line` columns.
+    borders: Sequence[int] = (),
+) -> Iterator[Cue]:
+    """Cues of a piece, from the second `start` to `end`, with lines of at most `line` columns.
 
     By sentence, a piece that is too long for one cue is shared out over several, and another begins at each of its `borders`,
-    the places of its text where a further paragraph begins; by word, each word is one. A word stands where
-    it was heard, where `words` has its time, piece by piece, counted from the piece's start; what wasn't heard has the time
-    between its neighbours that its share of the letters takes.
+    the places of its text where a further paragraph begins; by word, each word is one. A word stands where it was heard, where
+    `words` has its time, counted from `start`; what wasn't heard has the time between its neighbours that its share of the
+    letters takes.
     """
-    timed = list(spans)
-    known = zip(timed, words or [()] * len(timed), borders or [()] * len(timed), strict=True)
-    return [cue for (text, start, end), heard, places in known for cue in _cues(text, start, end, heard, by, line, places)]
-
-
-def subrip(cues: Iterable[Cue]) -> str:
-    """Cues as SubRip."""
-    return "\n".join(
-        f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{text}\n" for number, (text, start, end) in enumerate(cues, 1)
-    )
-
-
-def webvtt(cues: Iterable[Cue]) -> str:
-    """Cues as WebVTT, which browsers show."""
-    blocks = (f"{_clock(start, '.')} --> {_clock(end, '.')}\n{html.escape(text, quote=False)}\n" for text, start, end in cues)
-    return "\n".join(["WEBVTT\n", *blocks])
-
-
-def readable(text: str) -> str:
-    """What is said of a text: without marks and SSML, on one line, since a blank line ends a cue."""
-    plain = without_marks(text)
-    if _TAG.search(plain):
-        plain = html.unescape(_TAG.sub(" ", plain))
-    return " ".join(plain.split())
-
-
-def _cues(
-    text: str, start: float, end: float, words: Sequence[TimedWord], by: By, line: int, borders: Sequence[int]
-) -> Iterator[Cue]:
     import numpy as np
 
     cut = itertools.pairwise([0, *borders, len(text)])
@@ -102,10 +76,32 @@ def _cues(
         place, shown = place + len(part), last
 
 
+def subrip(cues: Iterable[Cue]) -> str:
+    """Cues as SubRip."""
+    return "\n".join(
+        f"{number}\n{timecode(start, ',')} --> {timecode(end, ',')}\n{text}\n"
+        for number, (text, start, end) in enumerate(cues, 1)
+    )
+
+
+def webvtt(cues: Iterable[Cue]) -> str:
+    """Cues as WebVTT, which browsers show."""
+    blocks = (f"{timecode(start)} --> {timecode(end)}\n{html.escape(text, quote=False)}\n" for text, start, end in cues)
+    return "\n".join(["WEBVTT\n", *blocks])
+
+
+def readable(text: str) -> str:
+    """What is said of a text: without marks and SSML, on one line, since a blank line ends a cue."""
+    plain = without_marks(text)
+    if _TAG.search(plain):
+        plain = html.unescape(_TAG.sub(" ", plain))
+    return " ".join(plain.split())
+
+
 def _heard_at(said: str, words: Sequence[TimedWord], seconds: float) -> tuple[list[int], list[float]]:
     """Places in what is said, and when they are heard: both ends, and those of each word with the marks around it."""
     places, times = [0], [0.0]
-    for place, word, first, last in _placed(said, words):
+    for place, word, first, last in placed(said, words):
         left, right = place, place + len(word)
         while left > places[-1] and not said[left - 1].isspace() and not said[left - 1].isalnum():
             left -= 1
@@ -120,7 +116,7 @@ def _heard_at(said: str, words: Sequence[TimedWord], seconds: float) -> tuple[li
     return places, times
 
 
-def _placed(said: str, words: Sequence[TimedWord]) -> list[tuple[int, str, float, float]]:
+def placed(said: str, words: Sequence[TimedWord]) -> list[tuple[int, str, float, float]]:
     """Words with their place in what is said; one that isn't found there, in this order, is left out."""
     found: list[tuple[int, str, float, float]] = []
     at = 0
@@ -176,9 +172,3 @@ def _width(text: str) -> int:
 @lru_cache(maxsize=4096)
 def _columns(letter: str) -> int:
     return 2 if unicodedata.east_asian_width(letter) in ("W", "F") else 1
-
-
-def _clock(seconds: float, point: str) -> str:
-    milliseconds = round(seconds * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}{point}{rest % 1000:03d}"
