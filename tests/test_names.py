@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.files import folder_name, is_name_everywhere, name_everywhere, path_as_here
-from cosmos_workflow.jobs.document.loading import load_job
+from cosmos_workflow.jobs.document.loading import parse_job
 from cosmos_workflow.jobs.document.tasks import is_slug, slug
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.media import write_sound
@@ -43,7 +43,7 @@ def test_a_task_of_such_a_name_has_a_folder_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "aux.yaml"
     path.write_text("engine: espeak\ntasks:\n  - {name: CON, text: a}\n  - {name: a., text: b}\n  - {name: con-x1, text: c}\n")
     store = JobStore(Workspace.open(tmp_path / "ws"))
-    job = load_job(path)
+    job = parse_job(path.read_text(encoding="utf-8"), path)
     folders = [store.task_folder(task.id) for task in job.tasks]
     assert [task.name for task in job.tasks] == ["CON", "a.", "con-x1"]
     assert [folder.relative_to(store.folder).as_posix() for folder in folders] == ["aux-x/con-x", "aux-x/a", "aux-x/con-x1"]

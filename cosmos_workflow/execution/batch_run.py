@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from traceback import format_exception
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.engines.base import Dropped, Failure, Output, Request
 from cosmos_workflow.engines.messages import BatchBegun, BatchMade, BatchTask, ItemMade, ItemReported
@@ -37,8 +37,6 @@ TOGETHER_SECONDS = 0.2
 PROGRESS_SECONDS = 1.0
 """How often an item's progress is written to the store, at most."""
 
-Outcome = Literal["succeeded", "failed", "cancelled", "interrupted"]
-
 
 @dataclass(frozen=True, slots=True)
 class ItemProgressed:
@@ -62,13 +60,17 @@ class ItemResult:
 
     item_id: str
     run_id: str
-    outcome: Outcome
     item: QueueItem
     ending: Ending
     files: Mapping[str, Path] = field(default_factory=dict)
     error: str = ""
     traceback: str = ""
     hold: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """What its run is called: succeeded, failed, cancelled or interrupted."""
+        return "interrupted" if self.item.status is ItemStatus.QUEUED else str(self.item.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +281,7 @@ class BatchRun:
         self.open.discard(item_id)
         files = {key: self._store.runs.output_path(record, key) for key in record.outputs}
         item = self._items[item_id].after(Ending.SUCCEEDED)
-        result = ItemResult(item_id, record.id, "succeeded", item, Ending.SUCCEEDED, files)
+        result = ItemResult(item_id, record.id, item, Ending.SUCCEEDED, files)
         self._notify(result)
         return result
 
@@ -296,13 +298,12 @@ class BatchRun:
         if item.status.is_terminal:
             error = item.error
         self.open.discard(item_id)
-        outcome = "interrupted" if item.status is ItemStatus.QUEUED else cast("Outcome", str(item.status))
+        result = ItemResult(item_id, run_id, item, ending, {}, error, traceback, hold)
         self._patience.write(
-            lambda: self._store.runs.finish(run_id, outcome, error=error, traceback=traceback),
+            lambda: self._store.runs.finish(run_id, result.outcome, error=error, traceback=traceback),
             lambda reason: self._notify(WriteRefused(reason)),
         )
         with _unimportant():  # what stays is taken away at the next start
             self._store.runs.discard_folder(run_id)
-        result = ItemResult(item_id, run_id, outcome, item, ending, {}, error, traceback, hold)
         self._notify(result)
         return result

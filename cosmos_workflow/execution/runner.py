@@ -236,7 +236,7 @@ class QueueRunner:
             self._hold(result.hold)
         ended = result.item.status.is_terminal
         # The record of its run was closed together with its place in the journal.
-        self._write(lambda: self.queue.settle(result.item, journalled=ended))
+        self._operations.patience.write(lambda: self.queue.settle(result.item, journalled=ended), self._hold)
         if ended and self._on_end:
             self._on_end(result)
         with self._lock:
@@ -249,7 +249,7 @@ class QueueRunner:
         left_over = [item.id for item in batch.items if (now := self.queue.get(item.id)) and now.status is ItemStatus.RUNNING]
         try:
             if left_over:
-                self._write(lambda: self.queue.put_back(left_over))
+                self._operations.patience.write(lambda: self.queue.put_back(left_over), self._hold)
         finally:
             with self._lock:
                 self._batches.pop(batch.id, None)
@@ -262,10 +262,6 @@ class QueueRunner:
                     self._hold(f"The worker died {self._deaths.in_a_row} times in a row, the last time with: {died.error}")
             self._notify()
 
-    def _write(self, action: Callable[[], object]) -> None:
-        """Write into the queue's journal what must not be lost; while that can't be, the queue holds and says why."""
-        self._operations.patience.write(action, self._hold)
-
     def _on_event(self, event: OperationEvent) -> None:
         with self._lock:
             if self._state is RunnerState.RUNNING and self._operations.lanes() > self._devices:
@@ -274,9 +270,7 @@ class QueueRunner:
                 self._hold(event.reason)
             elif isinstance(event, ItemProgressed):
                 self._progress[event.item_id] = event
-            else:
-                return
-            self._notify()
+                self._notify()
 
     # --- under the lock ---
 

@@ -72,7 +72,7 @@ class JobBackground:
         self._on_change = on_change
         self._file = orchestrator.jobs.folder / STATE
         self._changed = threading.Condition()
-        self._asked: list[_Wish] = []
+        self._asked: dict[tuple[object, ...], _Wish] = {}
         self._tried: set[str] = set()
         self._on = False
         self._asks = False
@@ -124,7 +124,7 @@ class JobBackground:
     def stop(self, job_id: str) -> None:
         """Stop a job after the batch that runs, or forget that it was asked for; what is made stays."""
         with self._changed:
-            self._asked = [wish for wish in self._asked if wish.job_id != job_id]
+            self._asked = {kind: wish for kind, wish in self._asked.items() if wish.job_id != job_id}
             if self._running == job_id:
                 self._stop.set()
         self._on_change()
@@ -132,7 +132,7 @@ class JobBackground:
     def state(self) -> BackgroundState:
         """What it does at this moment."""
         with self._changed:
-            waiting = tuple(dict.fromkeys(wish.job_id for wish in self._asked))
+            waiting = tuple(dict.fromkeys(wish.job_id for wish in self._asked.values()))
             snapshot = self._snapshot if self._running else None
             return BackgroundState(self._on, self._asks, self._running, waiting, self._message, snapshot, self._again)
 
@@ -150,11 +150,8 @@ class JobBackground:
 
     def _ask(self, wish: _Wish) -> None:
         with self._changed:
-            earlier = [known for known in self._asked if known.kind == wish.kind]
-            if earlier:
-                self._asked[self._asked.index(earlier[0])] = earlier[0].joined(wish)
-            else:
-                self._asked.append(wish)
+            earlier = self._asked.get(wish.kind)
+            self._asked[wish.kind] = earlier.joined(wish) if earlier else wish
             self._message = ""
             self._begin()
         self._on_change()
@@ -184,7 +181,7 @@ class JobBackground:
             self._running, self._snapshot, self._again = "", None, False
             self._stop.clear()
             while self._asked and not self._closing:
-                wish = self._asked.pop(0)
+                wish = self._asked.pop(next(iter(self._asked)))
                 stored = self._orchestrator.jobs.find(wish.job_id)
                 if stored and stored.job:
                     self._running, self._by_hand = wish.job_id, True

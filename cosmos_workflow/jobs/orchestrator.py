@@ -116,8 +116,8 @@ class TaskOrchestrator:
             started = time.time()
             with self._encoding(job, notify) as told, closing(self._open_checker()) as checker:
                 results = TaskExecutor(self.operations, self.reader, plan, job.id, told, stop, checker, damaged).run()
-            if job.book:
-                self._bind(job, notify)
+            if job.book and (book := self._bind(job)):
+                notify(BookBound(job.id, book))
             seconds = round(time.time() - started, 1)
             self.operations.notifier.tell(lambda: job_notice(job, self.jobs.owner, results, seconds))
             return results
@@ -152,11 +152,8 @@ class TaskOrchestrator:
         with self.jobs.held_now(job.id, job.name):
             return self._bind(job)
 
-    def _bind(self, job: JobFile, notify: OnEvent | None = None) -> BookFinal | None:
-        book = self.binder.bind(job, self.reader.read_job(job).tasks)
-        if book and notify:
-            notify(BookBound(job.id, book))
-        return book
+    def _bind(self, job: JobFile) -> BookFinal | None:
+        return self.binder.bind(job, self.reader.read_job(job).tasks)
 
     @contextmanager
     def _encoding(self, job: JobFile, notify: OnEvent) -> Iterator[OnEvent]:
