@@ -65,7 +65,7 @@ def test_a_job_from_windows_is_told_what_to_write(tmp_path: Path, voice: str, se
     path = tmp_path / "job.yaml"
     path.write_text(TALK % voice)
     with pytest.raises(InputError) as refused:
-        load_job(path, root=tmp_path if inside_workspace else None)
+        parse_job(path.read_text(encoding="utf-8"), path, root=tmp_path if inside_workspace else None)
     assert sentence in str(refused.value)
     assert "job.yaml:3:" in str(refused.value)
 
@@ -79,11 +79,11 @@ def test_backslashes_below_the_job_are_separators(tmp_path: Path, inside_workspa
     (tmp_path / "clips" / "text.txt").write_text("Good night.\n")
     path = tmp_path / "job.yaml"
     path.write_text("engine: espeak\ntext_file: clips\\text.txt\n")
-    job = load_job(path, root=tmp_path if inside_workspace else None)
+    job = parse_job(path.read_text(encoding="utf-8"), path, root=tmp_path if inside_workspace else None)
     assert (tmp_path / "clips" / "text.txt").samefile(next(iter(job.files)))
     path.write_text("engine: espeak\ntext_file: ..\\..\\text.txt\n")
     with pytest.raises(InputError):
-        load_job(path, root=tmp_path)
+        parse_job(path.read_text(encoding="utf-8"), path, root=tmp_path)
 
 
 def test_paths_of_this_system_stay_as_they_are() -> None:
