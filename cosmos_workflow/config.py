@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cosmos_workflow.errors import InputError, UnavailableError, list_choices, shorten
-from cosmos_workflow.files import Disk, file_errors, inside, readable
+from cosmos_workflow.files import Disk, file_errors, readable
 
 HOME_VARIABLE = "COSMOS_WORKFLOW_HOME"
 SETTINGS_FILE = "settings.yaml"
@@ -162,10 +162,6 @@ class Workspace:
     def aside(self) -> Path:
         """What `repair` put aside; made when it is needed."""
         return self.root / "aside"
-
-    def inside(self, path: Path | str) -> Path:
-        """A path that a person typed, relative to the workspace; raises InputError where it leaves the workspace."""
-        return inside(self.root, path, "the workspace")
 
     @contextlib.contextmanager
     def app_lock(self, url: str) -> Iterator[None]:

@@ -199,17 +199,16 @@ class _Reader:
             place = Place(key.start_mark.line + 1, key.start_mark.column + 1)
             name = key.value
             if not isinstance(key, ScalarNode) or key.tag.endswith(":merge"):
-                self._note(place, location, "a key must be a plain word; merge keys and complex keys aren't used in job files.")
+                self._note(location, "a key must be a plain word; merge keys and complex keys aren't used in job files.", place)
             elif name in seen:
-                message = f"the key {shorten(name)} is here twice, first in line {seen[name].line}; keep one."
-                self._note(place, location, message)
+                self._note(location, f"the key {shorten(name)} is here twice, first in line {seen[name].line}; keep one.", place)
             else:
                 seen[name] = place
                 self._tree.keys[(*location, name)] = place
                 yield name, value, place
 
-    def _note(self, place: Place, location: Location, message: str) -> None:
-        self._tree.problems.append(Problem(place, spell(location), message, self._tree.file))
+    def _note(self, location: Location, message: str, place: Place | None = None) -> None:
+        self._tree.problems.append(Problem(place or self._tree.place(location), spell(location), message, self._tree.file))
 
     def _scalar(self, node: ScalarNode, location: Location) -> Any:
         if node.tag not in _SCALARS:
@@ -227,9 +226,7 @@ class _Reader:
                 raise ValueError("a number that can't be written in decimal")
             return value
         except (ValueError, YAMLError):
-            self._tree.problems.append(
-                self._tree.problem(location, f"{shorten(node.value)} isn't a value; put quotes around text.")
-            )
+            self._note(location, f"{shorten(node.value)} isn't a value; put quotes around text.")
             return None
 
     def _check_cut(self, node: ScalarNode, location: Location) -> None:
@@ -242,11 +239,10 @@ class _Reader:
         if location[-1:] == ("text",) and node.style is None and _NO_COMMENT.match(behind):
             column = self._lines[mark.line].index("#", mark.column) + 1
             message = f"the text ends before {shorten(behind, 30)}, which YAML takes for a comment; put the text in quotes."
-            self._tree.problems.append(Problem(Place(mark.line + 1, column), spell(location), message, self._tree.file))
+            self._note(location, message, Place(mark.line + 1, column))
 
     def _refuse_tag(self, node: Node, location: Location) -> None:
-        message = f"the tag {shorten(str(node.tag).replace(_CORE, '!!'))} isn't allowed; write a plain value."
-        self._tree.problems.append(self._tree.problem(location, message))
+        self._note(location, f"the tag {shorten(str(node.tag).replace(_CORE, '!!'))} isn't allowed; write a plain value.")
 
 
 _HINTS = (

@@ -137,19 +137,19 @@ def test_a_path_never_leaves_the_workspace(tmp_path: Path, path: str) -> None:
     (workspace.root / "link").symlink_to(tmp_path)
     (workspace.root / "loop").symlink_to(workspace.root / "loop")
     with pytest.raises(InputError, match="isn't inside the workspace; use a path below it"):
-        workspace.inside(path)
+        inside(workspace.root, path, "the workspace")
 
 
 def test_encoded_dots_are_letters_of_a_name(tmp_path: Path) -> None:
     workspace = Workspace.open(tmp_path)
-    assert workspace.inside("%2e%2e/%2Fetc") == workspace.root / "%2e%2e" / "%2Fetc"
-    assert workspace.inside("runs/./a..b") == workspace.runs / "a..b"
+    assert inside(workspace.root, "%2e%2e/%2Fetc", "the workspace") == workspace.root / "%2e%2e" / "%2Fetc"
+    assert inside(workspace.root, "runs/./a..b", "the workspace") == workspace.runs / "a..b"
 
 
 def test_a_link_within_the_workspace_is_followed(tmp_path: Path) -> None:
     workspace = Workspace.open(tmp_path)
     (workspace.root / "latest").symlink_to(workspace.runs)
-    assert workspace.inside("latest/rs_1") == workspace.runs / "rs_1"
+    assert inside(workspace.root, "latest/rs_1", "the workspace") == workspace.runs / "rs_1"
 
 
 @given(

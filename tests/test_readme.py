@@ -33,6 +33,7 @@ def page(tmp_path: Path) -> Iterator[Server]:
     server.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.strip().splitlines()[0][:40])
 def test_python_code_runs(code: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if PAGE in code:

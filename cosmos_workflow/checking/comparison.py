@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from rapidfuzz.distance import Levenshtein
 
-from cosmos_workflow.checking.verdict import Difference, HeardWord, Hearing, Kind
+from cosmos_workflow.checking.verdict import Aligned, Difference, HeardWord, Hearing, Kind
 from cosmos_workflow.checking.words import Token, divides_words, letters, says_the_same, tokens
 from cosmos_workflow.engines.speech_text.normalize import normalize
 
@@ -36,7 +36,7 @@ class _Comparison:
     reference: Sequence[Token]
     heard: Sequence[HeardWord]
     found: list[Difference] = field(default_factory=list)
-    aligned: list[tuple[int, int, float, float]] = field(default_factory=list)
+    aligned: list[Aligned] = field(default_factory=list)
 
     def take(self, first: int, last: int, begin: int, end: int) -> None:
         """Compare a stretch, given as a slice of both."""
@@ -160,7 +160,7 @@ def _joined(words: Sequence[HeardWord], language: str) -> str:
     return (" " if divides_words(language) else "").join(word.text for word in words)
 
 
-def _shared(part: Sequence[Token], heard: Sequence[HeardWord]) -> list[tuple[int, int, float, float]]:
+def _shared(part: Sequence[Token], heard: Sequence[HeardWord]) -> list[Aligned]:
     """Words of the text with equal shares of the time of what was heard instead."""
     if not part or not heard:
         return []

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from cosmos_workflow.checking.recogniser import Fit
 from cosmos_workflow.checking.sound import expected_seconds
-from cosmos_workflow.checking.verdict import Difference, Hearing
+from cosmos_workflow.checking.verdict import Aligned, Difference, Hearing
 
 GONE = -10.0
 """Logarithm of the likelihood below which a word isn't in the sound, whatever was written down."""
@@ -67,7 +67,7 @@ def confirmed(hearing: Hearing, fits: Sequence[Fit]) -> Hearing:
             if state != "said":
                 found.append(_narrowed(difference, state, part, len(inside), hearing.said))
     count = max(1, len(words))
-    aligned: list[tuple[int, int, float, float]] = []
+    aligned: list[Aligned] = []
     for (first, last), (start, end) in sorted(times.items()):
         # Two ways to measure: words follow one another all the same.
         begun = max(start, aligned[-1][2] if aligned else 0.0)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cosmos_workflow.checking.borders import settled
+import numpy as np
+
 from cosmos_workflow.checking.comparison import compare, repetition
 from cosmos_workflow.checking.evidence import confirmed, fitness
 from cosmos_workflow.checking.recogniser import RATE, Transcript, Whisper
-from cosmos_workflow.checking.sound import Sound, read_mono, sound_faults
-from cosmos_workflow.checking.verdict import Difference, Fault, Hearing, Verdict
+from cosmos_workflow.checking.sound import Sound, levels, read_mono, sound_faults, threshold
+from cosmos_workflow.checking.verdict import Aligned, Difference, Fault, Hearing, Verdict
 from cosmos_workflow.checking.words import divides_words, letters
 from cosmos_workflow.errors import shorten
 from cosmos_workflow.media import resampled
@@ -32,6 +34,9 @@ _TAIL = 0.5
 """Seconds after the last word from which they are listened to alone: recognisers leave out what is said twice."""
 _MISSING, _ADDED = 4, 5
 """Letters from which words that are missing, or too many, are a fault and not a recogniser's slip over a small word."""
+_FRAME = 0.01
+_REACH = 0.25
+"""Seconds around a border in which the quietest place is looked for, never beyond the middle of either word."""
 
 
 def judge(path: Path, text: str, said: Sequence[str], language: str, recogniser: Whisper) -> Verdict:
@@ -68,6 +73,34 @@ def judge(path: Path, text: str, said: Sequence[str], language: str, recogniser:
             faults.pop("after the end", None)
         faults |= named
     return Verdict(tuple(faults.values()), hearing, seconds)
+
+
+def settled(aligned: Sequence[Aligned], sound: Sound, rate: int) -> tuple[Aligned, ...]:
+    """Words with each border between two moved to the quietest place nearby; where that is silence, it belongs to neither.
+
+    A recogniser tells a border within a few tenths of a second, the sound more exactly.
+    """
+    level = levels(sound, rate, _FRAME)
+    if len(level) < 3:
+        return tuple(aligned)
+    quiet = level < threshold(level)
+    smooth = np.convolve(level, np.ones(3) / 3, "same")
+    words = [list(word) for word in aligned]
+    for before, after in itertools.pairwise(words):
+        border = (before[3] + after[2]) / 2
+        low = max(border - _REACH, (before[2] + before[3]) / 2)
+        high = min(border + _REACH, (after[2] + after[3]) / 2, len(level) * _FRAME)
+        first, last = round(low / _FRAME), round(high / _FRAME)
+        if last - first < 2:
+            continue
+        left = right = first + int(np.argmin(smooth[first:last]))
+        while quiet[left] and left > first and quiet[left - 1]:
+            left -= 1
+        while quiet[right] and right < last - 1 and quiet[right + 1]:
+            right += 1
+        before[3] = round(left * _FRAME, 3)
+        after[2] = round((right + 1 if quiet[right] else right) * _FRAME, 3)
+    return tuple((int(first), int(last), float(start), float(max(start, end))) for first, last, start, end in words)
 
 
 def _nearest(said: Sequence[str], heard: Transcript, language: str, model: str) -> Hearing:

@@ -13,25 +13,18 @@ NEEDED = ("faster_whisper", "rapidfuzz")
 _BASE_DIGEST = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 
 
-def _whisper(size: str, owner: str, vocabulary: str, digests: tuple[tuple[str, str], ...] = (), bytes_: int = 0) -> ModelFiles:
-    return ModelFiles(
+MODELS = {
+    size: ModelFiles(
         name=f"whisper-{size}",
         title=f"Whisper {size}",
-        repo=f"{owner}/faster-whisper-{size}",
-        files=("config.json", "tokenizer.json", vocabulary, "model.bin"),
+        repo=f"{'mobiuslabsgmbh' if size == 'large-v3-turbo' else 'Systran'}/faster-whisper-{size}",
+        files=("config.json", "tokenizer.json", f"vocabulary.{'json' if size == 'large-v3-turbo' else 'txt'}", "model.bin"),
         optional=("preprocessor_config.json",),
         folder=f"whisper-{size}",
-        digests=digests,
-        size=bytes_,
+        digests=(("model.bin", _BASE_DIGEST),) if size == "base" else (),
+        size=147_882_941 if size == "base" else 0,
     )
-
-
-MODELS = {
-    "tiny": _whisper("tiny", "Systran", "vocabulary.txt"),
-    "base": _whisper("base", "Systran", "vocabulary.txt", (("model.bin", _BASE_DIGEST),), 147_882_941),
-    "small": _whisper("small", "Systran", "vocabulary.txt"),
-    "medium": _whisper("medium", "Systran", "vocabulary.txt"),
-    "large-v3-turbo": _whisper("large-v3-turbo", "mobiuslabsgmbh", "vocabulary.json"),
+    for size in ("tiny", "base", "small", "medium", "large-v3-turbo")
 }
 """Whisper for CTranslate2, by size; each file is checked against its digest, pinned or the hub's."""
 

@@ -27,11 +27,10 @@ _CODES = {"cmn": "zh", "nb": "no", "yue": "zh", "iw": "he"}
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The words with their times, the language that was spoken, and how likely that one and the expected one are, from 0 to 1."""
+    """The words with their times, the language that was spoken, and how likely the expected one is, from 0 to 1."""
 
     words: tuple[HeardWord, ...]
     language: str
-    sure: float
     expected: float
 
 
@@ -86,10 +85,9 @@ class Whisper:
         )
         code = self.code(language)
         if self._model.first is None or not self._model.model.is_multilingual:
-            return Transcript(words, code, 1.0, 1.0)
+            return Transcript(words, code, 1.0)
         likely = {token[2:-2]: float(share) for token, share in self._model.model.detect_language(self._model.first)[0]}
-        spoken = max(likely, key=lambda one: likely[one])
-        return Transcript(words, spoken, likely[spoken], likely.get(code, 0.0))
+        return Transcript(words, max(likely, key=lambda one: likely[one]), likely.get(code, 0.0))
 
     def fit(self, sound: Sound, language: str, text: str) -> tuple[Fit, ...]:
         """How well a sound says a text, word by word; empty where that can't be told, as for one longer than half a minute.

@@ -71,13 +71,15 @@ class Hearing:
     differences: tuple[Difference, ...]
     word_error_rate: float
     character_error_rate: float
-    aligned: tuple[tuple[int, int, float, float], ...] = ()
+    aligned: tuple[Aligned, ...] = ()
 
     def timed(self) -> tuple[TimedWord, ...]:
         """The words of the text that were heard, with their times."""
         return tuple((self.said[first:last], start, end) for first, last, start, end in self.aligned)
 
 
+Aligned = tuple[int, int, float, float]
+"""A word's place in its text as a slice, and its time in the sound."""
 TimedWord = tuple[str, float, float]
 """A word as it is written, and its seconds from the beginning of the sound."""
 

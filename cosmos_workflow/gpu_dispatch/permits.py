@@ -124,6 +124,8 @@ def _new_folder() -> tuple[Path, int]:
 
 def _sweep() -> None:
     """Remove the folders of pools that were killed together with their workers."""
+    if platform.fcntl is None and not platform.WINDOWS:
+        return  # nothing tells whether a folder is still somebody's
     for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDERS}*"):
         with suppress(OSError):  # not ours to remove, or just removed by another one
             if platform.fcntl is not None:

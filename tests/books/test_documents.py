@@ -16,6 +16,7 @@ from cosmos_workflow.books.reading import read_book
 from cosmos_workflow.errors import InputError
 
 
+@pytest.mark.slow
 def test_a_word_document_with_footnotes(tmp_path: Path) -> None:
     path = word_document(tmp_path / "a.docx")
 

@@ -47,6 +47,7 @@ def _part(folder: Path, name: str, sound: Path | None, seconds: float, title: st
     return Part(path, encode(sound, seconds, path, name, RATE), title)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(FORMATS))
 def test_chapters_begin_where_they_sound(tmp_path: Path, name: str, parts: list[Part]) -> None:
     path = tmp_path / f"book.{name}"

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from cosmos_workflow.checking.borders import settled
 from cosmos_workflow.checking.comparison import compare
 from cosmos_workflow.checking.evidence import confirmed
-from cosmos_workflow.checking.judge import judge
+from cosmos_workflow.checking.judge import judge, settled
 from cosmos_workflow.checking.recogniser import RATE, Fit, Transcript, Whisper
 from cosmos_workflow.checking.verdict import HeardWord, Hearing, Verdict
 
@@ -107,7 +106,7 @@ class Ear(Whisper):
     def hear(self, sound: Sound, language: str, thorough: bool = False) -> Transcript:
         words = heard_words(self._transcripts.pop(0) if self._transcripts else "")
         expected = self._thoroughly if thorough else self._expected
-        return Transcript(words, "en" if expected > 0.5 else "fr", 0.9, expected)
+        return Transcript(words, "en" if expected > 0.5 else "fr", expected)
 
     def fit(self, sound: Sound, language: str, text: str) -> tuple[Fit, ...]:
         return fits(text, self._unlikely) if self._fits else ()

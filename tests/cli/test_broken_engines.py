@@ -12,6 +12,8 @@ import odd_engines
 import pytest
 from support import DEADLINE
 
+pytestmark = pytest.mark.slow
+
 BUILT_IN = {"chatterbox", "control-preview", "cosmos-transfer", "espeak", "explainer", "kokoro"}
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from support import DEADLINE
 
+pytestmark = pytest.mark.slow
+
 VERB = (sys.executable, "-m", "cosmos_workflow")
 JOB = "job: Bücher\nengine: espeak\ntasks:\n  - text: Größe eins.\n  - text: Two.\n  - text: Three.\n"
 

@@ -104,6 +104,7 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workspace.root
 
 
+@pytest.mark.slow
 def test_what_cannot_be_written_can_be_read(command: Command, spoken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def everything() -> dict[Path, tuple[int, int]]:
         return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in spoken.rglob("*")}
@@ -136,6 +137,7 @@ def test_prune_says_what_could_go_and_deletes_it_only_when_told(command: Command
     assert command("prune", "--weights", "nonsense", "--workspace", spoken).returncode == 2
 
 
+@pytest.mark.slow
 def test_a_shell_completes_verbs() -> None:
     program = Path(sys.executable).with_name("cosmos-workflow")
     asked = {**os.environ, "_COSMOS_WORKFLOW_COMPLETE": "complete_bash", "COMP_WORDS": "cosmos-workflow do", "COMP_CWORD": "1"}
@@ -162,6 +164,7 @@ def numbers_written_as_text(value: Any, key: str = "") -> list[str]:
     return [key] if is_number and key not in ("choices", "found", "version", "worker") else []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -260,6 +263,7 @@ def test_output_waits_for_a_reader_that_is_slow(tmp_path: Path) -> None:
     assert file.refused is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("exit_code", "told"), [(0, ""), (1, "No notice could be shown: no bus\n")])
 def test_a_notice_at_the_end(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exit_code: int, told: str

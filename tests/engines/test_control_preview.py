@@ -158,6 +158,7 @@ def test_the_composite_weighs_each_control() -> None:
     assert signals.composite(controls, {"vis": 1.0, "edge": 1.0}).max() == 150
 
 
+@pytest.mark.slow
 def test_a_preview_has_a_clip_for_each_control_and_their_composite(engine: ControlPreviewEngine, tmp_path: Path) -> None:
     output, folder = preview(engine, tmp_path)
     assert set(output.files) == {"video", "control_vis", "control_edge", "control_depth", "control_seg"}
@@ -178,6 +179,7 @@ def test_a_preview_has_a_clip_for_each_control_and_their_composite(engine: Contr
     assert np.abs(composite[bare].astype(int) - expected[bare]).mean() < 5
 
 
+@pytest.mark.slow
 def test_approximate_controls_say_so_in_the_picture_and_in_the_file(engine: ControlPreviewEngine, tmp_path: Path) -> None:
     import av
 
@@ -200,6 +202,7 @@ def test_only_controls_with_a_weight_are_made(engine: ControlPreviewEngine, tmp_
     assert difference.mean() < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fps", "frames"), [(24, 72), (12, 36), (30, 90), (60, 180), (1, 3), (7, 21)])
 def test_fps_is_that_of_the_output_and_the_duration_stays(
     engine: ControlPreviewEngine, tmp_path: Path, fps: int, frames: int

@@ -131,6 +131,7 @@ def test_format_and_sample_rate_are_in_the_file(
     assert output.metadata["sample_rate"] == hertz
 
 
+@pytest.mark.slow
 def test_every_voice_of_the_wheel_speaks(engine: EspeakEngine, tmp_path: Path) -> None:
     assert len(voices()) > 100
     requests = [make_request(SPEC, tmp_path, "Hello.", {"voice": voice}, item_id=voice) for voice in voices()]
@@ -274,6 +275,7 @@ def speakers() -> list[psutil.Process]:
     return [child for child in psutil.Process().children(recursive=True) if any("espeak" in word for word in child.cmdline())]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", [0, 1])  # the one that is copied, and the copy, which speaks
 @pytest.mark.parametrize(("what", "says"), [("kill", "SIGKILL"), ("suspend", "hung")])
 def test_a_voice_that_dies_or_hangs_fails_its_item_only(

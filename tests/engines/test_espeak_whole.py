@@ -93,6 +93,7 @@ def parts_of(text: str) -> list[str]:
     return [part for part in parts if part.strip()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOST)
 def test_what_was_dropped_is_heard(engine: EspeakEngine, tmp_path: Path, name: str) -> None:
     voice, text = LOST[name]

@@ -35,6 +35,7 @@ def opened(operations: Operations, *items: QueueItem) -> Session:
     return Sessions(operations).open(token)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "params", "reason"),
     [
@@ -74,6 +75,7 @@ def complete() -> dict[str, dict[str, Any]]:
     return {spec.name: spec.complete_params({}) for spec in all_engines(examples=True)}
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_whatever_was_kept_a_queue_can_be_looked_at(complete: dict[str, dict[str, Any]], data: st.DataObject) -> None:
     items: list[QueueItem] = []

@@ -86,6 +86,7 @@ def test_a_worker_killed_in_mid_batch_costs_nothing(session: Session, operations
     assert made == Counter(ids), "each exactly once"
 
 
+@pytest.mark.slow
 def test_an_item_that_always_kills_its_worker_fails_with_that_reason(session: Session) -> None:
     ids = add(session, "ok", "kill", "ok", "ok")
     assert run(session) == {"succeeded": 3, "failed": 1}
@@ -115,6 +116,7 @@ def test_a_worker_killed_while_idle_is_replaced(session: Session, operations: Op
     assert run(session) == {"succeeded": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "loads"), [("raise", 1), ("kill", 3)])
 def test_an_engine_that_cannot_be_loaded_holds_the_queue_and_costs_nothing(
     how: str, loads: int, session: Session, monkeypatch: pytest.MonkeyPatch, probe_log: Log
@@ -193,6 +195,7 @@ def test_cancelling_one_item_leaves_its_neighbour(session: Session, tmp_path: Pa
     }
 
 
+@pytest.mark.slow
 def test_cancel_ends_even_what_does_not_listen(session: Session, tmp_path: Path) -> None:
     started = tmp_path / "started"
     add(session, f"hang {started}")
@@ -325,6 +328,7 @@ def test_a_disk_that_is_full_for_the_engine_holds_the_queue_and_costs_nothing(
     assert run(session) == {"succeeded": 20}
 
 
+@pytest.mark.slow
 def test_what_the_journal_refuses_is_written_when_it_can_be(
     session: Session, operations: Operations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -381,6 +385,7 @@ def test_retrying_a_failed_item_makes_a_new_one(session: Session) -> None:
     assert run(session) == {"failed": 1}
 
 
+@pytest.mark.slow
 def test_an_item_that_falls_silent_does_not_stop_the_night(workspace: Workspace, tmp_path: Path) -> None:
     impatient = replace(workspace, settings=Settings(task_timeout=2.0))
     with Operations(impatient, cancel_grace=0.2) as operations:

@@ -14,6 +14,7 @@ from cosmos_workflow.bench.dispatch import OURS, PIPE, bench_dispatch, bench_sha
 resource_tracker.ensure_running()
 
 
+@pytest.mark.slow
 def test_it_measures_and_shows_the_contenders(tmp_path: Path):
     ours, pipe = figures = bench_dispatch(50, 1, only=(OURS, PIPE))
     assert (ours.name, pipe.name) == (OURS, PIPE)
@@ -30,7 +31,6 @@ def test_it_measures_and_shows_the_contenders(tmp_path: Path):
         console.print(table(figures, bench_shared(2, 1)))
     assert PIPE in capture.get()
     assert "2 MB in every task" in capture.get()
-    pytest.importorskip("matplotlib", reason="the picture needs the group bench")
     plot(figures, tmp_path / "dispatch.png")
     assert (tmp_path / "dispatch.png").stat().st_size > 1000
 

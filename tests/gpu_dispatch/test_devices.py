@@ -31,6 +31,7 @@ def test_a_worker_sees_its_device_and_no_other(gpu_id: int | None, environ: dict
     assert found["HIP_VISIBLE_DEVICES"] == hip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("visible", "gpu_ids", "said"),
     [

@@ -72,6 +72,7 @@ def test_setup_gets_its_arguments_and_a_seed_for_each_worker():
     assert all(about["setup"] == {"model": "a.pt"} for about in abouts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("limit", "worker"), [(0.75, "hangs_natively"), (0.9, "swallows_everything")])
 def test_a_limit_may_be_a_fraction_of_a_second(limit: float, worker: str):
     told: list[tuple[int, float]] = []
@@ -81,6 +82,7 @@ def test_a_limit_may_be_a_fraction_of_a_second(limit: float, worker: str):
     assert told == [(1, limit)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("queue_size", [1, 3, 1024])
 def test_the_source_is_read_no_further_ahead_than_needed(queue_size: int):
     read: int = 0
@@ -351,6 +353,7 @@ def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path):
     assert 'if __name__ == "__main__":' in done.stderr
 
 
+@pytest.mark.slow
 def test_a_program_that_forgets_its_pool_leaves_no_worker(tmp_path: Path):
     done = python(
         tmp_path,

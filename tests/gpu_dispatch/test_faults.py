@@ -71,6 +71,7 @@ def test_a_failing_task_is_an_error_and_its_worker_goes_on(ledger, worker: str, 
     assert not ledger.of(WorkerDied)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("worker", "said"),
     [
@@ -91,6 +92,7 @@ def test_a_dead_worker_is_replaced_and_its_task_retried_then_reported(ledger, wo
     assert sum(event.task_id == BAD for event in ledger.of(TaskStarted)) == retries + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("worker", ["hangs_natively", "swallows_everything"])
 def test_a_task_that_nothing_stops_overruns_its_limit_and_costs_one_worker(ledger, worker: str):
     started = time.monotonic()
@@ -120,6 +122,7 @@ def test_a_task_that_cannot_be_pickled_or_unpickled_is_an_error(ledger):
     assert "the task can't be unpickled" in outcomes[2].error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("worker", ["fails_in_setup", "exits_in_setup", "hangs_in_setup"])
 def test_a_worker_that_cannot_be_set_up_leaves_its_tasks_to_the_others(ledger, worker: str):
     failed = threading.Event()
@@ -206,6 +209,7 @@ def test_a_generator_that_raises_is_raised_after_the_running_tasks(ledger):
     assert ledger.exits == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("callback", ["on_success", "on_error", "on_task_start", "on_progress", "on_timeout", "on_setup_fail"])
 def test_a_callback_that_raises_ends_the_run_in_order(ledger, callback: str):
     def fail(*_: object) -> None:
@@ -286,6 +290,7 @@ def test_a_graceful_shutdown_ends_what_outlasts_its_time(watch):
     assert {pool.outcomes[task].kind for task in tasks} == {"cancelled"}
 
 
+@pytest.mark.slow
 def test_a_thousand_tasks_with_random_kills_are_each_reported_once(ledger):
     ledger.run("kills_at_random", range(1000), options={"max_retries": 1})
     outcomes = ledger.outcomes
@@ -340,6 +345,7 @@ def test_sigterm_ends_a_run_in_order_where_that_is_wanted(tmp_path: Path):
     assert "Traceback" not in family.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_parent_takes_its_workers_and_their_children_along(tmp_path: Path, how: signal.Signals):
     family = Family(tmp_path)
@@ -348,6 +354,7 @@ def test_a_killed_parent_takes_its_workers_and_their_children_along(tmp_path: Pa
     assert family.parent.returncode == -how
 
 
+@pytest.mark.slow
 @pytest.mark.kernel
 def test_a_parent_that_is_gone_ends_a_worker_stuck_in_native_code(tmp_path: Path):
     code = (

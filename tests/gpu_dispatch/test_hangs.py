@@ -145,12 +145,14 @@ def test_a_parent_with_more_than_a_thousand_open_files_has_workers_too():
     assert done.stdout == "3\n", done.stderr
 
 
+@pytest.mark.slow
 def test_a_setup_that_fails_for_a_while_after_a_death_is_tried_again(ledger, tmp_path: Path):
     ledger.run("fails_to_set_up_again", [0, "bad", 2], workers=1, folder=str(tmp_path), times=2)
     assert {task: event.data for task, event in ledger.outcomes.items()} == {0: 0, 1: "bad", 2: 2}
     assert ["the device is full" in event.error for event in ledger.of(SetupFailed)] == [True, True]
 
 
+@pytest.mark.slow
 def test_a_setup_that_fails_for_ever_after_a_death_ends_the_run_with_the_reason(ledger, tmp_path: Path):
     with pytest.raises(AllSetupsFailedError, match="the device is full"):
         ledger.run("fails_to_set_up_again", [0, "bad", 2], workers=1, folder=str(tmp_path), times=99)
@@ -211,6 +213,7 @@ def test_a_death_is_seen_at_once_though_the_parent_has_forked():
     assert float(done.stdout.split()[-1]) < 4, "five seconds is the patience with a process that was killed"
 
 
+@pytest.mark.slow
 def test_a_worker_ends_with_its_parent_though_who_was_forked_off_lives_on():
     program = [sys.executable, "-c", PREFACE + FORKING + "time.sleep(600)"]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as parent:

@@ -154,6 +154,7 @@ def test_a_graceful_shutdown_delivers_what_is_running_and_cancels_what_waits(wat
         pool.pool.submit("too late")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gpu_ids", "said"),
     [

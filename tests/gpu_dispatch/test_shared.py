@@ -15,6 +15,8 @@ from support import DEADLINE, wait_for
 
 from cosmos_workflow.gpu_dispatch import Dispatcher, Executor, share
 
+pytestmark = pytest.mark.slow
+
 LARGE = np.arange(1 << 18, dtype=np.float64)  # 2 MB
 SUM = float(LARGE.sum())
 

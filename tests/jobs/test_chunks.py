@@ -132,6 +132,7 @@ def test_pauses_part_a_paragraph_and_stand_behind_their_piece() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -26,6 +26,8 @@ from cosmos_workflow.queueing import ItemStatus
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.store import Store
 
+pytestmark = pytest.mark.slow
+
 ASSETS = Path(__file__).parents[2] / "assets" / "jobs"
 
 

@@ -343,6 +343,7 @@ def test_what_a_check_tells_of_a_job_that_waits(orchestrator: TaskOrchestrator, 
     assert checked.time.endswith("; what waits for other tasks isn't counted in")
 
 
+@pytest.mark.slow
 def test_a_chain_of_hundreds_is_read_without_a_stack(orchestrator: TaskOrchestrator, manager: JobManager) -> None:
     lines = [f"  - {{name: t{number}, text: one, inputs: {{before: task:t{number - 1}}}}}" for number in range(1, 600)]
     job = job_of(manager, "engine: tone\ntasks:\n  - {name: t0, text: one}\n" + "\n".join(lines))
@@ -350,6 +351,7 @@ def test_a_chain_of_hundreds_is_read_without_a_stack(orchestrator: TaskOrchestra
     assert (orchestrator.get_detailed_status(f"{job.id}/t599") or {})["message"] == "waits for t598"
 
 
+@pytest.mark.slow
 def test_killed_between_two_tasks_it_goes_on_with_the_second(
     workspace: Workspace, tone: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import io
 import re
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from cosmos_workflow.cli.jobs_view import RunView, print_checked
@@ -22,6 +23,7 @@ tasks:
 """
 
 
+@pytest.mark.slow
 def test_the_bar_of_all_never_goes_back_though_tasks_wait_for_each_other(
     orchestrator: TaskOrchestrator, manager: JobManager
 ) -> None:

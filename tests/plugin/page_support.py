@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from gradio_client import Client
 from playwright.sync_api import Locator, Page, expect
@@ -54,6 +56,20 @@ class Server:
         """End it as a power cut would, with its workers."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(DEADLINE)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Its workers stand still meanwhile, so that what they make can be looked at however slow the browser is."""
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        workers = [process for process in family if any("gpu_dispatch" in word for word in process.cmdline())]
+        assert workers
+        for worker in workers:
+            worker.suspend()
+        try:
+            yield
+        finally:
+            for worker in workers:
+                worker.resume()
 
     def stop(self) -> None:
         """End it as Ctrl+C does."""

@@ -12,6 +12,8 @@ import pytest
 from page_support import Server
 from visitors import Visitor, as_file
 
+pytestmark = pytest.mark.slow
+
 HUGE = "9" * 300_000
 ENDPOINTS: dict[str, list[Any]] = {
     "add_to_queue": ["", ["One."], "espeak", {}, {}],

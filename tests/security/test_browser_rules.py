@@ -10,6 +10,8 @@ from page_support import Server
 from support import DEADLINE
 from visitors import Visitor
 
+pytestmark = pytest.mark.slow
+
 ROUTES = ("/", "/config", "/theme.css", "/gradio_api/info", "/media.zip", "/media/rs_1/audio", "/job-files/x", "/nothing")
 CROSS = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
 

@@ -14,6 +14,8 @@ import pytest
 from page_support import Server
 from visitors import Visitor, as_file
 
+pytestmark = pytest.mark.slow
+
 SIDE = 12_000
 
 

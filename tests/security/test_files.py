@@ -12,6 +12,8 @@ from page_support import Server
 from support import wait_for
 from visitors import FILE, Visitor, as_file
 
+pytestmark = pytest.mark.slow
+
 SECRET = "text\na secret that nobody may read\n"  # noqa: S105 - the content of a file that no request may read
 
 

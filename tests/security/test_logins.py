@@ -12,6 +12,8 @@ import pytest
 from page_support import Server, start_server
 from support import DEADLINE, wait_for
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "correct-horse-battery-staple"  # noqa: S105 - of a user of this test
 
 

@@ -13,6 +13,8 @@ from page_support import READY
 from support import DEADLINE, wait_for
 from visitors import Visitor
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "correct-horse-battery-staple"  # noqa: S105 - of a user of this test
 
 

@@ -16,6 +16,8 @@ from page_support import Server, start_server
 from support import DEADLINE, wait_for
 from visitors import Visitor, as_file
 
+pytestmark = pytest.mark.slow
+
 README = Path(__file__).parents[2] / "README.md"
 NAME = "example.org"
 

@@ -11,6 +11,8 @@ import pytest
 from page_support import Server
 from visitors import Visitor
 
+pytestmark = pytest.mark.slow
+
 BUTTONS = ("start-queue", "pause-queue", "clear-queue", "cancel-running", "retry-failed")
 
 

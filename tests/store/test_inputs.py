@@ -47,6 +47,7 @@ def _begins_with(atom: bytes) -> bytes:
     return b"\0\0\0\x08" + atom + media_bytes("mov")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "extension"),
     [
@@ -80,6 +81,7 @@ def test_what_no_engine_can_read_is_refused_at_once(store: Store, tmp_path: Path
     assert store.inputs.list() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension", list(CONTENTS))
 def test_a_file_is_kept_under_its_content(store: Store, tmp_path: Path, extension: str) -> None:
     kept = store.inputs.add(put(tmp_path, CONTENTS[extension]), f"../../My File{extension.upper()}")

@@ -110,6 +110,7 @@ def test_many_threads_lose_nothing(store: Store) -> None:
         assert store.queues.load(queue.token) == held(queue)
 
 
+@pytest.mark.slow
 def test_many_processes_that_open_a_new_workspace_at_once_lose_nothing(workspace: Workspace) -> None:
     script = Path(__file__).parent / "processes.py"
     command = [sys.executable, str(script), "write", str(workspace.root), "4"]

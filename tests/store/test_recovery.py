@@ -147,6 +147,7 @@ def test_a_copy_that_was_never_finished_goes_after_a_day(store: Store) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [".tmp_new", "kept.wav"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("life", ["die", "die-together"])
 def test_death_at_any_moment_loses_nothing_and_does_nothing_twice(tmp_path: Path, life: str) -> None:
     script = Path(__file__).parent / "processes.py"

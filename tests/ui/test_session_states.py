@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 import httpx
+import pytest
 from starlette.testclient import TestClient
 from support import DEADLINE
 
@@ -17,6 +18,8 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.execution.sessions import Sessions
 from cosmos_workflow.ui.server import make_app, serve
 from cosmos_workflow.ui.session_states import KEPT, SessionStates
+
+pytestmark = pytest.mark.slow
 
 
 def test_open_pages_are_remembered_and_calls_and_closed_pages_only_for_a_while() -> None:

@@ -98,8 +98,7 @@ def chapters_of(parts: Sequence[Part]) -> list[tuple[str, float, float]]:
 
 def _bind_samples(container: Any, parts: Sequence[Part], name: str, rate: int, tags: Tags) -> None:
     stream = _stream(container, name, rate)
-    _tell_language(stream, tags)
-    _add_cover(container, FORMATS[name], tags.cover)
+    _dress(container, stream, FORMATS[name], tags)
     for part in parts:
         for block in _samples(part.path, part.seconds, rate):
             container.mux(stream.encode(sound_frame(block, rate)))
@@ -117,8 +116,7 @@ def _bind_packets(container: Any, parts: Sequence[Part], format: Format, tags: T
             base = source.time_base
             if stream is None:
                 stream = container.add_stream_from_template(source)
-                _tell_language(stream, tags)
-                _add_cover(container, format, tags.cover)
+                _dress(container, stream, format, tags)
             for packet, duration in _packets(encoded):
                 if not at and packet.pts is not None and packet.pts < 0:
                     at = packet.pts  # what the encoder needs to begin with isn't heard
@@ -141,10 +139,13 @@ def _packets(container: Any) -> Iterator[tuple[Any, int]]:
             yield packet, usual
 
 
-def _add_cover(container: Any, format: Format, cover: bytes) -> None:
-    if not cover or format.container not in ("mp4", "mp3", "flac"):
+def _dress(container: Any, sound: Any, format: Format, tags: Tags) -> None:
+    """Say the language of the sound, and put the cover beside it."""
+    if tags.three_letters:
+        sound.metadata["language"] = tags.three_letters
+    if not tags.cover or format.container not in ("mp4", "mp3", "flac"):
         return
-    with av.open(io.BytesIO(cover), "r", format="jpeg_pipe") as picture:
+    with av.open(io.BytesIO(tags.cover), "r", format="jpeg_pipe") as picture:
         source = picture.streams.video[0]
         stream = container.add_stream_from_template(source)
         stream.disposition = Disposition.attached_pic
@@ -152,11 +153,6 @@ def _add_cover(container: Any, format: Format, cover: bytes) -> None:
         packet.stream = stream
         packet.pts = packet.dts = 0
         container.mux(packet)
-
-
-def _tell_language(stream: Any, tags: Tags) -> None:
-    if tags.three_letters:
-        stream.metadata["language"] = tags.three_letters
 
 
 def _stream(container: Any, name: str, rate: int) -> Any:

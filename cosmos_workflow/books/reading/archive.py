@@ -6,7 +6,6 @@ import posixpath
 import zipfile
 import zlib
 from pathlib import Path
-from types import TracebackType
 from urllib.parse import unquote
 
 from cosmos_workflow.errors import InputError, shorten
@@ -37,7 +36,7 @@ class BookArchive:
     def __enter__(self) -> BookArchive:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._zip.close()
 
     def __contains__(self, name: str) -> bool:
@@ -61,14 +60,6 @@ class BookArchive:
             raise InputError(f"{self._name} isn't a book: {shorten(name)} unpacks to more than {MAX_MEMBER // 1_000_000} MB.")
         return content
 
-    def resolve(self, base: str, reference: str) -> str:
-        """The member that a reference in the member `base` means, "" for one that leads out of the archive."""
-        path = unquote(reference.partition("#")[0])
-        if not path:
-            return base
-        found = posixpath.normpath(posixpath.join(posixpath.dirname(base), path))
-        return "" if ":" in path.partition("/")[0] or found.startswith(("/", "..")) else found
-
     def _checked(self, path: Path) -> dict[str, zipfile.ZipInfo]:
         members = self._zip.infolist()
         total = sum(member.file_size for member in members)
@@ -81,3 +72,12 @@ class BookArchive:
             if member.flag_bits & 1:
                 raise InputError(f"{path.name} is locked with a password; unpack it and use the book inside.")
         return {member.filename: member for member in members if not member.is_dir()}
+
+
+def resolve(base: str, reference: str) -> str:
+    """The member that a reference in the member `base` means, "" for one that leads out of the archive."""
+    path = unquote(reference.partition("#")[0])
+    if not path:
+        return base
+    found = posixpath.normpath(posixpath.join(posixpath.dirname(base), path))
+    return "" if ":" in path.partition("/")[0] or found.startswith(("/", "..")) else found

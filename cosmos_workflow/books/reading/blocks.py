@@ -66,16 +66,18 @@ def heading_starts(blocks: Sequence[Block]) -> list[Start]:
     repeated = [level for level in sorted(set(levels)) if levels.count(level) > 1]
     if not repeated:
         return [Start(0)]
-    starts = [
+    return [
         Start(place, one_line(block.text))
         for place, block in enumerate(blocks)
         if block.kind == "heading" and block.level <= repeated[0]
     ]
-    return [*([Start(0)] if starts[0].place else []), *starts]
 
 
 def chapters_of(blocks: Sequence[Block], starts: Sequence[Start], reading: Reading) -> tuple[Chapter, ...]:
-    """The chapters that begin at `starts`, in order. One without words is left out; one of headings alone begins the next."""
+    """The chapters that begin at `starts`, in order, and what comes before. One without words is left out; one of headings alone
+    begins the next."""
+    if not starts or starts[0].place:
+        starts = [Start(0), *starts]
     chapters: list[Chapter] = []
     carried: list[Block] = []
     for number, start in enumerate(starts):

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cosmos_workflow.books.book import Book, Reading
-from cosmos_workflow.books.reading.archive import BookArchive
-from cosmos_workflow.books.reading.blocks import Block, Start, chapters_of, has_words, heading_starts, one_line
+from cosmos_workflow.books.reading.archive import BookArchive, resolve
+from cosmos_workflow.books.reading.blocks import Block, Start, chapters_of, heading_starts, one_line
 from cosmos_workflow.books.reading.cover import cover_of
 from cosmos_workflow.books.reading.html import CONTENTS_TYPES, read_documents, types_of
 from cosmos_workflow.books.reading.xml import (
@@ -52,7 +52,7 @@ class _Package:
 
     def __post_init__(self) -> None:
         for item in descendants(self.root, "item"):
-            member = self.archive.resolve(self.path, item.get("href") or "")
+            member = resolve(self.path, item.get("href") or "")
             self.manifest[item.get("id") or ""] = (member, item.get("media-type") or "", item.get("properties") or "")
 
     def spine(self, *, aside: bool = False) -> list[str]:
@@ -98,7 +98,7 @@ class _Package:
             yield from self._ncx(point, ncx, level + 1)
 
     def _entry(self, title: str, base: str, reference: str) -> _Entry:
-        document = self.archive.resolve(base, reference) if reference else ""
+        document = resolve(base, reference) if reference else ""
         return _Entry(one_line(title), document, reference.partition("#")[2])
 
     def cover(self) -> bytes:
@@ -212,6 +212,4 @@ def _starts(entries: Sequence[_Entry], places: dict[tuple[str, str], int], block
         if len(starts) > 1:
             return starts
         found = {place: "" for (_, ident), place in places.items() if not ident}
-    starts = [Start(place, found[place]) for place in sorted(found)]
-    before = blocks[: starts[0].place] if starts else blocks
-    return [*([Start(0)] if any(has_words(block.text) for block in before) else []), *starts]
+    return [Start(place, found[place]) for place in sorted(found)]

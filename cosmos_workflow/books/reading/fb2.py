@@ -96,9 +96,8 @@ def _name(author: Element) -> str:
 
 
 def _cover(root: Element) -> bytes:
-    page = next(iter(descendants(root, "coverpage")), None)
-    image = next(iter(descendants(page, "image")), None) if page is not None else None
-    name = attribute(image, "href").lstrip("#") if image is not None else ""
+    images = [image for page in descendants(root, "coverpage") for image in descendants(page, "image")]
+    name = attribute(images[0], "href").lstrip("#") if images else ""
     binary = next((found for found in children(root, "binary") if found.get("id") == name), None) if name else None
     if binary is None or len(binary.text or "") > MAX_MEMBER:
         return b""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from cosmos_workflow.books.reading.archive import resolve
 from cosmos_workflow.books.reading.blocks import Block, has_words, tidy
 from cosmos_workflow.books.reading.xml import Element, attribute, inner_text, local_name
 
@@ -191,25 +192,17 @@ def _ident(element: Element) -> str:
 def _note_target(link: Element, document: str) -> str:
     """`document#id` of the note that a link refers to; empty for any other link."""
     href = attribute(link, "href")
-    file, mark, ident = href.partition("#")
-    if not mark or not ident or (file and ":" in file.partition("/")[0]):
-        return ""
+    file, _, ident = href.partition("#")
+    member = resolve(document, href)
     types = types_of(link)
-    if types & BACKLINK_TYPES:
+    if not ident or (file and not member) or types & BACKLINK_TYPES:
         return ""
     if not types & REFERENCE_TYPES:
         raised = local_name(link.getparent()) == "sup" if link.getparent() is not None else False
         raised = raised or any(local_name(child) == "sup" for child in link) or "[" in inner_text(link)
         if not raised or not _MARK.fullmatch(inner_text(link)):
             return ""
-    return f"{_sibling(document, file)}#{ident}"
-
-
-def _sibling(document: str, file: str) -> str:
-    import posixpath
-    from urllib.parse import unquote
-
-    return posixpath.normpath(posixpath.join(posixpath.dirname(document), unquote(file))) if file else document
+    return f"{member}#{ident}"
 
 
 def _body_of(element: Element) -> Element:

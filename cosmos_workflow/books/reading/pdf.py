@@ -76,7 +76,7 @@ def _read(file: Any) -> tuple[list[Page], list[tuple[str, int]], dict[str, str]]
         numbers[page.pageid] = number
         interpreter.process_page(page)
         layout = device.get_result()
-        pages.append(Page(layout.width, layout.height, tuple(in_order(list(_lines(layout)), layout.width))))
+        pages.append(Page(layout.height, tuple(in_order(list(_lines(layout)), layout.width))))
     return pages, list(_outline(document, numbers)), _info(document)
 
 
@@ -133,10 +133,7 @@ def _starts(blocks: Sequence[Block], begins: Sequence[int], outline: Sequence[tu
         place = named[0] if named and title else first
         if place < len(blocks):
             starts.setdefault(place, Start(place, title))
-    if len(starts) < 2:
-        return heading_starts(blocks)
-    found = [starts[place] for place in sorted(starts)]
-    return [*([Start(0)] if found[0].place else []), *found]
+    return [starts[place] for place in sorted(starts)] if len(starts) > 1 else heading_starts(blocks)
 
 
 def _plain(text: str) -> str:

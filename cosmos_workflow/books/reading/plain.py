@@ -41,7 +41,6 @@ def read_plain(path: Path, reading: Reading) -> Book:
         told = {}  # what stands at the beginning of another text is the text
     blocks = [block for paragraph in _paragraphs(text) for block in _blocks(paragraph, reading.pattern)]
     starts = [Start(place, one_line(block.text)) for place, block in enumerate(blocks) if block.kind == "heading"]
-    starts = [*([] if starts and starts[0].place == 0 else [Start(0)]), *starts]
     chapters = chapters_of(blocks, starts, reading)
     authors = (told["author"],) if "author" in told else ()
     return Book(one_line(told.get("title", path.stem)), authors, _code(told.get("language", "")), None, _named(chapters, starts))
@@ -128,8 +127,9 @@ def _is_heading(line: str, pattern: str) -> bool:
 def _named(chapters: tuple[Chapter, ...], starts: Sequence[Start]) -> tuple[Chapter, ...]:
     """What stands before the first heading is the beginning; a text without headings is one chapter."""
     first = "Beginning" if len(chapters) > 1 else "Text"
+    alone = not starts or starts[0].place > 0
     return tuple(
-        Chapter(first, chapter.text) if number == 0 and not starts[0].title and chapter.title == "Chapter 1" else chapter
+        Chapter(first, chapter.text) if number == 0 and alone and chapter.title == "Chapter 1" else chapter
         for number, chapter in enumerate(chapters)
     )
 

@@ -36,7 +36,6 @@ class Line:
 class Page:
     """A page with its lines in the order in which they are read."""
 
-    width: float
     height: float
     lines: tuple[Line, ...]
 
@@ -77,7 +76,7 @@ def _gutter(lines: Sequence[Line], width: float) -> float | None:
 def blocks_of(pages: Sequence[Page]) -> tuple[list[Block], list[int]]:
     """The blocks of all pages, and for each page the place of its first block."""
     printed = _printed_everywhere(pages)
-    sizes = _heading_sizes(pages, _usual_size(pages))
+    sizes = _heading_sizes(pages)
     blocks: list[Block] = []
     begins: list[int] = []
     for page in pages:
@@ -85,7 +84,7 @@ def blocks_of(pages: Sequence[Page]) -> tuple[list[Block], list[int]]:
         number = ""
         body: list[Line] = []
         for line in page.lines:
-            at_edge = line.bottom > page.height * (1 - EDGE) or line.top < page.height * EDGE
+            at_edge = _at_edge(line, page)
             if at_edge and _NUMBER.fullmatch(line.text):
                 number = line.text.strip("-–— ")  # noqa: RUF001
             elif not (at_edge and _pattern(line.text) in printed):
@@ -147,27 +146,25 @@ def _block(lines: Sequence[Line], sizes: Sequence[float]) -> Block:
     return Block("paragraph", text) if has_words(text) else Block("break")
 
 
-def _usual_size(pages: Sequence[Page]) -> float:
+def _heading_sizes(pages: Sequence[Page]) -> list[float]:
+    """The sizes of headings, the largest first: those well above that of most letters."""
     letters: Counter[float] = Counter()
     for page in pages:
         for line in page.lines:
             letters[line.size] += len(line.text)
-    return letters.most_common(1)[0][0] if letters else 0.0
+    usual = max(letters, key=lambda size: letters[size], default=0.0)
+    return sorted((size for size in letters if size >= LARGER * usual), reverse=True)
 
 
-def _heading_sizes(pages: Sequence[Page], usual: float) -> list[float]:
-    """The sizes of headings, the largest first."""
-    return sorted({line.size for page in pages for line in page.lines if line.size >= LARGER * usual}, reverse=True)
+def _at_edge(line: Line, page: Page) -> bool:
+    return line.bottom > page.height * (1 - EDGE) or line.top < page.height * EDGE
 
 
 def _printed_everywhere(pages: Sequence[Page]) -> set[str]:
     """What stands at the edge of many pages, but for its numbers."""
     seen: Counter[str] = Counter()
     for page in pages:
-        edge = {
-            _pattern(line.text) for line in page.lines if line.bottom > page.height * (1 - EDGE) or line.top < page.height * EDGE
-        }
-        seen.update(edge)
+        seen.update({_pattern(line.text) for line in page.lines if _at_edge(line, page)})
     least = max(2, min(4, len(pages) // 4))
     return {pattern for pattern, count in seen.items() if count >= least}
 

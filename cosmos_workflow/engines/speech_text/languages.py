@@ -43,11 +43,6 @@ class Language:
     currencies: Mapping[str, tuple[str, str, str, str]] = field(default_factory=dict)
     short: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def groups(self) -> str:
-        """The sign between groups of three digits."""
-        return "," if self.decimal == "." else "."
-
 
 @cache
 def find_language(code: str) -> Language | None:

@@ -75,10 +75,7 @@ def _numbers(text: str, language: Language) -> str:
     if language.code == "en":
         text = re.sub(r"(?<=[A-Za-z])-(?=\d)", " ", text)
         text = _FRACTION.sub(lambda match: _fraction(match[1], match[2], language), text)
-    text = _VERSION.sub(
-        lambda match: _apart(text, match, f" {_dot(language)} ".join(cardinal(part, language) for part in match[0].split("."))),
-        text,
-    )
+    text = _VERSION.sub(lambda match: _version(text, match, language), text)
     if language.to:
         text = re.sub(r"(?<![\w.,-])(\d+)\s?[–—]\s?(?=\d)|(?<![\w.,-])(\d{1,3})-(?=\d{1,3}(?![\w-]))", _range(language), text)
 
@@ -87,10 +84,21 @@ def _numbers(text: str, language: Language) -> str:
         sign = f"{minus(language)} " if match["minus"] else ""
         if language.code == "en" and re.fullmatch(r"1[1-9]\d\d|20\d\d", found) and _is_year(text, match):
             return sign + year(found, language)
-        return _apart(text, match, sign + _written(found, language))
+        return _apart(text, match, sign + number(found, language))
 
     before = r"(?P<minus>(?<![\w.,)])[-−](?=\d))?"
     return re.sub(rf"{before}(?P<amount>{digits(language)})", words, text)
+
+
+def _version(text: str, match: re.Match[str], language: Language) -> str:
+    """A version or an address, part by part; "1.234.567" is a number where points divide groups."""
+    parts = match[0].split(".")
+    groups = len(parts[0]) <= 3 and all(len(part) == 3 for part in parts[1:])
+    address = len(parts) == 4 and all(int(part) < 256 for part in parts)
+    decimals = re.match(r",\d", text[match.end() :])
+    if groups and not address and (language.decimal == "," or decimals):
+        return match[0]
+    return _apart(text, match, f" {_dot(language)} ".join(cardinal(part, language) for part in parts))
 
 
 def _apart(text: str, match: re.Match[str], words: str) -> str:
@@ -102,16 +110,6 @@ def _apart(text: str, match: re.Match[str], words: str) -> str:
 def _is_year(text: str, match: re.Match[str]) -> bool:
     # "fifteen hundred men" is right as well, so only what surely is no year is read as a quantity.
     return bool(_YEAR_BEFORE.search(text[: match.start()])) or not re.match(r"\s+[a-z]", text[match.end() :])
-
-
-def _written(found: str, language: Language) -> str:
-    """A number whose signs may be those of the language, or of another one."""
-    if re.fullmatch(
-        rf"\d{{1,3}}(?:[{re.escape(language.groups)} \u00a0\u202f]\d{{3}})+(?:{re.escape(language.decimal)}\d+)?", found
-    ):
-        return number(found, language)
-    only = len(re.findall(r"\D", found)) == 1
-    return number(re.sub(r"\D", language.decimal, found) if only else found, language)
 
 
 def _dot(language: Language) -> str:

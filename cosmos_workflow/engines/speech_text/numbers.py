@@ -9,6 +9,9 @@ from cosmos_workflow.engines.speech_text.languages import Language
 MOST_DIGITS = 15
 """A longer number is read digit by digit, as is one that begins with a zero."""
 
+_POINTS = {"ar": " فاصلة ", "fa": " ممیز ", "tr": " virgül "}
+"""Where num2words runs the point together with the number, or leaves it out."""
+
 
 def cardinal(digits: str, language: Language) -> str:
     """A whole number without signs between its digits."""
@@ -39,20 +42,40 @@ def spelt(digits: str, language: Language) -> str:
     return " ".join(_words(digit, language, "cardinal") for digit in digits)
 
 
+def parts_of(written: str, language: Language) -> tuple[str, str]:
+    """The digits before and behind the decimal sign of a number, written as the language does or as others do: "2.5" in a German
+    text, "3,50" in an English one. Where both readings are right, such as "1.500", it is the language's."""
+    signs = re.sub(r"[^.,]", "", written)
+    last = signs[-1:]
+    if len(set(signs)) == 1:
+        decimal = len(signs) == 1 and (last == language.decimal or not re.fullmatch(r"\d{1,3}[.,]\d{3}", written))
+    else:
+        decimal = signs.count(last) == 1
+    whole, _, part = written.rpartition(last) if last and decimal else (written, "", "")
+    return re.sub(r"\D", "", whole), part
+
+
 def number(text: str, language: Language) -> str:
     """A number as it is written: digits, signs between groups, a decimal part."""
-    whole, point, part = text.partition(language.decimal)
-    digits = re.sub(r"[^0-9]", "", whole)
-    if not point or not part.isdigit():
+    digits, part = parts_of(text, language)
+    if not part:
         return cardinal(digits, language)
     # num2words rounds what it takes for a number of too many digits; so the part behind the point is read as it stands.
-    between = _point(language)
-    return f"{cardinal(digits or '0', language)} {between} {spelt(part, language)}" if between else text
+    if between := _point(language):
+        return f"{cardinal(digits, language)}{between}{spelt(part, language)}"
+    try:
+        return _words(f"{digits}.{part}", language, "cardinal") if len(digits) + len(part) <= MOST_DIGITS else text
+    except (NotImplementedError, ValueError, LookupError):
+        return text
 
 
 def _point(language: Language) -> str:
-    said = _words("0.1", language, "cardinal").split()
-    return " ".join(said[1:-1])
+    """What stands between a number and what is read behind it digit by digit, with its spaces; empty in a language that says
+    tenths and hundredths."""
+    said, zero, *ends = (_words(digits, language, "cardinal") for digits in ("0.1", "0", "1", "10"))
+    end = next((end for end in ends if said.endswith(end)), "")  # num2words reads a tenth as ten hundredths in some
+    own = said[len(zero) : -len(end)] if end and said.startswith(zero) else ""
+    return _POINTS.get(language.code, own)
 
 
 def _words(digits: str, language: Language, kind: str) -> str:

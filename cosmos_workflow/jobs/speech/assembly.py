@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cosmos_workflow.checking.verdict import TimedWord
 from cosmos_workflow.errors import InputError, WorkflowError
@@ -22,9 +22,6 @@ from cosmos_workflow.jobs.document.schema import Audio, Subtitles
 from cosmos_workflow.jobs.speech.chunks import Break, Chunk
 from cosmos_workflow.jobs.speech.subtitles import Cue, cues_of, subrip, webvtt
 from cosmos_workflow.media import write_sound
-
-if TYPE_CHECKING:
-    from cosmos_workflow.jobs.speech.loudness import Leveling
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +128,32 @@ def assemble(
     spans: list[tuple[int, int]] = []
     with disk.making(folder / f"{stem}.{audio.format}") as temporary:
         frames = write_sound(temporary, sounds.sound(leveling, spans), shape.rate, audio.format, shape.channels)
-    starts = [start / shape.rate for start, _ in spans]
-    stops = [end / shape.rate for _, end in spans]
-    final = Final(
-        number=number,
-        path=folder / f"{stem}.{audio.format}",
-        written=subtitles or Subtitles(),
-        seconds=round(frames / shape.rate, 4),
-        state=final_state(pieces, audio),
-        starts=tuple(round(start, 6) for start in starts),
-        runs=tuple(piece.run_id for piece in pieces),
-        note=" ".join(part for part in (note, leveling.note) if part),
-        created_at=time.time(),
-        timed=any(piece.words for piece in pieces),
-    )
-    content = _describe(final, pieces, stops, audio, leveling)
+    content = {
+        "number": number,
+        "file": f"{stem}.{audio.format}",
+        "seconds": round(frames / shape.rate, 4),
+        "state": final_state(pieces, audio),
+        "created_at": time.time(),
+        "note": " ".join(part for part in (note, leveling.note) if part),
+        "peaks_limited": leveling.ceiling is not None,
+        "audio": audio.model_dump(mode="json"),
+        "subtitles": (subtitles or Subtitles()).model_dump(mode="json"),
+        "pieces": [
+            {
+                "run": piece.run_id,
+                "gain_db": round(20 * math.log10(gain), 3),
+                "start": round(start / shape.rate, 6),
+                "end": round(end / shape.rate, 6),
+                "text": piece.text,
+                "speaker": piece.speaker,
+                "break": piece.break_after,
+                **({"words": piece.words} if piece.words else {}),
+                **({"borders": piece.borders} if piece.borders else {}),
+            }
+            for piece, (start, end), gain in zip(pieces, spans, leveling.gains, strict=True)
+        ],
+    }
+    final = _final(folder, content)
     _write_subtitles(final, content, disk)
     disk.write(folder / f"{stem}.json", _json(content))
     return final
@@ -201,23 +209,27 @@ def _read(path: Path) -> Final | None:
     if not re.search(r"-\d{3,}$", path.stem):
         return None
     try:
-        content = _content(path)
-        return Final(
-            number=int(content["number"]),
-            path=path.with_name(str(content["file"])),
-            written=Subtitles.model_validate(content.get("subtitles", {})),
-            seconds=float(content["seconds"]),
-            state=str(content["state"]),
-            starts=tuple(piece["start"] for piece in content["pieces"]),
-            runs=tuple(piece["run"] for piece in content["pieces"]),
-            note=str(content["note"]),
-            created_at=float(content["created_at"]),
-            timed=any(piece.get("words") for piece in content["pieces"]),
-        )
+        return _final(path.parent, _content(path))
     except OSError as error:
         raise WorkflowError(f"{path.parent.name}/{path.name} can't be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError):
         return None  # not one of ours: its owner may keep other files here
+
+
+def _final(folder: Path, content: Mapping[str, Any]) -> Final:
+    """A final as its description has it."""
+    return Final(
+        number=int(content["number"]),
+        path=folder / str(content["file"]),
+        written=Subtitles.model_validate(content.get("subtitles", {})),
+        seconds=float(content["seconds"]),
+        state=str(content["state"]),
+        starts=tuple(piece["start"] for piece in content["pieces"]),
+        runs=tuple(piece["run"] for piece in content["pieces"]),
+        note=str(content["note"]),
+        created_at=float(content["created_at"]),
+        timed=any(piece.get("words") for piece in content["pieces"]),
+    )
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -226,31 +238,3 @@ def _content(path: Path) -> dict[str, Any]:
 
 def _json(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, ensure_ascii=False, indent=1).encode()
-
-
-def _describe(final: Final, pieces: Sequence[Piece], ends: Sequence[float], audio: Audio, leveling: Leveling) -> dict[str, Any]:
-    return {
-        "number": final.number,
-        "file": final.path.name,
-        "seconds": final.seconds,
-        "state": final.state,
-        "created_at": final.created_at,
-        "note": final.note,
-        "peaks_limited": leveling.ceiling is not None,
-        "audio": audio.model_dump(mode="json"),
-        "subtitles": final.written.model_dump(mode="json"),
-        "pieces": [
-            {
-                "run": piece.run_id,
-                "gain_db": round(20 * math.log10(gain), 3),
-                "start": start,
-                "end": round(end, 6),
-                "text": piece.text,
-                "speaker": piece.speaker,
-                "break": piece.break_after,
-                **({"words": piece.words} if piece.words else {}),
-                **({"borders": piece.borders} if piece.borders else {}),
-            }
-            for piece, start, end, gain in zip(pieces, final.starts, ends, leveling.gains, strict=True)
-        ],
-    }

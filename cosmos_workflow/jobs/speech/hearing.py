@@ -88,12 +88,8 @@ def place_of(store: Store, run: RunRecord, asked: CheckTask) -> tuple[Path, str]
 
 def best(verdicts: Sequence[Verdict], most: float | None = None) -> int:
     """Which of these is best, one that passes first where there is a limit; the earliest among equals."""
-
-    def rank(index: int) -> tuple[bool, float, int]:
-        verdict = verdicts[index]
-        return most is not None and verdict.passes(most), verdict.value, -index
-
-    return max(range(len(verdicts)), key=rank)
+    ranks = [(most is not None and verdict.passes(most), verdict.value) for verdict in verdicts]
+    return ranks.index(max(ranks))
 
 
 def _sound_of(run: RunRecord) -> str:

@@ -13,7 +13,6 @@ from cosmos_workflow.errors import InputError
 
 @pytest.mark.slow
 def test_a_bench_measures_both_ways_and_draws_them(bench: Any, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     from cosmos_workflow.bench.chatterbox import bench_chatterbox, plot, table
 
     figures = bench_chatterbox("tiny", tokens=25, batches=[1, 3], threads=1)

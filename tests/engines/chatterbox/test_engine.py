@@ -391,6 +391,7 @@ def test_a_front_end_that_fails_silently_is_no_reason_to_speak_gibberish(
     assert "Russian is read with its stress marks" in made.outcomes["qi_0"].error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("free", "reserved", "allocated", "usable"), [(10, 0, 0, 10), (10, 50, 20, 40)])
 def test_what_torch_keeps_in_reserve_is_free(free: int, reserved: int, allocated: int, usable: int) -> None:
     from cosmos_workflow.engines.chatterbox.engine import usable_memory

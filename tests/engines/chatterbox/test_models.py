@@ -70,6 +70,7 @@ def test_a_newer_model_says_in_a_batch_what_it_says_alone_upstream(newer: Bench,
         assert abs(made.waves[f"qi_{index}"] - serial.wave).max() < CLOSE
 
 
+@pytest.mark.slow
 def test_nano_has_twelve_layers_of_width_768() -> None:
     import torch
     from chatterbox.models.t3 import T3

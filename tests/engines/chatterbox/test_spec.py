@@ -202,6 +202,7 @@ def test_a_voice_is_judged_by_the_part_that_is_used(
         _check(inputs={"voice": tmp_path / "voice.wav"}, variant=variant)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "codec"), [("memo.m4a", "aac"), ("memo.webm", "libopus")])
 def test_a_voice_memo_of_a_phone_is_a_voice(tmp_path: Path, name: str, codec: str) -> None:
     path = tmp_path / name

@@ -58,6 +58,7 @@ def test_regions_keep_their_colours_through_the_clip(models: Annotators, tmp_pat
     assert colours <= {(0, 0, 0), *(tuple(colour) for colour in _palette(6))}
 
 
+@pytest.mark.slow
 def test_regions_that_are_the_same_count_once_and_large_ones_lie_below() -> None:
     from cosmos_workflow.engines.cosmos_transfer.annotators import _distinct
 

@@ -59,6 +59,7 @@ def test_json_among_other_words_is_found(stub: Stub, around: str) -> None:
     assert ask(stub, around.replace("{}", ANSWER)) == GOOD
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "mistake"),
     [

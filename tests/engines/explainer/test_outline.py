@@ -41,6 +41,7 @@ def test_the_sample_has_a_scene_of_each_kind() -> None:
     assert all(scene.narration and "\a" not in scene.narration for scene in outline.scenes)
 
 
+@pytest.mark.slow
 @given(st.builds(Outline, title=plain, scenes=st.lists(scenes, min_size=1, max_size=4).map(tuple)))
 def test_what_is_written_is_read_again(outline: Outline) -> None:
     assert parse_outline(write_outline(outline), "again") == outline

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosmos_workflow.engines.speech_text.languages import find_language
 from cosmos_workflow.engines.speech_text.normalize import normalize
+from cosmos_workflow.engines.speech_text.numbers import cardinal
 
 ENGLISH = {
     "It cost $1,234.56, or €5.": ("It cost one thousand two hundred and thirty-four dollars and fifty-six cents, or five euros."),
@@ -72,6 +74,17 @@ OTHERS = [
     ("it", "Il 1º maggio, 5 km, 3,50 €", "Il primo maggio, cinque chilometri, tre euro e cinquanta centesimi"),
     ("pt-br", "R$ 5,50 em 1º de maio", "cinco reais e cinquenta centavos em primeiro de maio"),
     ("sv", "5 hus, 3,5", "fem hus, tre komma fem"),
+    ("ja", "3.5", "三点五"),
+    ("ru", "3,5", "три целых пять десятых"),
+    ("hu", "3,5", "három egész öt tized"),
+    ("tr", "3,05", "üç virgül sıfır beş"),
+    ("vi", "3,05", "ba phẩy không năm"),
+    ("ar", "0,5", "صفر فاصلة خمسة"),
+    ("pl", "-2", "minus dwa"),
+    ("sk", "-2", "mínus dva"),
+    ("ja", "-5", "マイナス 五"),
+    ("tr", "-5", "eksi beş"),
+    ("vi", "-5", "âm năm"),
     ("hi", "5 घर", "5 घर"),
 ]
 
@@ -90,12 +103,43 @@ def test_a_british_date_has_its_day_first() -> None:
     assert normalize("3/4/2024", "en-gb") == "April third, twenty twenty-four"
 
 
-@pytest.mark.parametrize("language", ["en-us", "de", "fr", "es", "it", "pt-br", "pl", "ja"])
+@pytest.mark.parametrize("language", ["en-us", "de", "fr", "es", "it", "pt-br", "pl", "ja", "ru", "tr", "ar", "cs"])
 @given(text=st.text(st.one_of(st.sampled_from("0123456789.,:-/$€%°CkmIVX[]()*#_ \n"), st.characters(codec="utf-8")), max_size=60))
 def test_any_text_can_be_said_and_is_without_digits(language: str, text: str) -> None:
     said = normalize(text, language)
     if "[" not in text:
         assert not any(letter in "0123456789" for letter in said), said
+
+
+@pytest.mark.parametrize("language", ["en-us", "de", "fr", "es", "it", "pt-br"])
+@given(whole=st.integers(0, 9_999_999), part=st.from_regex(r"[0-9]{1,2}", fullmatch=True), unit=st.sampled_from(["", "%", "km"]))
+def test_a_number_is_the_same_with_the_signs_of_another_language(language: str, whole: int, part: str, unit: str) -> None:
+    english, german = f"{whole:,}.{part}", f"{whole:,}".replace(",", ".") + f",{part}"
+    said = {normalize(f"{written} {unit}", language) for written in (english, german, f"{whole}.{part}", f"{whole},{part}")}
+    assert len(said) == 1
+    known = find_language(language)
+    assert known is not None
+    assert cardinal(str(whole), known) in said.pop()
+
+
+@pytest.mark.parametrize(
+    ("language", "written", "said"),
+    [
+        ("en-us", "€1.234,50", "one thousand two hundred and thirty-four euros and fifty cents"),
+        ("de", "$1,234.50", "eintausendzweihundertvierunddreißig Dollar und fünfzig Cent"),
+        ("de", "2.5 %", "zwei Komma fünf Prozent"),
+        ("de", "1.500 km", "eintausendfünfhundert Kilometer"),
+        ("en-us", "1.500 km", "one point five zero zero kilometres"),
+        ("de", "3.677.472", "drei Millionen sechshundertsiebenundsiebzigtausendvierhundertzweiundsiebzig"),
+        ("fr", "67.000.000 d'habitants", "soixante-sept millions d'habitants"),
+        ("fr", "67 123 000", "soixante-sept millions cent vingt-trois mille"),
+        ("fr", "06 12 34 56 78", "zéro six, un deux, trois quatre, cinq six, sept huit"),
+        ("es", "612 345 678", "seis uno dos, tres cuatro cinco, seis siete ocho"),
+        ("de", "192.168.1.1", "einhundertzweiundneunzig Punkt einhundertachtundsechzig Punkt eins Punkt eins"),
+    ],
+)
+def test_amounts_with_the_signs_of_another_language(language: str, written: str, said: str) -> None:
+    assert normalize(written, language) == said
 
 
 @given(st.lists(st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8), min_size=1, max_size=12))

@@ -246,6 +246,7 @@ def test_a_wrong_text_is_told_by_line_and_never_saved(tab: Tab) -> None:
     assert tab.type("night", right)["save"] is False
 
 
+@pytest.mark.slow
 def test_an_answer_to_a_keystroke_never_overtakes_the_answer_to_save(
     sessions: Sessions, managers: JobManagers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

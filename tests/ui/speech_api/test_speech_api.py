@@ -22,6 +22,8 @@ from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.store.store import Store
 from cosmos_workflow.ui.access.guard import Guard
 
+pytestmark = pytest.mark.slow
+
 TEXT = "One morning the sea was quiet.\n\nThe next it was not.\n\nNobody knew why."
 
 
@@ -48,6 +50,7 @@ def seconds_of(sound: bytes) -> float:
         return sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
 
 
+@pytest.mark.slow
 def test_models_and_voices(client: openai.OpenAI, server: Server) -> None:
     assert "espeak" in [model.id for model in client.models.list()]
     assert client.models.retrieve("espeak").owned_by == "cosmos-workflow"

@@ -23,6 +23,7 @@ from cosmos_workflow.ui.speech_api import queue as speech_queue
 from cosmos_workflow.ui.speech_api.order import read_order
 
 
+@pytest.mark.slow
 def test_a_callers_item_is_made_before_what_waits_in_the_background(
     sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
