@@ -9,16 +9,9 @@ from cosmos_workflow.checking.verdict import Fault
 from cosmos_workflow.store.waveforms import Waveform
 
 _TONES = {
-    "missing words": "missing",
-    "another text": "missing",
-    "wrong language": "missing",
-    "cut off": "missing",
-    "added words": "added",
-    "repeated words": "added",
-    "repeated": "added",
-    "after the end": "added",
-    "noise": "noise",
-    "clipping": "noise",
+    "missing": ("missing words", "another text", "wrong language", "cut off"),
+    "added": ("added words", "repeated words", "repeated", "after the end"),
+    "noise": ("noise", "clipping"),
 }
 """What a fault's colour says: something lacks, something is too much, the sound is bad; the rest is its timing."""
 
@@ -29,7 +22,7 @@ _QUIET = 25
 
 def tone_of(fault: str) -> str:
     """The colour of a fault, by its name."""
-    return _TONES.get(fault, "timing")
+    return next((tone for tone, names in _TONES.items() if fault in names), "timing")
 
 
 def waveform(shape: Waveform | None, faults: Sequence[Fault] = ()) -> str:

@@ -17,7 +17,7 @@ from cosmos_workflow.queueing import ItemStatus, Prompt, Queue
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import markup
 from cosmos_workflow.ui.page_view import PAGE_SIZE, PageView, Window
-from cosmos_workflow.ui.prompts.markup import prompts_table
+from cosmos_workflow.ui.prompts.library import prompts_table
 from cosmos_workflow.ui.queue.markup import batch_preview, group_chip, item_details, queue_progress
 from cosmos_workflow.ui.queue.table import queue_table
 from cosmos_workflow.ui.results.markup import result_card, run_details
@@ -72,9 +72,9 @@ def test_nothing_typed_becomes_html(text: str) -> None:
     made = run(prompt_text=text, status=ItemStatus.SUCCEEDED, outputs={"audio": text})
     failed = run(prompt_text=text, error=text, traceback=text, status=ItemStatus.FAILED, inputs={text: f"/x/{text}"}, device=text)
     for html in (
-        queue_table(now, Window.at(0, 1))["rows"][0]["html"],
+        queue_table(now, Window.at(0, 1), queue.snapshot().items, {})["rows"][0]["html"],
         queue_progress(now)["html"],
-        item_details(replace(item, error=text), now),
+        item_details(replace(item, error=text), now, {}),
         prompts_table([Prompt(text, {"video": f"/x/{text}"}, name=text)], {}, Window.at(0, 1), filtered=False)["rows"][0]["html"],
         markup.run_card(failed)["html"],
         result_card(made)["html"],
@@ -132,6 +132,6 @@ def test_the_gain_of_batching_is_shown_once_it_was_measured() -> None:
 def test_the_table_is_sent_in_pages(number: int, page: int, rows: int, words: str) -> None:
     queue = Queue()
     queue.add_to_queue([Prompt(f"text {index}") for index in range(number)], "probe", {})
-    table = queue_table(view_of(queue), Window.at(page, number))
+    table = queue_table(view_of(queue), Window.at(page, number), queue.snapshot().items, {})
     assert len(table["rows"]) == rows
     assert table["page"] == words

@@ -88,11 +88,11 @@ class KokoroModel:
 
     def _voice(self, name: str) -> Sound:
         if name not in self._voices:
-            self._voices[name] = _read_voice(self._folder, name)
+            self._voices[name] = read_voice(self._folder, name)
         return self._voices[name]
 
 
-def _read_voice(folder: Path, name: str) -> Sound:
+def read_voice(folder: Path, name: str) -> Sound:
     """A voice's styles, of shape (510, 256)."""
     path = voice_file(folder, name)
     if path is None:

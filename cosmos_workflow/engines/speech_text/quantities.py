@@ -12,6 +12,7 @@ from cosmos_workflow.engines.speech_text.numbers import number, parts_of
 
 _GROUPED = r"\d{1,3}(?:[.,\u00a0\u202f]\d{3})+(?!\d)(?:[.,]\d+)?"
 _SPACED = r"\d{1,3}(?: \d{3})+(?!\d)(?:[.,]\d+)?"
+_SCALES = {"k": "thousand", "K": "thousand", "m": "million", "M": "million", "bn": "billion", "B": "billion", "T": "trillion"}
 _PLAIN = r"\d+(?:[.,]\d+)?"
 
 
@@ -20,15 +21,16 @@ def money(text: str, language: Language) -> str:
     if not language.currencies or not any(map(str.isdecimal, text)):
         return text
     signs = _one_of(tuple(language.currencies))
-    scale = rf"(?:\s+(?P<scale>{'|'.join(language.millions)})\b)?" if language.millions else "(?P<scale>(?!))?"
+    letters = "|".join(_SCALES) if language.code == "en" else "(?!)"
+    scale = rf"(?:\s+(?P<scale>{'|'.join(language.millions) or '(?!)'})\b|(?P<letter>{letters})\b)?"
 
     def said(match: re.Match[str]) -> str:
         one, many, cent, cents = language.currencies[match["sign"]]
         amount = match["amount"]
         below = f"{minus(language)} " if match["minus"] else ""
-        if match["scale"]:
-            joint = " de " if language.code in ("fr", "es", "pt") and match["scale"] != "mil" else " "
-            return f"{below}{number(amount, language)} {match['scale']}{joint}{many}"
+        if size := match["scale"] or _SCALES.get(match["letter"] or ""):
+            joint = " de " if language.code in ("fr", "es", "pt") and size != "mil" else " "
+            return f"{below}{number(amount, language)} {size}{joint}{many}"
         whole, part = parts_of(amount, language)
         whole = whole.lstrip("0") or "0"
         if part and len(part) != 2:

@@ -46,7 +46,7 @@ class JobEditor(JobsPart):
                 wrap_lines=True,
                 interactive=True,
             )
-            self.problems = components.problems("job-problems", EDITOR)
+            self.problems = components.drawn(f"problems(element, props, watch, '{EDITOR}')", "job-problems")
             self.note = gr.HTML(elem_id="job-note", apply_default_css=False)
             with gr.Row(elem_classes="cw-buttons"):
                 self.save = gr.Button("Save", variant="primary", size="sm", elem_id="save-job")
@@ -58,7 +58,6 @@ class JobEditor(JobsPart):
         self._verdict = [self.heading, self.problems, self.save, self.discard]
         self.outputs = [self.group, self.opened, self.code, *self._verdict]
         self._wire()
-        self._follow()
 
     def on(
         self, event: Callable[..., Any], fn: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any], **more: Any
@@ -89,20 +88,21 @@ class JobEditor(JobsPart):
         """Values for `outputs` that leave it as it is."""
         return [gr.skip()] * len(self.outputs)
 
-    def keep(self, manager: JobManager, state: PageState, job_id: str, text: str) -> None:
-        """Keep what isn't saved; a text that is the file's again isn't kept, nor one that this page was never sent."""
-        base = state.of(JobsTabState).bases.get(job_id)
+    def keep(self, job_id: str, text: str, state: PageState, request: gr.Request) -> JobManager:
+        """Keep what isn't saved, and return its owner's jobs; a text that is the file's again isn't kept, nor one that this page
+        was never sent."""
+        manager, base = self.manager(request), state.of(JobsTabState).bases.get(job_id)
         if job_id and base is not None:
             manager.keep_draft(job_id, base, text or "")
+        return manager
 
     def type(self, job_id: str, text: str, state: PageState, request: gr.Request) -> list[Any]:
         """Keep what was written, and say what is wrong in it, or what it would do."""
         if not job_id:
             return [gr.skip()] * (len(self._verdict) + 1)
-        manager = self.manager(request)
         # Who writes here looks at this tab, in whatever order the browser reported the tabs.
         state.of(JobsTabState).is_open = True
-        self.keep(manager, state, job_id, text)
+        manager = self.keep(job_id, text, state, request)
         return [*self._judge(manager, state, job_id, text or ""), plan_of(manager, job_id, text or "")]
 
     def store(self, job_id: str, text: str, state: PageState, request: gr.Request) -> list[Any]:
@@ -122,7 +122,7 @@ class JobEditor(JobsPart):
 
     def leave(self, job_id: str, text: str, state: PageState, request: gr.Request) -> list[Any]:
         """Hide the editor; what isn't saved stays."""
-        self.keep(self.manager(request), state, job_id, text)
+        self.keep(job_id, text, state, request)
         return self.hidden(state)
 
     def reopen(self, job_id: str, state: PageState, request: gr.Request) -> list[Any]:
@@ -157,16 +157,14 @@ class JobEditor(JobsPart):
         self.on(self.close.click, self.leave, self.inputs, self.outputs)
         page.on(self.opened.change, None, [self.opened], None, js=REMEMBER)
         page.on_open(self.reopen, [self.opened, page.state], [*self.outputs, self.plan], js=RECALL)
-
-    def _follow(self) -> None:
-        page, file_state = self.page, self._file_state
+        file_state, unsaved = self._file_state, gr.update(value="Discard changes")
         page.follow(self.plan, self._plan_key, self._plan)
         page.follow(self.note, file_state, lambda now: markup.note(file_state(now), "held"))
         page.show(self.over, lambda now: file_state(now) == CHANGED)
         page.follow(
             self.discard,
             lambda now: (now.state.of(JobsTabState).job_id, file_state(now)),
-            lambda now: _discard_button(file_state(now)),
+            lambda now: gr.Button("Load the file", interactive=True) if file_state(now) in (CHANGED, NEWER) else unsaved,
         )
 
     def _plan_key(self, now: PageView) -> tuple[str, tuple[int, ...]]:
@@ -206,9 +204,3 @@ def plan_of(manager: JobManager, job_id: str, text: str) -> str:
 def same(text: str, other: str) -> bool:
     """Whether two texts are the same but for the white space at their ends, which the editor doesn't keep."""
     return text.strip() == other.strip()
-
-
-def _discard_button(state: str) -> Any:
-    if state in (CHANGED, NEWER):
-        return gr.Button("Load the file", interactive=True)
-    return gr.Button("Discard changes")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from cosmos_workflow.execution.operations import Operations
@@ -30,11 +29,6 @@ class JobManagers:
                 jobs = JobStore(self._operations.workspace, owner)
                 self._managers[owner] = JobManager(TaskOrchestrator(self._operations, jobs))
             return self._managers[owner]
-
-    def restore(self, owners: Iterable[str]) -> None:
-        """At the server's start: run mode goes on, or asks, where it was on."""
-        for owner in owners:
-            self.of(owner).background.restore()
 
     def are_busy(self) -> bool:
         """Whether a job of anybody runs."""

@@ -22,8 +22,6 @@ class RunMode(JobsPart):
             go_on = gr.Button("Go on", variant="primary", size="sm", elem_id="run-mode-go-on", visible=False)
             leave_off = gr.Button("Leave it off", size="sm", elem_id="run-mode-leave-off", visible=False)
         page.on(self.checkbox.input, self.switch, [self.checkbox, page.state], None, refresh=True)
-        page.on(go_on.click, self.switch_on, [page.state], None, refresh=True)
-        page.on(leave_off.click, self.switch_off, [page.state], None, refresh=True)
         page.follow(line, lambda now: jobs_markup.run_mode(self.snapshot(now)))
         # Counted, since it may have switched itself off before this page was sent that it was on.
         page.follow(
@@ -31,21 +29,14 @@ class RunMode(JobsPart):
             lambda now: (self._is_on(now), now.state.of(JobsTabState).switched),
             lambda now: gr.Checkbox(self._is_on(now)),
         )
-        for button in (go_on, leave_off):
+        for button, on in ((go_on, True), (leave_off, False)):
+            page.on(button.click, self.switch, [gr.State(on), page.state], None, refresh=True)
             page.show(button, lambda now: self.snapshot(now).background.asks)
 
     def switch(self, on: bool, state: PageState, request: gr.Request) -> None:
         """Switch run mode on or off."""
         state.of(JobsTabState).switched += 1
         self.manager(request).background.switch(on)
-
-    def switch_on(self, state: PageState, request: gr.Request) -> None:
-        """Go on where an earlier run of the server stopped."""
-        self.switch(True, state, request)
-
-    def switch_off(self, state: PageState, request: gr.Request) -> None:
-        """Don't."""
-        self.switch(False, state, request)
 
     def _is_on(self, now: PageView) -> bool:
         return self.snapshot(now).background.on

@@ -49,8 +49,7 @@ class JobsTab(JobsPart):
 
     def open_row(self, job_id: str, text: str, state: PageState, event: gr.EventData, request: gr.Request) -> list[Any]:
         """Open the job of a row, and where the row is a task's, its pieces."""
-        manager, row_id = self.manager(request), components.clicked_id(event)
-        self._editor.keep(manager, state, job_id, text)
+        manager, row_id = self._editor.keep(job_id, text, state, request), components.clicked_id(event)
         opened, _, key = row_id.partition("/")
         self._task.open(state, row_id if key else "")
         return self._editor.unchanged() if opened == job_id else self._editor.shown(manager, state, opened)

@@ -20,9 +20,8 @@ CLIPS = (
 )
 
 
-def add_samples(store: Store, owner: str | None = None) -> None:
+def add_samples(store: Store, owner: str = LOCAL) -> None:
     """Put the samples into a library that was never used; once, so that what a person deletes stays deleted."""
-    owner = owner or LOCAL
     marker = store.inputs.folder(owner) / ".samples"
     if marker.exists():
         return

@@ -5,15 +5,12 @@ from __future__ import annotations
 from html import escape
 
 import gradio as gr
-from fastapi import APIRouter, HTTPException
-from starlette.responses import FileResponse
 
-from cosmos_workflow.config import assets_dir
 from cosmos_workflow.engines.registry import all_engines
 from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.queueing.queue import Queue
+from cosmos_workflow.ui import markup
 from cosmos_workflow.ui.engine_forms import first_engine
-from cosmos_workflow.ui.media import send
 from cosmos_workflow.ui.page import Page, toast
 from cosmos_workflow.ui.page_view import PageView
 from cosmos_workflow.ui.prompts.samples import TEXTS
@@ -54,7 +51,11 @@ class Welcome:
 
 def steps() -> str:
     """The three steps with the players of the samples."""
-    players = "".join(_player(name, TEXTS[number][0], by) for name, (number, by) in SOUNDS.items())
+    players = ""
+    for name, (number, by) in SOUNDS.items():
+        title = TEXTS[number][0]
+        words, player = f"{escape(title)} <span>{escape(by)}</span>", markup.sound(f"samples/{name}", f"{title}, {by}", "none")
+        players += f'<figure class="cw-sample"><figcaption>{words}</figcaption>{player}</figure>'
     return (
         "<h2>Three steps to the first sound</h2><ol>"
         "<li><strong>Choose</strong> prompts and an engine. Here are two to hear before anything is made:"
@@ -62,23 +63,3 @@ def steps() -> str:
         "<li><strong>Add</strong> them to the queue, as many as you like; what can be made together is made together.</li>"
         "<li>Press <strong>Start</strong>, above. Results come with a player, and the page may be closed meanwhile.</li></ol>"
     )
-
-
-def _player(name: str, title: str, by: str) -> str:
-    return (
-        f'<figure class="cw-sample"><figcaption>{escape(title)} <span>{escape(by)}</span></figcaption>'
-        f'<audio controls preload="none" src="samples/{name}" aria-label="{escape(title)}, {escape(by)}"></audio></figure>'
-    )
-
-
-def router() -> APIRouter:
-    """GET of samples/<name>: the sounds that can be heard before anything is made."""
-    routes = APIRouter()
-
-    @routes.api_route("/samples/{name}", methods=["GET", "HEAD"])
-    def sample(name: str) -> FileResponse:
-        if name not in SOUNDS:
-            raise HTTPException(404, "There is no such sample.")
-        return send(assets_dir() / "samples" / name, name, download=False)
-
-    return routes

@@ -53,15 +53,12 @@ class Shelved:
         return found and (not engine or any(task.engine == engine for task in job.tasks))
 
 
-Shelf = Callable[[str], Sequence[Shelved]]
-"""The shelf of an owner."""
-
 _FRESH = 0.9
 """Seconds for which a shelf is good enough where no job changed: each part of a page asks for it."""
 
 
 class Shelves:
-    """The shelves of all owners, as a `Shelf`; may be called from any thread."""
+    """The shelves of all owners; may be called from any thread."""
 
     def __init__(self, manager_of: Callable[[str], JobManager]) -> None:
         self._manager_of = manager_of

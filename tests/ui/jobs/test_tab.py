@@ -20,11 +20,10 @@ from cosmos_workflow.errors import InputError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.jobs.manager import JobManager
-from cosmos_workflow.ui import markup
+from cosmos_workflow.ui import markup, routes
 from cosmos_workflow.ui.access.guard import Guard
 from cosmos_workflow.ui.jobs import editor as job_editor
 from cosmos_workflow.ui.jobs import markup as jobs_markup
-from cosmos_workflow.ui.jobs import routes
 from cosmos_workflow.ui.jobs import view as jobs_view
 from cosmos_workflow.ui.jobs.editor import CHANGED, GONE, JobEditor
 from cosmos_workflow.ui.jobs.files import JobFiles
@@ -169,8 +168,8 @@ def test_many_rows_are_shown_a_page_at_a_time(tab: Tab) -> None:
 def test_jobs_are_ordered_copied_and_deleted(tab: Tab) -> None:
     for name in ("one", "two", "three"):
         tab.manager.create(name, TEXT)
-    tab.table.move_up(["three"], "", NOBODY)
-    tab.table.move_down(["one/1"], "", NOBODY)
+    tab.table.move(["three"], "", -1, NOBODY)
+    tab.table.move(["one/1"], "", 1, NOBODY)
     assert tab.manager.jobs.ids() == ["three", "one", "two"]
     tab.files.duplicate([], "one", tab.open("one"), tab.state, NOBODY)
     assert tab.manager.jobs.ids() == ["three", "one", "two", "one-copy"]
@@ -188,7 +187,7 @@ def test_jobs_are_ordered_copied_and_deleted(tab: Tab) -> None:
 def test_switching_off_changes_file_and_unsaved_text_and_keeps_comments(tab: Tab) -> None:
     tab.manager.create("Night", TEXT)
     text = tab.open("night")
-    tab.table.switch_off(["night/2"], "night", text.replace("One.", "Uno."), tab.state, NOBODY)
+    tab.table.switch(["night/2"], False, "night", text.replace("One.", "Uno."), tab.state, NOBODY)
     saved, draft = tab.manager.jobs.source("night"), tab.manager.jobs.draft("night")
     assert draft is not None
     assert "# first" in saved
@@ -196,7 +195,7 @@ def test_switching_off_changes_file_and_unsaved_text_and_keeps_comments(tab: Tab
     assert ("Uno." in draft.text, "Uno." in saved) == (True, False)
     assert tab.live(tab.editor.note) == ""
     assert "off" in tab.rows()["night/2"]
-    tab.table.switch_on(["night/2"], "night", draft.text, tab.state, NOBODY)
+    tab.table.switch(["night/2"], True, "night", draft.text, tab.state, NOBODY)
     assert "enabled" not in tab.manager.jobs.source("night")
 
 
@@ -359,7 +358,7 @@ def test_a_job_is_run_heard_made_again_chosen_and_put_together(tab: Tab, toasts:
         < folded["html"].index("Earlier final 2")
         < folded["html"].index("Earlier final 1")
     )
-    tab.task.use_best(tab.state, clicked("1"), NOBODY)
+    tab.task.use(tab.state, clicked("1"), NOBODY)
     assert 'data-action="auto"' not in tab.live(tab.task.pieces)["rows"][1]["html"]
     tab.table.assemble(["night"], "", NOBODY)
     assert toasts[-1] == "Put 1 task together again; the earlier finals stay."
@@ -424,7 +423,7 @@ def test_run_mode_that_was_on_asks(tab: Tab, workspace: Workspace, operations: O
     tab.manager.create("Night", TEXT)
     (workspace.jobs / ".run-mode.json").write_text('{"on": true}')
     later = JobManagers(operations)
-    later.restore(["local"])
+    later.of("local").background.restore()
     assert "Go on where it stopped?" in jobs_markup.run_mode(later.of("local").snapshot())
     assert not later.of("local").background.state().running
     later.close()
@@ -457,7 +456,7 @@ def visitor(managers: JobManagers) -> Callable[..., TestClient]:
 
     def make(user: str = "") -> TestClient:
         app = FastAPI()
-        app.include_router(routes.router(managers))
+        routes.serve_jobs(app, managers)
         users = {"ann": "one", "bob": "two"}
         app.add_middleware(Guard, users=users if user else {}, host="127.0.0.1")
         client = TestClient(app, base_url="http://127.0.0.1:7860")

@@ -15,7 +15,7 @@ from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui.components import counter_value
 from cosmos_workflow.ui.page_view import PageView
 from cosmos_workflow.ui.queue import view
-from cosmos_workflow.ui.results.view import run_facts
+from cosmos_workflow.ui.results.markup import run_facts
 from cosmos_workflow.ui.text import left_text, shorten_text
 
 FAST = Rate(seconds_per_unit=0.1, spread=0.1, samples=10)
@@ -150,7 +150,7 @@ def test_pause_says_whether_something_is_finished_first() -> None:
 
 def test_a_run_of_an_engine_that_is_gone_still_shows_everything() -> None:
     run = RunRecord("qi_1", "text", "gone", {"depth": 0.5, "on": True, "list": [1, 2]}, metadata={"frames": 72})
-    facts = dict(run_facts(run))
+    facts = dict(run_facts(run, {}))
     assert facts["Engine"] == "gone"
     assert (facts["depth"], facts["on"], facts["list"], facts["Frames"]) == ("0.5", "yes", "1, 2", "72")
 
