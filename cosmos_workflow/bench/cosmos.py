@@ -23,12 +23,12 @@ from cosmos_workflow.bench.frame import Column, seconds_of
 from cosmos_workflow.engines.base import Device
 from cosmos_workflow.engines.cosmos_transfer import SPEC
 from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
-from cosmos_workflow.engines.cosmos_transfer.memory import is_out_of_memory
 from cosmos_workflow.engines.cosmos_transfer.sampling import Prepared, make_clips
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.engines.testing.cosmos_transfer.toy_engine import ToyCosmosTransferEngine
 from cosmos_workflow.engines.testing.cosmos_transfer.toy_weights import write_toy_weights
 from cosmos_workflow.engines.testing.harness import RecordingContext, make_request
+from cosmos_workflow.errors import is_out_of_memory
 from cosmos_workflow.media import ClipWriter
 
 BATCHES = (1, 2, 4, 8)

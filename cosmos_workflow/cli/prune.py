@@ -107,19 +107,19 @@ def _aside(opened: Workspace) -> Iterator[Waste]:
 def _model_files(model: ModelFiles) -> Iterator[Waste]:
     from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE, model_files_state, own_folder
 
-    state, own = model_files_state(model), own_folder()
-    if state.folder is None:
+    (folder, size), own = model_files_state(model), own_folder()
+    if folder is None:
         return
-    if own is not None and state.folder.is_relative_to(own):
-        raise InputError(f"--weights: {model.name} is in {state.folder}, your own folder ({FOLDER_VARIABLE}); delete it there.")
-    revision = state.folder.name
+    if own is not None and folder.is_relative_to(own):
+        raise InputError(f"--weights: {model.name} is in {folder}, your own folder ({FOLDER_VARIABLE}); delete it there.")
+    revision = folder.name
 
     def remove() -> None:
         from huggingface_hub import scan_cache_dir
 
         scan_cache_dir().delete_revisions(revision).execute()
 
-    yield Waste(f"the model files {model.name}", 1, state.size_bytes, remove)
+    yield Waste(f"the model files {model.name}", 1, size, remove)
 
 
 def _files_of(final: Path) -> list[Path]:

@@ -23,10 +23,10 @@ def weights_show(as_json: JsonOption = False) -> None:
 
     rows = []
     for model in known_weights().values():
-        state = model_files_state(model)
-        size = state.size_bytes if state.folder else None
-        place = str(state.folder) if state.folder else remedy(model)
-        rows.append({"name": model.name, "title": model.title, "here": state.folder is not None, "size": size, "where": place})
+        folder, size = model_files_state(model)
+        place = str(folder) if folder else remedy(model)
+        row = {"name": model.name, "title": model.title, "here": folder is not None, "size": size if folder else None}
+        rows.append({**row, "where": place})
     name_broken_engines()
     show(rows, as_json, "Weights", "Nothing that is installed needs weights.", {"size": _gigabytes})
 

@@ -111,7 +111,7 @@ def make_app(
     from cosmos_workflow.ui.access.border import GradioBorder
     from cosmos_workflow.ui.access.uploads import Uploads
     from cosmos_workflow.ui.app import build
-    from cosmos_workflow.ui.prompts.samples import add_samples
+    from cosmos_workflow.ui.prompts.welcome import add_samples
     from cosmos_workflow.ui.results.shelf import Shelves
 
     for owner in owners:

@@ -20,11 +20,11 @@ from cosmos_workflow.engines.chatterbox.cache import GROWTH, rounded
 from cosmos_workflow.engines.chatterbox.finetunes import check_finetune, require_finetune
 from cosmos_workflow.engines.chatterbox.loader import Model, load_model
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
-from cosmos_workflow.engines.chatterbox.production import Production, is_out_of_memory
+from cosmos_workflow.engines.chatterbox.production import Production
 from cosmos_workflow.engines.chatterbox.static import row_bucket
 from cosmos_workflow.engines.chatterbox.variants import expected_tokens, find_variant
 from cosmos_workflow.engines.model_files.sets import check_model_files, require_model_files
-from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.errors import InputError, UnavailableError, is_out_of_memory
 
 CPU_LINES, GPU_LINES = 16, 64
 """Lines spoken at once: beyond these a step takes longer without making more."""

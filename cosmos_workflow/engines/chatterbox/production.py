@@ -24,7 +24,7 @@ from cosmos_workflow.engines.chatterbox.sound import SAMPLE_RATE, Sound, SoundMo
 from cosmos_workflow.engines.chatterbox.speech_model import Line, SpeechModel, speech_tokens
 from cosmos_workflow.engines.chatterbox.variants import TOKENS_PER_SECOND, expected_tokens
 from cosmos_workflow.engines.chatterbox.voices import Voice
-from cosmos_workflow.errors import InputError, WorkflowError
+from cosmos_workflow.errors import InputError, WorkflowError, is_out_of_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -274,11 +274,6 @@ class Production:
         # Every loop asks for itself, between two steps: one item's end must not be the others'.
         with suppress(Cancelled):
             self._context.report(item_id, stage, sub_progress, message)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that the device, or the machine, has no memory left."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _unreadable(request: Request, error: Exception) -> Exception:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 _NUMBERS = "ar az be ca cs cy da eo fa fi he hu id is ja ko lt lv nl no pl ro ru sk sl sr sv th tr uk vi"
 _WITH_POINT = {"he", "ja", "ko", "th"}
@@ -50,19 +49,12 @@ class Language:
 def find_language(code: str) -> Language | None:
     """A language by a code such as "en", "en-gb" or "pt_BR"; None where not even its numbers can be said."""
     base = re.split(r"[-_]", code.strip().lower())[0]
-    data = _data().get(base)
+    text = files(__package__ or "").joinpath("languages.toml").read_text(encoding="utf-8")
+    data = tomllib.loads(text).get(base)
     if data is None:
         return Language(base, _NAMES[base], "." if base in _WITH_POINT else ",") if base in _NAMES else None
-    pairs = {sign: _one_and_many(words) for sign, words in data.pop("units").items()}
+    # A unit without a slash is the same for one and for many.
+    pairs = {sign: (words.partition("/")[0], words.rpartition("/")[2]) for sign, words in data.pop("units").items()}
     currencies = {sign: tuple(words.split("/")) for sign, words in data.pop("currencies").items()}
     words = {name: tuple(data.pop(name).split()) for name in ("months", "millions")}
     return Language(base, units=pairs, currencies=currencies, **words, **data)
-
-
-def _data() -> dict[str, dict[str, Any]]:
-    return tomllib.loads(files(__package__ or "").joinpath("languages.toml").read_text(encoding="utf-8"))
-
-
-def _one_and_many(words: str) -> tuple[str, str]:
-    one, _, many = words.partition("/")
-    return one, many or one

@@ -76,7 +76,7 @@ def roman(text: str, language: Language) -> str:
 
     def words(match: re.Match[str]) -> str:
         before, numeral = match[1], match[2]
-        value = _roman_value(numeral)
+        value = _ROMAN_VALUES.get(numeral)
         name = before.casefold().rstrip(".")
         # "for my part I think" has no part one.
         if value is None or not (before[:1].isupper() or (name in _PARTS and numeral != "I")):
@@ -107,7 +107,7 @@ def _place(value: int, language: Language) -> str:
 
 
 def _century(match: re.Match[str], language: Language) -> str:
-    value = _roman_value(match["numeral"])
+    value = _ROMAN_VALUES.get(match["numeral"])
     if value is None:
         return match[0]
     if language.code == "fr":
@@ -115,15 +115,9 @@ def _century(match: re.Match[str], language: Language) -> str:
     return _place(value, language)
 
 
-def _roman_value(numeral: str) -> int | None:
-    values = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
-    total = 0
-    for place, letter in enumerate(numeral):
-        value = values[letter]
-        total += -value if any(values[later] > value for later in numeral[place + 1 : place + 2]) else value
-    return total if _as_roman(total) == numeral else None
-
-
 def _as_roman(value: int) -> str:
     tens = ("", "X", "XX", "XXX", "XL", "L", "LX", "LXX", "LXXX", "XC")[value // 10 % 10]
     return "C" * (value // 100) + tens + ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")[value % 10]
+
+
+_ROMAN_VALUES = {_as_roman(value): value for value in range(1, 1000)}

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from cosmos_workflow.engines.speech_text.addresses import addresses, phones
 from cosmos_workflow.engines.speech_text.dates import dates, decades, times
@@ -13,6 +14,7 @@ from cosmos_workflow.engines.speech_text.marks import IPA, PAUSE
 from cosmos_workflow.engines.speech_text.markup import without_emoji, without_markdown
 from cosmos_workflow.engines.speech_text.names import roman, short_forms
 from cosmos_workflow.engines.speech_text.numbers import cardinal, number, ordinal, spelt, year
+from cosmos_workflow.engines.speech_text.pronunciations import parse_list, pronounce
 from cosmos_workflow.engines.speech_text.quantities import digits, measures, minus, money
 
 _PROTECTED = re.compile(rf"{IPA.pattern}|{PAUSE.pattern}", re.IGNORECASE)
@@ -40,6 +42,15 @@ _YEAR_BEFORE = re.compile(
     r"c\.|ca\.|january|february|march|april|may|june|july|august|september|october|november|december)[,.]?\s+$|\(\s*$",
     re.IGNORECASE,
 )
+
+
+@lru_cache(maxsize=16_384)
+def as_spoken(text: str, language: str, normalized: bool, pronunciations: str, ipa: bool) -> str:
+    """The text as it is said in a language. Where the engine takes no `ipa`, a word with phonemes is the word."""
+    said = pronounce(text, parse_list(pronunciations))
+    if not ipa:
+        said = IPA.sub(lambda match: match["word"], said)
+    return normalize(said, language) if normalized else said
 
 
 def normalize(text: str, language: str) -> str:
@@ -154,7 +165,8 @@ def _version(text: str, match: re.Match[str], language: Language) -> str:
     decimals = re.match(r",\d", text[match.end() :])
     if groups and not address and (language.decimal == "," or decimals):
         return match[0]
-    return _apart(text, match, f" {_dot(language)} ".join(cardinal(part, language) for part in parts))
+    dot = "point" if language.code == "en" else language.web.get(".", ".")
+    return _apart(text, match, f" {dot} ".join(cardinal(part, language) for part in parts))
 
 
 def _apart(text: str, match: re.Match[str], words: str) -> str:
@@ -167,10 +179,6 @@ def _is_year(text: str, match: re.Match[str]) -> bool:
     # "fifteen hundred men" is right as well, so only what surely is no year is read as a quantity.
     after = text[match.end() :]
     return bool(_YEAR_BEFORE.search(text[: match.start()]) or _YEAR_AFTER.match(after)) or not re.match(r"\s+[a-z]", after)
-
-
-def _dot(language: Language) -> str:
-    return {"en": "point"}.get(language.code, language.web.get(".", "."))
 
 
 def _fraction(top: str, bottom: str, language: Language) -> str:

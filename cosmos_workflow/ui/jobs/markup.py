@@ -15,12 +15,11 @@ from cosmos_workflow.jobs.status import TaskStatus, status_label
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.waveforms import Waveform
 from cosmos_workflow.ui import markup
-from cosmos_workflow.ui.heard import fault_list, marked_text, score_text, transcript
+from cosmos_workflow.ui.heard import fault_list, marked_text, score_text, transcript, waveform
 from cosmos_workflow.ui.jobs import view
 from cosmos_workflow.ui.markup import Row
 from cosmos_workflow.ui.page_view import Window
 from cosmos_workflow.ui.text import clock, count, engine_title, precise_seconds, shorten_text
-from cosmos_workflow.ui.waveform import waveform
 
 TONES: Mapping[TaskStatus, str] = {
     TaskStatus.NEW: "queued",

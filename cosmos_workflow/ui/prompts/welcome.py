@@ -1,4 +1,5 @@
-"""For whoever opens the page for the first time: three steps, beside two samples that can be heard before anything is made."""
+"""For whoever opens the page for the first time: a library to begin with, so that the first click already makes something, and
+three steps, beside two samples that can be heard before anything is made."""
 
 from __future__ import annotations
 
@@ -6,16 +7,29 @@ from html import escape
 
 import gradio as gr
 
+from cosmos_workflow.config import assets_dir
 from cosmos_workflow.engines.registry import all_engines
+from cosmos_workflow.files import file_errors
 from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.queueing.queue import Queue
+from cosmos_workflow.store.records import LOCAL
+from cosmos_workflow.store.store import Store
 from cosmos_workflow.ui import markup
 from cosmos_workflow.ui.engine_forms import first_engine
 from cosmos_workflow.ui.page import Page, toast
 from cosmos_workflow.ui.page_view import PageView
-from cosmos_workflow.ui.prompts.samples import TEXTS
 from cosmos_workflow.ui.text import count
 
+CLIP = "samples/street.mp4"
+TEXTS = (
+    ("Welcome", "Welcome to Cosmos Workflow. Everything you hear was made on your own machine."),
+    ("Good morning", "Good morning. Three speakers are in the queue, and one model serves them all."),
+    ("Good night", "Good night. Close the page if you like; the queue goes on without it."),
+)
+CLIPS = (
+    ("Street, rain", "The same street on a rainy evening, neon signs mirrored on the wet asphalt."),
+    ("Street, snow", "The same street on a winter morning, fresh snow on the roofs."),
+)
 SOUNDS = {"welcome.mp3": (0, "as eSpeak NG says it"), "good-morning.mp3": (1, "in another of its voices")}
 """The samples that can be heard, each with the number of its text, and which engine made it."""
 
@@ -63,3 +77,19 @@ def steps() -> str:
         "<li><strong>Add</strong> them to the queue, as many as you like; what can be made together is made together.</li>"
         "<li>Press <strong>Start</strong>, above. Results come with a player, and the page may be closed meanwhile.</li></ol>"
     )
+
+
+def add_samples(store: Store, owner: str = LOCAL) -> None:
+    """Put the samples into a library that was never used; once, so that what a person deletes stays deleted."""
+    marker = store.inputs.folder(owner) / ".samples"
+    if marker.exists():
+        return
+    if not store.prompts.count(owner):
+        prompts = [Prompt(text, name=name) for name, text in TEXTS]
+        clip = assets_dir() / CLIP
+        if clip.is_file():
+            prompts += [Prompt(text, {"video": str(clip)}, name=name) for name, text in CLIPS]
+        store.prompts.save(prompts, owner)
+    with file_errors(f"The workspace {store.workspace.root}"):
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()

@@ -8,10 +8,9 @@ from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.waveforms import Waveform
 from cosmos_workflow.ui import markup
-from cosmos_workflow.ui.heard import fault_list, score_text
+from cosmos_workflow.ui.heard import fault_list, score_text, waveform
 from cosmos_workflow.ui.markup import Row, sub
 from cosmos_workflow.ui.text import Facts, clock, count, plain, precise_seconds, recipe_facts
-from cosmos_workflow.ui.waveform import waveform
 
 ACTIONS = (
     ("open", "Details", "Everything known of this result"),

@@ -29,8 +29,7 @@ from cosmos_workflow.ui.jobs.editor import CHANGED, GONE, JobEditor
 from cosmos_workflow.ui.jobs.files import JobFiles
 from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.jobs.part import JobsTabState
-from cosmos_workflow.ui.jobs.run_mode import RunMode
-from cosmos_workflow.ui.jobs.tab import JobsTab
+from cosmos_workflow.ui.jobs.tab import JobsTab, RunMode
 from cosmos_workflow.ui.jobs.table import JobTable
 from cosmos_workflow.ui.jobs.task import JobTask
 from cosmos_workflow.ui.page import Page
