@@ -64,6 +64,12 @@ def is_outage(error: BaseException) -> bool:
     return any(isinstance(cause, UnavailableError) for cause in chain)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the device, or the machine, has no memory left."""
+    out = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return out or "can't allocate memory" in str(error)
+
+
 def command(*words: str) -> str:
     """A command of this program, in backticks, such that it can be typed as it stands where the program was started."""
     ours = ["cosmos-workflow"] if shutil.which("cosmos-workflow") else [sys.executable, "-m", "cosmos_workflow"]

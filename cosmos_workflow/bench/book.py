@@ -7,7 +7,6 @@ alone is told apart. A few words are made before, so that loading libraries isn'
 
 from __future__ import annotations
 
-import math
 import multiprocessing
 import os
 import random
@@ -17,17 +16,27 @@ import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any, ClassVar
 
-from rich.table import Table
+import av
+import numpy as np
+import soundfile
 
-if TYPE_CHECKING:
-    from cosmos_workflow.config import Workspace
-    from cosmos_workflow.execution.operations import Operations
-    from cosmos_workflow.jobs.document.tasks import JobFile
-    from cosmos_workflow.jobs.manager import JobManager
-    from cosmos_workflow.jobs.reports import TaskReport
-    from cosmos_workflow.store.records import RunRecord
+from cosmos_workflow.bench.frame import Column, quantiles, seconds_of
+from cosmos_workflow.books.output.formats import FORMATS, bit_rate
+from cosmos_workflow.books.reading import read_book
+from cosmos_workflow.config import Workspace
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.jobs.books.voices import reader
+from cosmos_workflow.jobs.books.writing import add_book
+from cosmos_workflow.jobs.document.tasks import JobFile
+from cosmos_workflow.jobs.manager import JobManager
+from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
+from cosmos_workflow.jobs.plan import plan_task, queue_items
+from cosmos_workflow.jobs.reports import TaskReport
+from cosmos_workflow.jobs.store import JobStore
+from cosmos_workflow.queueing.items import ItemStatus
+from cosmos_workflow.store.records import RunRecord
 
 CHAPTER = 20_000
 """Characters of a chapter."""
@@ -35,25 +44,6 @@ _AT_ONCE, _LOOKS = 50, 60
 """Pieces that are made between two looks, and how often the whole is looked at."""
 _WORDS = re.findall(
     r"\w+", "the keeper of a light saw how waves rose over stones while his lantern burned and ships went home before night"
-)
-
-
-_COLUMNS = (
-    "characters",
-    "sound",
-    "characters/s",
-    "our CPU s",
-    "engine's CPU s",
-    "AAC alone",
-    "share without",
-    "with it",
-    "peak MB",
-    "bound",
-    "large book",
-    "peak MB",
-    "opened",
-    "look",
-    "while made",
 )
 
 
@@ -67,58 +57,34 @@ class BookFigure:
     is made; `changing` while its pieces are being made, so that each look finds something new.
     """
 
-    characters: int
-    seconds: float
-    own: float
-    engine: float
-    codec: float
-    bound: float
-    made_peak: float
-    sound: float
-    large: int
-    peak: float
-    opened: float
-    look: float
-    changing: float
+    TITLE: ClassVar[str] = "A book, from its file to its M4B"
+    characters: Annotated[int, Column("characters", "{:,}")]
+    sound: Annotated[float, Column("sound", lambda one: f"{one.sound / 60:.0f} min")]
+    seconds: Annotated[float, Column("characters/s", lambda one: f"{one.characters / one.seconds:,.0f}")]
+    own: Annotated[float, Column("our CPU s", "{:.1f}")]
+    engine: Annotated[float, Column("engine's CPU s", "{:.1f}")]
+    codec: Annotated[
+        float,
+        Column("AAC alone", "{:.1f}"),
+        Column("share without", lambda one: f"{(one.own - one.codec) / one.engine:.0%}"),
+        Column("with it", lambda one: f"{one.own / one.engine:.0%}"),
+    ]
+    bound: Annotated[float, Column("bound", "{:.1f} s")]
+    made_peak: Annotated[float, Column("peak MB", "{:.0f}")]
+    large: Annotated[int, Column("large book", "{:,}")]
+    peak: Annotated[float, Column("peak MB", "{:.0f}")]
+    opened: Annotated[float, Column("opened", "{:.1f} s")]
+    look: Annotated[float, Column("look", "{:.0f} ms")]
+    changing: Annotated[float, Column("while made", "{:.0f} ms")]
 
 
 def bench_book(characters: int = 60_000, large: int = 2_000_000) -> list[BookFigure]:
     """One book made with espeak on one worker, and one that is only opened, in a process of its own."""
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, multiprocessing.get_context("spawn").Pool(1) as pool:
         folder = Path(name)
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(1) as pool:
-            _made(folder / "first", 1000)
-            seconds, own, engine, codec, bound, sound = _made(folder / "whole", characters)
-            made_peak = _peak()
-            peak, opened, look, changing = pool.apply(_opened, (folder / "large", large))
-    return [BookFigure(characters, seconds, own, engine, codec, bound, made_peak, sound, large, peak, opened, look, changing)]
-
-
-def table(figures: list[BookFigure]) -> Table:
-    """The figures as a table for a terminal."""
-    shown = Table(title="A book, from its file to its M4B")
-    for column in _COLUMNS:
-        shown.add_column(column, justify="right")
-    for figure in figures:
-        shown.add_row(
-            f"{figure.characters:,}",
-            f"{figure.sound / 60:.0f} min",
-            f"{figure.characters / figure.seconds:,.0f}",
-            f"{figure.own:.1f}",
-            f"{figure.engine:.1f}",
-            f"{figure.codec:.1f}",
-            f"{(figure.own - figure.codec) / figure.engine:.0%}",
-            f"{figure.own / figure.engine:.0%}",
-            f"{figure.made_peak:.0f}",
-            f"{figure.bound:.1f} s",
-            f"{figure.large:,}",
-            f"{figure.peak:.0f}",
-            f"{figure.opened:.1f} s",
-            f"{figure.look:.0f} ms",
-            f"{figure.changing:.0f} ms",
-        )
-    return shown
+        _made(folder / "first", 1000)
+        made = _made(folder / "whole", characters)
+        return [BookFigure(characters, *made, _peak(), large, *pool.apply(_opened, (folder / "large", large)))]
 
 
 def write_book(path: Path, characters: int) -> Path:
@@ -150,11 +116,6 @@ def write_book(path: Path, characters: int) -> Path:
 
 
 def _made(folder: Path, characters: int) -> tuple[float, float, float, float, float, float]:
-    from cosmos_workflow.config import Workspace
-    from cosmos_workflow.execution.operations import Operations
-    from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-    from cosmos_workflow.jobs.store import JobStore
-
     folder.mkdir()
     path = write_book(folder / "book.epub", characters)
     workspace = Workspace.open(folder / "workspace")
@@ -169,21 +130,13 @@ def _made(folder: Path, characters: int) -> tuple[float, float, float, float, fl
         finals = [report.final.path for report in orchestrator.report(stored).tasks if report.final]
         codec = _codec(finals)
         orchestrator.assemble(stored, stored.tasks[0].key, bind=False)
-        again = time.perf_counter()
-        orchestrator.bind(stored)
-        bound = time.perf_counter() - again
+        bound = seconds_of(lambda: orchestrator.bind(stored))
     # The worker has ended now, and its time is known.
-    return seconds, used, _children() - engine, codec, bound, sound
+    return sound, seconds, used, _children() - engine, codec, bound
 
 
 def _codec(sounds: list[Path]) -> float:
     """CPU seconds of the encoder alone, for the samples of these files."""
-    import av
-    import numpy as np
-    import soundfile
-
-    from cosmos_workflow.books.output.formats import FORMATS, bit_rate
-
     used = 0.0
     for path in sounds:
         rate = soundfile.info(str(path)).samplerate
@@ -200,12 +153,6 @@ def _codec(sounds: list[Path]) -> float:
 
 
 def _opened(folder: Path, characters: int) -> tuple[float, float, float, float]:
-    from cosmos_workflow.config import Workspace
-    from cosmos_workflow.execution.operations import Operations
-    from cosmos_workflow.jobs.manager import JobManager
-    from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-    from cosmos_workflow.jobs.store import JobStore
-
     folder.mkdir()
     path = write_book(folder / "book.epub", characters)
     workspace = Workspace.open(folder / "workspace")
@@ -216,54 +163,34 @@ def _opened(folder: Path, characters: int) -> tuple[float, float, float, float]:
         entry = manager.snapshot().entries[0]
         runs = [run for task in (entry.report.tasks if entry.report else ()) for run in _made_runs(task)]
         changing: list[float] = []
-        while runs:
-            _publish(operations, runs[:_AT_ONCE])
-            runs = runs[_AT_ONCE:]
+        for start in range(0, len(runs), _AT_ONCE):
+            some = runs[start : start + _AT_ONCE]
+            for run in some:
+                folder = operations.store.runs.folder(run.id)
+                folder.mkdir()
+                (folder / run.outputs["audio"]).touch()
+            operations.store.runs.begin(some)
             changing += _looks(manager, 1)
         look = _looks(manager, _LOOKS)
-    return _peak(), opened, _percentile(look) * 1000, _percentile(changing) * 1000
+    return _peak(), opened, quantiles(look)[1] * 1000, quantiles(changing)[1] * 1000
 
 
 def _looks(manager: JobManager, count: int) -> list[float]:
     times: list[float] = []
     for _ in range(count):
         manager.look_again()
-        begun = time.perf_counter()
-        manager.snapshot()
-        times.append(time.perf_counter() - begun)
+        times.append(seconds_of(manager.snapshot))
     return times
-
-
-def _percentile(times: list[float]) -> float:
-    """The 95th percentile."""
-    return sorted(times)[math.ceil(0.95 * len(times)) - 1]
 
 
 def _made_runs(report: TaskReport) -> list[RunRecord]:
     """The runs that the pieces of a task would have once they are made."""
-    from cosmos_workflow.jobs.plan import plan_task, queue_items
-    from cosmos_workflow.queueing.items import ItemStatus
-    from cosmos_workflow.store.records import RunRecord
-
     made = {"status": ItemStatus.SUCCEEDED, "outputs": {"audio": "audio.wav"}, "progress": 1.0}
     items = queue_items(plan_task(report.task, report.pieces, "resume"))
     return [RunRecord.of(item, started_at=time.time(), finished_at=time.time(), **made) for item in items]
 
 
-def _publish(operations: Operations, runs: list[RunRecord]) -> None:
-    for run in runs:
-        folder = operations.store.runs.folder(run.id)
-        folder.mkdir()
-        (folder / run.outputs["audio"]).touch()
-    operations.store.runs.begin(runs)
-
-
 def _added(path: Path, workspace: Workspace) -> JobFile:
-    from cosmos_workflow.books.reading import read_book
-    from cosmos_workflow.jobs.books.voices import reader
-    from cosmos_workflow.jobs.books.writing import add_book
-    from cosmos_workflow.jobs.store import JobStore
-
     job = add_book(JobStore(workspace), read_book(path), reader("espeak", language="en"), (), path.name).job
     if job is None:
         raise ValueError("the book's job is wrong")

@@ -10,17 +10,15 @@ from __future__ import annotations
 import gc
 import os
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, ClassVar
 from unittest.mock import patch
 
-from rich.table import Table
-
-from cosmos_workflow.bench.chatterbox_stages import Spent, Stages, clock_of, peak_memory, timed, timed_package
+from cosmos_workflow.bench.chatterbox_stages import Spent, Stages, clock_of, peak_memory, timed, timed_batch
+from cosmos_workflow.bench.frame import Column, seconds_of
 from cosmos_workflow.engines.base import Device, Output
 from cosmos_workflow.engines.chatterbox import SPEC
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
@@ -56,22 +54,26 @@ class ChatterboxFigure:
     reads the texts, and the others' median.
     """
 
-    batch: int
+    TITLE: ClassVar[str] = (
+        "Chatterbox, serial and batched ({figure.size} size, {figure.mode}, {figure.device}, {figure.threads} threads, "
+        "{figure.tokens_an_item} tokens an item)"
+    )
+    batch: Annotated[int, Column("batch")]
     tokens_an_item: int
-    t3_serial: float
-    t3_ours: float
-    t3_ratio: float
-    t3_limit: float
-    all_serial: float
-    all_ours: float
-    all_ratio: float
-    goal: float | None
-    serial: Stages
-    ours: Stages
+    t3_serial: Annotated[float, Column("T3 serial", "{:.2f}")]
+    t3_ours: Annotated[float, Column("ours", "{:.2f}")]
+    t3_ratio: Annotated[float, Column("x", "{:.2f}")]
+    t3_limit: Annotated[float, Column("limit", "{:.1f}")]
+    all_serial: Annotated[float, Column("all serial", "{:.2f}")]
+    all_ours: Annotated[float, Column("ours", "{:.2f}")]
+    all_ratio: Annotated[float, Column("x", "{:.2f}")]
+    goal: Annotated[float | None, Column("goal", "{:g}")]
+    times_real_time: Annotated[float, Column("x real time", "{:.2f}")]
+    peak_mb: Annotated[float, Column("peak MB", "{:,.0f}")]
+    serial: Annotated[Stages, Column("seconds an item: T3, flow, vocoder, rest: serial", lambda one: one.serial.told)]
+    ours: Annotated[Stages, Column("ours", lambda one: one.ours.told)]
     first_step: float
     step: float
-    times_real_time: float
-    peak_mb: float
     size: str
     mode: str
     device: str
@@ -83,14 +85,15 @@ def bench_chatterbox(
     device: str = "cpu",
     tokens: int = 60,
     mode: str = "reproducible",
-    batches: Sequence[int] | None = None,
+    batch: Sequence[int] | None = None,
     threads: int | None = None,
+    plot: Path | None = None,
 ) -> list[ChatterboxFigure]:
     """A figure for each batch size; raises InputError for a wrong size, device or mode, UnavailableError for a device that isn't
     there.
 
     At full size it writes 3.2 GB of weights into the temporary folder, and takes a quarter of an hour on two CPU cores. Each
-    way has a model of its own.
+    way has a model of its own. `plot` is a picture to write.
     """
     for name, value, choices in (("size", size, SIZES), ("device", device, DEVICES)):
         if value not in choices:
@@ -104,7 +107,10 @@ def bench_chatterbox(
     torch.set_num_threads(threads or torch.get_num_threads())
     with tempfile.TemporaryDirectory(prefix="bench-chatterbox-") as temporary:
         bench = _Bench(Path(temporary), size, device, tokens, mode)
-        return [bench.figure(batch) for batch in batches or (GPU_BATCHES if device == "cuda" else CPU_BATCHES)]
+        figures = [bench.figure(size) for size in batch or (GPU_BATCHES if device == "cuda" else CPU_BATCHES)]
+    if plot is not None:
+        _plot(figures, plot)
+    return figures
 
 
 class _Bench:
@@ -169,7 +175,8 @@ class _Bench:
     def _serial_item(self, number: int) -> Stages:
         """Seconds of one item the package's own way."""
         params = ChatterboxParams(seed=number, max_tokens=self._tokens)
-        with timed_package(self._serial.upstream.s3gen, self._clock) as spent:
+        stages = {"flow_inference": "flow", "hift_inference": "vocoder"}
+        with timed(self._serial.upstream.s3gen, stages, self._clock) as spent:
             result = self._serial.generate(TEXTS[number % len(TEXTS)], params)
         if len(result.tokens) != self._tokens:
             raise AssertionError(f"an item has {len(result.tokens)} tokens instead of {self._tokens}")
@@ -183,7 +190,7 @@ class _Bench:
             make_request(SPEC, self._folder / name, TEXTS[seed % len(TEXTS)], {"seed": seed, **values}, item_id=f"item-{seed}")
             for seed in range(batch)
         ]
-        with timed(self._clock) as spent, peak_memory(self._device) as peak:
+        with timed_batch(self._clock) as spent, peak_memory(self._device) as peak:
             begun = self._clock()
             outcomes = list(self._engine.generate(requests, RecordingContext(SPEC)))
             seconds = self._clock() - begun
@@ -204,38 +211,13 @@ def measure_device(device: str) -> tuple[float, float]:
     import torch
 
     values = torch.ones(64 * 2**20, device=device)
-    bandwidth = values.numel() * 4 / _fastest(values.sum, device)
     left, right = torch.ones(1024, 1024, device=device), torch.ones(1024, 4096, device=device)
-    return bandwidth, 2 * 1024 * 1024 * 4096 / _fastest(lambda: left @ right, device)
+    clock = clock_of(device, torch.get_num_threads() + 1)  # of the wall
+    reading, multiplying = (min(seconds_of(work, clock) for _ in range(5)) for work in (values.sum, lambda: left @ right))
+    return values.numel() * 4 / reading, 2 * 1024 * 1024 * 4096 / multiplying
 
 
-def table(figures: Sequence[ChatterboxFigure]) -> Table:
-    """The figures as a table for a terminal."""
-    first = figures[0]
-    about = f"{first.size} size, {first.mode}, {first.device}, {first.threads} threads, {first.tokens_an_item} tokens an item"
-    shown = Table(title=f"Chatterbox, serial and batched ({about})")
-    columns = ("T3 serial", "ours", "x", "limit", "all serial", "ours", "x", "goal", "x real time", "peak MB")
-    for column in ("batch", *columns, "seconds an item: T3, flow, vocoder, rest: serial", "ours"):
-        shown.add_column(column, justify="right")
-    for figure in figures:
-        shown.add_row(
-            str(figure.batch),
-            f"{figure.t3_serial:.2f}",
-            f"{figure.t3_ours:.2f}",
-            f"{figure.t3_ratio:.2f}",
-            f"{figure.t3_limit:.1f}",
-            f"{figure.all_serial:.2f}",
-            f"{figure.all_ours:.2f}",
-            f"{figure.all_ratio:.2f}",
-            "" if figure.goal is None else f"{figure.goal:g}",
-            f"{figure.times_real_time:.2f}",
-            f"{figure.peak_mb:,.0f}",
-            *(", ".join(f"{part:.2f}" for part in astuple(stages)) for stages in (figure.serial, figure.ours)),
-        )
-    return shown
-
-
-def plot(figures: Sequence[ChatterboxFigure], path: Path) -> None:
+def _plot(figures: Sequence[ChatterboxFigure], path: Path) -> None:
     """Tokens a second over the batch size, both ways, as a picture; needs matplotlib (the group `bench`)."""
     from matplotlib.figure import Figure
 
@@ -254,16 +236,3 @@ def plot(figures: Sequence[ChatterboxFigure], path: Path) -> None:
         axes.set_xticks(batches, [str(batch) for batch in batches])
         axes.legend()
     picture.savefig(path)
-
-
-def _fastest(work: Any, device: str, rounds: int = 5) -> float:
-    import torch
-
-    def once() -> float:
-        begun = time.perf_counter()
-        work()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter() - begun
-
-    return min(once() for _ in range(rounds))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -19,6 +19,11 @@ class Stages:
     flow: float
     vocoder: float
     rest: float
+
+    @property
+    def told(self) -> str:
+        """In a row."""
+        return ", ".join(f"{part:.2f}" for part in astuple(self))
 
 
 @dataclass(slots=True)
@@ -50,12 +55,21 @@ def clock_of(device: str, threads: int) -> Callable[[], float]:
 
 
 @contextmanager
-def timed(clock: Callable[[], float]) -> Iterator[Spent]:
+def timed(owner: Any, stages: Mapping[str, str], clock: Callable[[], float]) -> Iterator[Spent]:
+    """The seconds that the methods of a class or an object take meanwhile, each a stage."""
+    spent = Spent()
+    with ExitStack() as patches:
+        for method, stage in stages.items():
+            patches.enter_context(patch.object(owner, method, _adding(getattr(owner, method), clock, spent, stage)))
+        yield spent
+
+
+@contextmanager
+def timed_batch(clock: Callable[[], float]) -> Iterator[Spent]:
     """The seconds that a batch of ours spends in its stages meanwhile."""
     from cosmos_workflow.engines.chatterbox import production
     from cosmos_workflow.engines.chatterbox.sound import SoundModel
 
-    spent = Spent()
     decode = production.decode
 
     def steps(*args: Any) -> Iterator[Any]:
@@ -69,20 +83,8 @@ def timed(clock: Callable[[], float]) -> Iterator[Spent]:
             spent.steps.append(clock() - begun)
             yield step
 
-    with ExitStack() as patches:
-        patches.enter_context(patch.object(production, "decode", steps))
-        for method, stage in (("mels", "flow"), ("waveform", "vocoder")):
-            patches.enter_context(patch.object(SoundModel, method, _adding(getattr(SoundModel, method), clock, spent, stage)))
-        yield spent
-
-
-@contextmanager
-def timed_package(s3gen: Any, clock: Callable[[], float]) -> Iterator[Spent]:
-    """The seconds that the package's own S3Gen spends meanwhile."""
-    spent = Spent()
-    with ExitStack() as patches:
-        for method, stage in (("flow_inference", "flow"), ("hift_inference", "vocoder")):
-            patches.enter_context(patch.object(s3gen, method, _adding(getattr(s3gen, method), clock, spent, stage)))
+    stages = {"mels": "flow", "waveform": "vocoder"}
+    with timed(SoundModel, stages, clock) as spent, patch.object(production, "decode", steps):
         yield spent
 
 

@@ -13,18 +13,27 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated, ClassVar
 
-from rich.table import Table
+import numpy as np
+import soundfile
 
 from cosmos_workflow.bench.check_corpus import KOKORO_VOICES, Part, Sample, clean_samples, planted_samples, sentences_of
+from cosmos_workflow.bench.frame import Column
+from cosmos_workflow.bench.kokoro import cpu_seconds
 from cosmos_workflow.bench.planted import PLANTED, Line, named_rightly, speak, spoilt_sound
+from cosmos_workflow.checking.judge import judge
+from cosmos_workflow.checking.recogniser import Whisper
+from cosmos_workflow.checking.sound import read_mono
 from cosmos_workflow.checking.verdict import SERIOUS, Verdict
+from cosmos_workflow.config import Workspace
+from cosmos_workflow.engines.kokoro.model_files import require_kokoro
 from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import InputError, list_choices, shorten
-
-if TYPE_CHECKING:
-    from cosmos_workflow.checking.recogniser import Whisper
+from cosmos_workflow.execution.operations import Operations
+from cosmos_workflow.jobs.manager import JobManager
+from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
+from cosmos_workflow.jobs.store import JobStore
 
 THINGS = ("faults", "times", "cost")
 """What is measured."""
@@ -41,10 +50,11 @@ class CheckFigure:
     """One row: so many pieces of a kind, how many of them the verdict was right about, and what it said of the others; or a
     measurement in words."""
 
-    kind: str
-    pieces: int
-    right: int
-    note: str = ""
+    TITLE: ClassVar[str] = "Speech heard back by Whisper base"
+    kind: Annotated[str, Column("")]
+    pieces: Annotated[int, Column("pieces", lambda figure: f"{figure.pieces}" if figure.pieces else "")]
+    right: Annotated[int, Column("right", lambda figure: f"{figure.right}" if figure.pieces else "")]
+    note: Annotated[str, Column("")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +87,11 @@ class Judged:
         return f"{self.sample.line.params['voice']}: {self.sample.text} ({', '.join(self.names) or f'{rate:.0%}'})"
 
 
-def bench_check(part: Part = "held out", characters: int = 3000, only: Collection[str] = ()) -> list[CheckFigure]:
+def bench_check(tuning: bool = False, characters: int = 3000, only: Collection[str] | None = None) -> list[CheckFigure]:
     """All of it, or `only` some of `THINGS`, with Whisper base; raises UnavailableError without its model files or Kokoro's, and
     InputError for a thing that isn't there."""
-    from cosmos_workflow.checking.recogniser import Whisper
-    from cosmos_workflow.engines.kokoro.model_files import require_kokoro
-
-    for thing in only:
+    part: Part = "tuning" if tuning else "held out"
+    for thing in only or ():
         if thing not in THINGS:
             raise InputError(f"There is nothing {shorten(thing)} to measure; use {list_choices(THINGS)}.")
     require_kokoro()
@@ -106,11 +114,6 @@ def bench_check(part: Part = "held out", characters: int = 3000, only: Collectio
 
 def judge_samples(samples: Sequence[Sample], folder: Path, recogniser: Whisper) -> list[Judged]:
     """Speak each distinct line, put in what is planted, and listen."""
-    import soundfile
-
-    from cosmos_workflow.checking.judge import judge
-    from cosmos_workflow.checking.sound import read_mono
-
     lines = {str(sample.line): sample.line for sample in samples}
     made = dict(zip(lines, speak(list(lines.values()), folder), strict=True))
     judged: list[Judged] = []
@@ -129,12 +132,6 @@ def judge_samples(samples: Sequence[Sample], folder: Path, recogniser: Whisper) 
 
 def word_time_errors(part: Part, folder: Path, recogniser: Whisper) -> list[float]:
     """Seconds by which the beginnings and ends of words are told wrongly, in sentences that are joined from single words."""
-    import numpy as np
-    import soundfile
-
-    from cosmos_workflow.checking.judge import judge
-    from cosmos_workflow.checking.sound import read_mono
-
     texts = [text.strip('"') for text in sentences_of(part, 30, 60) if text.replace(" ", "").strip('".').isalpha()][: 2 * _TIMED]
     voices = [
         Line("", "espeak", {"voice": "en-us", "rate": 130}),
@@ -158,26 +155,11 @@ def word_time_errors(part: Part, folder: Path, recogniser: Whisper) -> list[floa
         path = folder / f"joined-{number}.wav"
         soundfile.write(path, np.concatenate(parts), rate, subtype="PCM_16")
         hearing = judge(path, text, [text], "en", recogniser).hearing
-        starts = {found.start(): span for found, span in zip(_words_of(text), spans, strict=True)}
+        starts = {found.start(): span for found, span in zip(re.finditer(r"\S+", text), spans, strict=True)}
         for first, _, start, end in hearing.aligned if hearing else ():
             if first in starts:
                 errors += [abs(start - starts[first][0]), abs(end - starts[first][1])]
     return errors
-
-
-def table(figures: Sequence[CheckFigure]) -> Table:
-    """The figures as a table for a terminal."""
-    shown = Table(title="Speech heard back by Whisper base")
-    for column in ("", "pieces", "right", ""):
-        shown.add_column(column, justify="right" if column else "left")
-    for figure in figures:
-        counts = (f"{figure.pieces}", f"{figure.right}") if figure.pieces else ("", "")
-        shown.add_row(figure.kind, *counts, figure.note)
-    return shown
-
-
-def _words_of(text: str) -> list[re.Match[str]]:
-    return list(re.finditer(r"\S+", text))
 
 
 def _row(kind: str, judged: Sequence[Judged]) -> CheckFigure:
@@ -187,13 +169,6 @@ def _row(kind: str, judged: Sequence[Judged]) -> CheckFigure:
 
 def _costs(folder: Path, text: str, characters: int) -> list[CheckFigure]:
     """A chapter by Kokoro as a job, plain and then checked, on one worker that is loaded before."""
-    from cosmos_workflow.bench.kokoro import cpu_seconds
-    from cosmos_workflow.config import Workspace
-    from cosmos_workflow.execution.operations import Operations
-    from cosmos_workflow.jobs.manager import JobManager
-    from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-    from cosmos_workflow.jobs.store import JobStore
-
     taken: dict[str, tuple[float, float]] = {}
     notes: dict[str, str] = {}
     for name, check in (("plain", "false"), ("checked", "{model: base, retries: 0}")):

@@ -52,13 +52,11 @@ def contenders() -> dict[str, Callable[[], AbstractContextManager[Contender]]]:
         _DISPATCHER: _our_dispatcher,
         "ProcessPoolExecutor": _executor,
         "multiprocessing.Pool": _pool,
+        "mpire": _mpire,
+        "pebble": _pebble,
+        PIPE: _pipe,
     }
-    if find_spec("mpire"):
-        found["mpire"] = _mpire
-    if find_spec("pebble"):
-        found["pebble"] = _pebble
-    found[PIPE] = _pipe
-    return found
+    return {name: opened for name, opened in found.items() if name not in ("mpire", "pebble") or find_spec(name)}
 
 
 @contextmanager

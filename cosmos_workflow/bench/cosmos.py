@@ -9,23 +9,31 @@ from __future__ import annotations
 import os
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated, ClassVar
+from unittest.mock import patch
 
-from rich.table import Table
+import numpy as np
+import torch
 
+from cosmos_workflow.bench.frame import Column, seconds_of
+from cosmos_workflow.engines.base import Device
+from cosmos_workflow.engines.cosmos_transfer import SPEC
+from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
+from cosmos_workflow.engines.cosmos_transfer.sampling import Prepared, make_clips
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
-
-if TYPE_CHECKING:
-    from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
-    from cosmos_workflow.engines.cosmos_transfer.sampling import Prepared
+from cosmos_workflow.engines.testing.cosmos_transfer.toy_engine import ToyCosmosTransferEngine
+from cosmos_workflow.engines.testing.cosmos_transfer.toy_weights import write_toy_weights
+from cosmos_workflow.engines.testing.harness import RecordingContext, make_request
+from cosmos_workflow.errors import is_out_of_memory
+from cosmos_workflow.media import ClipWriter
 
 BATCHES = (1, 2, 4, 8)
 TOY_SIZE, REAL_SIZE = (96, 64), (1280, 704)
-FPS = 8
+FPS, FRAMES = 8, 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,66 +44,37 @@ class CosmosFigure:
     fit has no seconds.
     """
 
-    items: int
-    seconds_per_item: float | None
-    gain: float | None
+    TITLE: ClassVar[str] = "Cosmos Transfer, {figure.device}"
+    items: Annotated[int, Column("items at once")]
+    seconds_per_item: Annotated[float | None, Column("seconds per item", "{:.3f}", "doesn't fit")]
+    gain: Annotated[float | None, Column("times as fast", "{:.2f}")]
     device: str
-    peak_bytes: int
+    peak_bytes: Annotated[int, Column("GPU memory", lambda one: f"{one.peak_bytes / 1e9:.1f} GB" if one.peak_bytes else "")]
 
 
 def bench_cosmos(
     weights: Path | None = None,
-    *,
-    batches: Sequence[int] = BATCHES,
+    gpu: int | None = None,
+    batch: Sequence[int] | None = None,
     rounds: int = 3,
     steps: int = 10,
-    frames: int = 9,
-    size: tuple[int, int] | None = None,
-    gpu: int | None = None,
 ) -> list[CosmosFigure]:
     """Times the pipeline on weights in this folder (as COSMOS_WORKFLOW_WEIGHTS takes it), or on toy weights without one.
 
-    `size` is the clip's (width, height): small on toy weights, 720p on others. `gpu` is its number, None the CPU. The first call
-    of each size isn't counted. Raises UnavailableError where the weights can't be used.
+    The clip is small on toy weights, 720p on others. `gpu` is its number, None the CPU. The first call of each batch size isn't
+    counted. Raises UnavailableError where the weights can't be used.
     """
-    from cosmos_workflow.engines.base import Device
-    from cosmos_workflow.engines.cosmos_transfer.engine import CosmosTransferEngine
-    from cosmos_workflow.engines.testing.cosmos_transfer.toy_engine import ToyCosmosTransferEngine
-    from cosmos_workflow.engines.testing.cosmos_transfer.toy_weights import write_toy_weights
-
     with tempfile.TemporaryDirectory(prefix="bench-cosmos-") as scratch:
         folder = weights or write_toy_weights(Path(scratch) / "weights", annotators=False)
-        before = os.environ.get(FOLDER_VARIABLE)
-        os.environ[FOLDER_VARIABLE] = str(folder)
-        engine = CosmosTransferEngine() if weights else ToyCosmosTransferEngine()
-        try:
+        made = CosmosTransferEngine() if weights else ToyCosmosTransferEngine()
+        with patch.dict(os.environ, {FOLDER_VARIABLE: str(folder)}), closing(made) as engine:
             engine.load(Device(gpu))
-            clip = _write_clip(Path(scratch) / "clip.mp4", frames, size or (REAL_SIZE if weights else TOY_SIZE))
-            items = _items(engine, clip, max(batches), steps)
-            return _figures(engine, items, batches, rounds, "toy weights" if weights is None else folder.name)
-        finally:
-            engine.close()
-            _restore(before)
-
-
-def table(figures: list[CosmosFigure]) -> Table:
-    """The figures as a table for a terminal."""
-    shown = Table(title=f"Cosmos Transfer, {figures[0].device}" if figures else "Cosmos Transfer")
-    for column in ("items at once", "seconds per item", "times as fast", "GPU memory"):
-        shown.add_column(column, justify="right")
-    for figure in figures:
-        seconds = "doesn't fit" if figure.seconds_per_item is None else f"{figure.seconds_per_item:.3f}"
-        gain = "" if figure.gain is None else f"{figure.gain:.2f}"
-        memory = f"{figure.peak_bytes / 1e9:.1f} GB" if figure.peak_bytes else ""
-        shown.add_row(str(figure.items), seconds, gain, memory)
-    return shown
+            clip = _write_clip(Path(scratch) / "clip.mp4", REAL_SIZE if weights else TOY_SIZE)
+            items = _items(engine, clip, max(batch or BATCHES), steps)
+            return _figures(engine, items, batch or BATCHES, rounds, "toy weights" if weights is None else folder.name)
 
 
 def _items(engine: CosmosTransferEngine, clip: Path, count: int, steps: int) -> list[Prepared]:
-    from cosmos_workflow.engines.cosmos_transfer import SPEC
-    from cosmos_workflow.engines.cosmos_transfer.sampling import Prepared
-    from cosmos_workflow.engines.testing.harness import RecordingContext, make_request
-
     params = {"num_steps": steps, "fps": FPS}
     weights = {"vis": 0.5, "edge": 0.5, "depth": 0.0, "seg": 0.0}
     context = RecordingContext(SPEC)
@@ -112,17 +91,13 @@ def _items(engine: CosmosTransferEngine, clip: Path, count: int, steps: int) -> 
 def _figures(
     engine: CosmosTransferEngine, items: list[Prepared], batches: Sequence[int], rounds: int, weights: str
 ) -> list[CosmosFigure]:
-    import torch
-
-    from cosmos_workflow.engines.cosmos_transfer.sampling import make_clips
-
     gpu = engine.model.device.type == "cuda"
     device = f"{torch.cuda.get_device_name() if gpu else 'CPU'}, {weights}"
     figures: list[CosmosFigure] = []
     for count in batches:
         if gpu:
             torch.cuda.reset_peak_memory_stats()
-        seconds = _median(lambda count=count: make_clips(engine.model, items[:count], _ignore), rounds)
+        seconds = _median(lambda count=count: make_clips(engine.model, items[:count], lambda *_: None), rounds)
         peak = torch.cuda.max_memory_allocated() if gpu else 0
         per_item = None if seconds is None else seconds / count
         alone = figures[0].seconds_per_item if figures else per_item
@@ -132,43 +107,21 @@ def _figures(
 
 def _median(call: Callable[[], object], rounds: int) -> float | None:
     """Seconds of a call in the median of the rounds, after one that isn't counted; None where memory runs out."""
-    from cosmos_workflow.engines.cosmos_transfer.memory import is_out_of_memory
-
-    times = []
     try:
         call()
-        for _ in range(rounds):
-            started = time.perf_counter()
-            call()
-            times.append(time.perf_counter() - started)
+        return statistics.median(seconds_of(call) for _ in range(rounds))
     except Exception as error:
         if not is_out_of_memory(error):
             raise
         return None
-    return statistics.median(times)
 
 
-def _ignore(_chunk: int, _chunks: int, _done: int) -> None:
-    """Nobody looks at the progress of a bench."""
-
-
-def _write_clip(path: Path, frames: int, size: tuple[int, int]) -> Path:
-    import numpy as np
-
-    from cosmos_workflow.media import ClipWriter
-
+def _write_clip(path: Path, size: tuple[int, int]) -> Path:
     width, height = size
     with ClipWriter(path, width, height, FPS) as clip:
-        for number in range(frames):
+        for number in range(FRAMES):
             picture = np.full((height, width, 3), 60, np.uint8)
             left = (8 + 2 * number) % (width // 2)
             picture[height // 4 : 3 * height // 4, left : left + width // 2] = (200, 120, 40)
             clip.write(picture)
     return path
-
-
-def _restore(before: str | None) -> None:
-    if before is None:
-        os.environ.pop(FOLDER_VARIABLE, None)
-    else:
-        os.environ[FOLDER_VARIABLE] = before

@@ -12,15 +12,17 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
-from rich.table import Table
+import numpy as np
 
 from cosmos_workflow.bench.contenders import DEADLY, OURS, PIPE, WORKERS, Contender, contenders
+from cosmos_workflow.bench.frame import Column, in_turn, seconds_of
 from cosmos_workflow.gpu_dispatch import BaseWorker, Executor, share
 
 ARRAY_MB = 1
@@ -40,22 +42,24 @@ class DispatchFigure:
     `survives`: when a worker was killed, all other tasks came back and the run ended.
     """
 
-    name: str
-    tasks_per_second: float
-    array_mb_per_second: float
-    latency_p50_us: float | None
-    latency_p99_us: float | None
-    first_result_ms: float
-    survives: bool | None
+    TITLE: ClassVar[str] = f"Dispatch: {WORKERS} workers, {os.cpu_count()} cores"
+    name: Annotated[str, Column("")]
+    tasks_per_second: Annotated[float, Column("tasks/s", "{:,.0f}")]
+    array_mb_per_second: Annotated[float, Column("1 MB arrays MB/s", "{:,.0f}")]
+    latency_p50_us: Annotated[float | None, Column("latency p50 us", "{:,.0f}")]
+    latency_p99_us: Annotated[float | None, Column("p99 us", "{:,.0f}")]
+    first_result_ms: Annotated[float, Column("first result ms", "{:,.0f}")]
+    survives: Annotated[bool | None, Column("survives a kill", lambda figure: "yes" if figure.survives else "no")]
 
 
 @dataclass(frozen=True, slots=True)
 class SharedFigure:
     """Milliseconds of a task that is given the same large array as the others: sent with each, and shared by all."""
 
+    TITLE: ClassVar[str] = "{figure.mb} MB in every task"
     mb: int
-    sent_ms: float
-    shared_ms: float
+    sent_ms: Annotated[float, Column("sent with each, ms", "{:,.0f}")]
+    shared_ms: Annotated[float, Column("shared, ms", "{:,.1f}")]
 
 
 class PagesWorker(BaseWorker):
@@ -66,58 +70,36 @@ class PagesWorker(BaseWorker):
         return float(data[::512].sum())
 
 
-def bench_dispatch(tasks: int = 10_000, rounds: int = 3, only: Collection[str] = ()) -> list[DispatchFigure]:
-    """Measure every contender that is installed, or those in `only`. Tasks are numbers, then arrays of 1 MB both ways."""
+def bench_dispatch(
+    tasks: int = 10_000, rounds: int = 3, only: Collection[str] | None = None, plot: Path | None = None
+) -> list[DispatchFigure | SharedFigure]:
+    """Measure every contender that is installed, and what sharing an array brings, or those in `only`. Tasks are numbers, then
+    arrays of 1 MB both ways. `plot` is a picture to write."""
     chosen = {name: opened for name, opened in contenders().items() if not only or name in only}
-    seen: dict[str, list[tuple[float | None, ...]]] = {name: [] for name in chosen}
-    for _ in range(rounds):
-        for name, opened in chosen.items():
-            seen[name].append(_measure(opened, tasks))
-    figures = []
-    for name, measured in seen.items():
-        tasks_s, mb_s, p50, p99, first = (_median(column) for column in zip(*measured, strict=True))
-        survives = None if name == PIPE else _survives(name)
-        figures.append(DispatchFigure(name, tasks_s or 0.0, mb_s or 0.0, p50, p99, first or 0.0, survives))
-    return figures
+    measured = in_turn({name: partial(_measure, opened, tasks) for name, opened in chosen.items()}, rounds)
+    figures: list[DispatchFigure] = []
+    for name, (tasks_s, mb_s, first, *latency) in measured.items():
+        p50, p99 = latency or (None, None)
+        figures.append(DispatchFigure(name, tasks_s, mb_s, p50, p99, first, None if name == PIPE else _survives(name)))
+    if plot is not None:
+        _plot(figures, plot)
+    return [*figures, *([] if only else [bench_shared()])]
 
 
 def bench_shared(mb: int = SHARED_MB, rounds: int = 3) -> SharedFigure:
     """A worker reads one number in each page of an array that all its tasks are given."""
-    import numpy as np
-
     array = np.ones(mb << 17)
-    seen: dict[bool, list[float]] = {False: [], True: []}
     with Executor(f"{__name__}:PagesWorker", [None], max_retries=0) as executor:
-        for _ in range(rounds):
-            for is_shared, data in ((False, array), (True, share(array))):
-                executor.submit(data).result()
-                started = time.perf_counter()
-                for _ in range(SHARED_TASKS):
-                    executor.submit(data).result()
-                seen[is_shared].append((time.perf_counter() - started) / SHARED_TASKS * 1e3)
-    return SharedFigure(mb, statistics.median(seen[False]), statistics.median(seen[True]))
+
+        def measure(data: Any) -> list[float]:
+            executor.submit(data).result()
+            return [1e3 / SHARED_TASKS * seconds_of(lambda: [executor.submit(data).result() for _ in range(SHARED_TASKS)])]
+
+        (sent,), (shared,) = in_turn({True: lambda: measure(array), False: lambda: measure(share(array))}, rounds).values()
+    return SharedFigure(mb, sent, shared)
 
 
-def table(figures: Sequence[DispatchFigure], shared: SharedFigure | None = None) -> Table:
-    """The figures as a table for a terminal."""
-    told = f"{shared.mb} MB in every task: {shared.sent_ms:,.0f} ms each, shared {shared.shared_ms:,.1f} ms" if shared else None
-    shown = Table(caption=told, title=f"Dispatch: {WORKERS} workers, {os.cpu_count()} cores")
-    for column in ("", "tasks/s", "1 MB arrays MB/s", "latency p50 us", "p99 us", "first result ms", "survives a kill"):
-        shown.add_column(column, justify="right" if column else "left")
-    for figure in figures:
-        shown.add_row(
-            figure.name,
-            f"{figure.tasks_per_second:,.0f}",
-            f"{figure.array_mb_per_second:,.0f}",
-            _number(figure.latency_p50_us),
-            _number(figure.latency_p99_us),
-            f"{figure.first_result_ms:,.0f}",
-            "" if figure.survives is None else "yes" if figure.survives else "no",
-        )
-    return shown
-
-
-def plot(figures: Sequence[DispatchFigure], path: Path) -> None:
+def _plot(figures: Sequence[DispatchFigure], path: Path) -> None:
     """The figures as bars, one panel a measure, ours in colour; the file's ending names its format."""
     from matplotlib.figure import Figure
 
@@ -145,18 +127,7 @@ def trial(name: str) -> None:
             print(count, flush=True)  # noqa: T201 - its parent reads this
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:,.0f}"
-
-
-def _median(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.median(known) if known else None
-
-
-def _measure(opened: Callable[[], AbstractContextManager[Contender]], tasks: int) -> tuple[float | None, ...]:
-    import numpy as np
-
+def _measure(opened: Callable[[], AbstractContextManager[Contender]], tasks: int) -> tuple[float, ...]:
     started = time.perf_counter()
     with opened() as contender:
         next(iter(contender.many([0])))
@@ -166,8 +137,8 @@ def _measure(opened: Callable[[], AbstractContextManager[Contender]], tasks: int
         array = np.ones(ARRAY_MB << 17)
         _rate(contender, [array] * (ARRAYS // 10))
         mb_s = 2 * ARRAY_MB * _rate(contender, [array] * ARRAYS)
-        p50, p99 = _latency(contender.one) if contender.one is not None else (None, None)
-    return tasks_s, mb_s, p50, p99, first * 1e3
+        latency = _latency(contender.one) if contender.one is not None else ()
+    return tasks_s, mb_s, first * 1e3, *latency
 
 
 def _rate(contender: Contender, items: Sequence[Any]) -> float:
@@ -183,9 +154,7 @@ def _latency(one: Callable[[Any], Any]) -> tuple[float, float]:
     seconds = []
     for number in range(LATENCIES):
         time.sleep(REST_SECONDS)
-        started = time.perf_counter()
-        one(number)
-        seconds.append(time.perf_counter() - started)
+        seconds.append(seconds_of(partial(one, number)))
     cuts = statistics.quantiles(seconds, n=100)
     return cuts[49] * 1e6, cuts[98] * 1e6
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -13,9 +12,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, ClassVar
 
-from rich.table import Table
-
+from cosmos_workflow.bench.frame import Column, medians
 from cosmos_workflow.config import assets_dir
 from cosmos_workflow.engines.espeak import speak
 from cosmos_workflow.engines.espeak.voices import library_path
@@ -57,10 +56,11 @@ class EspeakFigure:
     """One way of reading the text, in so many pieces: CPU seconds in the median of the rounds, and how many times the bare loop's
     they are."""
 
-    way: str
+    TITLE: ClassVar[str] = "eSpeak NG, a chapter of 20,000 characters in {figure.pieces} pieces"
+    way: Annotated[str, Column("")]
     pieces: int
-    cpu_seconds: float
-    ratio: float
+    cpu_seconds: Annotated[float, Column("CPU s", "{:.1f}")]
+    ratio: Annotated[float, Column("ratio", "{:.1f}")]
 
 
 def bench_espeak(rounds: int = 3) -> list[EspeakFigure]:
@@ -69,31 +69,20 @@ def bench_espeak(rounds: int = 3) -> list[EspeakFigure]:
     if library is None:
         raise UnavailableError(f"The speech library isn't installed. Run {install('espeakng-loader')}.")
     text = (assets_dir() / "jobs" / "book.txt").read_text(encoding="utf-8")
-    taken: dict[str, list[float]] = {"bare loop": [], "job, from start to end": [], "of it, to start and find all made": []}
     pieces: list[str] = []
-    for _ in range(rounds):
+
+    def measure() -> tuple[float, float, float]:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             (folder / "chapter.txt").write_text(text, encoding="utf-8")
             (folder / "bench.yaml").write_text(_JOB, encoding="utf-8")
-            job = _job(folder)
-            again = _job(folder)
-            pieces = _pieces(folder)
-            taken["bare loop"].append(_bare(library, pieces))
-            taken["job, from start to end"].append(job)
-            taken["of it, to start and find all made"].append(again)
-    medians = {way: statistics.median(seconds) for way, seconds in taken.items()}
-    return [EspeakFigure(way, len(pieces), seconds, seconds / medians["bare loop"]) for way, seconds in medians.items()]
+            job, again = _job(folder), _job(folder)
+            pieces[:] = _pieces(folder)
+            return _bare(library, pieces), job, again
 
-
-def table(figures: Sequence[EspeakFigure]) -> Table:
-    """The figures as a table for a terminal."""
-    shown = Table(title=f"eSpeak NG, a chapter of 20,000 characters in {max(figure.pieces for figure in figures)} pieces")
-    for column in ("", "CPU s", "ratio"):
-        shown.add_column(column, justify="left" if not column else "right")
-    for figure in figures:
-        shown.add_row(figure.way, f"{figure.cpu_seconds:.1f}", f"{figure.ratio:.1f}")
-    return shown
+    bare, job, again = medians(measure() for _ in range(rounds))
+    ways = {"bare loop": bare, "job, from start to end": job, "of it, to start and find all made": again}
+    return [EspeakFigure(way, len(pieces), seconds, seconds / bare) for way, seconds in ways.items()]
 
 
 def _job(folder: Path) -> float:
@@ -114,9 +103,10 @@ def _bare(library: Path, texts: Sequence[str]) -> float:
 
 def _cpu_seconds(command: Sequence[str], given: str) -> float:
     """CPU seconds of a command and all that it starts; raises UnavailableError where it fails."""
-    _adopt_orphans()
+    if sys.platform == "linux":  # what a process that was killed leaves behind becomes ours, else its time is nobody's
+        ctypes.CDLL(None).prctl(_CHILD_SUBREAPER, 1)
     before = os.times()
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, env=dict(os.environ))
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
     with suppress(ChildProcessError):  # until none is left
         while sys.platform == "linux":
             os.wait()
@@ -124,9 +114,3 @@ def _cpu_seconds(command: Sequence[str], given: str) -> float:
     if done.returncode:
         raise UnavailableError(f"The command {command[0]} failed: {done.stderr.strip()[-300:]}")
     return after.children_user + after.children_system - before.children_user - before.children_system
-
-
-def _adopt_orphans() -> None:
-    """Have what a process that was killed leaves behind become ours, else its time is nobody's. Other systems leave nothing."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_CHILD_SUBREAPER, 1)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from rich.table import Table
 
+from cosmos_workflow.bench.frame import Column, in_turn
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.engines.kokoro.model import STYLE_ROWS, STYLE_SIZE, threads
+from cosmos_workflow.engines.kokoro.model import read_voice, threads
 from cosmos_workflow.engines.kokoro.model_files import model_file, require_kokoro, voice_file
 from cosmos_workflow.engines.kokoro.voices import VOICES
 from cosmos_workflow.errors import UnavailableError, command
@@ -41,43 +40,30 @@ class KokoroFigure:
     The last two are 0 where they weren't taken.
     """
 
-    way: str
-    per_second: float
-    per_cpu_second: float
-    cold: float = 0.0
-    warm: float = 0.0
+    TITLE: ClassVar[str] = "Kokoro"
+    way: Annotated[str, Column("")]
+    per_second: Annotated[float, Column("audio s / s", "{:.2f}")]
+    per_cpu_second: Annotated[float, Column("audio s / CPU s", "{:.2f}")]
+    cold: Annotated[float, Column("cold start to first sound", lambda figure: f"{figure.cold:.1f} s" if figure.cold else "")]
+    warm: Annotated[float, Column("first sound, warm", lambda figure: f"{figure.warm:.1f} s" if figure.warm else "")]
 
 
 def bench_kokoro(items: int = 12, rounds: int = 3) -> list[KokoroFigure]:
     """The ways in turn, round by round; medians. Raises UnavailableError without the model files."""
     _, folder = require_kokoro()
-    voice = next((name for name in VOICES if _has_voice(folder, name)), "")
+    voice = next((name for name in VOICES if voice_file(folder, name)), "")
     if not voice:
         raise UnavailableError(f"There is no voice among Kokoro's model files; run {command('weights', 'fetch', 'kokoro')}.")
     texts = [TEXTS[number % len(TEXTS)] for number in range(items)]
-    ways: dict[str, Callable[[], tuple[float, ...]]] = {}
     cores = threads()
-    ways[f"kokoro-onnx, bare loop, {cores} threads"] = _bare(folder, voice, texts)
-    with _queues(voice, texts) as queues:
-        for workers, call in queues.items():
+    ways = {f"kokoro-onnx, bare loop, {cores} threads": _bare(folder, voice, texts)}
+    with tempfile.TemporaryDirectory() as scratch:
+        for workers in (1, 2):
             each = max(1, cores // workers)
-            ways[f"ours, {workers} worker{'s' if workers > 1 else ''} x {each} thread{'s' if each > 1 else ''}"] = call
-        taken: dict[str, list[tuple[float, ...]]] = {way: [] for way in ways}
-        for _ in range(rounds):
-            for way, call in ways.items():
-                taken[way].append(call())
-    return [KokoroFigure(way, *(_median(column) for column in zip(*rows, strict=True))) for way, rows in taken.items()]
-
-
-def table(figures: Sequence[KokoroFigure]) -> Table:
-    """The figures as a table for a terminal."""
-    shown = Table(title="Kokoro")
-    for column in ("", "audio s / s", "audio s / CPU s", "cold start to first sound", "first sound, warm"):
-        shown.add_column(column, justify="left" if not column else "right")
-    for figure in figures:
-        times = [f"{seconds:.1f} s" if seconds else "" for seconds in (figure.cold, figure.warm)]
-        shown.add_row(figure.way, f"{figure.per_second:.2f}", f"{figure.per_cpu_second:.2f}", *times)
-    return shown
+            name = f"ours, {workers} worker{'s' if workers > 1 else ''} x {each} thread{'s' if each > 1 else ''}"
+            ways[name] = partial(_round, Path(scratch) / f"{workers}", workers, voice, texts)
+        taken = in_turn(ways, rounds)
+    return [KokoroFigure(way, *(round(number, 3) for number in numbers)) for way, numbers in taken.items()]
 
 
 def _bare(folder: Path, voice: str, texts: Sequence[str]) -> Callable[[], tuple[float, ...]]:
@@ -90,7 +76,7 @@ def _bare(folder: Path, voice: str, texts: Sequence[str]) -> Callable[[], tuple[
     session = onnxruntime.InferenceSession(str(model_file(folder)), options, providers=["CPUExecutionProvider"])
     with tempfile.TemporaryDirectory() as scratch:
         voices = Path(scratch) / "voices.npz"
-        np.savez(voices, allow_pickle=False, **{voice: _styles(folder, voice)})
+        np.savez(voices, allow_pickle=False, **{voice: read_voice(folder, voice)[:, None]})
         kokoro = Kokoro.from_session(session, str(voices))
 
     def call() -> tuple[float, ...]:
@@ -101,14 +87,8 @@ def _bare(folder: Path, voice: str, texts: Sequence[str]) -> Callable[[], tuple[
     return call
 
 
-@contextmanager
-def _queues(voice: str, texts: Sequence[str]) -> Iterator[dict[int, Callable[[], tuple[float, ...]]]]:
-    """A call for each number of workers; each starts its workers anew, so that the rounds know a cold start too."""
-    with tempfile.TemporaryDirectory() as scratch:
-        yield {workers: lambda workers=workers: _round(Path(scratch) / f"{workers}", workers, voice, texts) for workers in (1, 2)}
-
-
 def _round(folder: Path, workers: int, voice: str, texts: Sequence[str]) -> tuple[float, ...]:
+    """Its workers are started anew, so that the rounds know a cold start too."""
     params = {"voice": voice, "language": "en-us"}
     started = time.perf_counter()
     with Operations(Workspace.open(folder), gpu_ids=(None,) * workers) as operations:
@@ -127,25 +107,20 @@ def _round(folder: Path, workers: int, voice: str, texts: Sequence[str]) -> tupl
 def _make(operations: Operations, texts: Sequence[str], params: dict[str, Any], workers: int) -> float:
     """Audio seconds of these texts, made in as many batches at once as there are workers."""
     shares = [texts[number::workers] for number in range(workers)]
-    made: list[float] = []
 
-    def work(share: Sequence[str]) -> None:
+    def make(share: Sequence[str]) -> float:
         queue = Queue()
         queue.add_to_queue([Prompt(text) for text in share], "kokoro", params)
+        made = 0.0
         for result in operations.batch_inference(queue.snapshot().items):
             run = operations.store.runs.get(result.run_id)
             if result.error or run is None:
                 raise UnavailableError(f"kokoro failed: {result.error or 'no run'}")
-            made.append(float(run.metadata["seconds"]))
+            made += float(run.metadata["seconds"])
+        return made
 
-    lines = [threading.Thread(target=work, args=(share,)) for share in shares if share]
-    for line in lines:
-        line.start()
-    for line in lines:
-        line.join()
-    if len(made) != len(texts):
-        raise UnavailableError("kokoro failed: not every text was spoken; see the messages above.")
-    return sum(made)
+    with ThreadPoolExecutor(workers) as pool:
+        return sum(pool.map(make, filter(None, shares)))
 
 
 def cpu_seconds() -> float:
@@ -168,20 +143,3 @@ def _processes() -> Iterator[tuple[int, list[str]]]:
             yield int(path.parent.name), path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         except OSError:
             continue
-
-
-def _has_voice(folder: Path, name: str) -> bool:
-    return voice_file(folder, name) is not None
-
-
-def _styles(folder: Path, name: str) -> np.ndarray[Any, Any]:
-    path = voice_file(folder, name)
-    assert path is not None  # noqa: S101 - looked for before
-    if path.stem == name:
-        return np.fromfile(path, dtype="<f4").reshape(STYLE_ROWS, 1, STYLE_SIZE)
-    with np.load(path, allow_pickle=False) as voices:
-        return np.asarray(voices[name], dtype=np.float32).reshape(STYLE_ROWS, 1, STYLE_SIZE)
-
-
-def _median(column: Sequence[float]) -> float:
-    return round(statistics.median(column), 3)

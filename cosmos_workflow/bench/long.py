@@ -5,17 +5,16 @@ Real servers on a temporary workspace, one after another, driven as curl and a b
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, ClassVar
 
 import httpx
-from rich.table import Table
 
+from cosmos_workflow.bench.frame import Column, medians, seconds_of
 from cosmos_workflow.bench.serving import OpenPage, call, served
 from cosmos_workflow.store.records import RUN_FILE
 
@@ -29,18 +28,18 @@ class LongFigure:
     1,000 rows, and after a kill until the next item is done, and until the page is there.
     """
 
-    items: int
-    add: float
-    update: float
-    display: float
-    next_item: float
-    page: float
+    TITLE: ClassVar[str] = "A long queue on the page, in seconds"
+    items: Annotated[int, Column("items", "{:,}")]
+    add: Annotated[float, Column("add", "{:.2f}")]
+    update: Annotated[float, Column("update", "{:.2f}")]
+    display: Annotated[float, Column("display", "{:.2f}")]
+    next_item: Annotated[float, Column("after a kill: next item", "{:.2f}")]
+    page: Annotated[float, Column("page", "{:.2f}")]
 
 
 def bench_long(items: int = 100_000, rounds: int = 5) -> list[LongFigure]:
     """Queue `items` short speech items, start, look at it; then kill the page and start it again, `rounds` times."""
-    next_items: list[float] = []
-    pages: list[float] = []
+    restarts: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory(prefix="cosmos-bench-") as folder:
         workspace = Path(folder) / "workspace"
         workspace.mkdir()
@@ -55,28 +54,17 @@ def bench_long(items: int = 100_000, rounds: int = 5) -> list[LongFigure]:
             page = OpenPage(client, token)
             call(client, "process_queue", token, wait=False)
             _wait_for_one_more(workspace, 0)
-            updates = [_seconds(page.update) for _ in range(rounds)]
-            displays = [_seconds(lambda: call(client, "get_queue_display", token)) for _ in range(rounds)]
+            look = partial(call, client, "get_queue_display", token)
+            looks = medians((seconds_of(page.update), seconds_of(look)) for _ in range(rounds))
             before, killed = _made(workspace), time.time()
             process.kill()
         for _ in range(rounds):
             with served(workspace) as (process, _url):
-                pages.append(time.time() - killed)
-                next_items.append(_wait_for_one_more(workspace, len(before)) - killed)
+                there = time.time() - killed
+                restarts.append((_wait_for_one_more(workspace, len(before)) - killed, there))
                 before, killed = _made(workspace), time.time()
                 process.kill()
-    return [LongFigure(items, added, *map(statistics.median, (updates, displays, next_items, pages)))]
-
-
-def table(figures: list[LongFigure]) -> Table:
-    """The figures as a table for a terminal."""
-    shown = Table(title="A long queue on the page, in seconds")
-    for column in ("items", "add", "update", "display", "after a kill: next item", "page"):
-        shown.add_column(column, justify="right")
-    for one in figures:
-        seconds = (one.add, one.update, one.display, one.next_item, one.page)
-        shown.add_row(f"{one.items:,}", *(f"{value:.2f}" for value in seconds))
-    return shown
+    return [LongFigure(items, added, *looks, *medians(restarts))]
 
 
 def _made(workspace: Path) -> list[float]:
@@ -88,9 +76,3 @@ def _wait_for_one_more(workspace: Path, before: int) -> float:
     while len(made := _made(workspace)) <= before:
         time.sleep(0.05)
     return made[before]
-
-
-def _seconds(action: Callable[[], Any]) -> float:
-    started = time.perf_counter()
-    action()
-    return time.perf_counter() - started

@@ -7,17 +7,17 @@ from /proc.
 from __future__ import annotations
 
 import os
-import statistics
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import httpx
-from rich.table import Table
 
+from cosmos_workflow.bench.frame import Column, quantiles, seconds_of
 from cosmos_workflow.bench.serving import OpenPage, call, served
 
 EARLY, MEGABYTE = 0.1, 1e6
@@ -35,17 +35,24 @@ class PageFigure:
     after it: median and 95th percentile.
     """
 
-    items: int
-    seconds: float
-    idle_p50: float
+    TITLE: ClassVar[str] = "The page while a queue runs"
+    items: Annotated[int, Column("items", "{:,}")]
+    seconds: Annotated[float, Column("seconds", "{:.1f}")]
+    idle_p50: Annotated[float, Column("click, idle p50/p95 ms", "{:.0f} / {figure.idle_p95:.0f}")]
     idle_p95: float
-    busy_p50: float
+    busy_p50: Annotated[float, Column("click, busy p50/p95 ms", "{:.0f} / {figure.busy_p95:.0f}")]
     busy_p95: float
-    app_early: float
+    app_early: Annotated[float, Column("app MB", "{:.0f} to {figure.app_late:.0f}")]
     app_late: float
-    worker_early: float
+    worker_early: Annotated[float, Column("worker MB", "{:.0f} to {figure.worker_late:.0f}")]
     worker_late: float
-    changes: tuple[tuple[str, float, float], ...] = ()
+    changes: Annotated[
+        tuple[tuple[str, float, float], ...],
+        Column(
+            f"with {QUEUED} queued, p50/p95 ms",
+            lambda figure: ", ".join(f"{name} {median:.0f} / {late:.0f}" for name, median, late in figure.changes),
+        ),
+    ]
 
 
 def bench_page(items: int = 1000, clicks: int = 50) -> list[PageFigure]:
@@ -72,52 +79,16 @@ def bench_page(items: int = 1000, clicks: int = 50) -> list[PageFigure]:
             if done >= items * EARLY and (late or late not in memory):
                 memory[late] = _memory(process.pid)
         seconds = time.perf_counter() - started
-    early, late_memory = memory.get(False, (0.0, 0.0)), memory.get(True, (0.0, 0.0))
-    return [
-        PageFigure(
-            items,
-            seconds,
-            *_quantiles(idle),
-            *_quantiles(busy),
-            early[0],
-            late_memory[0],
-            early[1],
-            late_memory[1],
-            changes,
-        )
-    ]
-
-
-def table(figures: list[PageFigure]) -> Table:
-    """The figures as a table for a terminal."""
-    shown = Table(title="The page while a queue runs")
-    for column in ("items", "seconds", "click, idle p50/p95 ms", "click, busy p50/p95 ms", "app MB", "worker MB"):
-        shown.add_column(column, justify="right")
-    for figure in figures:
-        shown.add_row(
-            f"{figure.items:,}",
-            f"{figure.seconds:.1f}",
-            f"{figure.idle_p50:.0f} / {figure.idle_p95:.0f}",
-            f"{figure.busy_p50:.0f} / {figure.busy_p95:.0f}",
-            f"{figure.app_early:.0f} to {figure.app_late:.0f}",
-            f"{figure.worker_early:.0f} to {figure.worker_late:.0f}",
-        )
-    for figure in figures:
-        said = (f"{name} {median:.0f} / {late:.0f}" for name, median, late in figure.changes)
-        shown.caption = f"{QUEUED} queued, p50/p95 ms: {', '.join(said)}"
-    return shown
+    (app_early, worker_early), (app_late, worker_late) = (memory.get(late, (0.0, 0.0)) for late in (False, True))
+    clicked = *quantiles(idle), *quantiles(busy or [0.0])
+    return [PageFigure(items, seconds, *clicked, app_early, app_late, worker_early, worker_late, changes)]
 
 
 def _changes(client: httpx.Client, clicks: int) -> Iterator[tuple[str, float, float]]:
     added = call(client, "add_to_queue", "", [f"Item number {n}." for n in range(QUEUED)], "espeak", {}, {})
     page, ids = OpenPage(client, added["token"]), added["added"]
     for name, elem_id in CHANGES.items():
-        taken: list[float] = []
-        for number in range(min(clicks, QUEUED)):
-            started = time.perf_counter()
-            page.click(elem_id, [ids[number]])
-            taken.append((time.perf_counter() - started) * 1000)
-        yield name, *_quantiles(taken)
+        yield name, *quantiles([seconds_of(partial(page.click, elem_id, [each])) * 1000 for each in ids[:clicks]])
     call(client, "clear_queue", added["token"])
 
 
@@ -125,12 +96,6 @@ def _click(client: httpx.Client, token: str) -> tuple[float, dict[str, Any]]:
     started = time.perf_counter()
     answer = call(client, "remove_from_queue", token, [])
     return (time.perf_counter() - started) * 1000, answer
-
-
-def _quantiles(values: list[float]) -> tuple[float, float]:
-    if len(values) < 2:
-        return (values or [0.0])[0], (values or [0.0])[0]
-    return statistics.median(values), statistics.quantiles(values, n=20)[-1]
 
 
 def _memory(pid: int) -> tuple[float, float]:

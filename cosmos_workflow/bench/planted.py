@@ -5,11 +5,11 @@ Pure but for `speak`, which runs an engine in this process.
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from cosmos_workflow.engines.base import Device, Output
@@ -88,8 +88,7 @@ def speak(lines: Sequence[Line], folder: Path) -> list[Path]:
     made: dict[int, Path] = {}
     for name in dict.fromkeys(line.engine for line in lines):
         spec = find_engine(name)
-        module, _, kind = spec.implementation.partition(":")
-        with closing(getattr(importlib.import_module(module), kind)()) as engine:
+        with closing(resolve_name(spec.implementation)()) as engine:
             engine.load(Device())
             requests = {
                 number: make_request(spec, folder, line.text, line.params, item_id=f"{number}")

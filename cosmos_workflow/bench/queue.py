@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
-from rich.table import Table
-
+from cosmos_workflow.bench.frame import Column, in_turn, seconds_of
 from cosmos_workflow.config import Settings, Workspace
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.sessions import Session, Sessions
@@ -27,12 +24,13 @@ ROWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class QueueFigure:
-    """A step of the bench: items a second in the median of the rounds."""
+    """A step of the bench, in the median of the rounds."""
 
-    step: str
-    items: int
-    items_per_second: float
-    seconds: float
+    TITLE: ClassVar[str] = "Queue"
+    step: Annotated[str, Column("step")]
+    items: Annotated[int, Column("items", "{:,}")]
+    seconds: Annotated[float, Column("seconds", "{:.4f}")]
+    items_per_second: Annotated[float, Column("items/s", "{:,.0f}")]
 
 
 def bench_queue(items: int = 100_000, rounds: int = 5) -> list[QueueFigure]:
@@ -47,42 +45,23 @@ def bench_queue(items: int = 100_000, rounds: int = 5) -> list[QueueFigure]:
             sessions = Sessions(operations)
             _import_all(sessions.open())
             session = sessions.open()
-            adding = _seconds(lambda: _fill(session, items))
-            figures = [QueueFigure("add", items, items / adding, adding), *_figures(session, items, rounds)]
-        opening = [_seconds(lambda: _open_again(workspace)) for _ in range(rounds)]
-        return [*figures, _figure("open again after a restart", items, opening)]
-
-
-def table(figures: list[QueueFigure]) -> Table:
-    """The figures as a table for a terminal."""
-    shown = Table(title="Queue")
-    for column in ("step", "items", "seconds", "items/s"):
-        shown.add_column(column, justify="left" if column == "step" else "right")
-    for figure in figures:
-        shown.add_row(figure.step, f"{figure.items:,}", f"{figure.seconds:.4f}", f"{figure.items_per_second:,.0f}")
-    return shown
-
-
-def _figures(session: Session, items: int, rounds: int) -> list[QueueFigure]:
-    queue = session.queue
-    held = queue.snapshot().items
-    steps: dict[str, list[float]] = {}
-
-    def time_step(name: str, call: Callable[[], Any]) -> Any:
-        started = time.perf_counter()
-        result = call()
-        steps.setdefault(name, []).append(time.perf_counter() - started)
-        return result
-
-    for _ in range(rounds):
-        time_step("group", lambda: group_queue_by_batch_key(held, BATCH_SIZE))
-        time_step("group, bare dict (the limit)", lambda: _bare(held))
-        batch = time_step("claim a batch", queue.claim)
-        time_step("finish its items", lambda found=batch: [queue.finish(item.id, ItemStatus.SUCCEEDED) for item in found.items])
-        time_step("snapshot after a change", session.runner.snapshot)
-        time_step("first rows of the table", lambda: queue.get_queue_display(0, ROWS))
+            adding = seconds_of(lambda: _fill(session, items))
+            queue, held, claimed = session.queue, session.queue.snapshot().items, []
+            steps: dict[str, Callable[[], Any]] = {
+                "group": lambda: group_queue_by_batch_key(held, BATCH_SIZE),
+                "group, bare dict (the limit)": lambda: _bare(held),
+                "claim a batch": lambda: claimed.append(queue.claim()),
+                "finish its items": lambda: [queue.finish(item.id, ItemStatus.SUCCEEDED) for item in claimed[-1].items],
+                "snapshot after a change": session.runner.snapshot,
+                "first rows of the table": lambda: queue.get_queue_display(0, ROWS),
+            }
+            taken = in_turn({step: lambda call=call: [seconds_of(call)] for step, call in steps.items()}, rounds)
+        opening = in_turn({"open again after a restart": lambda: [seconds_of(lambda: _open_again(workspace))]}, rounds)
     counts = {"claim a batch": BATCH_SIZE, "finish its items": BATCH_SIZE, "first rows of the table": ROWS}
-    return [_figure(name, min(items, counts.get(name, items)), seconds) for name, seconds in steps.items()]
+    return [
+        QueueFigure(step, count := min(items, counts.get(step, items)), seconds, count / seconds)
+        for step, (seconds,) in {"add": [adding], **taken, **opening}.items()
+    ]
 
 
 def _fill(session: Session, items: int) -> None:
@@ -107,14 +86,3 @@ def _bare(items: tuple[QueueItem, ...]) -> dict[str, list[QueueItem]]:
     for item in items:
         groups.setdefault(item.batch_key, []).append(item)
     return groups
-
-
-def _seconds(call: Callable[[], Any]) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
-
-
-def _figure(step: str, items: int, seconds: list[float]) -> QueueFigure:
-    median = statistics.median(seconds)
-    return QueueFigure(step, items, items / median, median)

@@ -7,16 +7,15 @@ each number of workers, round after round; the medians count.
 from __future__ import annotations
 
 import os
-import statistics
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
-from rich.table import Table
-
+from cosmos_workflow.bench.frame import Column, in_turn
 from cosmos_workflow.gpu_dispatch import BaseWorker, Outcome, TaskSuccess, WorkerPool
 from cosmos_workflow.gpu_dispatch.options import PREFETCH
 
@@ -33,14 +32,15 @@ class ScaleFigure:
     worker. `mb_per_second`: arrays of 1 and of 16 MB, there and back, both ways counted. `first_ms`: from nothing to the first
     result, a cluster being there already."""
 
-    executor: str
-    workers: int
-    tasks_per_second: float
-    efficiency: float
-    overhead_ms: float
-    empty_per_second: float
-    mb_per_second: tuple[float, ...]
-    first_ms: float
+    TITLE: ClassVar[str] = f"Scale: {os.cpu_count()} cores"
+    executor: Annotated[str, Column("executor")]
+    workers: Annotated[int, Column("workers")]
+    tasks_per_second: Annotated[float, Column("tasks/s", "{:,.1f}")]
+    efficiency: Annotated[float, Column("efficiency", "{:.1%}")]
+    overhead_ms: Annotated[float, Column("overhead ms", "{:.2f}")]
+    empty_per_second: Annotated[float, Column("empty tasks/s", "{:,.0f}")]
+    mb_per_second: Annotated[tuple[float, ...], Column("1 MB MB/s", "{[0]:,.0f}"), Column("16 MB MB/s", "{[1]:,.0f}")]
+    first_ms: Annotated[float, Column("first ms", "{:,.0f}")]
 
 
 class NapWorker(BaseWorker):
@@ -54,9 +54,10 @@ class NapWorker(BaseWorker):
 
 
 def bench_scale(
-    tasks: int = 400, nap: float = 0.02, workers: Sequence[int] = WORKERS, rounds: int = 3, address: str | None = None
+    tasks: int = 400, nap: float = 0.02, workers: Sequence[int] | None = None, rounds: int = 3, address: str | None = None
 ) -> list[ScaleFigure]:
     """Measure every number of workers, locally and, where Ray is installed, on the cluster at `address`."""
+    workers = workers or WORKERS
     with ExitStack() as stack:
         executors = ["local"]
         if find_spec("ray"):
@@ -64,38 +65,12 @@ def bench_scale(
 
             stack.enter_context(joined(address, max(workers)))
             executors.append("ray")
-        seen: dict[tuple[int, str], list[tuple[float, ...]]] = {}
-        for _ in range(rounds):
-            for count in workers:
-                for executor in executors:
-                    seen.setdefault((count, executor), []).append(_measure(executor, count, tasks, nap))
-    figures = []
-    for (count, executor), measured in seen.items():
-        rate, empty, *arrays, first = (statistics.median(column) for column in zip(*measured, strict=True))
-        figures.append(
-            ScaleFigure(executor, count, rate, rate * nap / count, 1e3 * (count / rate - nap), empty, tuple(arrays), 1e3 * first)
-        )
-    return figures
-
-
-def table(figures: Sequence[ScaleFigure]) -> Table:
-    """The figures as a table for a terminal."""
-    shown = Table(title=f"Scale: {os.cpu_count()} cores")
-    sizes = [f"{size} MB MB/s" for size in ARRAY_MB]
-    for column in ("executor", "workers", "tasks/s", "efficiency", "overhead ms", "empty tasks/s", *sizes, "first ms"):
-        shown.add_column(column, justify="left" if column == "executor" else "right")
-    for figure in figures:
-        shown.add_row(
-            figure.executor,
-            str(figure.workers),
-            f"{figure.tasks_per_second:,.1f}",
-            f"{figure.efficiency:.1%}",
-            f"{figure.overhead_ms:.2f}",
-            f"{figure.empty_per_second:,.0f}",
-            *(f"{rate:,.0f}" for rate in figure.mb_per_second),
-            f"{figure.first_ms:,.0f}",
-        )
-    return shown
+        pools = [(executor, count) for count in workers for executor in executors]
+        seen = in_turn({pool: partial(_measure, *pool, tasks, nap) for pool in pools}, rounds)
+    return [
+        ScaleFigure(executor, count, rate, rate * nap / count, 1e3 * (count / rate - nap), empty, tuple(arrays), 1e3 * first)
+        for (executor, count), (rate, empty, *arrays, first) in seen.items()
+    ]
 
 
 def _measure(executor: str, workers: int, tasks: int, nap: float) -> tuple[float, ...]:

@@ -12,14 +12,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import Annotated, ClassVar
 
 import httpx
-from rich.table import Table
 
+from cosmos_workflow.bench.frame import Column, quantiles
 from cosmos_workflow.bench.serving import served
 from cosmos_workflow.engines.base import Device, Output, Request
 from cosmos_workflow.engines.registry import find_engine
@@ -41,14 +42,18 @@ class ServeFigure:
     same sentence just before it in the bare loop, in the median.
     """
 
-    callers: int
-    per_second: float
-    first_p50: float
+    TITLE: ClassVar[str] = "The speech API"
+    callers: Annotated[int, Column("callers", lambda one: str(one.callers or "bare loop"))]
+    per_second: Annotated[float, Column("requests/s", "{:.1f}")]
+    first_p50: Annotated[
+        float,
+        Column("first byte p50 / p95 ms", lambda one: f"{one.first_p50:.0f} / {one.first_p95:.0f}" if one.callers else ""),
+    ]
     first_p95: float
-    end_p50: float
+    end_p50: Annotated[float, Column("end p50 / p95 ms", "{:.0f} / {figure.end_p95:.0f}")]
     end_p95: float
-    unfair: float
-    added: float = 0.0
+    unfair: Annotated[float, Column("slowest / quickest caller", lambda one: f"{one.unfair:.2f}" if one.callers else "")]
+    added: Annotated[float, Column("added ms", lambda one: f"{one.added:.1f}" if one.callers == 1 else "")] = 0.0
 
 
 def bench_serve(requests: int = 128, engine: str = "espeak", callers: Sequence[int] = CALLERS) -> list[ServeFigure]:
@@ -69,37 +74,16 @@ def bench_serve(requests: int = 128, engine: str = "espeak", callers: Sequence[i
         first, end = zip(*(answer for _, answer in pairs), strict=True)
         added = statistics.median(answer - taken for taken, answer in zip(alone, end, strict=True))
         return [
-            ServeFigure(0, requests / (sum(alone) / 1000), 0.0, 0.0, *_quantiles(alone), 1.0),
-            ServeFigure(1, requests / (sum(end) / 1000), *_quantiles(first), *_quantiles(end), 1.0, added),
+            ServeFigure(0, requests / (sum(alone) / 1000), 0.0, 0.0, *quantiles(alone), 1.0),
+            ServeFigure(1, requests / (sum(end) / 1000), *quantiles(first), *quantiles(end), 1.0, added),
             *(_served(client, engine, number, max(FEWEST, requests // number)) for number in callers),
         ]
-
-
-def table(figures: Sequence[ServeFigure]) -> Table:
-    """The figures as a table for a terminal."""
-    shown = Table(title="The speech API")
-    columns = ("callers", "requests/s", "first byte p50 / p95 ms", "end p50 / p95 ms", "slowest / quickest caller", "added ms")
-    for column in columns:
-        shown.add_column(column, justify="right")
-    for figure in figures:
-        shown.add_row(
-            str(figure.callers) if figure.callers else "bare loop",
-            f"{figure.per_second:.1f}",
-            f"{figure.first_p50:.0f} / {figure.first_p95:.0f}" if figure.callers else "",
-            f"{figure.end_p50:.0f} / {figure.end_p95:.0f}",
-            f"{figure.unfair:.2f}" if figure.callers else "",
-            f"{figure.added:.1f}" if figure.callers == 1 else "",
-        )
-    return shown
 
 
 @contextmanager
 def _bare(engine: str, folder: Path) -> Iterator[Callable[[str], float]]:
     """The engine itself, loaded here: what is given says a text and returns the milliseconds that it took."""
     spec = find_engine(engine)
-    module, _, name = spec.implementation.partition(":")
-    made = getattr(import_module(module), name)()
-    made.load(Device())
     context = RecordingContext(spec)
     count = itertools.count()
 
@@ -114,10 +98,9 @@ def _bare(engine: str, folder: Path) -> Iterator[Callable[[str], float]]:
             raise UnavailableError(f"{engine} failed: {getattr(outcome, 'error', outcome)}")
         return taken
 
-    try:
+    with closing(resolve_name(spec.implementation)()) as made:
+        made.load(Device())
         yield say
-    finally:
-        made.close()
 
 
 def _served(client: httpx.Client, engine: str, callers: int, each: int) -> ServeFigure:
@@ -130,7 +113,7 @@ def _served(client: httpx.Client, engine: str, callers: int, each: int) -> Serve
     seconds = time.perf_counter() - started
     whole = [one for caller in answers for one in caller]
     medians = [statistics.median(end for _, end in caller) for caller in answers]
-    first, end = _quantiles([one for one, _ in whole]), _quantiles([one for _, one in whole])
+    first, end = quantiles([one for one, _ in whole]), quantiles([one for _, one in whole])
     return ServeFigure(callers, len(whole) / seconds, *first, *end, max(medians) / min(medians))
 
 
@@ -147,9 +130,3 @@ def _say(client: httpx.Client, engine: str, text: str) -> tuple[float, float]:
         for _ in chunks:
             pass
     return first * 1000, (time.perf_counter() - started) * 1000
-
-
-def _quantiles(values: Sequence[float]) -> tuple[float, float]:
-    if len(values) < 2:
-        return values[0], values[0]
-    return statistics.median(values), statistics.quantiles(values, n=20)[-1]

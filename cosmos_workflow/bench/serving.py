@@ -47,44 +47,36 @@ class OpenPage:
     def __init__(self, client: httpx.Client, token: str) -> None:
         self._client = client
         config = client.get("/config").raise_for_status().json()
-        self._handlers = {
-            event: (handler["id"], len(handler["inputs"]))
-            for handler in config["dependencies"]
-            for _, event in handler["targets"]
-            if event in ("load", "tick")
-        }
-        ids = {part["props"].get("elem_id"): part["id"] for part in config["components"]}
+        handlers = config["dependencies"]
+        of_event = {event: handler for handler in handlers for _, event in handler["targets"]}
+        self._tick = of_event["tick"]
+        elem_ids = {part["id"]: part["props"].get("elem_id") for part in config["components"]}
         self._clicks = {
-            elem_id: handler
-            for elem_id, part in ids.items()
-            for handler in config["dependencies"]
-            if [part, "click"] in handler["targets"]
+            elem_ids.get(part): handler for handler in handlers for part, event in handler["targets"] if event == "click"
         }
-        self._after = {handler["trigger_after"]: handler for handler in config["dependencies"]}
-        self._send("load", [token])
+        self._after = {handler["trigger_after"]: handler for handler in handlers}
+        self._queued(of_event["load"], token)
 
     def update(self) -> None:
         """What the timer asks for while a queue runs: whatever changed."""
-        self._send("tick", [None, None, True])
+        self._at_once(self._tick)
 
     def click(self, elem_id: str, ids: list[str]) -> None:
         """A button that acts on selected rows: what it does, and what the page is sent after it."""
         handler = self._clicks[elem_id]
-        self._queued(handler["id"], [ids, *[None] * (len(handler["inputs"]) - 1)])
-        self._at_once(self._after[handler["id"]]["id"], [None, None, True])
+        self._queued(handler, ids)
+        self._at_once(self._after[handler["id"]])
 
-    def _send(self, event: str, values: list[object]) -> None:
-        number, inputs = self._handlers[event]
-        (self._at_once if event == "tick" else self._queued)(number, values[:inputs])
+    def _at_once(self, handler: dict[str, Any]) -> None:
+        self._post("run/predict", handler, [None, None, True][: len(handler["inputs"])])
 
-    def _at_once(self, number: int, values: list[object]) -> None:
-        body = {"fn_index": number, "data": values, "session_hash": "bench"}
-        self._client.post("/gradio_api/run/predict", json=body).raise_for_status()
-
-    def _queued(self, number: int, values: list[object]) -> None:
-        body = {"fn_index": number, "data": values, "session_hash": "bench"}
-        self._client.post("/gradio_api/queue/join", json=body).raise_for_status()
+    def _queued(self, handler: dict[str, Any], first: object) -> None:
+        self._post("queue/join", handler, [first, *[None] * (len(handler["inputs"]) - 1)])
         with self._client.stream("GET", "/gradio_api/queue/data?session_hash=bench") as stream:
             done = next(line for line in stream.iter_lines() if "process_completed" in line)
         if '"success":false' in done.replace(" ", ""):
             raise UnavailableError(f"The page refused a click: {done[:300]}")
+
+    def _post(self, route: str, handler: dict[str, Any], values: list[object]) -> None:
+        body = {"fn_index": handler["id"], "data": values, "session_hash": "bench"}
+        self._client.post(f"/gradio_api/{route}", json=body).raise_for_status()

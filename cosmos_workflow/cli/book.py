@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
-from cosmos_workflow.cli.options import Executor as _Executor
+from cosmos_workflow.books.book import Book, Reading, Treatment
 from cosmos_workflow.cli.options import (
     ExitCode,
     GpusOption,
@@ -23,27 +22,11 @@ from cosmos_workflow.cli.terminal import print_json
 from cosmos_workflow.errors import InputError, command
 
 if TYPE_CHECKING:
-    from cosmos_workflow.books.book import Book
     from cosmos_workflow.jobs.store import JobStore
 
 
-class Kind(StrEnum):
-    """What a book is written as."""
-
-    M4B = "m4b"
-    MP3 = "mp3"
-    OPUS = "opus"
-    FLAC = "flac"
-    WAV = "wav"
-    EPUB = "epub"
-
-
-class Beside(StrEnum):
-    """What becomes of something beside the text: read where it belongs, skipped, or moved to the end of its chapter."""
-
-    READ = "read"
-    SKIP = "skip"
-    END = "end"
+Kind = Literal["m4b", "mp3", "opus", "flac", "wav", "epub"]
+"""What a book is written as."""
 
 
 def book(
@@ -52,11 +35,11 @@ def book(
     voice: Annotated[str | None, typer.Option(help="A voice of the engine, or a recording for one that takes it.")] = None,
     dialogue: Annotated[str | None, typer.Option(help="A second voice, for what is quoted.")] = None,
     chapters: Annotated[str | None, typer.Option(help="Chapters to read, e.g. 1-3,7; by default all.")] = None,
-    footnotes: Annotated[Beside, typer.Option(help="Footnotes and endnotes.")] = Beside.SKIP,
-    page_numbers: Annotated[Beside, typer.Option(help="Page numbers.")] = Beside.SKIP,
-    captions: Annotated[Beside, typer.Option(help="Captions of pictures.")] = Beside.READ,
-    tables: Annotated[Beside, typer.Option(help="Tables.")] = Beside.SKIP,
-    code: Annotated[Beside, typer.Option(help="Code.")] = Beside.SKIP,
+    footnotes: Annotated[Treatment, typer.Option(help="Footnotes and endnotes.")] = "skip",
+    page_numbers: Annotated[Treatment, typer.Option(help="Page numbers.")] = "skip",
+    captions: Annotated[Treatment, typer.Option(help="Captions of pictures.")] = "read",
+    tables: Annotated[Treatment, typer.Option(help="Tables.")] = "skip",
+    code: Annotated[Treatment, typer.Option(help="Code.")] = "skip",
     pattern: Annotated[str, typer.Option(help="A regular expression for the lines that begin a chapter of a text.")] = "",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Make it now, and put it here: tale.m4b; a folder for a file a chapter.")
@@ -72,17 +55,9 @@ def book(
     as_json: JsonOption = False,
 ) -> None:
     """Turn a book into a job, a task a chapter, that you can read and edit; with --run, make it."""
-    from cosmos_workflow.books.book import Reading
     from cosmos_workflow.books.reading import read_book
 
-    beside: dict[str, Any] = {
-        "footnotes": footnotes.value,
-        "page_numbers": page_numbers.value,
-        "captions": captions.value,
-        "tables": tables.value,
-        "code": code.value,
-    }
-    found = read_book(file, Reading(**beside, pattern=pattern))
+    found = read_book(file, Reading(footnotes, page_numbers, captions, tables, code, pattern))
     if show_list:
         _show(found, as_json)
         return
@@ -91,7 +66,7 @@ def book(
     from cosmos_workflow.jobs.store import JobStore
 
     written = _written(out, kind, files, sample_rate)
-    with pool_options(_Executor.LOCAL, None, gpus, workers) as where:
+    with pool_options("local", None, gpus, workers) as where:
         opened = open_workspace(workspace)
         reads = reader(engine or "", voice or "", found.language)
         speaks = reader(reads.engine, dialogue, found.language) if dialogue else None
@@ -128,13 +103,12 @@ def chapter_numbers(text: str, last: int) -> list[int]:
 def _written(out: Path | None, kind: Kind | None, files: bool, sample_rate: int | None) -> dict[str, Any]:
     """The keys of the job's section `book` that say what is written."""
     ending = out.suffix.lower().lstrip(".") if out is not None else ""
-    known = [one.value for one in Kind]
+    known = get_args(Kind)
     if kind is None and ending and ending not in known and not files:
         raise InputError(f"--out: {out} isn't right; end it with .{', .'.join(known)}, or give --format.")
-    chosen = kind.value if kind else ending if ending in known else Kind.M4B.value
+    chosen = kind or (ending if ending in known else "m4b")
     told = {"format": chosen, "files": "chapters" if files else "one", "sample_rate": sample_rate}
-    usual = {"format": Kind.M4B.value, "files": "one", "sample_rate": None}
-    return {key: value for key, value in told.items() if value != usual[key]}
+    return {key: value for key, value in told.items() if value not in ("m4b", "one", None)}
 
 
 def _put(store: JobStore, job_id: str, out: Path) -> None:

@@ -37,7 +37,8 @@ def show_notice(title: str, text: str, platform: str = sys.platform) -> str:
     command = command_for(platform, title, text)
     program = shutil.which(command[0])
     if program is None:
-        return f"No notice could be shown: {command[0]} isn't there{_REMEDY.get(command[0], '')}."
+        remedy = " (Debian and Ubuntu have it in libnotify-bin)" if command[0] == "notify-send" else ""
+        return f"No notice could be shown: {command[0]} isn't there{remedy}."
     told = {**os.environ, _TITLE: title, _TEXT: text}
     try:
         done = subprocess.run([program, *command[1:]], env=told, capture_output=True, check=False, timeout=SECONDS)
@@ -47,6 +48,3 @@ def show_notice(title: str, text: str, platform: str = sys.platform) -> str:
         return f"No notice could be shown: {command[0]} can't be run ({error.strerror})."
     said = done.stderr.decode(errors="replace").strip().splitlines()
     return "" if done.returncode == 0 else f"No notice could be shown: {said[0] if said else f'{command[0]} failed'}"
-
-
-_REMEDY = {"notify-send": " (Debian and Ubuntu have it in libnotify-bin)"}

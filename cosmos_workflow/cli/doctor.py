@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -36,25 +38,28 @@ class Look:
 
 def doctor(workspace: WorkspaceOption = None, port: PortOption = 7860, as_json: JsonOption = False) -> None:
     """Look at Python, devices, engines, model files, disk and port. Exit code 1 where something has to be done first."""
-    looks = [look for part in _parts(workspace, port) for look in part()]
+    looks = [*_machine(), *_engines(), *_media(), *_workspace(workspace), *_port(port)]
     show([asdict(look) for look in looks], as_json, "Doctor", "")
     if any(look.result == "problem" for look in looks):
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _parts(workspace: Path | None, port: int) -> tuple[Callable[[], Iterator[Look]], ...]:
-    return (_python, _devices, _engines, _media, lambda: _workspace(workspace), lambda: _port(port))
-
-
-def _python() -> Iterator[Look]:
+def _machine() -> Iterator[Look]:
     from cosmos_workflow import __version__
+    from cosmos_workflow.gpu_dispatch.devices import discover_gpus
 
     yield Look("cosmos-workflow", "ok", f"{__version__} in {Path(__file__).parents[1]}")
     yield Look("Python", "ok", f"{platform.python_version()} at {sys.executable}, {platform.system()} {platform.machine()}")
     if not sys.platform.startswith("linux"):
-        yield Look(
-            "system", "note", f"{platform.system()} was never tried by its makers", "Tell them what works and what doesn't."
-        )
+        found = f"{platform.system()} was never tried by its makers"
+        yield Look("system", "note", found, "Tell them what works and what doesn't.")
+    yield Look("processors", "ok", f"{os.cpu_count()}")
+    gpus = discover_gpus()
+    for gpu in gpus:
+        memory = f", {gpu.memory_total / 1e9:.0f} GB" if gpu.memory_total else ""
+        yield Look(f"GPU {gpu.id}", "ok", f"{gpu.name}{memory}")
+    if not gpus:
+        yield Look("GPU", "note", "none that NVIDIA's driver shows", "Fine for espeak, kokoro and control-preview.")
 
 
 def long_paths(enabled: bool, root: Path) -> Look:
@@ -63,32 +68,6 @@ def long_paths(enabled: bool, root: Path) -> Look:
         return Look("long paths", "ok", "can be used" if enabled else f"not needed below {root}")
     do = "Set LongPathsEnabled to 1 (Group Policy: Enable Win32 long paths), or choose a workspace with a shorter path."
     return Look("long paths", "note", f"Windows refuses paths of more than 260 letters, which {root} may need", do)
-
-
-def _long_paths_enabled() -> bool:
-    if sys.platform != "win32":
-        return True
-    import winreg
-
-    with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
-        try:
-            return bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
-        except FileNotFoundError:
-            return False
-
-
-def _devices() -> Iterator[Look]:
-    import os
-
-    from cosmos_workflow.gpu_dispatch.devices import discover_gpus
-
-    yield Look("processors", "ok", f"{os.cpu_count()}")
-    gpus = discover_gpus()
-    for gpu in gpus:
-        memory = f", {gpu.memory_total / 1e9:.0f} GB" if gpu.memory_total else ""
-        yield Look(f"GPU {gpu.id}", "ok", f"{gpu.name}{memory}")
-    if not gpus:
-        yield Look("GPU", "note", "none that NVIDIA's driver shows", "Fine for espeak, kokoro and control-preview.")
 
 
 def _engines() -> Iterator[Look]:
@@ -109,13 +88,12 @@ def _media() -> Iterator[Look]:
         yield Look("media", "problem", f"PyAV or soundfile can't be loaded ({error})", "Install cosmos-workflow again.")
         return
     missing = [name for name in ("libx264", "libmp3lame", "libopus", "aac", "flac") if name not in av.codecs_available]
-    found = f"PyAV {av.__version__} and soundfile {soundfile.__version__}, which need no ffmpeg on this machine"
     if missing:
-        yield Look(
-            "media", "problem", f"PyAV lacks {', '.join(missing)}", "Install PyAV from its wheel: `pip install --force av`."
-        )
-    else:
-        yield Look("media", "ok", found)
+        do = "Install PyAV from its wheel: `pip install --force av`."
+        yield Look("media", "problem", f"PyAV lacks {', '.join(missing)}", do)
+        return
+    found = f"PyAV {av.__version__} and soundfile {soundfile.__version__}, which need no ffmpeg on this machine"
+    yield Look("media", "ok", found)
 
 
 def _workspace(given: Path | None) -> Iterator[Look]:
@@ -129,14 +107,16 @@ def _workspace(given: Path | None) -> Iterator[Look]:
         return
     yield Look("workspace", "ok", str(opened.root))
     if sys.platform == "win32":
-        yield long_paths(_long_paths_enabled(), opened.root)
-    free = shutil.disk_usage(opened.root).free
-    if free < FREE:
-        yield Look("disk", "problem", f"{free / 1e9:.1f} GB free", "Free some space; `prune` says what could go.")
-    else:
-        yield Look("disk", "ok", f"{free / 1e9:.1f} GB free")
-    import os
+        import winreg
 
+        enabled = False
+        path = r"SYSTEM\CurrentControlSet\Control\FileSystem"
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, path) as key, suppress(FileNotFoundError):
+            enabled = bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
+        yield long_paths(enabled, opened.root)
+    free = shutil.disk_usage(opened.root).free
+    do = "Free some space; `prune` says what could go." if free < FREE else ""
+    yield Look("disk", "problem" if do else "ok", f"{free / 1e9:.1f} GB free", do)
     if folder := os.environ.get(FOLDER_VARIABLE):
         there = Path(folder).is_dir()
         do = "" if there else f"Make the folder, or unset {FOLDER_VARIABLE}."

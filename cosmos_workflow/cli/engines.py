@@ -11,7 +11,6 @@ from cosmos_workflow.cli.terminal import print_json, show
 
 if TYPE_CHECKING:
     from cosmos_workflow.engines.params import ParamField
-    from cosmos_workflow.engines.spec import EngineSpec
 
 
 def _names() -> list[str]:
@@ -75,8 +74,13 @@ def _show_one(name: str, as_json: bool) -> None:
         return
     typer.echo(f"{spec.title}: {spec.summary}" + ("" if state.available else f"\n{state}"))
     show([{**row, "choices": _few(row["choices"])} for row in rows], False, "Params", "It takes no params.", {"default": str})
-    _show_rest(spec)
-    _show_voices(rows)
+    for one in spec.inputs:
+        typer.echo(f"input {one.name}: {one.kind}{'' if one.required else ', optional'}; {one.label}")
+    if spec.weights:
+        typer.echo("weights: " + ", ".join(f"{name} {weight:g}" for name, weight in spec.weights.items()))
+    for row in rows:
+        if len(row["choices"]) > 8:
+            typer.echo(f"{row['name']}: {' '.join(row['choices'])}")
 
 
 def _param_row(field: ParamField) -> dict[str, Any]:
@@ -94,16 +98,3 @@ def _param_row(field: ParamField) -> dict[str, Any]:
 
 def _few(choices: list[str]) -> str:
     return ", ".join(choices) if len(choices) <= 8 else f"{len(choices)} of them"
-
-
-def _show_rest(spec: EngineSpec) -> None:
-    for one in spec.inputs:
-        typer.echo(f"input {one.name}: {one.kind}{'' if one.required else ', optional'}; {one.label}")
-    if spec.weights:
-        typer.echo("weights: " + ", ".join(f"{name} {weight:g}" for name, weight in spec.weights.items()))
-
-
-def _show_voices(rows: list[dict[str, Any]]) -> None:
-    for row in rows:
-        if len(row["choices"]) > 8:
-            typer.echo(f"{row['name']}: {' '.join(row['choices'])}")

@@ -90,7 +90,7 @@ class RunView:
                 self._book(event.book)
 
     def _picture(self) -> Group:
-        return Group(self._bars.get_renderable(), self._devices.table())
+        return Group(self._bars.get_renderable(), self._devices.render(table_only=True))
 
     def _start(self, event: JobStarted) -> None:
         for plan in event.plan.tasks:

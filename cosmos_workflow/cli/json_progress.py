@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from types import TracebackType
 from typing import Any, TextIO
 
 from cosmos_workflow.execution.runner import RunnerSnapshot
@@ -17,17 +16,8 @@ INTERVAL = 1.0
 
 
 class JsonProgress:
-    """Writes what happens as lines, each with `event` and `time` (seconds since 1970). May be called from any thread.
-
-    | event | with |
-    |---|---|
-    | job_waiting | job |
-    | job_started | job, tasks, pieces |
-    | job_progressed | job, progress (0 to 1), done, pieces, seconds_left (null: not known), state, message |
-    | piece_ended | task, text, error, done, pieces |
-    | task_ended | task, title, status, files, seconds, error |
-    | book_bound | job, title, files, seconds |
-    """
+    """Writes what happens as lines, each with `event`, `time` (seconds since 1970) and what README names beside it. May be called
+    from any thread."""
 
     def __init__(self, out: TextIO, interval: float = INTERVAL) -> None:
         self._out = out
@@ -36,12 +26,6 @@ class JsonProgress:
         self._pieces, self._done, self._share = 0, 0, 0.0
         self._told_at = 0.0
         self._told: dict[str, Any] = {}
-
-    def __enter__(self) -> JsonProgress:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Nothing is open."""
 
     def watch(self, event: Event) -> None:
         """What the dispatcher says of its workers isn't told."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -26,20 +26,8 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-class Mode(StrEnum):
-    """Which tasks of a job are made: resume (what has no result yet), failed (only what failed), all (again)."""
-
-    RESUME = "resume"
-    FAILED = "failed"
-    ALL = "all"
-
-
-class Executor(StrEnum):
-    """Where batches run: in worker processes of this machine, or on a Ray cluster."""
-
-    LOCAL = "local"
-    RAY = "ray"
-
+Executor = Literal["local", "ray"]
+"""Where batches run: in worker processes of this machine, or on a Ray cluster."""
 
 WorkspaceOption = Annotated[
     Path | None,
@@ -56,14 +44,7 @@ AddressOption = Annotated[
     str | None,
     typer.Option(help="The Ray cluster, host:port or auto; by default $RAY_ADDRESS, else Ray is started on this machine."),
 ]
-HostOption = Annotated[str, typer.Option(help="Address to listen on; any but loopback needs --auth.")]
 PortOption = Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)]
-AuthOption = Annotated[
-    str | None, typer.Option(help="A file with a line user:password for each user, or one such; or set $COSMOS_WORKFLOW_AUTH.")
-]
-NameOption = Annotated[
-    list[str] | None, typer.Option("--name", help="A name under which a proxy on this machine serves the page; needs --auth.")
-]
 
 
 def open_workspace(workspace: Path | None, *, reads: bool = False) -> Workspace:
@@ -82,7 +63,7 @@ def open_workspace(workspace: Path | None, *, reads: bool = False) -> Workspace:
 @contextmanager
 def pool_options(executor: Executor, address: str | None, gpus: str | None, workers: int | None) -> Iterator[dict[str, Any]]:
     """The devices, and what makes the pool that has them; a cluster is ours as long as this is open."""
-    if executor is Executor.LOCAL:
+    if executor == "local":
         if address is not None:
             raise InputError("--address is a Ray cluster's; give --executor ray with it.")
         yield {"gpu_ids": _devices(gpus, workers)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import typer
 
 from cosmos_workflow.cli.options import ExitCode, JsonOption, WorkspaceOption, open_workspace
 from cosmos_workflow.cli.terminal import show
+from cosmos_workflow.cli.weights import known_weights
 from cosmos_workflow.errors import InputError, list_choices
 
 if TYPE_CHECKING:
@@ -42,10 +44,14 @@ def prune(
     """Say what could go: earlier finals and unused takes of jobs, and what `repair` put aside; delete it once you agree."""
     from cosmos_workflow.execution.operations import Operations
 
-    sets = [_find_set(name) for name in weights or ()]
+    sets = known_weights() if weights else {}
+    for name in weights or ():
+        if name not in sets:
+            cause = f"there are no weights called {name!r}; use {list_choices(list(sets))}."
+            raise InputError(f"--weights: {cause}", key="--weights")
     opened = open_workspace(workspace)
     with Operations(opened) as operations:
-        found = [*_jobs(operations), *_aside(opened), *(one for model in sets for one in _model_files(model))]
+        found = [*_jobs(operations), *_aside(opened), *(one for name in weights or () for one in _model_files(sets[name]))]
         rows = [{"what": one.what, "number": one.number, "size": one.size} for one in found]
         show(rows, as_json, "Could go", "There is nothing to delete.", {"size": _megabytes})
         if not found:
@@ -78,7 +84,12 @@ def _jobs(operations: Operations) -> Iterator[Waste]:
         for task in report.tasks:
             old = [file for final in task.finals[:-1] for file in _files_of(final.path)]
             if old:
-                yield Waste(f"earlier finals of {task.task.id}", len(task.finals) - 1, _size(old), _remover(old))
+                yield Waste(
+                    f"earlier finals of {task.task.id}",
+                    len(task.finals) - 1,
+                    _size(old),
+                    lambda old=old: [file.unlink(missing_ok=True) for file in old],
+                )
             # A piece of a job that can't be read now may be one that another has made.
             made = runs.list(source=f"job:{task.task.id}#*", status=ItemStatus.SUCCEEDED, limit=None) if all_known else []
             unused = [run.id for run in made if run.id not in used]
@@ -93,51 +104,27 @@ def _aside(opened: Workspace) -> Iterator[Waste]:
         yield Waste("what repair put aside", len(files), _size(files), lambda: shutil.rmtree(opened.aside))
 
 
-def _find_set(name: str) -> ModelFiles:
-    from cosmos_workflow.checking.models import recogniser_files
-    from cosmos_workflow.engines.registry import all_model_files
-
-    known = {**all_model_files(), **recogniser_files()}
-    if name not in known:
-        raise InputError(f"--weights: there are no weights called {name!r}; use {list_choices(list(known))}.", key="--weights")
-    return known[name]
-
-
 def _model_files(model: ModelFiles) -> Iterator[Waste]:
     from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE, model_files_state, own_folder
 
-    state, own = model_files_state(model), own_folder()
-    if state.folder is None:
+    (folder, size), own = model_files_state(model), own_folder()
+    if folder is None:
         return
-    if own is not None and state.folder.is_relative_to(own):
-        raise InputError(f"--weights: {model.name} is in {state.folder}, your own folder ({FOLDER_VARIABLE}); delete it there.")
-    revision = state.folder.name
+    if own is not None and folder.is_relative_to(own):
+        raise InputError(f"--weights: {model.name} is in {folder}, your own folder ({FOLDER_VARIABLE}); delete it there.")
+    revision = folder.name
 
     def remove() -> None:
         from huggingface_hub import scan_cache_dir
 
         scan_cache_dir().delete_revisions(revision).execute()
 
-    yield Waste(f"the model files {model.name}", 1, state.size_bytes, remove)
+    yield Waste(f"the model files {model.name}", 1, size, remove)
 
 
 def _files_of(final: Path) -> list[Path]:
     """A final with what lies beside it: its description and its subtitles."""
-    return [path for path in final.parent.glob(f"{_literal(final.stem)}.*") if path.is_file()]
-
-
-def _literal(name: str) -> str:
-    import glob
-
-    return glob.escape(name)
-
-
-def _remover(files: list[Path]) -> Callable[[], object]:
-    def remove() -> None:
-        for file in files:
-            file.unlink(missing_ok=True)
-
-    return remove
+    return [path for path in final.parent.glob(f"{glob.escape(final.stem)}.*") if path.is_file()]
 
 
 def _size(files: Iterator[Path] | list[Path]) -> int:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from cosmos_workflow.cli.options import (
     AddressOption,
-    Executor,
     ExecutorOption,
     ExitCode,
     GpusOption,
     JsonOption,
-    Mode,
     SetOption,
     WorkersOption,
     WorkspaceOption,
@@ -28,11 +26,12 @@ def run(
     workspace: WorkspaceOption = None,
     gpus: GpusOption = None,
     workers: WorkersOption = None,
-    executor: ExecutorOption = Executor.LOCAL,
+    executor: ExecutorOption = "local",
     address: AddressOption = None,
-    mode: Annotated[Mode, typer.Option(help="resume: what has no result yet; failed: what failed; all: everything again.")] = (
-        Mode.RESUME
-    ),
+    mode: Annotated[
+        Literal["resume", "failed", "all"],
+        typer.Option(help="resume: what has no result yet; failed: what failed; all: everything again."),
+    ] = "resume",
     sets: SetOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Put copies of what is made into this folder, named after job and task.")
@@ -45,5 +44,5 @@ def run(
         from cosmos_workflow.cli.run_jobs import run_jobs
 
         opened = open_workspace(workspace)
-        succeeded = run_jobs(files, opened, mode=mode.value, as_json=as_json, sets=sets or (), out=out, notify=notify, **where)
+        succeeded = run_jobs(files, opened, mode=mode, as_json=as_json, sets=sets or (), out=out, notify=notify, **where)
     raise typer.Exit(ExitCode.SUCCEEDED if succeeded else ExitCode.FAILED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,10 +159,10 @@ def list_elsewhere(workspace: Workspace) -> list[str]:
     return sorted({path.name for path in store.folder.iterdir() if path.is_dir() and is_slug(path.name)} - set(store.ids()))
 
 
-def _view(as_json: bool) -> RunView | JsonProgress:
+def _view(as_json: bool) -> AbstractContextManager[RunView | JsonProgress]:
     """What shows how it goes: bars on stdout, or on stderr where stdout is JSON; JSON lines where a program reads stderr, too."""
     if as_json and not sys.stderr.isatty():
-        return JsonProgress(sys.stderr)
+        return nullcontext(JsonProgress(sys.stderr))
     from rich.console import Console
 
     from cosmos_workflow.cli.jobs_view import RunView

@@ -22,7 +22,7 @@ def runs(
     """List what was made, newest first."""
     from cosmos_workflow.engines.registry import find_engine
     from cosmos_workflow.queueing.items import ItemStatus
-    from cosmos_workflow.store.runs import RunFilter
+    from cosmos_workflow.store.search import RunFilter
     from cosmos_workflow.store.store import Store
 
     if status is not None and status not in list(ItemStatus):

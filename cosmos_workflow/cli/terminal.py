@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, is_dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +26,6 @@ def show(rows: Sequence[dict[str, Any]], as_json: bool, title: str, nothing: str
         typer.echo(nothing)
     else:
         print_table(_table(rows, title, words))
-
-
-def show_figures(figures: Sequence[Any], table: Table, as_json: bool) -> None:
-    """What a bench measured, as its table or as JSON."""
-    if as_json:
-        print_json([asdict(figure) if is_dataclass(figure) and not isinstance(figure, type) else figure for figure in figures])
-    else:
-        print_table(table)
 
 
 def name_broken_engines() -> None:

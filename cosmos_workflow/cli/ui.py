@@ -8,12 +8,8 @@ import typer
 
 from cosmos_workflow.cli.options import (
     AddressOption,
-    AuthOption,
-    Executor,
     ExecutorOption,
     GpusOption,
-    HostOption,
-    NameOption,
     PortOption,
     WorkersOption,
     WorkspaceOption,
@@ -23,15 +19,20 @@ from cosmos_workflow.cli.options import (
 
 
 def ui(
-    host: HostOption = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; any but loopback needs --auth.")] = "127.0.0.1",
     port: PortOption = 7860,
     workspace: WorkspaceOption = None,
-    auth: AuthOption = None,
+    auth: Annotated[
+        str | None,
+        typer.Option(help="A file with a line user:password for each user, or one such; or set $COSMOS_WORKFLOW_AUTH."),
+    ] = None,
     gpus: GpusOption = None,
     workers: WorkersOption = None,
-    executor: ExecutorOption = Executor.LOCAL,
+    executor: ExecutorOption = "local",
     address: AddressOption = None,
-    name: NameOption = None,
+    name: Annotated[
+        list[str] | None, typer.Option(help="A name under which a proxy on this machine serves the page; needs --auth.")
+    ] = None,
     api: Annotated[bool, typer.Option("--api", help="Also serve speech as OpenAI's API does, below /v1.")] = False,
 ) -> None:
     """Open the page in a browser of your own: prompts, queue, jobs, results."""

@@ -22,11 +22,11 @@ def weights_show(as_json: JsonOption = False) -> None:
     from cosmos_workflow.engines.model_files.sets import model_files_state, remedy
 
     rows = []
-    for model in _known().values():
-        state = model_files_state(model)
-        size = state.size_bytes if state.folder else None
-        place = str(state.folder) if state.folder else remedy(model)
-        rows.append({"name": model.name, "title": model.title, "here": state.folder is not None, "size": size, "where": place})
+    for model in known_weights().values():
+        folder, size = model_files_state(model)
+        place = str(folder) if folder else remedy(model)
+        row = {"name": model.name, "title": model.title, "here": folder is not None, "size": size if folder else None}
+        rows.append({**row, "where": place})
     name_broken_engines()
     show(rows, as_json, "Weights", "Nothing that is installed needs weights.", {"size": _gigabytes})
 
@@ -37,14 +37,14 @@ def _gigabytes(size: int | None) -> str:
 
 @weights_app.command("fetch")
 def weights_fetch(
-    name: Annotated[str, typer.Argument(help="A name from `weights show`.", autocompletion=lambda: list(_known()))],
+    name: Annotated[str, typer.Argument(help="A name from `weights show`.", autocompletion=lambda: list(known_weights()))],
 ) -> None:
     """Fetch a model's weights into the hub's cache; goes on where it stopped."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     from cosmos_workflow.engines.model_files.fetching import FetchProgress, fetch_model_files, plan_fetch
 
-    known = _known()
+    known = known_weights()
     if name not in known:
         raise InputError(f"There are no weights called {name!r}; use {', '.join(known) or 'none'}.")
     plan = plan_fetch(known[name])
@@ -62,7 +62,7 @@ def weights_fetch(
     typer.echo(f"{known[name].title} is in {folder}")
 
 
-def _known() -> dict[str, ModelFiles]:
+def known_weights() -> dict[str, ModelFiles]:
     """The sets of the engines and of the recognisers, by name."""
     from cosmos_workflow.checking.models import recogniser_files
     from cosmos_workflow.engines.registry import all_model_files

@@ -128,20 +128,15 @@ class SerialEngine(Engine):
 
     def generate(self, requests: Sequence[Request], context: Context) -> Iterator[ItemOutcome]:
         for request in requests:
-            if context.is_cancelled(request.id):
-                yield Dropped(request.id)
-                continue
-            yield self._outcome(request, context)
-
-    def _outcome(self, request: Request, context: Context) -> ItemOutcome:
-        try:
-            return self.generate_one(request, context)
-        except Cancelled:
-            return Dropped(request.id)
-        except MemoryError:
-            raise
-        except Exception as error:
-            return failure(request.id, error)
+            try:
+                outcome = Dropped(request.id) if context.is_cancelled(request.id) else self.generate_one(request, context)
+            except Cancelled:
+                outcome = Dropped(request.id)
+            except MemoryError:
+                raise
+            except Exception as error:
+                outcome = failure(request.id, error)
+            yield outcome
 
 
 def failure(item_id: str, error: BaseException) -> Failure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -42,12 +42,12 @@ class ParamField:
     default: Any
     label: str
     help: str
-    invariant: bool
-    minimum: float | None
-    maximum: float | None
-    step: float | None
-    choices: tuple[str, ...]
-    unused: str
+    invariant: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+    unused: str = ""
     open_choices: bool = False
     choice_labels: tuple[str, ...] = ()
     lines: int = 1
@@ -74,25 +74,9 @@ def param(
     `choices` may be a function, called when a form or a check needs it, so that a list that costs something to make
     isn't made at import. Choices are checked by `validate_params`, not by pydantic.
     """
-    bounds = {name: bound for name, bound in (("ge", ge), ("le", le), ("max_length", max_length)) if bound is not None}
-    return Field(
-        default,
-        **cast("Any", bounds),
-        title=label,
-        description=help,
-        json_schema_extra=cast("Any", {"form": _Extra(invariant, step, choices, unused, open_choices, label_of, lines)}),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Extra:
-    invariant: bool = False
-    step: float | None = None
-    choices: Choices = ()
-    unused: str = ""
-    open_choices: bool = False
-    label_of: Callable[[str], str] | None = None
-    lines: int = 1
+    form = {"invariant": invariant, "step": step, "unused": unused, "open_choices": open_choices, "lines": lines}
+    extra: Any = {"form": form, "choices": choices, "label_of": label_of}
+    return Field(default, ge=ge, le=le, max_length=max_length, title=label, description=help, json_schema_extra=extra)
 
 
 @cache
@@ -126,11 +110,9 @@ def expected(field: ParamField) -> str:
         return list_choices(field.choices)
     words = _KIND_WORDS[field.kind]
     low, high = (None if bound is None else f"{bound:g}" for bound in (field.minimum, field.maximum))
-    if low is not None and high is not None:
-        return f"{words} from {low} to {high}"
     if low is not None:
-        return f"{words} of at least {low}"
-    return f"{words} of at most {high}" if high is not None else words
+        return f"{words} of at least {low}" if high is None else f"{words} from {low} to {high}"
+    return words if high is None else f"{words} of at most {high}"
 
 
 def _input_error(problems: Sequence[tuple[str, str]], where: str) -> InputError:
@@ -156,10 +138,9 @@ def _explain(detail: ErrorDetails, model: type[Params]) -> tuple[str, str]:
 
 def _describe(name: str, model: type[Params]) -> ParamField:
     info = model.model_fields[name]
-    extra = _Extra()
-    if isinstance(info.json_schema_extra, dict):
-        extra = cast("_Extra", info.json_schema_extra["form"])
-    choices = tuple(extra.choices()) if callable(extra.choices) else tuple(extra.choices)
+    extra: dict[str, Any] = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    offered: Choices = extra.get("choices", ())
+    choices = tuple(offered()) if callable(offered) else tuple(offered)
     if not choices and getattr(info.annotation, "__origin__", None) is Literal:
         choices = tuple(str(choice) for choice in get_args(info.annotation))
     bounds = {type(part).__name__.lower(): part for part in info.metadata}
@@ -170,13 +151,9 @@ def _describe(name: str, model: type[Params]) -> ParamField:
         default=info.default,
         label=info.title or name,
         help=info.description or "",
-        invariant=extra.invariant,
         minimum=getattr(bounds.get("ge"), "ge", None),
         maximum=getattr(bounds.get("le"), "le", None),
-        step=extra.step,
         choices=choices,
-        unused=extra.unused,
-        open_choices=extra.open_choices,
-        choice_labels=tuple(map(extra.label_of, choices)) if extra.label_of else (),
-        lines=extra.lines,
+        choice_labels=tuple(map(extra["label_of"], choices)) if extra.get("label_of") else (),
+        **extra.get("form", {}),
     )

@@ -48,7 +48,7 @@ def known_engine(name: str) -> EngineSpec:
     try:
         return find_engine(name)
     except InputError as error:
-        return _stand_in(name, f"{error.cause[0].upper()}{error.cause[1:]}")
+        return _StandIn(name, f"{error.cause[0].upper()}{error.cause[1:]}")
 
 
 def known_fields(engine: str, params: Mapping[str, Any]) -> tuple[ParamField, ...]:
@@ -80,7 +80,7 @@ def require_available(name: str) -> None:
 
 def look_again() -> None:
     """Forget what was found, so that what was installed meanwhile is."""
-    for found in (_group, _installed, _load, _stand_in):
+    for found in (_group, _load):
         found.cache_clear()
 
 
@@ -110,7 +110,6 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
-@cache
 def _installed(examples: bool) -> tuple[str, ...]:
     groups = (ENTRY_POINT_GROUP, EXAMPLES_GROUP) if examples else (ENTRY_POINT_GROUP,)
     return tuple(sorted({entry.name for group in groups for entry in _group(group)}))
@@ -201,8 +200,3 @@ class _StandIn(EngineSpec):
 
     def availability(self) -> Availability:
         return Availability(False, self._problem)
-
-
-@cache
-def _stand_in(name: str, problem: str) -> EngineSpec:
-    return _StandIn(name, problem)

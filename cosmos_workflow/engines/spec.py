@@ -180,7 +180,7 @@ class EngineSpec:
         """The text as an engine that speaks says it: words respelt, numbers and signs written out. Pauses stay in it."""
         if not self.speaks:
             return text
-        from cosmos_workflow.engines.speech_text.speaking import as_spoken
+        from cosmos_workflow.engines.speech_text.normalize import as_spoken
 
         said = vars(params)  # what a model holds: asked for each item of a long queue
         normalized, pronunciations = bool(said.get("normalize_text")), str(said.get("pronunciations", ""))
@@ -218,23 +218,18 @@ class EngineSpec:
         return self.spoken(text, params), params.model_dump(exclude=led)
 
     def _check_inputs(self, inputs: Mapping[str, Path], later: Collection[str]) -> None:
-        if not inputs and not self.inputs:
-            return
-        label = f"{self.name}: "
-        unknown = set(inputs) - {spec.name for spec in self.inputs}
         for spec in self.inputs:
             path = inputs.get(spec.name)
             if path is None and spec.required and spec.name not in later:
-                raise InputError(f"{label}the input {spec.name!r} is missing; give the prompt a {spec.kind} file.", key=spec.name)
-            if path is not None and not Path(path).is_file():
-                sentence = f"{label}the input {spec.name!r} ({Path(path).name}) isn't there; choose the file again."
+                sentence = f"{self.name}: the input {spec.name!r} is missing; give the prompt a {spec.kind} file."
                 raise InputError(sentence, key=spec.name)
-        if unknown and not self.inputs:
-            return
-        if unknown:
-            takes = list_choices([spec.name for spec in self.inputs])
-            key = sorted(unknown)[0]
-            raise InputError(f"{label}unknown input {shorten(key)}; it takes {takes}.", key=key)
+            if path is not None and not Path(path).is_file():
+                sentence = f"{self.name}: the input {spec.name!r} ({Path(path).name}) isn't there; choose the file again."
+                raise InputError(sentence, key=spec.name)
+        takes = [spec.name for spec in self.inputs]
+        if takes and (unknown := sorted(set(inputs).difference(takes))):
+            sentence = f"{self.name}: unknown input {shorten(unknown[0])}; it takes {list_choices(takes)}."
+            raise InputError(sentence, key=unknown[0])
 
     def key_extra(self, params: Params, weights: Mapping[str, float]) -> Mapping[str, Any]:
         """What must be equal in a batch beside the invariant params."""

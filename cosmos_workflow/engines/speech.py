@@ -15,6 +15,7 @@ from cosmos_workflow.engines.base import Context, Dropped, Engine, Failure, Item
 from cosmos_workflow.engines.spec import EngineSpec
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.media import write_sound
+from cosmos_workflow.progress import ProgressTracker
 
 Files = Mapping[str, str]
 
@@ -28,7 +29,7 @@ class _Item:
     parts: list[Request] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
     done: dict[str, Output] = field(default_factory=dict)
-    progress: dict[str, float] = field(default_factory=dict)
+    progress: dict[str, ProgressTracker] = field(default_factory=dict)
     ended: bool = False
 
     @property
@@ -153,11 +154,9 @@ class _Parts:
         if item.whole:
             self._context.report(item_id, stage, sub_progress, message)
             return
-        place = next(number for number, known in enumerate(self._stages) if known.name == stage)
-        entry, end = self._entries[place], self._entries[place + 1]
-        item.progress[item_id] = entry + (end - entry) * sub_progress
-        fraction = sum(len(part.text) * item.progress.get(part.id, 0.0) for part in item.parts)
-        fraction = min(1.0, fraction / sum(len(part.text) for part in item.parts) + 1e-9)
+        item.progress.setdefault(item_id, ProgressTracker(item_id, self._stages)).update_stage(stage, sub_progress)
+        done = sum(len(part.text) * item.progress[part.id].fraction for part in item.parts if part.id in item.progress)
+        fraction = min(1.0, done / sum(len(part.text) for part in item.parts) + 1e-9)
         reached = max(number for number, known in enumerate(self._stages) if known.at <= fraction)
         entry, end = self._entries[reached], self._entries[reached + 1]
         inside = min(1.0, (fraction - entry) / (end - entry)) if end > entry else 0.0

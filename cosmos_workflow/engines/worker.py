@@ -6,7 +6,6 @@ Runs in the worker process; app and worker speak in `cosmos_workflow.engines.mes
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -16,10 +15,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cosmos_workflow.engines import speech
-from cosmos_workflow.engines.base import Cancelled, Device, Dropped, Engine, Failure, ItemOutcome, Output
+from cosmos_workflow.engines.base import Cancelled, Device, Dropped, Engine, Failure, ItemOutcome, Output, failure
 from cosmos_workflow.engines.messages import BatchBegun, BatchMade, BatchTask, CancelItems, ItemMade, ItemReported
 from cosmos_workflow.engines.registry import find_engine
-from cosmos_workflow.errors import WorkflowError, is_outage
+from cosmos_workflow.errors import WorkflowError, is_out_of_memory
 from cosmos_workflow.gpu_dispatch.worker import BaseWorker
 
 LOCK_POLL_SECONDS = 0.2
@@ -51,8 +50,9 @@ class EngineWorker(BaseWorker):
                 try:
                     for outcome in speech.generate(self.spec, self.engine, tuple(wanted.values()), context):
                         wanted.pop(outcome.id, None)
-                        made = _checked(outcome, data)
-                        self.report(ItemMade(made, context.seconds(outcome.id), _files(made, data)))
+                        folder = next(request.folder for request in data.requests if request.id == outcome.id)
+                        made, files = _checked(outcome, folder)
+                        self.report(ItemMade(made, context.seconds(outcome.id), files))
                     break
                 except Cancelled as error:
                     dropped = [item_id for item_id in wanted if context.is_cancelled(item_id)]
@@ -114,35 +114,19 @@ class _WorkerContext:
         return time.monotonic() - self._begun.get(item_id, self._batch_begun)
 
 
-def _checked(outcome: ItemOutcome, data: BatchTask) -> ItemOutcome:
-    """An output whose files aren't there, or are empty, is a failure: what is called done must be playable."""
+def _checked(outcome: ItemOutcome, folder: Path) -> tuple[ItemOutcome, tuple[Path, ...]]:
+    """An outcome and its files; an output whose files aren't there, or are empty, is a failure: what is called done must be
+    playable."""
     if not isinstance(outcome, Output):
-        return outcome
-    folder = _folder(outcome, data)
+        return outcome, ()
     for key, name in outcome.files.items():
         path = folder / name
         if Path(name).name != name or not path.is_file() or path.stat().st_size == 0:
-            return Failure(outcome.id, f"The engine said that it wrote {key} ({name}), but there is no such file.")
-    return outcome
-
-
-def _files(outcome: ItemOutcome, data: BatchTask) -> tuple[Path, ...]:
-    if not isinstance(outcome, Output):
-        return ()
-    folder = _folder(outcome, data)
-    return tuple(folder / name for name in outcome.files.values())
-
-
-def _folder(outcome: ItemOutcome, data: BatchTask) -> Path:
-    return next(request.folder for request in data.requests if request.id == outcome.id)
+            return Failure(outcome.id, f"The engine said that it wrote {key} ({name}), but there is no such file."), ()
+    return outcome, tuple(folder / name for name in outcome.files.values())
 
 
 def _broken(error: Exception) -> BatchMade:
-    out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    if isinstance(error, WorkflowError):
-        sentence = str(error)
-    elif out_of_memory:
-        sentence = "The device ran out of memory."
-    else:
-        sentence = f"{type(error).__name__}: {error}"
-    return BatchMade(sentence, "".join(traceback.format_exception(error)), is_outage(error))
+    found = failure("", error)
+    out_of_memory = is_out_of_memory(error) and not isinstance(error, WorkflowError)
+    return BatchMade("The device ran out of memory." if out_of_memory else found.error, found.traceback, found.outage)

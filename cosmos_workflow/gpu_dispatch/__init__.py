@@ -66,6 +66,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .arguments import PoolOptions as PoolOptions
     from .devices import Gpu as Gpu
     from .devices import default_gpu_ids as default_gpu_ids
     from .devices import discover_gpus as discover_gpus
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
 _HOME = {
     name: module
     for module, names in {
+        "arguments": "PoolOptions",
         "devices": "Gpu default_gpu_ids discover_gpus",
         "dispatcher": "Dispatcher",
         "events": "CleanupFailed Event Outcome PlacesAwaited SetupFailed SlotStatus TaskError TaskFailedError TaskId"

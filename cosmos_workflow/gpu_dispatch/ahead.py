@@ -1,5 +1,4 @@
-"""What a worker is sent before it has asked: the next tasks, as long as they are small and quick, so that it needn't wait for its
-parent between two of them."""
+"""What a worker is sent before it has asked, so that it needn't wait for its parent: the next tasks, if small and quick."""
 
 from __future__ import annotations
 

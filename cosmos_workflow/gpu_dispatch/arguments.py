@@ -6,11 +6,47 @@ import itertools
 import multiprocessing
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from .rules import Rules
 from .worker import BaseWorker
+
+
+class PoolOptions(TypedDict, total=False):
+    """How workers are treated; seconds are None for no limit.
+
+    max_retries: how often a task is run again whose worker died under it (1). One that overran its limit isn't.
+    setup_retries: how often a setup is tried again that had gone well in its slot before (a worker that died may leave the
+        device's memory taken for a while), after a pause that grows (0; 2 in a dispatcher or an executor). A first setup isn't.
+    setup_timeout, cleanup_timeout, cancel_grace: seconds until a worker is killed (None, 10, 5).
+    env: added to the workers' environment.
+    """
+
+    max_retries: int
+    setup_retries: int
+    setup_timeout: float | None
+    cleanup_timeout: float | None
+    cancel_grace: float | None
+    env: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a pool treats its workers; times in seconds, None for no limit. `here`: they run on this machine."""
+
+    worker: str | bytes
+    with_main: bool
+    base_seed: int
+    retire_failed_slots: bool
+    quiet: bool
+    here: bool
+    setup_timeout: float | None = None
+    cleanup_timeout: float | None = 10.0
+    cancel_grace: float | None = 5.0
+    max_retries: int = 1
+    setup_retries: int = 0
+    env: Mapping[str, str] | None = None
 
 
 def checked_rules(worker_cls: type[BaseWorker] | str, **told: Any) -> Rules:
@@ -37,7 +73,9 @@ def worker_reference(worker_cls: type[BaseWorker] | str) -> str | bytes:
         raise TypeError(f"worker_cls must be a subclass of BaseWorker, not {worker_cls!r}")
     if "<locals>" in worker_cls.__qualname__:
         return _pickled(worker_cls, "inside a function", "define it at the top of a module")
-    if worker_cls.__module__ == "__main__" and not _main_is_a_file():
+    main = sys.modules["__main__"]
+    is_file = getattr(main, "__spec__", None) is not None or Path(getattr(main, "__file__", None) or "").is_file()
+    if worker_cls.__module__ == "__main__" and not is_file:
         return _pickled(
             worker_cls,
             "in a notebook, a console or standard input",
@@ -61,11 +99,6 @@ def _pickled(worker_cls: type[BaseWorker], where: str, instead: str) -> bytes:
         raise TypeError(
             f"{name} is defined {where}, and cloudpickle can't send it to a worker process ({error}); {instead}"
         ) from error
-
-
-def _main_is_a_file() -> bool:
-    main = sys.modules["__main__"]
-    return getattr(main, "__spec__", None) is not None or Path(getattr(main, "__file__", None) or "").is_file()
 
 
 def check_caller() -> None:

@@ -1,9 +1,5 @@
-"""Frames over a stream socket: a header, a pickle, and large buffers beside it.
-
-Pickle protocol 5 hands out the memory of large arrays instead of copying it; the socket gathers it
-from where it lies and the other side receives it straight into the buffer the array will own.
-Nothing here blocks unless asked to, so one slow or dead peer never holds up a loop over many.
-"""
+"""Frames over a stream socket: a header, a pickle, and large buffers beside it, sent from where they lie and received into what
+they will be. Nothing here blocks unless asked to, so one slow or dead peer never holds up a loop over many."""
 
 from __future__ import annotations
 
@@ -69,10 +65,7 @@ class Payload(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes on the wire, without the header."""
-        size = len(self.pickle)
-        for buffer in self.buffers:
-            size += buffer.nbytes
-        return size
+        return len(self.pickle) + sum([buffer.nbytes for buffer in self.buffers])
 
 
 class Frame(NamedTuple):
@@ -208,32 +201,32 @@ class Channel:
         """
         frames: list[Frame] = []
         while not self.eof:
-            try:
-                self._read(0 if wait else self._dont_wait)
-            except BlockingIOError:
-                if not wait:
+            if self._take(frames, 0 if wait else self._dont_wait):
+                if frames or not (wait or self._hole):
                     break
+            elif wait:
                 platform.readable([self._sock])
-                continue
-            except ConnectionError:
-                self.eof = True
-            self._parse(frames)
-            if frames or not (wait or self._hole):
+            else:
                 break
         return frames
 
     def drain(self) -> list[Frame]:
         """All that can be read without waiting."""
         frames: list[Frame] = []
-        while not self.eof:
-            try:
-                self._read(self._dont_wait)
-            except BlockingIOError:
-                break
-            except ConnectionError:
-                self.eof = True
-            self._parse(frames)
+        while not self.eof and self._take(frames, self._dont_wait):
+            pass
         return frames
+
+    def _take(self, frames: list[Frame], flags: int) -> bool:
+        """Append what one read brings; False where it would have to wait."""
+        try:
+            self._read(flags)
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            self.eof = True
+        self._parse(frames)
+        return True
 
     def _read(self, flags: int) -> None:
         if self._hole is None:

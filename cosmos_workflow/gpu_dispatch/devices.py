@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,16 +81,11 @@ def discover_gpus() -> list[Gpu]:
 
 
 def default_gpu_ids(workers: int | None = None) -> list[int | None]:
-    """What to give a pool: every GPU, or without one `workers` CPU workers (one if not said).
-
-    `workers` counts CPU workers only where there is no GPU; with GPUs it takes the first ones.
-    """
+    """What to give a pool: every GPU, or the first `workers`; where there is none, so many CPU workers (one if not said)."""
     if workers is not None and workers < 1:
         raise ValueError(f"the number of workers must be at least 1, not {workers}")
-    gpus = [gpu.id for gpu in discover_gpus()]
-    if gpus:
-        return list(gpus[:workers])
-    return [None] * (workers or 1)
+    gpus: list[int | None] = [gpu.id for gpu in discover_gpus()]
+    return gpus[:workers] or [None] * (workers or 1)
 
 
 def _handles(nvml: Any) -> list[Any]:
@@ -97,14 +93,10 @@ def _handles(nvml: Any) -> list[Any]:
     if allowed is None:
         return [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
     handles = []
-    for entry in allowed:
-        try:
-            if entry.isdecimal():
-                handles.append(nvml.nvmlDeviceGetHandleByIndex(int(entry)))
-            else:
-                handles.append(nvml.nvmlDeviceGetHandleByUUID(entry))
-        except nvml.NVMLError:
-            break
+    with suppress(nvml.NVMLError):  # as CUDA does, which ignores what comes behind
+        for entry in allowed:
+            by_index = entry.isdecimal()
+            handles.append(nvml.nvmlDeviceGetHandleByIndex(int(entry)) if by_index else nvml.nvmlDeviceGetHandleByUUID(entry))
     return handles
 
 

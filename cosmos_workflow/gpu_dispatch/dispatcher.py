@@ -12,36 +12,18 @@ import signal
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from typing import Any, Protocol, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from .events import (
-    CleanupFailed,
-    Event,
-    Outcome,
-    SetupFailed,
-    TaskError,
-    TaskProgress,
-    TaskStarted,
-    TaskSuccess,
-    TaskTimeout,
-    WorkerDied,
-    WorkerReady,
-)
-from .options import WorkerOptions, open_pool
-from .ordering import Line
+from . import events
+from .options import Line, WorkerOptions, open_pool
 from .pool import WorkerPool
 from .run import Run
 from .worker import BaseWorker
 
+if TYPE_CHECKING:
+    from .ui.view import DispatchView
+
 _log = logging.getLogger(__name__)
-
-
-class Observer(Protocol):
-    """Who is told of every event of a run, before the callbacks are."""
-
-    def handle(self, event: Event) -> None: ...
-    def result(self) -> Any:
-        """What the run returns."""
 
 
 class Dispatcher:
@@ -102,7 +84,7 @@ class Dispatcher:
         total_tasks: int | None = None,
         *,
         on_progress: Callable[[int, Any, int], object] | None = None,
-        on_event: Callable[[Event], object] | None = None,
+        on_event: Callable[[events.Event], object] | None = None,
         setup: Mapping[str, Any] | None = None,
         **setup_kwargs: Any,
     ) -> Any:
@@ -122,31 +104,26 @@ class Dispatcher:
         for setup arguments named ``seed`` or ``gpu_id``, TypeError for a callback that there isn't.
         """
         arguments = _setup_arguments(setup, setup_kwargs)
-        calls: dict[type[Any], Callable[[Any], object]] = {}
-        if on_success is not None:
-            calls[TaskSuccess] = lambda e: on_success(e.task_id, e.data, e.worker_id)
-        if on_error is not None:
-            calls[TaskError] = lambda e: on_error(e.task_id, e.error, e.worker_id)
-        if on_timeout is not None:
-            calls[TaskTimeout] = lambda e: on_timeout(e.task_id, e.timeout, e.worker_id)
-        if on_task_start is not None:
-            calls[TaskStarted] = lambda e: on_task_start(e.task_id, e.worker_id)
-        if on_progress is not None:
-            calls[TaskProgress] = lambda e: on_progress(e.task_id, e.progress, e.worker_id)
-        if on_setup_fail is not None:
-            calls[SetupFailed] = lambda e: on_setup_fail(e.gpu_id, e.error)
+        calls: dict[type[Any], Callable[[Any], object] | None] = {
+            events.TaskSuccess: None if on_success is None else lambda e: on_success(e.task_id, e.data, e.worker_id),
+            events.TaskError: None if on_error is None else lambda e: on_error(e.task_id, e.error, e.worker_id),
+            events.TaskTimeout: None if on_timeout is None else lambda e: on_timeout(e.task_id, e.timeout, e.worker_id),
+            events.TaskStarted: None if on_task_start is None else lambda e: on_task_start(e.task_id, e.worker_id),
+            events.TaskProgress: None if on_progress is None else lambda e: on_progress(e.task_id, e.progress, e.worker_id),
+            events.SetupFailed: None if on_setup_fail is None else lambda e: on_setup_fail(e.gpu_id, e.error),
+        }
         if total_tasks is None and isinstance(generator, Sized):
             total_tasks = len(generator)
         with self._observer(total_tasks) as observer, self._sigterm():
-            log = _log_trouble if on_event is None and observer is None else _ignore
+            log = _log_trouble if on_event is None and observer is None else lambda _event: None  # somebody has had it
             try:
-                with closing(self._stream(generator, base_seed, task_timeout, arguments)) as events:
-                    for event in events:
+                with closing(self._stream(generator, base_seed, task_timeout, arguments)) as happenings:
+                    for event in happenings:
                         if observer is not None:
                             observer.handle(event)
                         if on_event is not None:
                             on_event(event)
-                        calls.get(type(event), log)(event)
+                        (calls.get(type(event)) or log)(event)
             finally:
                 if on_exit is not None:
                     on_exit()
@@ -161,7 +138,7 @@ class Dispatcher:
         ordered: bool = False,
         setup: Mapping[str, Any] | None = None,
         **setup_kwargs: Any,
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[events.Outcome]:
         """The tasks' outcomes: `TaskSuccess`, `TaskError` or `TaskTimeout`; ``unwrap()`` gives the result, or raises.
 
         They come as they are ready or, if `ordered`, in the order of the tasks; then at most `queue_size` wait for a slow one.
@@ -171,10 +148,10 @@ class Dispatcher:
 
     def _map(
         self, source: Iterable[Any], base_seed: int, timeout: float | None, setup: Mapping[str, Any], line: Line
-    ) -> Iterator[Outcome]:
-        with closing(self._stream(source, base_seed, timeout, setup)) as events:
-            for event in events:
-                if isinstance(event, Outcome):
+    ) -> Iterator[events.Outcome]:
+        with closing(self._stream(source, base_seed, timeout, setup)) as happenings:
+            for event in happenings:
+                if isinstance(event, events.Outcome):
                     yield from line.take(event.task_id, event)  # pyright: ignore[reportArgumentType] - a run's ids are numbers
                     if self._run is not None:
                         self._run.waiting = len(line)
@@ -223,8 +200,8 @@ class Dispatcher:
         if (run := self._run) is not None:
             run.wake()  # a handler may take no lock
 
-    def _observer(self, total: int | None) -> AbstractContextManager[Observer | None]:
-        """Who observes one run of `total` tasks, if that is known."""
+    def _observer(self, total: int | None) -> AbstractContextManager[DispatchView | None]:
+        """Who is told of every event of a run before the callbacks are, and what that run returns; `total`: its tasks."""
         return nullcontext(None)
 
     def _new_pool(self, base_seed: int) -> WorkerPool:
@@ -239,7 +216,7 @@ class Dispatcher:
 
     def _stream(
         self, source: Iterable[Any], base_seed: int, timeout: float | None, setup: Mapping[str, Any]
-    ) -> Generator[Event, None, None]:
+    ) -> Generator[events.Event, None, None]:
         """Everything that happens, from the first process to the last."""
         if not self._running.acquire(blocking=False):
             raise RuntimeError("this dispatcher is running already; make a second one")
@@ -252,7 +229,7 @@ class Dispatcher:
                 pool.warm(setup)
                 for slot in pool.slots():
                     if slot.state == "idle" and slot.pid is not None:
-                        yield WorkerReady(slot.worker_id, slot.gpu_id, slot.pid, slot.node)
+                        yield events.WorkerReady(slot.worker_id, slot.gpu_id, slot.pid, slot.node)
                 self._run = Run(pool, source, self.queue_size, timeout, setup, lambda: self._terminated, self._keeps)
                 yield from self._run.events(self._patience)
             finally:
@@ -276,11 +253,7 @@ def _setup_arguments(setup: Mapping[str, Any] | None, by_name: Mapping[str, Any]
     return by_name if setup is None else setup
 
 
-def _ignore(event: Event) -> None:
-    """Somebody else has had it."""
-
-
-def _log_trouble(event: Event) -> None:
+def _log_trouble(event: events.Event) -> None:
     """Log what no callback was given for."""
-    if isinstance(event, TaskError | TaskTimeout | SetupFailed | CleanupFailed | WorkerDied):
+    if isinstance(event, events.TaskError | events.TaskTimeout | events.SetupFailed | events.CleanupFailed | events.WorkerDied):
         _log.warning("%s", event)

@@ -1,7 +1,4 @@
-"""What happened, as the pool tells it: small frozen events, named in the past tense.
-
-`node` is the name of the worker's machine in a cluster, empty for this one.
-"""
+"""What happened, as the pool tells it, frozen. `node` is the name of the worker's machine in a cluster, empty for this one."""
 
 from __future__ import annotations
 
@@ -163,42 +160,36 @@ class CleanupFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerStarted:
+class _OfProcess:
+    worker_id: int
+    gpu_id: int | None
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarted(_OfProcess):
     """A process was started and is being set up."""
 
-    worker_id: int
-    gpu_id: int | None
-    pid: int
     node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerReady:
+class WorkerReady(_OfProcess):
     """`setup` returned; or a run begins, and the worker is there from the run before it."""
 
-    worker_id: int
-    gpu_id: int | None
-    pid: int
     node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerExited:
+class WorkerExited(_OfProcess):
     """A worker that was asked to leave has left."""
-
-    worker_id: int
-    gpu_id: int | None
-    pid: int
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerDied:
+class WorkerDied(_OfProcess):
     """A process ended that was not asked to, or was killed by the pool. `exitcode` is negative for
     a signal, None if it isn't known. All it had sent was delivered before this; `stderr` is the end of what it wrote there."""
 
-    worker_id: int
-    gpu_id: int | None
-    pid: int
     exitcode: int | None
     reason: str
     node: str = ""

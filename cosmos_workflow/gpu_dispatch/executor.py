@@ -18,8 +18,7 @@ from typing import Any, Self, Unpack
 from .arguments import check_limit
 from .events import Event, Outcome, TaskError
 from .loop import PoolClosedError
-from .options import WorkerOptions, open_pool
-from .ordering import Line
+from .options import Line, WorkerOptions, open_pool
 from .worker import BaseWorker
 
 _log = logging.getLogger(__name__)

@@ -16,6 +16,7 @@ import secrets
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from pickle import PickleBuffer
 from typing import Any, Protocol, Self, runtime_checkable
@@ -56,28 +57,24 @@ class WritesFiles(Protocol):
         ...
 
 
-class Digests:
-    """SHA-256 of files, computed once as long as a file isn't changed."""
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file in hex, computed once as long as it isn't changed; raises OSError where it can't be read."""
+    stat = path.stat()
+    return _digest(path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, int, int, int], str] = {}
 
-    def of(self, path: Path) -> str:
-        """The digest in hex; raises OSError where the file can't be read."""
-        stat = path.stat()
-        key = str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns
-        if key not in self._known:
-            with path.open("rb") as file:
-                self._known[key] = hashlib.file_digest(file, "sha256").hexdigest()
-        return self._known[key]
+@lru_cache(4096)
+def _digest(path: Path, *_state: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Outbound:
     """Task data on its way to another machine: unpickled there, it is the data with that machine's paths."""
 
-    def __init__(self, data: UsesFiles, digests: Digests) -> None:
+    def __init__(self, data: UsesFiles) -> None:
         self._data = data
-        self._digests = {path: digests.of(path) for path in data.reads()}
+        self._digests = {path: digest_of(path) for path in data.reads()}
 
     @property
     def needs(self) -> dict[str, Path]:
@@ -148,17 +145,13 @@ def _content(path: Path) -> mmap.mmap | bytes:
 
 def _unpack_report(report: Any, files: Sequence[tuple[str, Any]]) -> Any:
     for name, content in files:
-        _put_if_wanted(Path(name), content)
+        try:
+            _put(Path(name), content)
+        except FileNotFoundError:
+            if Path(name).parent.is_dir():
+                raise
+            # The caller took the folder away: it wants these files no more.
     return report
-
-
-def _put_if_wanted(path: Path, content: Any) -> None:
-    try:
-        _put(path, content)
-    except FileNotFoundError:
-        if path.parent.is_dir():
-            raise
-        # The caller took the folder away: it wants these files no more.
 
 
 def _put(path: Path, content: Any) -> None:

@@ -30,7 +30,7 @@ class Loop:
     """
 
     def __init__(self, scheduler: Scheduler) -> None:
-        self.lock = threading.Lock()
+        self._lock = threading.Lock()
         self.closed = False
         self.error: Exception | None = None
         self._scheduler = scheduler
@@ -43,45 +43,36 @@ class Loop:
         self._wake_w.setblocking(False)
         scheduler.selector.register(self._wake_r, selectors.EVENT_READ, None)
 
-    @property
-    def running(self) -> bool:
-        """Some thread is in a turn."""
-        return self._turn.locked()
-
-    @property
-    def asleep(self) -> bool:
-        """It waits; to be asked under the lock."""
-        return self._asleep
-
-    def turn(self, timeout: float | None) -> list[Event]:
-        """See `WorkerPool.events`."""
+    def events(self, timeout: float | None = None) -> list[Event]:
+        """Run the loop once: wait until something happens, at most `timeout` seconds, and return
+        it in order. Raises PoolClosedError once the pool is shut down and everything was returned."""
         with self._turn:
             try:
                 return self._turn_once(timeout)
             except PoolClosedError:
                 raise
             except Exception as error:  # a bug of ours or of the system: whoever waits for a task must learn of it
-                with self.lock:
+                with self._lock:
                     self.error = error
                     self._scheduler.give_up(f"the pool's loop failed\n{traceback.format_exc()}")
                     self._end()
                     return self._take()
 
     @contextmanager
-    def changing(self, but_not: str = "") -> Iterator[None]:
+    def _changing(self, but_not: str = "") -> Iterator[None]:
         """Change something that the loop then acts on. `but_not`: what a pool that is shut down refuses."""
-        with self.lock:
-            self.require_open(but_not)
+        with self._lock:
+            self._require_open(but_not)
             yield
-            self.stir()
+            self._stir()
 
-    def require_open(self, but_not: str) -> None:
+    def _require_open(self, but_not: str) -> None:
         """Raise PoolClosedError for what this process, or a pool that is shut down, doesn't do."""
         self._require_ours()
         if but_not and self._scheduler.closing:
             raise PoolClosedError(f"the pool is shut down and {but_not}")
 
-    def stir(self, lazily: bool = False) -> None:
+    def _stir(self, lazily: bool = False) -> None:
         """Something changed that the loop has to act on; `lazily`: when it next wakes."""
         self._stirred = True
         if self._asleep and not lazily and not self.closed:
@@ -89,8 +80,8 @@ class Loop:
             self._wake_w.send(b"\0")
 
     def wake(self) -> None:
-        """Have a turn that waits end now."""
-        with self.lock:
+        """Have `events`, if it waits, return now."""
+        with self._lock:
             self._require_ours()
             if not self.closed:
                 with suppress(BlockingIOError):  # there are enough wake-ups already
@@ -100,7 +91,7 @@ class Loop:
         if self._scheduler.well_fed(_REST):
             # Nobody needs us: better many answers at once than a switch of processes for each.
             time.sleep(_REST if timeout is None else min(timeout, _REST))
-        with self.lock:
+        with self._lock:
             self._require_ours()
             if self.closed and not self._scheduler.out:
                 raise PoolClosedError("the pool is shut down")
@@ -110,7 +101,7 @@ class Loop:
             wait = self._patience(timeout)
             self._asleep = True
         ready = self._scheduler.selector.select(wait)
-        with self.lock:
+        with self._lock:
             self._asleep = False
             self._handle([key.data for key, _ in ready])
             self._advance()

@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 from . import platform
 
@@ -22,41 +21,20 @@ _MARK = "in-use"
 _MOST = 512  # tasks that a worker may hold, twice: what was permitted before these is over
 
 
-class Permits(Protocol):
-    """The pool's side. `theirs` is what the worker is told of it: the number of a pipe, or a folder."""
-
-    @property
-    def theirs(self) -> int | str: ...
-    def put(self, seq: int) -> None:
-        """Permit a task, at the next `flush`."""
-        ...
-
-    def flush(self) -> None:
-        """Tell the worker."""
-        ...
-
-    def take_back(self) -> set[int]:
-        """The tasks that the worker hasn't begun, and now won't."""
-        ...
-
-    def let_go(self) -> None:
-        """Close what is open here, in a process that was forked off and isn't the pool's."""
-        ...
-
-    def close(self) -> None: ...
-
-
-def new_permits() -> Permits:
-    """Of the kind that goes here."""
+def new_permits() -> _Pipe | _Files:
+    """The pool's side, of the kind that goes here; `theirs` is what the worker is told of it: a pipe's number, or a folder."""
     return _Files() if platform.portable() else _Pipe()
 
 
 class _Pipe:
+    """See `new_permits`; `let_go` is for a process that was forked off and isn't the pool's."""
+
     def __init__(self) -> None:
         self.theirs, self._ours = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._unsent = bytearray()
 
     def put(self, seq: int) -> None:
+        """Permit a task, at the next `flush`."""
         self._unsent += seq.to_bytes(8, "little")
 
     def flush(self) -> None:
@@ -65,6 +43,7 @@ class _Pipe:
             self._unsent.clear()
 
     def take_back(self) -> set[int]:
+        """The tasks that the worker hasn't begun, and now won't."""
         found: set[int] = set()
         with suppress(BlockingIOError):
             while data := os.read(self.theirs, 4096):
@@ -79,6 +58,8 @@ class _Pipe:
 
 
 class _Files:
+    """As `_Pipe`, by a file for each task that was begun or taken back."""
+
     def __init__(self) -> None:
         _sweep()
         self._folder, self._mark = _new_folder()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
-import select
+import selectors
 import shutil
 import signal
 import socket
@@ -28,6 +28,7 @@ except ImportError:  # Windows
 PORTABLE_VARIABLE = "GPU_DISPATCH_PORTABLE"
 """Set, the portable way is taken also where there is a better one: for tests of it."""
 WINDOWS = sys.platform == "win32"
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _LINUX = hasattr(fcntl, "F_SETSIG") and all(hasattr(os, name) for name in ("waitid", "pipe2", "eventfd", "killpg"))
 
 
@@ -38,23 +39,20 @@ def portable() -> bool:
 
 def readable(files: Sequence[Any], seconds: float | None = None) -> set[int]:
     """The numbers of those sockets that can be read, once there is one, or at the end of the wait."""
-    return _ready(files, (), seconds)
+    return _ready(files, selectors.EVENT_READ, seconds)
 
 
 def wait_writable(sock: socket.socket) -> None:
     """Wait until a socket takes more."""
-    _ready((), [sock], None)
+    _ready([sock], selectors.EVENT_WRITE, None)
 
 
-def _ready(read: Sequence[Any], write: Sequence[Any], seconds: float | None) -> set[int]:
-    ins, outs = ([file if isinstance(file, int) else file.fileno() for file in files] for files in (read, write))
-    if not hasattr(select, "poll"):
-        found = select.select(ins, outs, [], seconds)
-        return {*found[0], *found[1]}
-    poll = select.poll()  # `select` knows no file beyond number 1023
-    for number, event in [(n, select.POLLIN) for n in ins] + [(n, select.POLLOUT) for n in outs]:
-        poll.register(number, event)
-    return {number for number, _ in poll.poll(None if seconds is None else 1e3 * seconds)}
+def _ready(files: Sequence[Any], event: int, seconds: float | None) -> set[int]:
+    # By poll, which needs no file of its own and knows those beyond number 1023; Windows has only select.
+    with _Selector() as selector:
+        for file in files:
+            selector.register(file, event)
+        return {key.fd for key, _ in selector.select(seconds)}
 
 
 def dont_wait() -> int:
@@ -167,7 +165,7 @@ def die_with(lifeline: int, leftover: int | str = -1) -> None:
     Windows the parent's job object takes along whom the thread can't, on macOS such a worker stays until its call returns.
     """
     if portable():
-        _in_thread(_watch_lifeline, lifeline, True, leftover)
+        _watch(lifeline, True, leftover)
         return
     assert fcntl is not None  # noqa: S101
     fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
@@ -179,14 +177,14 @@ def die_with(lifeline: int, leftover: int | str = -1) -> None:
 
 def exit_with(lifeline: int) -> None:
     """End this process, though no other of its group, when the lifeline's other end is closed."""
-    _in_thread(_watch_lifeline, lifeline, False)
+    _watch(lifeline, False)
 
 
-def _in_thread(call: Callable[..., None], *arguments: Any) -> None:
-    threading.Thread(target=call, args=arguments, name="lifeline", daemon=True).start()
+def _watch(lifeline: int, group: bool, leftover: int | str = -1) -> None:
+    threading.Thread(target=_await_end, args=(lifeline, group, leftover), name="lifeline", daemon=True).start()
 
 
-def _watch_lifeline(lifeline: int, group: bool, leftover: int | str = -1) -> None:
+def _await_end(lifeline: int, group: bool, leftover: int | str) -> None:
     with suppress(OSError):
         while os.read(lifeline, 1024):
             pass
@@ -223,13 +221,8 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def user_id() -> int:
-    """The number of the user whose process this is; 0 where users have no numbers, and temporary folders of their own."""
-    return os.getuid() if hasattr(os, "getuid") else 0
-
-
-def lock_folder(folder: Path, alone: bool, keep: bool = False) -> bool:
-    """Lock a folder, for us alone or beside others; False if that can't be. It's unlocked at once, with `keep` when we end."""
+def lock_folder(folder: Path, alone: bool) -> bool:
+    """Lock a folder, for us alone for a moment, or beside others until we end; False if that can't be."""
     assert fcntl is not None  # noqa: S101 - Ray's workers are on Linux
     try:
         held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -240,7 +233,7 @@ def lock_folder(folder: Path, alone: bool, keep: bool = False) -> bool:
     except OSError:
         os.close(held)
         return False
-    if not keep:
+    if alone:
         os.close(held)
     return True
 
@@ -249,9 +242,11 @@ class _Job:
     """A job object of Windows: who is in it, and whom they start, ends with it, and it ends with this process."""
 
     def __init__(self, process: subprocess.Popen[Any]) -> None:
+        import ctypes
         from ctypes import byref, c_uint32, c_void_p, sizeof
 
-        self._kernel: Any = _kernel()
+        self._kernel: Any = ctypes.WinDLL("kernel32", use_last_error=True)  # pyright: ignore[reportAttributeAccessIssue]
+        self._kernel.CreateJobObjectW.restype = c_void_p
         self._handle = c_void_p(self._kernel.CreateJobObjectW(None, None))
         limits = _limits()
         limits.flags = 0x2000  # JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
@@ -263,14 +258,6 @@ class _Job:
 
     def close(self) -> None:
         self._kernel.CloseHandle(self._handle)
-
-
-def _kernel() -> Any:
-    import ctypes
-
-    kernel: Any = ctypes.WinDLL("kernel32", use_last_error=True)  # pyright: ignore[reportAttributeAccessIssue]
-    kernel.CreateJobObjectW.restype = ctypes.c_void_p
-    return kernel
 
 
 def _limits() -> Any:

@@ -1,17 +1,13 @@
-"""Worker processes that stay alive between tasks, one a slot, driven by one loop (see `loop`).
-
-So the owner of each task is always known, a death is seen when it happens, and a limit that is overrun costs a process, never
-the pool.
-"""
+"""Worker processes that stay alive between tasks, one a slot, driven by one loop."""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
-from .arguments import check_caller, check_limit, check_setup, checked_rules, number_workers
+from .arguments import PoolOptions, check_caller, check_limit, check_setup, checked_rules, number_workers
 from .channel import NOTHING, Payload, dumps
 from .devices import require_gpus, worker_environ
 from .events import Event, SlotStatus, TaskId
@@ -26,7 +22,7 @@ from .tasks import ANY, Pin
 from .worker import BaseWorker
 
 
-class WorkerPool:
+class WorkerPool(Loop):
     """One worker process a slot; a single-threaded loop on sockets and sentinels.
 
     `events` is the loop, called by one thread; every other method may be called from any thread,
@@ -38,16 +34,11 @@ class WorkerPool:
     gpu_ids: a slot for each, a position in what this program may see (as CUDA counts); None is a CPU worker, which sees no GPU.
         A slot's `worker_id` is its GPU's number, for CPU workers the lowest number that no GPU here has.
     base_seed: a worker gets ``base_seed + worker_id``.
-    setup_timeout, cleanup_timeout, cancel_grace: seconds until the worker is killed; None for no limit.
-    max_retries: how often a task is run again whose worker died under it. A task that overran its
-        limit isn't: it's reported at once.
-    setup_retries: how often a setup is tried again that had gone well in its slot before (a worker that died may leave the
-        device's memory taken for a while), after a pause that grows. A first setup isn't.
     prefetch: tasks in a worker's hands at most, the running one included. More than one are sent
         only while they are small, and no more of them than a few milliseconds of work.
-    env: added to the workers' environment.
     retire_failed_slots: a slot whose setup failed is used no more and the waiting task goes to the
         others; by default that task fails, and the next one tries again.
+    Further keyword arguments are those of `PoolOptions`.
 
     Raises ValueError or TypeError for what can't work, before any process is started.
     """
@@ -63,15 +54,10 @@ class WorkerPool:
         gpu_ids: Sequence[int | None],
         *,
         base_seed: int = 42,
-        setup_timeout: float | None = None,
-        cleanup_timeout: float | None = 10.0,
-        cancel_grace: float | None = 5.0,
-        max_retries: int = 1,
-        setup_retries: int = 0,
         prefetch: int = 1,
         suppress_worker_output: bool = False,
-        env: Mapping[str, str] | None = None,
         retire_failed_slots: bool = False,
+        **options: Unpack[PoolOptions],
     ) -> None:
         check_caller()
         if prefetch < 1:
@@ -79,20 +65,15 @@ class WorkerPool:
         rules = checked_rules(
             worker_cls,
             base_seed=base_seed,
-            setup_timeout=setup_timeout,
-            cleanup_timeout=cleanup_timeout,
-            cancel_grace=cancel_grace,
-            max_retries=max_retries,
-            setup_retries=setup_retries,
             retire_failed_slots=retire_failed_slots,
             quiet=suppress_worker_output,
-            env=dict(env or {}),
             here=self._here,
+            **options,
         )
         self._scheduler = Scheduler(rules, self._launch, prefetch)
         self._scheduler.slots += self._first_slots(gpu_ids)
         self._handed_out = HandedOut()
-        self._loop = Loop(self._scheduler)
+        super().__init__(self._scheduler)
 
     # What a pool on other machines does in its own way.
 
@@ -107,21 +88,11 @@ class WorkerPool:
 
     def _launch(self, slot: Seat) -> Process:
         rules = self._scheduler.rules
-        env = {**worker_environ(slot.gpu_id), **rules.env}
+        env = {**worker_environ(slot.gpu_id), **(rules.env or {})}
         return WorkerProcess(f"gpu-dispatch-worker-{slot.worker_id}", env, rules.quiet)
 
     def _pack(self, data: Any) -> Payload:
         return pack(data)
-
-    @property
-    def closed(self) -> bool:
-        """Shut down, with no process left; `events` raises PoolClosedError."""
-        return self._loop.closed
-
-    @property
-    def error(self) -> Exception | None:
-        """Why the loop died, if it did."""
-        return self._loop.error
 
     def submit(
         self,
@@ -158,84 +129,80 @@ class WorkerPool:
             payload = self._pack(data)
         except Exception:
             error = f"the task can't be pickled\n{traceback.format_exc()}"
-        loop = self._loop
-        with loop.lock:
-            loop.require_open("takes no more tasks")
+        with self._lock:
+            self._require_open("takes no more tasks")
             large = self._handed_out.look(payload.buffers) if payload.buffers else {}
-            looping = loop.running
-            at_once = not looping or (loop.asleep and self.eager)
+            looping = self._turn.locked()
+            at_once = not looping or (self._asleep and self.eager)
             task, handed = self._scheduler.submit(task_id, payload, error, setup or {}, timeout, gpu_id, at_once)
             if large:
                 self._handed_out.keep(large, task)
             if handed and (not looping or timeout is None):
                 return task.id  # a loop that waits need not know until the answer is there
             # Whoever is heard next will be given it, unless somebody could do with it now.
-            loop.stir(lazily=loop.asleep and not handed and (more or not (self._scheduler.needs_tasks or self._scheduler.out)))
+            self._stir(lazily=self._asleep and not handed and (more or not (self._scheduler.needs_tasks or self._scheduler.out)))
         return task.id
 
     def cancel(self, task_id: TaskId) -> None:
         """Drop a task that waits; ask the worker that runs it to stop, and kill it after
         `cancel_grace`. A task that is over is left as it ended; one that still returns succeeds."""
-        with self._loop.changing():
+        with self._changing():
             self._scheduler.cancel(task_id)
 
     def cancel_all(self) -> None:
         """`cancel` for every task."""
-        with self._loop.changing():
+        with self._changing():
             self._scheduler.cancel_all()
 
     def send(self, task_id: TaskId, message: Any) -> None:
         """Give `message` to a task, for its `BaseWorker.receive`; a task that waits gets it when it
         runs, one that is over never. Raises what pickling raises."""
         payload = dumps(message)
-        with self._loop.changing():
+        with self._changing():
             self._scheduler.send(task_id, payload)
 
     def warm(self, setup: Mapping[str, Any] | None = None) -> None:
         """Start a worker with this setup in every slot that has none."""
         check_setup(setup)
         self.connect()
-        with self._loop.changing("starts no more workers"):
-            self._scheduler.warm(dict(setup or {}))
+        arguments = dict(setup or {})
+        with self._changing("starts no more workers"):
+            for slot in self._scheduler.slots:
+                if slot.state == "empty" and slot.free:
+                    slot.start(arguments)
 
     def unload(self, gpu_id: Pin = ANY) -> None:
         """Let the workers (of one GPU) leave and hand their memory back: idle ones and those that
         load for nobody now, busy ones after their task."""
-        with self._loop.changing():
-            self._scheduler.unload(gpu_id)
+        with self._changing():
+            for slot in self._scheduler.slots:
+                if slot.worker is not None and gpu_id in (ANY, slot.gpu_id):
+                    slot.leave()
 
     def slots(self) -> list[SlotStatus]:
         """The slots as they are now."""
-        with self._loop.lock:
+        with self._lock:
             return [slot.status() for slot in self._scheduler.slots]
 
     @property
     def broken(self) -> str | None:
         """Set once every slot's setup has failed (with `retire_failed_slots`), so that nothing can
         be run any more: what the last one said."""
-        with self._loop.lock:
-            return self._scheduler.broken
+        with self._lock:
+            errors = [slot.broken for slot in self._scheduler.slots]
+            return errors[-1] if errors and None not in errors else None
 
     def capacity(self) -> int:
         """How many tasks without an outcome keep every worker busy now: what it may hold and one
         more. Whoever reads tasks from a long source needs to be no further ahead than this."""
-        with self._loop.lock:
+        with self._lock:
             return self._scheduler.capacity()
-
-    def events(self, timeout: float | None = None) -> list[Event]:
-        """Run the loop once: wait until something happens, at most `timeout` seconds, and return
-        it in order. Raises PoolClosedError once the pool is shut down and everything was returned."""
-        return self._loop.turn(timeout)
 
     def close(self, graceful: bool = True, timeout: float | None = 30.0) -> None:
         """Begin the shutdown that `shutdown` describes, without waiting: `events` carries it out
         and tells of it, until it raises PoolClosedError. May be called again, to be less patient."""
-        with self._loop.changing():
+        with self._changing():
             self._scheduler.close(graceful, timeout)
-
-    def wake(self) -> None:
-        """Have `events`, if it waits, return now."""
-        self._loop.wake()
 
     def shutdown(self, graceful: bool = True, timeout: float | None = 30.0) -> list[Event]:
         """End everything and return what happened meanwhile.

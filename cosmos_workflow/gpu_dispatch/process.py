@@ -12,63 +12,21 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.process import ORIGINAL_DIR  # pyright: ignore[reportAttributeAccessIssue]
 from pathlib import Path
-from typing import IO, Any, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
 
 from . import platform
-from .channel import Channel, Frame, Kind, Payload
+from .channel import Channel
 from .permits import new_permits
 from .stderr import Stderr
 
 _CHILD = f"{__package__}.child"
 
 
-class Wire(Protocol):
-    """The pool's end of what it says to a worker and hears from it; see `Channel`."""
+if TYPE_CHECKING:
+    from .ray.process import RemoteProcess
 
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def junk(self) -> bool: ...
-    @property
-    def pending(self) -> bool: ...
-    def fileno(self) -> int: ...
-    def put(self, kind: Kind, seq: int = 0, payload: Payload = ...) -> None: ...
-    def receive(self) -> list[Frame]: ...
-    def drain(self) -> list[Frame]: ...
-
-
-class Process(Protocol):
-    """A worker's process as a pool needs it, on this machine (`WorkerProcess`) or on another.
-
-    `pid` is 0 until it is known; `Kind.STARTED` is heard then. `lost`: its machine is gone, and `reason` says how that showed.
-    `stderr`: once it has ended, the last lines that it wrote there.
-    """
-
-    @property
-    def pid(self) -> int: ...
-    @property
-    def sentinel(self) -> int: ...
-    @property
-    def channel(self) -> Wire: ...
-    @property
-    def lost(self) -> bool: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def stderr(self) -> str: ...
-    def kill(self) -> None: ...
-    def reap(self) -> int | None: ...
-    def flush(self) -> bool:
-        """Send what is in the channel, and before that what is permitted; True once nothing is left."""
-        ...
-
-    def permit(self, seq: int) -> bool:
-        """Let the worker run a task that is sent ahead; False if there is no need, since it can't be forbidden again."""
-        ...
-
-    def revoke(self) -> set[int]:
-        """Forbid what was permitted and hasn't begun: the numbers of these tasks."""
-        ...
+Process: TypeAlias = "WorkerProcess | RemoteProcess"
+"""A worker's process as a pool needs it, on this machine or on another."""
 
 
 class WorkerProcess:
@@ -127,7 +85,7 @@ class WorkerProcess:
 
     @property
     def stderr(self) -> str:
-        """See `Process`."""
+        """Once it has ended: the last lines that it wrote there."""
         return self._stderr.tail
 
     def kill(self) -> None:
@@ -153,17 +111,17 @@ class WorkerProcess:
         return exitcode
 
     def permit(self, seq: int) -> bool:
-        """See `Process`. There is room for some hundreds."""
+        """Let the worker run a task that is sent ahead, by the next `flush`; there is room for some hundreds."""
         self._permits.put(seq)
         return True
 
     def flush(self) -> bool:
-        """See `Process`."""
+        """Send what is permitted, then what is in the channel; True once nothing is left."""
         self._permits.flush()
         return self.channel.flush()
 
     def revoke(self) -> set[int]:
-        """See `Process`."""
+        """Forbid what was permitted and hasn't begun: the numbers of these tasks."""
         return self._permits.take_back()
 
     def _watch(self) -> None:
@@ -218,19 +176,13 @@ def preparation(with_main: bool, same_machine: bool) -> dict[str, Any]:
         data["sys_path"] = search_path()
         with suppress(FileNotFoundError):  # it was deleted
             data["dir"] = str(Path.cwd())
-    if with_main:
-        data |= _main_module()
-    return data
-
-
-def _main_module() -> dict[str, str]:
-    """As in spawn's `get_preparation_data`, which fails in a folder that was deleted."""
+    # As in spawn's `get_preparation_data`, which fails in a folder that was deleted.
     main = sys.modules["__main__"]
-    if getattr(main, "__spec__", None) is not None:
-        return {"init_main_from_name": main.__spec__.name}  # pyright: ignore[reportOptionalMemberAccess]
-    if (file := getattr(main, "__file__", None)) is None:
-        return {}
-    return {"init_main_from_path": os.path.normpath(Path(ORIGINAL_DIR or "") / file)}
+    if with_main and getattr(main, "__spec__", None) is not None:
+        data["init_main_from_name"] = main.__spec__.name  # pyright: ignore[reportOptionalMemberAccess]
+    elif with_main and (file := getattr(main, "__file__", None)) is not None:
+        data["init_main_from_path"] = os.path.normpath(Path(ORIGINAL_DIR or "") / file)
+    return data
 
 
 def describe_exit(exitcode: int | None, which: str = "the process") -> str:

@@ -12,21 +12,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .ahead import Ahead
+from .arguments import Rules
 from .channel import NOTHING, Payload
 from .events import Event, Outcome, TaskError, TaskId
 from .process import Process
-from .rules import Rules
 from .seat import Seat
 from .slots import Slot
-from .tasks import ANY, Backlog, Pin, Task
+from .tasks import Backlog, Pin, Task
 
 
 class Scheduler:
-    """First come, first served; of the free slots the one that can start soonest.
-
-    A worker that needs little time for a task is sent the next ones ahead, at most `prefetch` in
-    all, so that it need not wait for the parent between two of them.
-    """
+    """First come, first served; of the free slots the one that can start soonest. See `ahead` for `prefetch`."""
 
     def __init__(self, rules: Rules, launch: Callable[[Seat], Process], prefetch: int) -> None:
         self.rules = rules
@@ -76,11 +72,7 @@ class Scheduler:
 
     def _idle_for(self, task: Task) -> Slot | None:
         """The worker that could run it now and has idled longest."""
-        best: Slot | None = None
-        for slot in self.slots:
-            if slot.idles_for(task) and (best is None or slot.idle_since < best.idle_since):
-                best = slot
-        return best
+        return min((slot for slot in self.slots if slot.idles_for(task)), key=lambda slot: slot.idle_since, default=None)
 
     def cancel(self, task_id: TaskId) -> None:
         """Drop a task that waits, ask the worker of one that runs; nothing for one that is over."""
@@ -100,18 +92,6 @@ class Scheduler:
             task.messages.append(message)
             if slot := self._holder(task):
                 slot.send(task, message)
-
-    def warm(self, setup: Mapping[str, Any]) -> None:
-        """Start a worker in every empty slot."""
-        for slot in self.slots:
-            if slot.state == "empty" and slot.free:
-                slot.start(setup)
-
-    def unload(self, gpu_id: Pin) -> None:
-        """Let the workers of `gpu_id` leave."""
-        for slot in self.slots:
-            if slot.worker is not None and gpu_id in (ANY, slot.gpu_id):
-                slot.leave()
 
     def close(self, graceful: bool, timeout: float | None) -> None:
         """Begin the end: what waits is cancelled, what runs may finish, if `graceful`, within `timeout` seconds."""
@@ -133,12 +113,6 @@ class Scheduler:
     def finished(self) -> bool:
         """It was closed, and no process is left."""
         return self.closing and all(slot.worker is None for slot in self.slots)
-
-    @property
-    def broken(self) -> str | None:
-        """What the last slot's setup said, once every slot is used no more."""
-        errors = [slot.broken for slot in self.slots]
-        return errors[-1] if errors and None not in errors else None
 
     def capacity(self) -> int:
         """How many tasks keep every usable worker busy: what it may hold, and one more. At least one, which makes it known
@@ -168,13 +142,8 @@ class Scheduler:
 
     def deadline(self) -> float | None:
         """When the nearest limit is over, by the monotonic clock."""
-        nearest = self._closing_deadline
-        if self._look_again is not None and (nearest is None or self._look_again < nearest):
-            nearest = self._look_again
-        for slot in self.slots:
-            if slot.deadline is not None and (nearest is None or slot.deadline < nearest):
-                nearest = slot.deadline
-        return nearest
+        limits = (self._closing_deadline, self._look_again, *(slot.deadline for slot in self.slots))
+        return min((limit for limit in limits if limit is not None), default=None)
 
     def enforce(self) -> None:
         """Kill what is over its limit."""
@@ -188,19 +157,16 @@ class Scheduler:
     def advance(self) -> None:
         """Give every task a worker, or a worker to wait for, as far as there are any; and send what is to be sent."""
         self._look_again = None
-        if not self._backlog:
-            for slot in self.slots:
-                if not slot.quiet:
-                    break
-            else:
-                return
+        if not self._backlog and all(slot.quiet for slot in self.slots):
+            return
         if not self.closing:
             self._place()
             if not self._backlog:
                 self._look_again = self._ahead.take_back(self.slots, self._backlog)
                 self._place()
         for slot in self.slots:
-            slot.flush()
+            if slot.worker is not None:
+                slot.worker.flush()
 
     def give_up(self, reason: str) -> None:
         """Nothing can be relied on any more: every worker is ended, and every task with it."""
@@ -234,10 +200,7 @@ class Scheduler:
 
     def fail_unservable(self) -> None:
         """Settle the tasks for which every slot is broken."""
-        for slot in self.slots:
-            if slot.broken:
-                break
-        else:
+        if not any(slot.broken for slot in self.slots):
             return
         for task in self._backlog:
             fitting = [slot for slot in self.slots if slot.accepts(task)]
@@ -261,10 +224,8 @@ class Scheduler:
         self._closing_deadline = None
 
     def _place(self) -> None:
-        for slot in self.slots:
-            if slot.reserved is not None:
-                self._reclaim()
-                break
+        if any(slot.reserved is not None for slot in self.slots):
+            self._reclaim()
         while self._backlog:
             if (pick := self._pick()) is None:
                 self._ahead.deal(self.slots, self._backlog)

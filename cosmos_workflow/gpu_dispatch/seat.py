@@ -1,16 +1,35 @@
-"""What is known of a slot, whose state changes in `Seat._enter` alone, along the table of transitions."""
+"""What is known of a slot, whose state changes in `Seat._enter` alone, along the table of transitions; and the worker in it."""
 
 from __future__ import annotations
 
+import selectors
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
+from .channel import NOTHING, Frame, Kind, Payload
 from .events import SlotState, SlotStatus
-from .handle import WorkerHandle
 from .process import Process
-from .rules import TRANSITIONS, Owner
-from .tasks import ANY, Task
+from .tasks import ANY, Kill, Task
+
+if TYPE_CHECKING:
+    from .scheduler import Scheduler
+
+GONE_STATES: Final[frozenset[SlotState]] = frozenset({"empty", "away", "broken"})
+TRANSITIONS: Final[Mapping[SlotState, frozenset[SlotState]]] = {
+    "away": frozenset({"empty", "broken"}),
+    "empty": frozenset({"starting", "pausing", "away", "broken"}),
+    "pausing": GONE_STATES,
+    "starting": frozenset({"idle", "retiring", "killed", *GONE_STATES}),
+    "idle": frozenset({"busy", "retiring", "killed", *GONE_STATES}),
+    "busy": frozenset({"busy", "idle", "killed", *GONE_STATES}),
+    "retiring": frozenset({"killed", *GONE_STATES}),
+    "killed": GONE_STATES,
+    "broken": frozenset(),
+}
+_PACE_WEIGHT = 0.3
+_MAX_PERMITS = 256  # a pipe has room for as many, however small the system makes it
 
 
 class Seat:
@@ -20,7 +39,7 @@ class Seat:
     nothing is started here any more. `node`: the machine, in a cluster.
     """
 
-    def __init__(self, owner: Owner, worker_id: int, gpu_id: int | None, state: SlotState = "empty") -> None:
+    def __init__(self, owner: Scheduler, worker_id: int, gpu_id: int | None, state: SlotState = "empty") -> None:
         self.worker_id = worker_id
         self.gpu_id = gpu_id
         self.state: SlotState = state
@@ -52,10 +71,7 @@ class Seat:
 
     def idles_for(self, task: Task) -> bool:
         """Its worker waits, set up for `task`."""
-        worker = self.worker
-        if worker is None or self.state != "idle" or self.reserved is not None or worker.process.channel.eof:
-            return False
-        return worker.setup == task.setup and task.pin in (ANY, self.gpu_id)
+        return self.state == "idle" and self.free and self.setup == task.setup and self.accepts(task)
 
     @property
     def setup(self) -> Mapping[str, Any] | None:
@@ -116,6 +132,84 @@ class Seat:
         if self.worker is None:
             raise RuntimeError(f"slot {self.worker_id} is {self.state} and has no worker")
         return self.worker
+
+
+class WorkerHandle:
+    """One worker, from its start to its burial.
+
+    `tasks` is what it was sent and hasn't answered, the first one being run; `pace` the seconds that it took for the last ones,
+    of which it has `answered` so many. `closed`: it has said its last word; `kill`: why it was killed, if it was.
+    """
+
+    def __init__(self, process: Process, setup: Mapping[str, Any], selector: selectors.BaseSelector, slot: object) -> None:
+        self.process = process
+        self.setup = setup
+        self.tasks: deque[Task] = deque()
+        self.pace: float | None = None
+        self.answered = 0
+        self.closed = False
+        self.kill: Kill | None = None
+        self._sent = 0
+        self._blocked = False
+        self._selector = selector
+        self._heard = slot, process, False  # what the loop is told: which slot, which of its processes, and whether that is gone
+        selector.register(process.channel, selectors.EVENT_READ, self._heard)
+        selector.register(process.sentinel, selectors.EVENT_READ, (slot, process, True))
+
+    def say(self, kind: Kind, task: Task | None = None, payload: Payload = NOTHING) -> None:
+        """Queue a frame, about `task` if there is one; `flush` sends it."""
+        self.process.channel.put(kind, task.ticket if task else 0, payload)
+
+    def give(self, task: Task) -> None:
+        """Queue a task, with all that was said to it."""
+        self.tasks.append(task)
+        self._sent += 1
+        task.ticket = self._sent
+        ahead = 1 < len(self.tasks) <= _MAX_PERMITS and self.process.permit(task.ticket)
+        self.process.channel.put(Kind.RUN_IF_PERMITTED if ahead else Kind.RUN, task.ticket, task.payload)
+        for message in task.messages:
+            self.say(Kind.MESSAGE, task, message)
+
+    def take_back(self) -> list[Task]:
+        """The tasks that the worker was sent ahead and hasn't begun; it won't."""
+        revoked = self.process.revoke()
+        back = [task for task in self.tasks if task.ticket in revoked]
+        self.tasks = deque(task for task in self.tasks if task.ticket not in revoked)
+        return back
+
+    def flush(self) -> None:
+        """Send what the worker's socket takes now; the loop is told to watch for the rest."""
+        channel = self.process.channel
+        if not channel.pending or channel.eof:
+            return
+        blocked = not self.process.flush()
+        if blocked != self._blocked:
+            self._blocked = blocked
+            watched = selectors.EVENT_READ | (selectors.EVENT_WRITE if blocked else 0)
+            self._selector.modify(channel, watched, self._heard)
+
+    def hear(self, take: Callable[[Frame], None]) -> None:
+        """Have `take` called with each frame that has come."""
+        channel, answered = self.process.channel, self.answered
+        since = self.tasks[0].started if self.tasks else 0.0
+        for frame in channel.receive():
+            take(frame)
+        if self.answered > answered:
+            took = (time.monotonic() - since) / (self.answered - answered)
+            self.pace = took if self.pace is None else self.pace + _PACE_WEIGHT * (took - self.pace)
+        if channel.eof:
+            self._selector.unregister(channel)
+
+    def bury(self, take: Callable[[Frame], None]) -> int | None:
+        """Its process is gone: `take` its last words, and return its exit code."""
+        process = self.process
+        process.kill()  # its descendants, which may hold the socket open
+        if not process.channel.eof:
+            for frame in process.channel.drain():
+                take(frame)
+            self._selector.unregister(process.channel)
+        self._selector.unregister(process.sentinel)
+        return process.reap()
 
 
 def later(seconds: float | None) -> float | None:

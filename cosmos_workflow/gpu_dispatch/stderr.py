@@ -4,7 +4,6 @@ there why."""
 from __future__ import annotations
 
 import os
-import select
 import threading
 from contextlib import suppress
 
@@ -78,16 +77,11 @@ class Stderr:
             while self._read():
                 pass
             return
-        poll = select.poll()
-        poll.register(self._ours, select.POLLIN)
-        poll.register(self._over, select.POLLIN)
-        while self._over not in {fd for fd, _ in poll.poll()}:
+        while self._over not in platform.readable([self._ours, self._over]):
             if not self._read():
                 return
-        rest = select.poll()
-        rest.register(self._ours, select.POLLIN)
         left = _LAST
-        while left > 0 and rest.poll(0) and (count := self._read()):
+        while left > 0 and platform.readable([self._ours], 0) and (count := self._read()):
             left -= count
 
     def _read(self) -> int:

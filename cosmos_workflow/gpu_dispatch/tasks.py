@@ -85,13 +85,7 @@ class Backlog:
 
     def first(self, gpu_id: int | None) -> Task | None:
         """The earliest of the tasks that the worker on `gpu_id` may be given."""
-        if len(self._queues) > 1:
-            return next(iter(self.heads(ANY, gpu_id)), None)
-        for pin, queue in self._queues.items():
-            head = _head(queue)
-            if head and pin in (ANY, gpu_id):
-                return head
-        return None
+        return next(iter(self.heads(ANY, gpu_id)), None)
 
     def pop(self, task: Task) -> None:
         """Take away what `heads` showed."""

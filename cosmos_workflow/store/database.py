@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import orjson
 from filelock import FileLock
-from sqlalchemy import Connection, Table, create_engine, event, exc, insert
+from sqlalchemy import Connection, Executable, RowMapping, Table, create_engine, event, exc, insert
 
 from cosmos_workflow.config import Workspace, assets_dir
 from cosmos_workflow.errors import InputError, UnavailableError, command
@@ -22,6 +22,7 @@ _PYTHONS_OWN = '": '
 """What Python's own writer has behind a name, and orjson hasn't."""
 BUSY_SECONDS = 30
 """How long a write waits for another process's."""
+_AT_ONCE = 500
 
 
 class Database:
@@ -73,6 +74,16 @@ class Database:
         """A transaction that sees one state of the database."""
         with self._errors(), self.engine.connect() as connection, connection.begin():
             yield connection
+
+    def rows(self, query: Executable) -> Sequence[RowMapping]:
+        """What a query finds, in a transaction of its own."""
+        with self.read() as connection:
+            return connection.execute(query).mappings().all()
+
+    def value(self, query: Executable) -> Any:
+        """The first value of what a query finds, None where that is nothing."""
+        with self.read() as connection:
+            return connection.execute(query).scalar()
 
     @contextmanager
     def write(self, durable: bool = True) -> Iterator[Connection]:
@@ -127,6 +138,12 @@ class Database:
             raise UnavailableError(f"The database {self._name} {reason}") from error
 
 
+def in_parts(values: Collection[str]) -> Iterator[list[str]]:
+    """Values, as many together as a statement of any database takes."""
+    wanted = list(values)
+    return (wanted[start : start + _AT_ONCE] for start in range(0, len(wanted), _AT_ONCE))
+
+
 def to_json(value: Any) -> str:
     """A value as the text that a column of JSON holds."""
     try:
@@ -147,15 +164,13 @@ def _from_json(text: str) -> Any:
 def _set_up_connection(connection: Any, _record: Any) -> None:
     # Transactions begin where `_begin` says so, not where the driver guesses.
     connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA synchronous=FULL")
     # Of 32 MB: ten thousand items that are added at once aren't written out before they are committed.
-    cursor.execute("PRAGMA cache_size=-32000")
+    connection.execute("PRAGMA cache_size=-32000")
     # SQLite's own knows only A to Z, and a search is to find "Über" by "über".
     connection.create_function("lower", 1, lambda value: str(value).lower(), deterministic=True)
-    cursor.close()
 
 
 def _begin(connection: Connection) -> None:

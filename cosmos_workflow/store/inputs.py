@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
@@ -24,11 +25,12 @@ _EXTENSIONS: dict[str, tuple[str, ...]] = {
     "video": (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi"),
     "text": (".txt", ".csv", ".yaml", ".yml", ".json", ".ssml", ".xml"),
 }
+_CALLED = {"audio": "an audio file", "video": "a video", "text": "text in UTF-8", None: "an audio, video or text file"}
 MAX_JSON_BYTES = 1_000_000
 _LOOKS: Mapping[str, Callable[[Path], object]] = {"audio": look_at_sound, "video": look_at_clip}
 
 
-class Sniffed(NamedTuple):
+class _Content(NamedTuple):
     """What a file's first bytes say: the kinds of input it may be, and the extension it is kept under."""
 
     kinds: frozenset[str]
@@ -57,16 +59,15 @@ class Inputs:
             limit = self._workspace.settings.max_upload_mb
             if size > limit * 1_000_000:
                 raise InputError(f"{shorten(name)} has {size / 1e6:,.0f} MB; use a file of at most {limit:,} MB.")
-            found = sniff(source, name)
+            kind, extension = _look_into(source, name)
             digest = self._digests.of(source)
         folder = self.folder(owner)
-        target = folder / f"{digest}{found.extension}"
+        target = folder / f"{digest}{extension}"
         if self.quota.room(owner, size, target.name) < size:
             raise self.quota.refusal(owner, name)
         self._disk.make_folder(folder)
         if not target.exists() or target.stat().st_size != size:
             self._disk.copy(source, target)
-        kind = _claimed_kind(name) or sorted(found.kinds)[0]
         row = {"owner": owner, "file": target.name, "name": name, "kind": kind, "size": size, "added_at": time.time()}
         with self._database.write() as connection:
             same = (input_files.c.owner == owner) & (input_files.c.file == target.name)
@@ -78,10 +79,9 @@ class Inputs:
 
     def list(self, owner: str = LOCAL) -> list[InputFile]:
         """The files of an owner, newest first."""
-        columns = [input_files.c[name] for name in ("file", "name", "kind", "size", "added_at")]
+        columns = [input_files.c[column.name] for column in fields(InputFile)]
         query = select(*columns).where(input_files.c.owner == owner).order_by(input_files.c.added_at.desc())
-        with self._database.read() as connection:
-            return [InputFile(*row) for row in connection.execute(query)]
+        return [InputFile(**row) for row in self._database.rows(query)]
 
     def own(self, path: str, owner: str = LOCAL) -> Path:
         """The file that `path` names among the owner's input files and the samples; raises InputError for any other.
@@ -107,50 +107,52 @@ class Inputs:
         return self._workspace.inputs / folder_name(owner)
 
 
-def sniff(path: Path, name: str) -> Sniffed:
-    """What a file is by its content; raises InputError where that is nothing we take, or not what `name` says.
+def _look_into(path: Path, name: str) -> tuple[str, str]:
+    """What kind of input a file is, and the extension for its content.
 
-    Whether a clip or a sound can be used is said by the code with which the engines look at it.
+    Raises InputError where that is nothing we take, or not what `name` says. Whether a clip or a sound can be used is said by
+    the code with which the engines look at it.
     """
     with path.open("rb") as file:
         head = file.read(4096)
     if not head:
         raise InputError(f"{shorten(name)} is empty; choose a file with something in it.")
-    found = _by_magic(head) or _as_text(path, name)
-    claimed = _claimed_kind(name)
+    suffix = PurePath(name).suffix.lower()
+    found = _by_magic(head) or _as_text(path, suffix)
+    claimed = next((kind for kind, extensions in _EXTENSIONS.items() if suffix in extensions), None)
     if claimed is not None and claimed in _LOOKS and (found is None or claimed in found.kinds):
         _LOOKS[claimed](path)
-        found = found or Sniffed(frozenset({claimed}), PurePath(name).suffix.lower())
+        found = found or _Content(frozenset({claimed}), suffix)
     if found is None or (claimed is not None and claimed not in found.kinds):
         content = " or ".join(sorted(found.kinds)) if found else "something else"
-        raise InputError(f"{shorten(name)} isn't {_a(claimed)}: its content is {content}.")
+        raise InputError(f"{shorten(name)} isn't {_CALLED[claimed]}: its content is {content}.")
     if claimed is None:
         takes = list_choices([extension for kind in _EXTENSIONS.values() for extension in kind], 20)
         raise InputError(f"{shorten(name)} isn't a kind of file that is taken; use one of {takes}.")
     if found.extension == ".json":
         _check_json(path, name)
-    return found
+    return claimed, found.extension
 
 
-def _by_magic(head: bytes) -> Sniffed | None:
+def _by_magic(head: bytes) -> _Content | None:
     audio, video = frozenset({"audio"}), frozenset({"video"})
     is_riff = head[:4] == b"RIFF"
     is_mpeg_frame = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2  # eleven bits of sync, layer III
     is_ebml = head[:4] == b"\x1a\x45\xdf\xa3"  # the container of Matroska and WebM
     known = (
-        (is_riff and head[8:12] == b"WAVE", Sniffed(audio, ".wav")),
-        (is_riff and head[8:12] == b"AVI ", Sniffed(video, ".avi")),
-        (head[:4] == b"fLaC", Sniffed(audio, ".flac")),
-        (head[:4] == b"OggS", Sniffed(audio | video, ".ogg")),
-        (head[:3] == b"ID3" or is_mpeg_frame, Sniffed(audio, ".mp3")),
-        (head[4:11] == b"ftypM4A", Sniffed(audio, ".m4a")),
-        (head[4:8] == b"ftyp", Sniffed(audio | video, ".mp4")),
-        (is_ebml, Sniffed(audio | video, ".webm" if b"webm" in head[:64] else ".mkv")),
+        (is_riff and head[8:12] == b"WAVE", _Content(audio, ".wav")),
+        (is_riff and head[8:12] == b"AVI ", _Content(video, ".avi")),
+        (head[:4] == b"fLaC", _Content(audio, ".flac")),
+        (head[:4] == b"OggS", _Content(audio | video, ".ogg")),
+        (head[:3] == b"ID3" or is_mpeg_frame, _Content(audio, ".mp3")),
+        (head[4:11] == b"ftypM4A", _Content(audio, ".m4a")),
+        (head[4:8] == b"ftyp", _Content(audio | video, ".mp4")),
+        (is_ebml, _Content(audio | video, ".webm" if b"webm" in head[:64] else ".mkv")),
     )
     return next((found for matches, found in known if matches), None)
 
 
-def _as_text(path: Path, name: str) -> Sniffed | None:
+def _as_text(path: Path, suffix: str) -> _Content | None:
     try:
         with path.open(encoding="utf-8") as file:
             while part := file.read(1 << 20):
@@ -158,8 +160,7 @@ def _as_text(path: Path, name: str) -> Sniffed | None:
                     return None
     except UnicodeDecodeError:
         return None
-    suffix = PurePath(name).suffix.lower()
-    return Sniffed(frozenset({"text"}), suffix if suffix in _EXTENSIONS["text"] else ".txt")
+    return _Content(frozenset({"text"}), suffix if suffix in _EXTENSIONS["text"] else ".txt")
 
 
 def _check_json(path: Path, name: str) -> None:
@@ -171,12 +172,3 @@ def _check_json(path: Path, name: str) -> None:
         raise InputError(f"{shorten(name)} isn't JSON: line {error.lineno}: {error.msg}.") from error
     except RecursionError as error:
         raise InputError(f"{shorten(name)} is nested too deeply; use a flatter file.") from error
-
-
-def _claimed_kind(name: str) -> str | None:
-    suffix = PurePath(name).suffix.lower()
-    return next((kind for kind, extensions in _EXTENSIONS.items() if suffix in extensions), None)
-
-
-def _a(kind: str | None) -> str:
-    return {"audio": "an audio file", "video": "a video", "text": "text in UTF-8"}.get(kind or "", "an audio, video or text file")

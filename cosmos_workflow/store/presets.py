@@ -22,8 +22,8 @@ Preset = dict[str, dict[str, Any]]
 class Presets:
     """Reads and writes the presets; two pages may save at the same time."""
 
-    def __init__(self, workspace: Workspace, disk: Disk | None = None) -> None:
-        self._root, self._disk = workspace.root, disk or Disk()
+    def __init__(self, workspace: Workspace, disk: Disk) -> None:
+        self._root, self._disk = workspace.root, disk
         self._lock = threading.Lock()
 
     def path(self, owner: str) -> Path:
@@ -72,7 +72,3 @@ class Presets:
 
     def _write(self, owner: str, known: Mapping[str, Any]) -> None:
         self._disk.write(self.path(owner), json.dumps(known, ensure_ascii=False, indent=1).encode())
-
-
-def _preset(given: Any) -> Preset:
-    return {part: dict(given[part]) for part in ("params", "weights")}

@@ -30,7 +30,9 @@ class Pronunciations:
                 text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
             return as_text(parse_list(text))
         except ValueError as error:  # UnicodeDecodeError is one
-            raise InputError(f"{path.name} in the workspace: {_sentence(error)}.") from error
+            encoded = isinstance(error, UnicodeDecodeError)
+            said = "the text isn't UTF-8; save the file as UTF-8" if encoded else error
+            raise InputError(f"{path.name} in the workspace: {said}.") from error
 
     def save(self, owner: str, text: str) -> str:
         """Keep a list, the whole of it, and return it as it is kept; raises InputError where it isn't right."""
@@ -40,7 +42,3 @@ class Pronunciations:
             raise InputError(f"Pronunciations: {error}.") from error
         self._disk.write(self.path(owner), kept.encode())
         return kept
-
-
-def _sentence(error: ValueError) -> str:
-    return "the text isn't UTF-8; save the file as UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)

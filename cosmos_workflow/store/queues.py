@@ -28,10 +28,7 @@ class Queues:
     def register(self, token: str, owner: str = LOCAL) -> None:
         """Say whose queue a token is; raises InputError where it is somebody else's."""
         with self._database.write() as connection:
-            known = connection.execute(select(queues.c.owner).where(queues.c.token == token)).scalar()
-            if known is None:
-                connection.execute(insert(queues).values(token=token, owner=owner, state={}))
-            elif known != owner:
+            if _know_queue(connection, token, owner) != owner:
                 raise InputError("This queue belongs to somebody else; start one of your own.")
 
     def save(
@@ -48,9 +45,9 @@ class Queues:
                 self._change(connection, token, changed, self._process.id)
             if added:
                 _know_queue(connection, token)
-                self._database.insert_many(
-                    connection, queue_items, _COLUMNS, [_values(token, item, self._process.id) for item in added]
-                )
+                columns, process = ("token", "id", "position", "status", "process", "item"), self._process.id
+                rows = [(token, one.id, one.position, str(one.status), process, to_json(item_row(one))) for one in added]
+                self._database.insert_many(connection, queue_items, columns, rows)
 
     def hand_over(self, token: str, to: str, items: Sequence[QueueItem]) -> None:
         """Items of the queue `token` are those of the queue `to` from now on, in their new places; all or none, and durable."""
@@ -75,16 +72,13 @@ class Queues:
     def first_engine(self, token: str, items: int) -> str:
         """The engine of the first item of a queue that holds at least so many; empty for any other."""
         own = queue_items.c.token == token
-        with self._database.read() as connection:
-            if (connection.execute(select(func.count()).where(own)).scalar() or 0) < items:
-                return ""
-            first = connection.execute(select(queue_items.c.item).where(own).order_by(queue_items.c.position).limit(1)).scalar()
-        return str(first["engine"]) if first else ""
+        enough = select(func.count()).where(own).scalar_subquery() >= items
+        first = select(queue_items.c.item).where(own, enough).order_by(queue_items.c.position).limit(1)
+        return str((self._database.value(first) or {}).get("engine", ""))
 
     def owner_of(self, token: str) -> str | None:
         """Whose queue it is; None for an unknown token."""
-        with self._database.read() as connection:
-            return connection.execute(select(queues.c.owner).where(queues.c.token == token)).scalar()
+        return self._database.value(select(queues.c.owner).where(queues.c.token == token))
 
     def list_open(self, owner: str | None = None) -> list[tuple[str, str]]:
         """Token and owner of each queue that still holds items, of one owner or of all.
@@ -102,8 +96,7 @@ class Queues:
 
     def state_of(self, token: str) -> dict[str, Any]:
         """What `set_state` kept; empty at first, and for an unknown token."""
-        with self._database.read() as connection:
-            return dict(connection.execute(select(queues.c.state).where(queues.c.token == token)).scalar() or {})
+        return dict(self._database.value(select(queues.c.state).where(queues.c.token == token)) or {})
 
     def set_state(self, token: str, state: Mapping[str, Any]) -> None:
         """Keep a few plain JSON values beside a queue: whether it is paused, and why."""
@@ -159,14 +152,9 @@ _ITEM = (queue_items.c.id, queue_items.c.position, queue_items.c.status, queue_i
 _SAME = (queue_items.c.token == bindparam("of_token")) & (queue_items.c.id == bindparam("of_id"))
 
 
-_COLUMNS = ("token", "id", "position", "status", "process", "item")
-
-
-def _values(token: str, item: QueueItem, process: str) -> tuple[str | int, ...]:
-    """What is in `_COLUMNS`, the item as JSON."""
-    return token, item.id, item.position, str(item.status), process, to_json(item_row(item))
-
-
-def _know_queue(connection: Connection, token: str) -> None:
-    if connection.execute(select(queues.c.token).where(queues.c.token == token)).first() is None:
-        connection.execute(insert(queues).values(token=token, owner=LOCAL, state={}))
+def _know_queue(connection: Connection, token: str, owner: str = LOCAL) -> str:
+    """Whose queue it is; that of a token that nobody registered is this owner's from now on."""
+    known = connection.execute(select(queues.c.owner).where(queues.c.token == token)).scalar()
+    if known is None:
+        connection.execute(insert(queues).values(token=token, owner=owner, state={}))
+    return known or owner

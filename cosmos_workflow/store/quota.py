@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Text, cast, delete, func, select
@@ -56,16 +56,15 @@ class Quota:
 
     def _used(self, owner: str, replaced: str) -> int:
         own = (input_files.c.owner == owner) & (input_files.c.file != replaced)
-        with self._database.read() as connection:
-            return int(connection.execute(select(func.sum(input_files.c.size)).where(own)).scalar() or 0)
+        return int(self._database.value(select(func.sum(input_files.c.size)).where(own)) or 0)
 
     def _files(self, owner: str) -> Sequence[RowMapping]:
-        with self._database.read() as connection:
-            return connection.execute(select(input_files).where(input_files.c.owner == owner)).mappings().all()
+        return self._database.rows(select(input_files).where(input_files.c.owner == owner))
 
     def _remove_unused(self, owner: str) -> bool:
         old = [known["file"] for known in self._files(owner) if known["added_at"] < time.time() - KEPT_SECONDS]
-        in_jobs = self._named_in_jobs(old)
+        jobs = (path.read_text(encoding="utf-8", errors="replace") for path in self._workspace.jobs.rglob("*.y*ml"))
+        in_jobs = {file for text in jobs for file in old if file in text}
         removed = False
         # Nobody can write that a file is in use between the look and its end.
         with self._database.write() as connection:
@@ -76,13 +75,6 @@ class Quota:
                 self._disk.remove_file(self._workspace.inputs / folder_name(owner) / file)
                 removed = True
         return removed
-
-    def _named_in_jobs(self, files: Iterable[str]) -> set[str]:
-        found: set[str] = set()
-        for path in self._workspace.jobs.rglob("*.y*ml"):
-            text = path.read_text(encoding="utf-8", errors="replace")
-            found.update(file for file in files if file in text)
-        return found
 
 
 def _is_named(connection: Connection, owner: str, file: str) -> bool:

@@ -19,6 +19,8 @@ LOCAL = "local"
 RUN_FILE = "run.json"
 """The file in a run's folder that tells how it was made: enough to make it again, and to put its record back."""
 
+_SAME_IN_ITEM = ("prompt_id", "prompt_text", "engine", "batch_key", "cost", "retry_of", "source")
+
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
@@ -68,22 +70,17 @@ class RunRecord:
     @classmethod
     def of(cls, item: QueueItem, batch: Batch | None = None, **more: Any) -> RunRecord:
         """A fresh run of `item`; `more` are fields that the item doesn't know: owner, token, device."""
+        same = {name: getattr(item, name) for name in _SAME_IN_ITEM}
         return cls(
             item_id=item.id,
-            prompt_id=item.prompt_id,
-            prompt_text=item.prompt_text,
-            engine=item.engine,
             params=dict(item.params),
             weights=dict(item.weights),
             inputs=dict(item.inputs),
             batch_id=batch.id if batch else "",
-            batch_key=item.batch_key,
             batch_size=len(batch) if batch else 1,
             queued_at=item.added_at,
-            cost=item.cost,
-            retry_of=item.retry_of,
-            source=item.source,
             attempt=item.attempts + 1,
+            **same,
             **more,
         )
 
@@ -145,8 +142,6 @@ class Finding:
 def run_row(record: RunRecord) -> dict[str, Any]:
     """A run as columns of the table."""
     row = {entry.name: getattr(record, entry.name) for entry in fields(RunRecord)}
-    for name in ("params", "weights", "inputs", "outputs", "checks", "metadata"):
-        row[name] = dict(row[name])
     row["status"] = str(record.status)
     return row
 

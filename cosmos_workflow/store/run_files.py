@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import metadata as packages
 from pathlib import Path
@@ -19,6 +20,11 @@ from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.store.records import RUN_FILE, RunRecord
 
 FORMAT = 1
+_FIRST = ("id", "item_id", "owner", "engine")
+_MAPPINGS = ("params", "weights", "metadata")
+_BATCH = ("id", "key", "size")
+_TIMES = ("queued_at", "started_at", "finished_at", "load_seconds")
+_LAST = ("device", "worker", "cost", "cost_unit", "retry_of", "source", "attempt")
 _NAMED = ("cosmos-workflow", "torch", "chatterbox-tts", "diffusers", "espeakng-loader", "opencv-python-headless", "av", "numpy")
 
 
@@ -72,7 +78,25 @@ class RunFiles:
         self._disk.add(folder / RUN_FILE, self._told(record))
 
     def _told(self, record: RunRecord) -> bytes:
-        return _readable_json(describe_run(record, {name: self._describe_input(path) for name, path in record.inputs.items()}))
+        """What `run.json` says: enough to make the run again, and to put its record back."""
+        content = {
+            "format": FORMAT,
+            **{name: getattr(record, name) for name in _FIRST},
+            "outcome": str(record.status),
+            "prompt": {"id": record.prompt_id, "text": record.prompt_text},
+            "seed": record.params.get("seed"),
+            **{name: dict(getattr(record, name)) for name in _MAPPINGS},
+            "inputs": {name: self._describe_input(path) for name, path in record.inputs.items()},
+            "outputs": {key: {"file": name, **record.checks[key]} for key, name in record.outputs.items()},
+            "versions": versions(),
+            "batch": {name: getattr(record, f"batch_{name}") for name in _BATCH},
+            "times": {name: getattr(record, name) for name in _TIMES},
+            **{name: getattr(record, name) for name in _LAST},
+        }
+        try:
+            return orjson.dumps(content, option=orjson.OPT_INDENT_2)
+        except TypeError:  # whole numbers of more than 64 bits
+            return json.dumps(content, ensure_ascii=False, indent=2).encode()
 
     def read(self, folder: Path) -> RunRecord:
         """The record that a folder's `run.json` tells of; raises InputError saying what is wrong with it.
@@ -100,75 +124,20 @@ class RunFiles:
         return {"file": shown.as_posix(), "size": size, "sha256": sha256}
 
 
-def _readable_json(content: Mapping[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(content, option=orjson.OPT_INDENT_2)
-    except TypeError:  # whole numbers of more than 64 bits
-        return json.dumps(content, ensure_ascii=False, indent=2).encode()
-
-
-def describe_run(record: RunRecord, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What `run.json` says: enough to make the run again, and to put its record back."""
-    return {
-        "format": FORMAT,
-        "id": record.id,
-        "item_id": record.item_id,
-        "owner": record.owner,
-        "outcome": str(record.status),
-        "engine": record.engine,
-        "prompt": {"id": record.prompt_id, "text": record.prompt_text},
-        "params": dict(record.params),
-        "seed": record.params.get("seed"),
-        "weights": dict(record.weights),
-        "inputs": dict(inputs),
-        "outputs": {key: {"file": name, **record.checks[key]} for key, name in record.outputs.items()},
-        "metadata": dict(record.metadata),
-        "versions": versions(),
-        "device": record.device,
-        "worker": record.worker,
-        "batch": {"id": record.batch_id, "key": record.batch_key, "size": record.batch_size},
-        "times": {
-            "queued_at": record.queued_at,
-            "started_at": record.started_at,
-            "finished_at": record.finished_at,
-            "load_seconds": record.load_seconds,
-        },
-        "cost": record.cost,
-        "cost_unit": record.cost_unit,
-        "retry_of": record.retry_of,
-        "source": record.source,
-        "attempt": record.attempt,
-    }
-
-
 def _record(content: Mapping[str, Any], root: Path) -> RunRecord:
     outputs = content["outputs"]
     return RunRecord(
-        id=content["id"],
-        item_id=content["item_id"],
-        owner=content["owner"],
         status=ItemStatus(content["outcome"]),
         progress=1.0,
-        engine=content["engine"],
         prompt_id=content["prompt"]["id"],
         prompt_text=content["prompt"]["text"],
-        params=dict(content["params"]),
-        weights=dict(content["weights"]),
         inputs={name: str(root / entry["file"]) for name, entry in content["inputs"].items()},
         outputs={key: entry["file"] for key, entry in outputs.items()},
         checks={key: {"size": entry["size"], "sha256": entry["sha256"]} for key, entry in outputs.items()},
-        metadata=dict(content["metadata"]),
-        device=content["device"],
-        worker=content["worker"],
-        batch_id=content["batch"]["id"],
-        batch_key=content["batch"]["key"],
-        batch_size=content["batch"]["size"],
-        **content["times"],
-        cost=content["cost"],
-        cost_unit=content["cost_unit"],
-        retry_of=content["retry_of"],
-        source=content["source"],
-        attempt=content["attempt"],
+        **{name: dict(content[name]) for name in _MAPPINGS},
+        **{f"batch_{name}": content["batch"][name] for name in _BATCH},
+        **{name: content["times"][name] for name in _TIMES},
+        **{name: content[name] for name in (*_FIRST, *_LAST)},
     )
 
 
@@ -177,8 +146,6 @@ def versions() -> dict[str, str]:
     """The releases that make a run what it is, without importing them."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for name in _NAMED:
-        try:
+        with suppress(packages.PackageNotFoundError):
             found[name] = packages.version(name)
-        except packages.PackageNotFoundError:
-            continue
     return found

@@ -9,28 +9,23 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, select, update
 
-from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, WorkflowError, shorten
-from cosmos_workflow.files import Disk, inside
+from cosmos_workflow.files import inside
 from cosmos_workflow.queueing.items import TRANSITIONS, ItemStatus, TransitionError
-from cosmos_workflow.store.database import Database
-from cosmos_workflow.store.process import ProcessLock
+from cosmos_workflow.store.database import in_parts
 from cosmos_workflow.store.records import LOCAL, CostSample, RunRecord, run_of, run_row
 from cosmos_workflow.store.schema import runs
-from cosmos_workflow.store.search import words_in
+from cosmos_workflow.store.search import RunFilter, matching, of_owner
 
 if TYPE_CHECKING:
-    from cosmos_workflow.store.queues import Queues
-    from cosmos_workflow.store.run_files import RunFiles
+    from cosmos_workflow.store.store import Store
 
-INTERRUPTED = "interrupted"
 RUNNING = str(ItemStatus.RUNNING)
-_AT_ONCE = 500
-"""Values in one query: databases have a limit."""
+_NEWEST_FIRST = (runs.c.started_at.desc(), runs.c.seq.desc())
 _RUN_ID = re.compile(r"rs_[a-z0-9_]{1,60}")
 _PARTIAL = ".partial"
 _DELETED = ".deleted"
@@ -48,23 +43,6 @@ class Made:
     run_id: str
     outputs: Mapping[str, str]
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    finished_at: float | None = None
-
-
-class RunFilter(TypedDict, total=False):
-    """Which runs: `text` is looked for in prompt, engine, error and id; `source` is equal, or a prefix where it ends with "*";
-    `token` is the queue's. `without` has prefixes of sources that are left out.
-
-    Interrupted ones, whose item ran again, only where `interrupted` asks for them.
-    """
-
-    engine: str | None
-    status: ItemStatus | Collection[ItemStatus] | None
-    text: str
-    source: str | None
-    token: str | None
-    without: Collection[str]
-    interrupted: bool
 
 
 class Runs:
@@ -74,15 +52,10 @@ class Runs:
     the caller's transaction.
     """
 
-    def __init__(
-        self, workspace: Workspace, database: Database, disk: Disk, process: ProcessLock, queues: Queues, files: RunFiles
-    ) -> None:
-        self._folder = workspace.runs
-        self._database = database
-        self._disk = disk
-        self._process = process
-        self._queues = queues
-        self._files = files
+    def __init__(self, store: Store) -> None:
+        self._folder = store.workspace.runs
+        self._database, self._disk, self._process = store.database, store.disk, store.process
+        self._queues, self._files = store.queues, store.run_files
 
     # --- folders ---
 
@@ -93,7 +66,7 @@ class Runs:
         return self._folder / run_id
 
     def open_folder(self, run_id: str) -> Path:
-        """A new, empty folder for a run that begins: an engine writes there, and `publish` gives it its name."""
+        """A new, empty folder for a run that begins: an engine writes there, and `publish_all` gives it its name."""
         folder = self._partial_folder(run_id)
         self._disk.remove_folder(folder)
         self._disk.make_folder(folder)
@@ -134,7 +107,7 @@ class Runs:
     # --- a run's way ---
 
     def begin(self, records: Sequence[RunRecord]) -> list[RunRecord]:
-        """Note runs that begin, in one transaction; each gets its start time where it has none."""
+        """Note runs that begin, or were made elsewhere, in one transaction; each gets its start time where it has none."""
         now = time.time()
         begun = [replace(record, started_at=now) if record.started_at is None else record for record in records]
         if begun:
@@ -142,18 +115,9 @@ class Runs:
                 connection.execute(insert(runs), [{**run_row(record), "process": self._process.id} for record in begun])
         return begun
 
-    def start(
-        self,
-        run_ids: Collection[str],
-        *,
-        device: str = "",
-        worker: str = "",
-        load_seconds: float = 0.0,
-        started_at: float | None = None,
-    ) -> None:
+    def start(self, run_ids: Collection[str], *, device: str, worker: str, load_seconds: float) -> None:
         """The engine is loaded and the work on these runs begins: from here their seconds count. Cheap, and not durable."""
-        when = time.time() if started_at is None else started_at
-        values = {"device": device, "worker": worker, "load_seconds": load_seconds, "started_at": when}
+        values = {"device": device, "worker": worker, "load_seconds": load_seconds, "started_at": time.time()}
         alive = and_(runs.c.id.in_(list(run_ids)), runs.c.status == RUNNING)
         with self._database.write(durable=False) as connection:
             connection.execute(update(runs).where(alive).values(**values))
@@ -165,19 +129,6 @@ class Runs:
         with self._database.write(durable=False) as connection:
             connection.execute(update(runs).where(alive).values(**values))
 
-    def publish(
-        self,
-        run_id: str,
-        outputs: Mapping[str, str],
-        metadata: Mapping[str, Any] | None = None,
-        finished_at: float | None = None,
-    ) -> RunRecord:
-        """As `publish_all`, for one run; raises what kept it from being published."""
-        (done,) = self.publish_all([Made(run_id, outputs, metadata or {}, finished_at)])
-        if isinstance(done, WorkflowError):
-            raise done
-        return done
-
     def publish_all(self, made: Sequence[Made]) -> list[RunRecord | WorkflowError]:
         """Runs succeeded: their files are written for good, `run.json` is added, the folders renamed, then the records closed.
 
@@ -185,23 +136,15 @@ class Runs:
         and is still running: a WorkflowError where an output isn't there, UnavailableError where the disk is full. A process
         that dies between renaming and closing has published: `sweep` closes the record.
         """
-        with self._database.read() as connection:
-            chosen = select(runs).where(runs.c.id.in_([one.run_id for one in made]))
-            known = {row["id"]: run_of(row) for row in connection.execute(chosen).mappings()}
+        known = {run.id: run for run in self._read(runs.c.id.in_([one.run_id for one in made]))}
         outcomes: dict[str, RunRecord | WorkflowError] = {}
         for one in made:
             try:
                 outcomes[one.run_id] = self._complete(known.get(one.run_id), one)
             except WorkflowError as error:
                 outcomes[one.run_id] = error
-        ready = [done for done in outcomes.values() if isinstance(done, RunRecord)]
-        try:
-            self._close(ready)
-        except WorkflowError as error:
-            if len(ready) == 1:
-                outcomes[ready[0].id] = error
-            else:  # which of them it was shows when each is closed alone
-                outcomes.update((done.id, self._closed_alone(done)) for done in ready)
+        if ready := [done for done in outcomes.values() if isinstance(done, RunRecord)]:
+            outcomes |= self._close(ready)
         return [outcomes[one.run_id] for one in made]
 
     def _complete(self, record: RunRecord | None, made: Made) -> RunRecord:
@@ -214,7 +157,7 @@ class Runs:
             record,
             status=ItemStatus.SUCCEEDED,
             progress=1.0,
-            finished_at=time.time() if made.finished_at is None else made.finished_at,
+            finished_at=time.time(),
             outputs=dict(made.outputs),
             checks=self._files.measure(record, made.outputs, partial),
             metadata=_plain(record, made.metadata),
@@ -222,60 +165,46 @@ class Runs:
         self._files.complete(done, partial)
         return done
 
-    def _close(self, done: Sequence[RunRecord]) -> None:
-        """Folders get their names and records their end: all of them, or none."""
-        if not done:
-            return
+    def _close(self, done: Sequence[RunRecord]) -> dict[str, WorkflowError]:
+        """Folders get their names and records their end, all together, else each alone; the errors of those that can't be."""
         names = [(self._partial_folder(one.id), self.folder(one.id)) for one in done]
         try:
             self._disk.rename_all(names)
             with self._database.write() as connection:
                 self.succeed(connection, done)
-        except BaseException:
+        except BaseException as error:
             for partial, final in names:
                 if final.exists():
                     final.rename(partial)
-            raise
+            if not isinstance(error, WorkflowError):
+                raise
+            if len(done) == 1:
+                return {done[0].id: error}
+            return {run_id: why for one in done for run_id, why in self._close([one]).items()}
+        return {}
 
-    def _closed_alone(self, done: RunRecord) -> RunRecord | WorkflowError:
-        try:
-            self._close([done])
-        except WorkflowError as error:
-            return error
-        return done
-
-    def finish(
-        self,
-        run_id: str,
-        outcome: ItemStatus | str,
-        *,
-        error: str = "",
-        traceback: str = "",
-        finished_at: float | None = None,
-    ) -> RunRecord:
-        """A run failed, was cancelled, or was "interrupted"; `publish` is the way to success.
+    def finish(self, run_id: str, outcome: ItemStatus | str, *, error: str = "", traceback: str = "") -> RunRecord:
+        """A run failed, was cancelled, or was "interrupted"; `publish_all` is the way to success.
 
         In the same transaction its item leaves the queue's journal; that of an interrupted run stays, for its queue to decide
         on. Raises TransitionError where the run has ended already.
         """
-        when = time.time() if finished_at is None else finished_at
+        interrupted = outcome == "interrupted"
+        status = ItemStatus.CANCELLED if interrupted else ItemStatus(outcome)
         with self._database.write() as connection:
-            record = _find(connection, run_id)
-            if outcome == INTERRUPTED:
-                _check_transition(record, ItemStatus.CANCELLED)
-                return self.interrupt(connection, record, error, when, traceback)
-            status = ItemStatus(outcome)
+            # The lock is for other databases: SQLite lets one process write at a time anyway.
+            row = connection.execute(select(runs).where(runs.c.id == run_id).with_for_update()).mappings().first()
+            if row is None:
+                raise InputError(f"There is no run {shorten(run_id)}.")
+            record = run_of(row)
             if status is ItemStatus.SUCCEEDED:
                 raise TransitionError(f"{record.id} succeeds when its files are published")
             _check_transition(record, status)
-            return self.end(connection, record, status, error, when, traceback)
+            return self.end(connection, record, status, error, time.time(), traceback, interrupted=interrupted)
 
     def get(self, run_id: str, owner: str | None = None) -> RunRecord | None:
         """One run; None where there is none of that id, or it isn't the owner's."""
-        with self._database.read() as connection:
-            query = select(runs).where(runs.c.id == run_id, *_of(owner))
-            row = connection.execute(query).mappings().first()
-        return run_of(row) if row is not None else None
+        return next(iter(self._read(runs.c.id == run_id, *of_owner(owner))), None)
 
     # --- what there is ---
 
@@ -283,21 +212,16 @@ class Runs:
         self, owner: str | None = LOCAL, *, limit: int | None = 50, offset: int = 0, **chosen: Unpack[RunFilter]
     ) -> list[RunRecord]:
         """Runs, newest first."""
-        query = select(runs).where(_matching(owner, **chosen)).order_by(runs.c.started_at.desc(), runs.c.seq.desc())
-        with self._database.read() as connection:
-            return [run_of(row) for row in connection.execute(query.limit(limit).offset(offset)).mappings()]
+        query = select(runs).where(*matching(owner, **chosen)).order_by(*_NEWEST_FIRST)
+        return [run_of(row) for row in self._database.rows(query.limit(limit).offset(offset))]
 
     def count(self, owner: str | None = LOCAL, **chosen: Unpack[RunFilter]) -> int:
         """How many runs `list` would give without a limit."""
-        query = select(func.count()).select_from(runs).where(_matching(owner, **chosen))
-        with self._database.read() as connection:
-            return connection.execute(query).scalar_one()
+        return self._database.value(select(func.count()).select_from(runs).where(*matching(owner, **chosen)))
 
     def of_items(self, item_ids: Collection[str], owner: str | None = LOCAL) -> list[RunRecord]:
         """The runs of at most some hundred queue items, oldest first; an item that was interrupted has several."""
-        query = select(runs).where(runs.c.item_id.in_(list(item_ids)), *_of(owner)).order_by(runs.c.seq)
-        with self._database.read() as connection:
-            return [run_of(row) for row in connection.execute(query).mappings()]
+        return self._read(runs.c.item_id.in_(list(item_ids)), *of_owner(owner))
 
     def marks(self, source: str, owner: str | None = LOCAL) -> list[tuple[Any, ...]]:
         """The ids of the runs that `list` would give, newest first, each with what of it may still change.
@@ -305,19 +229,12 @@ class Runs:
         A run whose mark is as before is as before: `some` gives those that aren't.
         """
         chosen = [runs.c[name] for name in ("id", "status", "started_at", "finished_at", "progress", "stage", "message")]
-        query = select(*chosen).where(_matching(owner, source=source)).order_by(runs.c.started_at.desc(), runs.c.seq.desc())
-        with self._database.read() as connection:
-            return [tuple(row) for row in connection.execute(query)]
+        query = select(*chosen).where(*matching(owner, source=source)).order_by(*_NEWEST_FIRST)
+        return [tuple(row.values()) for row in self._database.rows(query)]
 
     def some(self, ids: Collection[str], owner: str | None = LOCAL) -> list[RunRecord]:
         """The runs of these ids, in no order; those that are gone are left out."""
-        found: list[RunRecord] = []
-        wanted = list(ids)
-        for start in range(0, len(wanted), _AT_ONCE):
-            query = select(runs).where(runs.c.id.in_(wanted[start : start + _AT_ONCE]), *_of(owner))
-            with self._database.read() as connection:
-                found += [run_of(row) for row in connection.execute(query).mappings()]
-        return found
+        return [run for part in in_parts(ids) for run in self._read(runs.c.id.in_(part), *of_owner(owner))]
 
     def version(self) -> int | None:
         """A number that is another one once anything in the store changed; None where that can't be told."""
@@ -325,13 +242,8 @@ class Runs:
 
     def made_of(self, prompt_ids: Collection[str], owner: str | None = LOCAL) -> list[RunRecord]:
         """The runs of these prompts that succeeded, oldest first."""
-        found: list[RunRecord] = []
-        wanted = sorted(prompt_ids)
-        for start in range(0, len(wanted), _AT_ONCE):
-            some = runs.c.prompt_id.in_(wanted[start : start + _AT_ONCE])
-            succeeded = and_(some, runs.c.status == str(ItemStatus.SUCCEEDED), *_of(owner))
-            with self._database.read() as connection:
-                found += [run_of(row) for row in connection.execute(select(runs).where(succeeded)).mappings()]
+        succeeded = (runs.c.status == str(ItemStatus.SUCCEEDED), *of_owner(owner))
+        found = (run for part in in_parts(prompt_ids) for run in self._read(runs.c.prompt_id.in_(part), *succeeded))
         return sorted(found, key=lambda run: (run.started_at or 0.0, run.id))
 
     def delete(self, ids: Collection[str], owner: str | None = LOCAL) -> int:
@@ -359,9 +271,12 @@ class Runs:
         names = ("cost", "batch_size", "batch_id", "load_seconds", "device", "started_at", "finished_at")
         succeeded = and_(runs.c.engine == engine, runs.c.status == str(ItemStatus.SUCCEEDED), runs.c.cost > 0)
         query = select(*(runs.c[name] for name in names)).where(succeeded).order_by(runs.c.seq.desc()).limit(limit)
-        with self._database.read() as connection:
-            rows = connection.execute(query).mappings().all()
+        rows = self._database.rows(query)
         return [CostSample(seconds=max(0.0, row["finished_at"] - row["started_at"]), **row) for row in rows]
+
+    def _read(self, *conditions: ColumnElement[bool]) -> list[RunRecord]:
+        """Runs in the order in which they were noted."""
+        return [run_of(row) for row in self._database.rows(select(runs).where(*conditions).order_by(runs.c.seq))]
 
     # --- what recovery and repair do to records ---
 
@@ -393,20 +308,12 @@ class Runs:
         *,
         interrupted: bool = False,
     ) -> RunRecord:
-        """Close a run that failed or was cancelled, and let its item leave the queue."""
-        self._queues.remove(connection, record.token, [record.item_id])
-        changes = {"status": status, "interrupted": interrupted, "error": error, "traceback": traceback}
-        return _change(connection, record, **changes, finished_at=when)
-
-    def interrupt(self, connection: Connection, record: RunRecord, reason: str, when: float, traceback: str = "") -> RunRecord:
-        """Close a run whose process died; its item stays as it is."""
-        changes = {"status": ItemStatus.CANCELLED, "interrupted": True, "error": reason, "traceback": traceback}
-        return _change(connection, record, **changes, finished_at=when)
-
-    def adopt(self, record: RunRecord) -> None:
-        """Add the record of a folder that has none."""
-        with self._database.write() as connection:
-            connection.execute(insert(runs).values(**run_row(record), process=self._process.id))
+        """Close a run that failed or was cancelled. Its item leaves the queue, but for one that an interruption cancelled."""
+        if status is ItemStatus.FAILED or not interrupted:
+            self._queues.remove(connection, record.token, [record.item_id])
+        changes: dict[str, Any] = {"interrupted": interrupted, "error": error, "traceback": traceback, "finished_at": when}
+        connection.execute(update(runs).where(runs.c.id == record.id).values(status=str(status), **changes))
+        return replace(record, status=status, **changes)
 
     def forget(self, run_id: str) -> None:
         """Delete a record, whatever its status; its folder stays."""
@@ -425,53 +332,6 @@ def _plain(record: RunRecord, metadata: Mapping[str, Any]) -> dict[str, Any]:
     return json.loads(text)
 
 
-def _find(connection: Connection, run_id: str) -> RunRecord:
-    # The lock is for other databases: SQLite lets one process write at a time anyway.
-    row = connection.execute(select(runs).where(runs.c.id == run_id).with_for_update()).mappings().first()
-    if row is None:
-        raise InputError(f"There is no run {shorten(run_id)}.")
-    return run_of(row)
-
-
-def _change(connection: Connection, record: RunRecord, **changes: Any) -> RunRecord:
-    changed = replace(record, **changes)
-    row = run_row(changed)
-    connection.execute(update(runs).where(runs.c.id == record.id).values({name: row[name] for name in changes}))
-    return changed
-
-
 def _check_transition(record: RunRecord, status: ItemStatus) -> None:
     if status not in TRANSITIONS[record.status]:
         raise TransitionError(f"{record.id} can't go from {record.status} to {status}")
-
-
-def _of(owner: str | None) -> list[ColumnElement[bool]]:
-    return [] if owner is None else [runs.c.owner == owner]
-
-
-def _matching(
-    owner: str | None,
-    engine: str | None = None,
-    status: ItemStatus | Collection[ItemStatus] | None = None,
-    text: str = "",
-    source: str | None = None,
-    token: str | None = None,
-    without: Collection[str] = (),
-    interrupted: bool = False,
-) -> ColumnElement[bool]:
-    chosen = _of(owner)
-    if engine:
-        chosen.append(runs.c.engine == engine)
-    if status is not None:
-        statuses = [status] if isinstance(status, ItemStatus) else list(status)
-        chosen.append(runs.c.status.in_([str(one) for one in statuses]))
-    if source is not None:
-        prefix = source.removesuffix("*")
-        chosen.append(runs.c.source.startswith(prefix, autoescape=True) if prefix != source else runs.c.source == source)
-    if token is not None:
-        chosen.append(runs.c.token == token)
-    chosen += [not_(runs.c.source.startswith(prefix, autoescape=True)) for prefix in without]
-    if not interrupted:
-        chosen.append(or_(runs.c.interrupted.is_(False), runs.c.status == str(ItemStatus.FAILED)))
-    chosen += words_in(text, (runs.c.prompt_text, runs.c.engine, runs.c.error, runs.c.id))
-    return and_(True, *chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -30,19 +31,23 @@ MIGRATIONS: Mapping[int, Callable[[Connection], None]] = {}
 """By version: what takes a database from that version to the next. `meta.create_all` has run before."""
 
 tables = MetaData()
+_ID = String(64)
 
-meta = Table("meta", tables, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False))
+
+def _filled(**types: Any) -> list[Column[Any]]:
+    """Columns that always hold a value."""
+    return [Column(name, kind, nullable=False) for name, kind in types.items()]
+
+
+meta = Table("meta", tables, Column("key", _ID, primary_key=True), Column("value", Text, nullable=False))
 
 prompts = Table(
     "prompts",
     tables,
     Column("seq", Integer, primary_key=True, autoincrement=True),
-    Column("id", String(64), nullable=False, unique=True),
+    Column("id", _ID, nullable=False, unique=True),
     Column("owner", String(256), nullable=False, index=True),
-    Column("name", Text, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("inputs", JSON, nullable=False),
-    Column("created_at", Float, nullable=False),
+    *_filled(name=Text, text=Text, inputs=JSON, created_at=Float),
 )
 
 input_files = Table(
@@ -50,51 +55,23 @@ input_files = Table(
     tables,
     Column("owner", String(256), primary_key=True),
     Column("file", String(128), primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("kind", String(16), nullable=False),
-    Column("size", BigInteger, nullable=False),
-    Column("added_at", Float, nullable=False),
+    *_filled(name=Text, kind=String(16), size=BigInteger, added_at=Float),
 )
 
 runs = Table(
     "runs",
     tables,
     Column("seq", Integer, primary_key=True, autoincrement=True),
-    Column("id", String(64), nullable=False, unique=True),
-    Column("item_id", String(64), nullable=False, index=True),
-    Column("owner", String(256), nullable=False),
-    Column("token", String(64), nullable=False),
-    Column("prompt_id", String(64), nullable=False),
-    Column("prompt_text", Text, nullable=False),
-    Column("engine", String(128), nullable=False),
-    Column("params", JSON, nullable=False),
-    Column("weights", JSON, nullable=False),
-    Column("inputs", JSON, nullable=False),
-    Column("batch_id", String(64), nullable=False),
-    Column("batch_key", String(64), nullable=False),
-    Column("batch_size", Integer, nullable=False),
-    Column("status", String(16), nullable=False),
-    Column("interrupted", Boolean, nullable=False),
-    Column("stage", String(128), nullable=False),
-    Column("progress", Float, nullable=False),
-    Column("message", Text, nullable=False),
-    Column("device", String(128), nullable=False),
-    Column("worker", String(128), nullable=False),
-    Column("queued_at", Float, nullable=False),
-    Column("started_at", Float, nullable=False),
+    Column("id", _ID, nullable=False, unique=True),
+    Column("item_id", _ID, nullable=False, index=True),
+    *_filled(owner=String(256), token=_ID, prompt_id=_ID, prompt_text=Text, engine=String(128)),
+    *_filled(params=JSON, weights=JSON, inputs=JSON),
+    *_filled(batch_id=_ID, batch_key=_ID, batch_size=Integer),
+    *_filled(status=String(16), interrupted=Boolean, stage=String(128), progress=Float, message=Text),
+    *_filled(device=String(128), worker=String(128), queued_at=Float, started_at=Float),
     Column("finished_at", Float),
-    Column("load_seconds", Float, nullable=False),
-    Column("cost", Float, nullable=False),
-    Column("cost_unit", String(64), nullable=False),
-    Column("outputs", JSON, nullable=False),
-    Column("checks", JSON, nullable=False),
-    Column("metadata", JSON, nullable=False),
-    Column("error", Text, nullable=False),
-    Column("traceback", Text, nullable=False),
-    Column("retry_of", String(64), nullable=False),
-    Column("source", String(512), nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("process", String(64), nullable=False),
+    *_filled(load_seconds=Float, cost=Float, cost_unit=_ID, outputs=JSON, checks=JSON, metadata=JSON),
+    *_filled(error=Text, traceback=Text, retry_of=_ID, source=String(512), attempt=Integer, process=_ID),
     Index("runs_by_owner", "owner", "started_at", "seq"),
     Index("runs_by_status", "status"),
     Index("runs_by_engine", "engine", "status", "seq"),
@@ -105,7 +82,7 @@ runs = Table(
 queues = Table(
     "queues",
     tables,
-    Column("token", String(64), primary_key=True),
+    Column("token", _ID, primary_key=True),
     Column("owner", String(256), nullable=False, index=True),
     Column("state", JSON, nullable=False),
 )
@@ -113,12 +90,9 @@ queues = Table(
 queue_items = Table(
     "queue_items",
     tables,
-    Column("token", String(64), ForeignKey("queues.token"), primary_key=True),
-    Column("id", String(64), primary_key=True),
-    Column("position", Integer, nullable=False),
-    Column("status", String(16), nullable=False),
-    Column("process", String(64), nullable=False),
-    Column("item", JSON, nullable=False),
+    Column("token", _ID, ForeignKey("queues.token"), primary_key=True),
+    Column("id", _ID, primary_key=True),
+    *_filled(position=Integer, status=String(16), process=_ID, item=JSON),
     Index("queue_items_by_status", "status"),
 )
 

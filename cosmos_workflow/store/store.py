@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Self
 
 from cosmos_workflow.config import Workspace
@@ -34,7 +33,7 @@ class Store:
     def __init__(self, workspace: Workspace, url: str | None = None, disk: Disk | None = None) -> None:
         self.workspace = workspace
         self.digests = Digests()
-        disk = disk or Disk()
+        self.disk = disk = disk or Disk()
         self.database = Database(workspace, url or "")
         self.process = ProcessLock(workspace)
         self.inputs = Inputs(workspace, self.database, disk, self.digests)
@@ -42,11 +41,11 @@ class Store:
         self.pronunciations = Pronunciations(workspace, disk)
         self.presets = Presets(workspace, disk)
         self.queues = Queues(self.database, self.process)
-        files = RunFiles(workspace, disk, self.digests)
-        self.runs = Runs(workspace, self.database, disk, self.process, self.queues, files)
+        self.run_files = RunFiles(workspace, disk, self.digests)
+        self.runs = Runs(self)
         self.waveforms = Waveforms(self.runs, disk)
-        self.recovery = Recovery(workspace, self.database, disk, self.process, self.queues, self.runs, files)
-        self.repair = Repair(workspace, disk, self.runs, files)
+        self.recovery = Recovery(self)
+        self.repair = Repair(self)
         self.recovery.forget_unused()
 
     def close(self) -> None:
@@ -57,7 +56,7 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,28 +34,21 @@ class Waveforms:
     def __init__(self, runs: Runs, disk: Disk) -> None:
         self._runs = runs
         self._disk = disk
-        self._known: dict[str, Waveform] = {}
 
     def of(self, run: RunRecord, key: str) -> Waveform | None:
         """How an output of a run looks; None for one that is gone, or is no sound."""
         digest = str(run.checks.get(key, {}).get("sha256", ""))
-        if found := self._known.get(digest):
-            return found
         try:
             path = self._runs.output_path(run, key)
-            found = _read(path.parent / FILE, digest) or self._measured(path, digest)
+            return _read(path.parent / FILE, digest) or self._measured(path, digest)
         except WorkflowError:
             return None  # it isn't there, or can't be read: its card has no picture then, and its player says why
-        if digest:
-            self._known[digest] = found
-        return found
 
     def _measured(self, path: Path, digest: str) -> Waveform:
         seconds, peaks = sound_peaks(path, COLUMNS)
         found = Waveform(round(seconds, 3), tuple(round(100 * peak) for peak in peaks))
         if digest:
-            row = {"sound": digest, "seconds": found.seconds, "peaks": found.peaks}
-            self._disk.write(path.parent / FILE, json.dumps(row).encode())
+            self._disk.write(path.parent / FILE, json.dumps({"sound": digest, **asdict(found)}).encode())
         return found
 
 

@@ -71,22 +71,20 @@ def build(sessions: Sessions, managers: JobManagers | None = None, background: B
             JobsTab(page, jobs, jobs_tab, [prompts_tab, queue_tab, results_tab])
         api.build(page)
         # Outside the tabs: a timer in a tab that was never opened doesn't tick.
-        _open(demo, page, token, Refresher(page, gr.Timer(1, active=False), enabled, refresh))
+        refresher = Refresher(page, gr.Timer(1, active=False), enabled, refresh)
+
+        def find_queue(known: str, request: gr.Request) -> tuple[Queue, str]:
+            session = page.sessions.open(known if isinstance(known, str) else "", owner_of(request))
+            now = page.view(session.queue)
+            if now.restored and not now.snapshot.active and page.operations.workspace.settings.startup != "ask":
+                toast(state_text(now))
+            return session.queue, session.token
+
+        found = page.on(demo.load, find_queue, [token], [page.queue, token])
+        page.on(found.then, refresher.refresh_all, refresher.inputs, refresher.outputs)
+        for wiring in (*page.loading, *page.opening):
+            page.on(found.then, wiring.fn, wiring.inputs, wiring.outputs, **wiring.options)
     return demo
-
-
-def _open(demo: gr.Blocks, page: Page, token: gr.BrowserState, refresher: Refresher) -> None:
-    def find_queue(known: str, request: gr.Request) -> tuple[Queue, str]:
-        session = page.sessions.open(known if isinstance(known, str) else "", owner_of(request))
-        now = page.view(session.queue)
-        if now.restored and not now.snapshot.active and page.operations.workspace.settings.startup != "ask":
-            toast(state_text(now))
-        return session.queue, session.token
-
-    found = page.on(demo.load, find_queue, [token], [page.queue, token])
-    page.on(found.then, refresher.refresh_all, refresher.inputs, refresher.outputs)
-    for wiring in (*page.loading, *page.opening):
-        page.on(found.then, wiring.fn, wiring.inputs, wiring.outputs, **wiring.options)
 
 
 def browser_secret(workspace: Workspace) -> str:

@@ -22,6 +22,11 @@ PANEL = ("cw-ask", "cw-panel")
 """The classes of what opens beside the rows: at the side of a wide window, and a sheet on a phone (`static/panels.js`)."""
 
 
+def drawn(call: str, elem_id: str) -> gr.HTML:
+    """What this function of our scripts draws."""
+    return gr.HTML(None, html_template="", js_on_load=f"window.cosmos.{call};", apply_default_css=False, elem_id=elem_id)
+
+
 def table(elem_id: str, *, orders: bool = False) -> gr.HTML:
     """Rows with a box to select each; `select` fires with the id of a row that was opened, `previous` and `next` turn the page.
 
@@ -29,27 +34,12 @@ def table(elem_id: str, *, orders: bool = False) -> gr.HTML:
     """
     # Gradio makes events of the names that it finds here in quotes.
     events = ["select", "previous", "next", *(["place", "shift"] if orders else [])]
-    return _drawn(f"table(element, props, trigger, watch, '{elem_id}', {events})", elem_id)
+    return drawn(f"table(element, props, trigger, watch, '{elem_id}', {events})", elem_id)
 
 
 def cards(elem_id: str, actions: Sequence[str] = ()) -> gr.HTML:
     """Cards with players; each action is an event of the component, fired with the id of the card whose button was clicked."""
-    return _drawn(f"cards(element, props, trigger, watch, {list(actions)})", elem_id)
-
-
-def bars(elem_id: str) -> gr.HTML:
-    """What runs, with its bars."""
-    return _drawn("progress(element, props, watch)", elem_id)
-
-
-def states(elem_id: str, table_id: str) -> gr.HTML:
-    """Draws nothing of its own: fills the status cells of a table, so that its rows stay as they are."""
-    return _drawn(f"states(element, props, watch, '{table_id}')", elem_id)
-
-
-def problems(elem_id: str, editor_id: str) -> gr.HTML:
-    """What is wrong in a text, a line each, marked in the editor too; a click goes there."""
-    return _drawn(f"problems(element, props, watch, '{editor_id}')", elem_id)
+    return drawn(f"cards(element, props, trigger, watch, {list(actions)})", elem_id)
 
 
 def counter(page: Page, elem_id: str, jobs: Callable[[str], str], ending: Callable[[RunnerSnapshot], str]) -> None:
@@ -61,7 +51,7 @@ def counter(page: Page, elem_id: str, jobs: Callable[[str], str], ending: Callab
         told = {"paused": snapshot.state is RunnerState.PAUSED, "done": sum(snapshot.queue.done.values()), "ended": ended}
         return {**counter_value(now, job), **told, "active": snapshot.active or bool(job), "queue": now.token}
 
-    page.follow(_drawn("counter(element, props, watch)", elem_id), value)
+    page.follow(drawn("counter(element, props, watch)", elem_id), value)
 
 
 def counter_value(now: PageView, job: str = "") -> dict[str, str]:
@@ -73,6 +63,11 @@ def counter_value(now: PageView, job: str = "") -> dict[str, str]:
     left = f", {format_seconds(snapshot.left.seconds)} left" if snapshot.left else ""
     titles = [*([f"{done}/{queue.total}{left}"] if snapshot.active else []), *([job] if job else []), "Cosmos Workflow"]
     return {"text": f"{text} · {job}" if job else text, "title": " - ".join(titles)}
+
+
+def hide() -> Any:
+    """A value that hides a panel or a question."""
+    return gr.Column(visible=False)
 
 
 def clicked_id(event: gr.EventData) -> str:
@@ -102,15 +97,34 @@ def row_buttons(*named: tuple[str, str]) -> list[gr.Button]:
         return [gr.Button(words, size="sm", elem_id=elem_id) for words, elem_id in named]
 
 
+def search(placeholder: str, elem_id: str) -> gr.Textbox:
+    """The field that looks for rows or cards."""
+    return gr.Textbox(label="Search", placeholder=placeholder, max_lines=1, scale=3, min_width=140, elem_id=elem_id)
+
+
+def menu(choices: Sequence[tuple[str, str]], label: str, elem_id: str, *, min_width: int = 150, **options: Any) -> gr.Dropdown:
+    """A menu in which nothing is written; the first choice is the usual one unless `value` names another."""
+    value = options.pop("value", choices[0][1])
+    shape: dict[str, Any] = {"filterable": False, "min_width": min_width, **options}
+    return gr.Dropdown(list(choices), value=value, label=label, elem_id=elem_id, **shape)
+
+
+def details(elem_id: str, close_id: str) -> tuple[gr.Column, gr.HTML, gr.Button]:
+    """A panel beside rows or cards, what is shown in it, and its Close, which is wired by whoever shows it."""
+    with gr.Column(visible=False, elem_classes=list(PANEL)) as panel:
+        shown = gr.HTML(elem_id=elem_id, apply_default_css=False)
+        with gr.Row(elem_classes=["cw-buttons", "cw-panel-end"]):
+            close = gr.Button("Close details", size="sm", elem_id=close_id, elem_classes="cw-close")
+    return panel, shown, close
+
+
 class Pager:
     """Turns the pages of the list of an elem_id: with the buttons that `drawn`, a table, has at both ends, or with a row of
     them below other lists, there while the list has more rows than are shown at once."""
 
     def __init__(self, page: Page, name: str, size: int = PAGE_SIZE, drawn: gr.HTML | None = None) -> None:
-        self._page = page
-        self.name = name
-        self.size = size
-        self._drawn = drawn
+        self._page, self._drawn = page, drawn
+        self.name, self.size = name, size
         if drawn is not None:
             events: Any = drawn
             self._turns = [(events.previous, -1), (events.next, 1)]
@@ -137,7 +151,7 @@ class Pager:
         """For a list that is kept up to date, of so many rows."""
         page = self._page
         for turn, offset in self._turns:
-            page.on(turn, self._turned(_nothing, offset), [page.state], None, refresh=True)
+            page.on(turn, functools.partial(self.turn, offset=offset), [page.state], None, refresh=True)
         if self._drawn is None:
             page.show(self.row, lambda now: total(now) > self.size)
 
@@ -166,15 +180,11 @@ class Question:
                 keep = gr.Button(no, size="sm", elem_id=f"{name}-no", elem_classes="cw-close")
         self.subject = gr.State(())
         self.outputs = [self.group, text, self.also, self.subject]
-        page.on(keep.click, self.hidden, None, [self.group])
+        page.on(keep.click, hide, None, [self.group])
 
     def shown(self, question: str, subject: Sequence[str] = (), *, also: bool = False) -> list[Any]:
         """Values for `outputs` that ask."""
         return [gr.Column(visible=True), markup.note(question), gr.Button(visible=also), tuple(subject)]
-
-    def hidden(self) -> Any:
-        """A value for `group` that hides it."""
-        return gr.Column(visible=False)
 
 
 class EditorFrame:
@@ -197,21 +207,4 @@ class EditorFrame:
             self.save = gr.Button(self._save[0], variant="primary", size="sm", elem_id=self._save[1], elem_classes="cw-save")
             close = gr.Button("Close", size="sm", elem_id=self._close_id, elem_classes="cw-close")
         self.group.__exit__(*raised)
-        self._page.on(close.click, self.hidden, None, [self.group])
-
-    def shown(self) -> Any:
-        """A value for `group` that shows it."""
-        return gr.Column(visible=True)
-
-    def hidden(self) -> Any:
-        """A value for `group` that hides it."""
-        return gr.Column(visible=False)
-
-
-def _nothing(_state: PageState) -> None:
-    """A list that is kept up to date needs no handler."""
-
-
-def _drawn(call: str, elem_id: str) -> gr.HTML:
-    script = f"window.cosmos.{call};"
-    return gr.HTML(None, html_template="", js_on_load=script, apply_default_css=False, elem_id=elem_id)
+        self._page.on(close.click, hide, None, [self.group])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import gradio as gr
@@ -59,7 +60,7 @@ class EngineForm:
         params = {name: _typed(field, given[name]) for name, field in used.items()}
         return self.spec.complete_params(params), self.spec.complete_weights(weights)
 
-    def decide(self, menu: str, values: Sequence[Any]) -> list[Any]:
+    def decide(self, menu: str, *values: Any) -> list[Any]:
         """Updates for the params after a choice in a menu that they depend on, and for `answered`.
 
         What changes is a field's default, its range, and whether it is used.
@@ -76,7 +77,8 @@ class EngineForm:
 
     def fill(self, params: Mapping[str, Any], weights: Mapping[str, float]) -> list[Any]:
         """Updates for `components`; what isn't given is at its default."""
-        complete, stated = self.spec.complete_params(_known(params, self.fields)), self.spec.complete_weights(weights)
+        known = {name: value for name, value in params.items() if name in self.fields}
+        complete, stated = self.spec.complete_params(known), self.spec.complete_weights(weights)
         fields = _by_name(self.spec.fields(complete))
         settled = {name: _update(fields[name], value) if self._depends(name) else value for name, value in complete.items()}
         values = [*(stated[name] for name in self.weights), *(settled[name] for name in self.params)]
@@ -132,16 +134,15 @@ class EngineForms:
         for form in self.forms.values():
             fields = list(form.params.values())
             for menu in form.menus:
-                page.on(form.params[menu].input, partial(_decide, form, menu), fields, [*fields, form.answered])
+                page.on(form.params[menu].input, partial(form.decide, menu), fields, [*fields, form.answered])
 
     def read(self, engine: str, values: Sequence[Any]) -> Configuration:
         """Params and weights of one engine from the values of `components`."""
-        start = 0
+        rest = iter(values)
         for name, form in self.forms.items():
-            end = start + len(form.components)
+            own = list(islice(rest, len(form.components)))
             if name == engine:
-                return form.read(values[start:end])
-            start = end
+                return form.read(own)
         raise InputError(f"The engine {engine!r} isn't installed; choose another one.")
 
     def fill(self, engine: str, params: Mapping[str, Any], weights: Mapping[str, float]) -> list[Any]:
@@ -156,18 +157,14 @@ class EngineForms:
         return [gr.Column(visible=name == engine) for name in self.forms]
 
 
-def _decide(form: EngineForm, menu: str, *values: Any) -> list[Any]:
-    return form.decide(menu, values)
-
-
 def _menus(spec: EngineSpec) -> dict[str, list[dict[str, ParamField]]]:
     """Menus that other fields depend on, such as a model's variant, with the fields of each choice."""
     found: dict[str, list[dict[str, ParamField]]] = {}
     for field in spec.fields({}):
         if field.choices and not field.open_choices:
-            fields = [spec.fields({field.name: choice}) for choice in field.choices]
+            fields = [_by_name(spec.fields({field.name: choice})) for choice in field.choices]
             if any(others != fields[0] for others in fields):
-                found[field.name] = [_by_name(others) for others in fields]
+                found[field.name] = fields
     return found
 
 
@@ -235,23 +232,21 @@ def _component(field: ParamField, value: Any) -> Any:
         return gr.Dropdown(choices, value=value, allow_custom_value=field.open_choices, **shared)
     if field.kind == "text":
         return gr.Textbox(value, lines=field.lines, max_lines=4 * field.lines, **shared)
-    step = field.step or (1 if field.kind == "int" else 0.05)
-    if field.name != SEED and field.minimum is not None and field.maximum is not None:
-        return _as_given(gr.Slider(field.minimum, field.maximum, value=value, step=step, **shared))
+    shared |= {"minimum": field.minimum, "maximum": field.maximum, "step": field.step or (1 if field.kind == "int" else 0.05)}
     if field.name == SEED:  # a plain field with a dice: nobody slides to one of two thousand million
         shared["elem_classes"] = "cw-seed"
-    precision = 0 if field.kind == "int" else None
-    return _as_given(gr.Number(value, minimum=field.minimum, maximum=field.maximum, step=step, precision=precision, **shared))
-
-
-def _as_given(number: Any) -> Any:
-    """A component that gives what was written: what is out of range is told by `read`, which knows the field's name."""
+    if field.name != SEED and field.minimum is not None and field.maximum is not None:
+        number: Any = gr.Slider(value=value, **shared)
+    else:
+        number = gr.Number(value, precision=0 if field.kind == "int" else None, **shared)
+    # It gives what was written: what is out of range is told by `read`, which knows the field's name.
     number.preprocess = lambda payload: payload
     return number
 
 
 def _use(field: ParamField) -> dict[str, Any]:
-    return {"info": _info(field), "interactive": not field.unused}
+    info = " ".join(part for part in (field.help, field.unused) if part) or None
+    return {"info": info, "interactive": not field.unused}
 
 
 def _update(field: ParamField, *value: Any) -> dict[str, Any]:
@@ -267,19 +262,11 @@ def _within(field: ParamField, value: Any) -> Any:
     return low if field.maximum is None else min(low, field.maximum)
 
 
-def _info(field: ParamField) -> str | None:
-    return " ".join(part for part in (field.help, field.unused) if part) or None
-
-
 def _typed(field: ParamField, value: Any) -> Any:
     # A slider in the browser gives whole numbers and decimals alike.
     if field.kind == "int" and isinstance(value, float) and value.is_integer():
         return int(value)
     return float(value) if field.kind == "float" and isinstance(value, int) else value
-
-
-def _known(params: Mapping[str, Any], fields: Mapping[str, ParamField]) -> dict[str, Any]:
-    return {name: value for name, value in params.items() if name in fields}
 
 
 def _by_name(fields: Sequence[ParamField]) -> dict[str, ParamField]:

@@ -24,15 +24,8 @@ Row = dict[str, Any]
 
 def table_value(columns: Sequence[str], rows: Sequence[Row], empty: str, window: Window, **more: Any) -> dict[str, Any]:
     """What a table draws; `empty` stands there instead of no rows, and where all are sent, what is gone isn't selected."""
-    return {
-        "columns": columns,
-        "rows": rows,
-        "complete": window.is_all,
-        "empty": empty,
-        "page": window.text,
-        "first": None,
-        **more,
-    }
+    shown = {"columns": columns, "rows": rows, "empty": empty}
+    return {**shown, "complete": window.is_all, "page": window.text, **more}
 
 
 def main_cell(title: str, below: str, kind: str = "", attributes: str = "") -> str:
@@ -80,32 +73,30 @@ def file_chips(inputs: Mapping[str, str], names: Mapping[str, str]) -> str:
 
 def run_card(run: RunRecord, foot: str = "", picture: str = "") -> Row:
     """A run with its player, `picture` above it; `foot` is HTML below it, else the traceback of a run that failed."""
-    title = escape(shorten_text(run.prompt_text, 140) or run.engine)
+    title = shorten_text(run.prompt_text, 140) or run.engine
     took = f" · {precise_seconds(run.seconds)}" if run.seconds is not None else ""
     words = sub(f"{engine_title(run.engine)} · {clock(run.finished_at or run.queued_at)}{took}")
-    head = card_head(title, status_chip(run.status))
+    head = card_head(title, chip(run.status))
     html = f"{head}{words}{error_line(run.error)}{picture}{player(run)}{_previews(run)}{foot or traceback(run)}"
     return {"id": run.id, "html": html}
 
 
 def card_head(title: str, chip: str = "") -> str:
-    """The first line of a card: a title that is HTML, and a chip."""
-    return f'<div class="cw-card-head"><span class="cw-title">{title}</span>{chip}</div>'
+    """The first line of a card: a title, and a chip, which is HTML."""
+    return f'<div class="cw-card-head"><span class="cw-title">{escape(title)}</span>{chip}</div>'
 
 
 def player(run: RunRecord, preload: str = "metadata") -> str:
-    """The player of a run's main output; empty where there is none. With `preload` "none" nothing is read before it plays."""
+    """The player of a run's main output; empty where there is none."""
     key, kind = main_output(run)
     if not key:
         return ""
-    source = escape(media_url(run.id, key))
-    label = escape(f"{'Sound' if kind == 'audio' else 'Clip'} of {shorten_text(run.prompt_text or run.id, 60)}")
+    source, name = media_url(run.id, key), shorten_text(run.prompt_text or run.id, 60)
+    id_attribute = f' id="player-{escape(run.id)}"'
     if kind == "audio":
-        return f'<audio controls preload="{preload}" id="player-{escape(run.id)}" aria-label="{label}" src="{source}"></audio>'
-    return (
-        f'<video controls preload="{preload}" playsinline muted loop id="player-{escape(run.id)}" '
-        f'aria-label="{label}" src="{source}"></video>'
-    )
+        return sound(source, f"Sound of {name}", preload, id_attribute)
+    more = f'playsinline muted loop{id_attribute} aria-label="{escape(f"Clip of {name}")}"'
+    return f'<video controls preload="{preload}" {more} src="{escape(source)}"></video>'
 
 
 def _previews(run: RunRecord) -> str:
@@ -131,14 +122,25 @@ def main_output(run: RunRecord) -> tuple[str, str]:
     return key, "video" if run.outputs[key].endswith(VIDEO_FILES) else "audio"
 
 
-def media_url(run_id: str, key: str, download: bool = False) -> str:
+def media_url(run_id: str, key: str) -> str:
     """Where an output is served."""
-    return f"media/{quote(run_id)}/{quote(key)}{'?download=1' if download else ''}"
+    return f"media/{quote(run_id)}/{quote(key)}"
+
+
+def output_download(run: RunRecord, key: str, words: str) -> str:
+    """A link that saves an output."""
+    return download(f"{media_url(run.id, key)}?download=1", words)
 
 
 def final_url(task_id: str, final: Final, kind: str) -> str:
     """Where a final is served; a job of the same name that is made later has others."""
     return f"job-files/{quote(task_id)}/{final.number}/{kind}?made={final.created_at:.3f}"
+
+
+def final_downloads(task_id: str, final: Final) -> str:
+    """Links that save a final's sound and its subtitles."""
+    paths = {"sound": final.path, **({"subtitles": final.subtitles} if "subtitles" in final.files else {})}
+    return "".join(download(f"{final_url(task_id, final, kind)}&download=1", path.name) for kind, path in paths.items())
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:
@@ -147,9 +149,38 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
     return f'<dl class="cw-facts">{rows}</dl>'
 
 
-def status_chip(status: ItemStatus) -> str:
-    """A status as a coloured word."""
-    return f'<span class="cw-chip cw-{escape(status)}">{escape(status)}</span>'
+def chip(word: str, tone: str = "") -> str:
+    """A coloured word; a status has the tone of its name."""
+    return f'<span class="cw-chip cw-{escape(tone or word)}">{escape(word)}</span>'
+
+
+def button(action: str, words: str, title: str = "", value: str = "") -> str:
+    """A button of a card: it fires this event with the card's id and this value."""
+    more = f' data-value="{escape(value)}"' if value else ""
+    more += f' title="{escape(title)}"' if title else ""
+    return f'<button type="button" data-action="{action}"{more}>{escape(words)}</button>'
+
+
+def actions(*buttons: str) -> str:
+    """The buttons of a card, in a row."""
+    return f'<div class="cw-actions">{"".join(buttons)}</div>'
+
+
+def download(address: str, words: str, label: str = "") -> str:
+    """A link that saves a file."""
+    named = f' aria-label="{escape(label)}"' if label else ""
+    return f'<a class="cw-download" href="{escape(address)}" download{named}>{escape(words)}</a>'
+
+
+def files(*links: str) -> str:
+    """Links to files, in a row; empty for none."""
+    row = "".join(links)
+    return f'<div class="cw-files">{row}</div>' if row else ""
+
+
+def sound(address: str, label: str, preload: str = "metadata", attributes: str = "") -> str:
+    """A player; with `preload` "none" nothing is read before it plays."""
+    return f'<audio controls preload="{preload}"{attributes} aria-label="{escape(label)}" src="{escape(address)}"></audio>'
 
 
 def note(text: str, tone: str = "calm", strong: str = "") -> str:

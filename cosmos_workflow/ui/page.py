@@ -17,11 +17,12 @@ from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.execution.background_queue import BackgroundQueues
 from cosmos_workflow.execution.operations import Operations
-from cosmos_workflow.execution.runner import QueueRunner
 from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.queueing.queue import Queue
-from cosmos_workflow.store.records import LOCAL
+from cosmos_workflow.store.records import LOCAL, RunRecord
 from cosmos_workflow.store.store import Store
+from cosmos_workflow.store.waveforms import Waveform
+from cosmos_workflow.ui.markup import main_output
 from cosmos_workflow.ui.page_view import PageState, PageView
 
 log = logging.getLogger(__name__)
@@ -73,16 +74,17 @@ class Page:
         """Prompts and runs."""
         return self.operations.store
 
+    def waveform_of(self, run: RunRecord) -> Waveform | None:
+        """How the main output of a run looks; None for what isn't sound."""
+        key, medium = main_output(run)
+        return self.store.waveforms.of(run, key) if medium == "audio" else None
+
     def session(self, queue: Queue) -> Session:
         """The session of a page's queue; raises InputError where the server doesn't know it (any more)."""
         try:
             return self.sessions.find(queue.token, queue.owner)
         except InputError:
             raise InputError("This page has lost its queue; reload the page, and it is there again.") from None
-
-    def runner(self, queue: Queue) -> QueueRunner:
-        """The runner of a page's queue."""
-        return self.session(queue).runner
 
     def spoken_params(self, engine: str, params: Mapping[str, Any], owner: str) -> dict[str, Any]:
         """Params with the owner's own pronunciations; raises InputError where there is no such engine."""
@@ -108,13 +110,13 @@ class Page:
         """Keep a component up to date: it is sent `render`'s value, or the key itself, and only when the key changes."""
         self.live.append(LivePart(component, key, render or key))
 
+    def update(self, component: Any, properties: Callable[[PageView], dict[str, Any]]) -> None:
+        """Keep properties of a component up to date."""
+        self.follow(component, properties, lambda now: gr.update(**properties(now)))
+
     def show(self, component: Any, when: Callable[[PageView], bool]) -> None:
         """Show a component, or hide it."""
-        self.follow(component, when, lambda now: gr.update(visible=when(now)))
-
-    def enable(self, button: gr.Button, when: Callable[[PageView], bool]) -> None:
-        """Have a button react, or not."""
-        self.follow(button, when, lambda now: gr.update(interactive=when(now)))
+        self.update(component, lambda now: {"visible": when(now)})
 
     def refresh_every(self, seconds: Callable[[PageView], float | None]) -> None:
         """Have the page refreshed every so many seconds while nothing runs in its queue; None for no need."""

@@ -100,33 +100,30 @@ def make_app(
     # Before the page, which takes seconds to be imported and built: what ran goes on meanwhile.
     sessions.restore()
     managers = managers or JobManagers(sessions.operations)
-    managers.restore(users or [LOCAL])
+    owners = list(users) or [LOCAL]
+    for owner in owners:
+        managers.of(owner).background.restore()
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(workspace.uploads)}
     import gradio as gr
     from fastapi import FastAPI
 
-    from cosmos_workflow.ui import session_states, theme
+    from cosmos_workflow.ui import routes, session_states, theme
     from cosmos_workflow.ui.access.border import GradioBorder
     from cosmos_workflow.ui.access.uploads import Uploads
     from cosmos_workflow.ui.app import build
-    from cosmos_workflow.ui.jobs import routes as job_routes
-    from cosmos_workflow.ui.prompts import welcome
-    from cosmos_workflow.ui.prompts.samples import add_samples
-    from cosmos_workflow.ui.queue import routes as queue_routes
-    from cosmos_workflow.ui.results import routes as result_routes
+    from cosmos_workflow.ui.prompts.welcome import add_samples
     from cosmos_workflow.ui.results.shelf import Shelves
 
-    for owner in users or [None]:
+    for owner in owners:
         add_samples(sessions.operations.store, owner)
     demo = build(sessions, managers, background)
     demo.queue(default_concurrency_limit=None)
     # Gradio looks whether a path lies among the uploads only where it believes to have been launched.
     demo.has_launched = True
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(result_routes.router(sessions.operations.store, Shelves(managers.of).folded))
-    app.include_router(job_routes.router(managers))
-    app.include_router(welcome.router())
-    app.include_router(queue_routes.router(sessions))
+    routes.serve_results(app, sessions.operations.store, Shelves(managers.of).folded)
+    routes.serve_jobs(app, managers)
+    routes.serve_rest(app, sessions)
     if speech:
         from cosmos_workflow.ui.speech_api.routes import router
 

@@ -22,16 +22,14 @@ class SessionStates(StateHolder):
     def __getitem__(self, session_id: str) -> SessionState:
         known = session_id in self
         state = super().__getitem__(session_id)
-        if not known:
-            self._forget()
-        return state
-
-    def _forget(self) -> None:
+        if known:
+            return state
         with self.lock:
-            over = [name for name, state in self.session_data.items() if state.is_closed or not state.state_data]
+            over = [name for name, one in self.session_data.items() if one.is_closed or not one.state_data]
             for name in over[:-KEPT]:
                 del self.session_data[name]
                 self.time_last_used.pop(name, None)
+        return state
 
 
 def remember_less(app: FastAPI, demo: gr.Blocks) -> SessionStates:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from cosmos_workflow.engines.registry import known_engine, known_fields
 from cosmos_workflow.execution.estimates import TimeLeft, format_seconds
@@ -28,8 +27,7 @@ def shorten_text(text: str, most: int) -> str:
 def clock(when: float) -> str:
     """A moment, in local time; only the time where it is today."""
     moment = time.localtime(when)
-    today = time.localtime()
-    same_day = moment[:3] == today[:3]
+    same_day = moment[:3] == time.localtime()[:3]
     return time.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M", moment)
 
 
@@ -53,7 +51,7 @@ def recipe_facts(
     params: Mapping[str, object],
     weights: Mapping[str, float],
     inputs: Mapping[str, str],
-    names: Mapping[str, str] = MappingProxyType({}),
+    names: Mapping[str, str],
 ) -> Facts:
     """What an item or a run is made from, the params by their labels; `names` has the name that an input file came with."""
     facts = [("Engine", engine_title(engine)), *_param_facts(engine, params)]

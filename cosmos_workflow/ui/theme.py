@@ -22,8 +22,6 @@ def theme() -> Base:
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_dark="*primary_700",
         button_primary_background_fill_hover_dark="*primary_800",
-        button_primary_text_color="white",
-        button_primary_text_color_dark="white",
         button_cancel_background_fill="*neutral_50",
         button_cancel_background_fill_hover="#fee2e2",
         button_cancel_background_fill_dark="*neutral_900",
@@ -35,29 +33,11 @@ def theme() -> Base:
         input_placeholder_color="*neutral_600",
         input_placeholder_color_dark="*neutral_400",
         body_text_color_subdued="*neutral_600",
-        body_text_color_subdued_dark="*neutral_400",
         slider_color="*primary_700",
         slider_color_dark="*primary_500",
         block_label_text_weight="500",
         block_title_text_weight="500",
-        block_border_width="1px",
-        block_shadow="none",
     )
-
-
-SCRIPTS = (
-    "stream.js",
-    "page.js",
-    "cards.js",
-    "panels.js",
-    "ended.js",
-    "keys.js",
-    "jobs.js",
-    "heard.js",
-    "along.js",
-    "books.js",
-    "tags.js",
-)
 
 
 def css() -> str:
@@ -67,7 +47,8 @@ def css() -> str:
 
 def head() -> str:
     """What stands in the page's head: our script, and how wide a phone is."""
-    script = _joined(*SCRIPTS)
+    names = ("stream", "page", "cards", "panels", "ended", "keys", "jobs", "heard", "along", "tags")
+    script = _joined(*(f"{name}.js" for name in names))
     return f'<meta name="color-scheme" content="light dark"><script>{script}</script>'
 
 

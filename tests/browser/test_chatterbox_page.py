@@ -16,12 +16,13 @@ from playwright.sync_api import Page, expect
 from support import DEADLINE, digest
 
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.engines.chatterbox.variants import TURBO_FILES
+from cosmos_workflow.engines.chatterbox.variants import VARIANTS
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.store.store import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+TURBO_FILES = VARIANTS["turbo"].model_files
 LARGE = "t3_turbo_v1.safetensors"
 LARGE_BYTES = 40_000_000
 """The hub's client takes ten times 1,024 x 1,024 at a time."""

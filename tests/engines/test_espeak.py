@@ -148,7 +148,7 @@ def test_what_a_form_offers_is_accepted() -> None:
     assert "en-us+f2" in suggestions()
     assert [parse_voice(voice) for voice in suggestions()] == list(suggestions())
     assert parse_voice(" EN-us+F2 ") == "en-us+f2"
-    for variant in variants():
+    for variant in variants().values():
         assert SPEC.complete_params({"voice": f"de+{variant}"})["voice"] == f"de+{variant}"
 
 

@@ -91,5 +91,5 @@ def test_whatever_was_kept_a_queue_can_be_looked_at(complete: dict[str, dict[str
     assert len(queue.get_queue_display()) == 2
     explain_groups(queue.plan())
     for item in items:
-        assert find_engine(item.engine).title in str(recipe_facts(item.engine, item.params, item.weights, item.inputs))
+        assert find_engine(item.engine).title in str(recipe_facts(item.engine, item.params, item.weights, item.inputs, {}))
     assert queue.claim() is not None

@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from cosmos_workflow.bench import scale
-from cosmos_workflow.bench.dispatch import OURS, PIPE, bench_dispatch, bench_shared, plot, table
+from cosmos_workflow.bench.dispatch import OURS, PIPE, DispatchFigure, bench_dispatch, bench_shared
+from cosmos_workflow.bench.frame import table
 
 # The bare pipe's processes are multiprocessing's, which keeps a helper until the program ends.
 resource_tracker.ensure_running()
@@ -16,7 +17,9 @@ resource_tracker.ensure_running()
 
 @pytest.mark.slow
 def test_it_measures_and_shows_the_contenders(tmp_path: Path):
-    ours, pipe = figures = bench_dispatch(50, 1, only=(OURS, PIPE))
+    picture = tmp_path / "dispatch.png"
+    measured = bench_dispatch(50, 1, only=(OURS, PIPE), plot=picture)
+    ours, pipe = figures = [figure for figure in measured if isinstance(figure, DispatchFigure)]
     assert (ours.name, pipe.name) == (OURS, PIPE)
     assert ours.survives
     assert pipe.survives is None
@@ -28,11 +31,10 @@ def test_it_measures_and_shows_the_contenders(tmp_path: Path):
         assert figure.latency_p50_us <= figure.latency_p99_us
     console = Console(width=160)
     with console.capture() as capture:
-        console.print(table(figures, bench_shared(2, 1)))
+        console.print(table(figures), table([bench_shared(2, 1)]))
     assert PIPE in capture.get()
     assert "2 MB in every task" in capture.get()
-    plot(figures, tmp_path / "dispatch.png")
-    assert (tmp_path / "dispatch.png").stat().st_size > 1000
+    assert picture.stat().st_size > 1000
 
 
 def test_a_queue_is_measured_on_more_workers_here_and_on_a_cluster(cluster: Any):
@@ -45,5 +47,5 @@ def test_a_queue_is_measured_on_more_workers_here_and_on_a_cluster(cluster: Any)
         assert len(figure.mb_per_second) == len(scale.ARRAY_MB)
     console = Console(width=160)
     with console.capture() as capture:
-        console.print(scale.table(figures))
+        console.print(table(figures))
     assert "overhead ms" in capture.get()

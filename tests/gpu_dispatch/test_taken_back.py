@@ -6,10 +6,9 @@ import pytest
 
 from cosmos_workflow.gpu_dispatch import Event, TaskSuccess, WorkerDied, WorkerPool, ahead
 from cosmos_workflow.gpu_dispatch.channel import Channel, Kind
-from cosmos_workflow.gpu_dispatch.handle import WorkerHandle
 from cosmos_workflow.gpu_dispatch.permits import new_permits, taker
 from cosmos_workflow.gpu_dispatch.process import WorkerProcess
-from cosmos_workflow.gpu_dispatch.seat import Seat
+from cosmos_workflow.gpu_dispatch.seat import Seat, WorkerHandle
 from cosmos_workflow.gpu_dispatch.worker import Link
 
 

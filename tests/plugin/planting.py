@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import soundfile
+from store_support import publish
 
 from cosmos_workflow.bench.planted import Line, Planted, speak, spoilt_sound, spoilt_text
 from cosmos_workflow.checking.sound import read_mono
@@ -44,7 +45,7 @@ def plant(store: Store, made: RunRecord, sound: Path) -> RunRecord:
     folder = store.runs.open_folder(run.id)
     name = made.outputs["audio"]
     shutil.copy(sound, folder / name)
-    return store.runs.publish(run.id, {"audio": name}, made.metadata)
+    return publish(store, run.id, {"audio": name}, made.metadata)
 
 
 def plant_faults(

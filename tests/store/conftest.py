@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
+from store_support import publish
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.files import Disk
@@ -77,6 +78,6 @@ def made(store: Store) -> MakeRun:
         item = QueueItem("ps_1", text, known.pop("engine", "probe"), {"seed": 7}, {}, {}, "key")
         (record,) = store.runs.begin([replace(RunRecord.of(item), **known)])
         (store.runs.open_folder(record.id) / "sound.wav").write_bytes(content)
-        return store.runs.publish(record.id, {"audio": "sound.wav"}, {"seconds": 1.5})
+        return publish(store, record.id, {"audio": "sound.wav"}, {"seconds": 1.5})
 
     return make

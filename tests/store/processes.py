@@ -13,6 +13,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent / "plugin"))
 
 from sqlalchemy import event
+from store_support import publish
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.files import Disk
@@ -40,7 +41,7 @@ class MortalDisk(Disk):
 def make(store: Store, record: RunRecord) -> RunRecord:
     """What a worker and its runner do for an item that succeeds."""
     (store.runs.open_folder(record.id) / "sound.wav").write_bytes(b"RIFF" + record.prompt_text.encode())
-    return store.runs.publish(record.id, {"audio": "sound.wav"})
+    return publish(store, record.id, {"audio": "sound.wav"})
 
 
 def live(root: str, last: int, together: bool) -> None:

@@ -15,7 +15,7 @@ from support import media_bytes
 from cosmos_workflow.config import assets_dir
 from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.queueing import Prompt
-from cosmos_workflow.store.prompt_files import read_prompts
+from cosmos_workflow.store.prompts import read_prompts
 from cosmos_workflow.store.store import Store
 
 CLIP = media_bytes("mp4")
@@ -152,7 +152,7 @@ def test_a_wrong_file_imports_nothing_and_says_where(
     store: Store, tmp_path: Path, name: str, content: str | bytes, sentence: str
 ) -> None:
     with pytest.raises(InputError, match=sentence):
-        store.prompts.import_file(write(tmp_path, "upload", content), name=name)
+        store.prompts.import_file(write(tmp_path, name, content))
     assert texts(store) == []
 
 
@@ -178,4 +178,4 @@ def test_any_text_survives_a_csv(tmp_path: Path, found: list[str]) -> None:
     if wanted:
         with (tmp_path / "x.csv").open("w", encoding="utf-8-sig", newline="") as file:
             csv.writer(file).writerows([["text"], *([guarded(text)] for text in wanted)])
-        assert [prompt.text for _, prompt in read_prompts(tmp_path / "x.csv", "x.csv")] == wanted
+        assert [prompt.text for _, prompt in read_prompts(tmp_path / "x.csv")] == wanted

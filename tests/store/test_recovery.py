@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from store_support import publish
 
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.queueing import ItemStatus, Queue, QueueItem
@@ -101,7 +102,7 @@ def test_a_living_process_is_left_alone(workspace: Workspace, store: Store, queu
         assert other.repair.run(apply=True) == []
         assert other.queues.load(queue.token) == list(queue.snapshot().items)
     (folder / "sound.wav").write_bytes(b"RIFF")
-    assert store.runs.publish(record.id, {"audio": "sound.wav"}).status is ItemStatus.SUCCEEDED
+    assert publish(store, record.id, {"audio": "sound.wav"}).status is ItemStatus.SUCCEEDED
 
 
 def test_what_a_command_swept_is_nobodys_until_a_page_takes_it(
@@ -189,5 +190,5 @@ def succeed_the_rest(store: Store) -> None:
     while batch := queue.claim():
         for record in store.runs.begin([RunRecord.of(item, batch, token=queue.token) for item in batch.items]):
             (store.runs.open_folder(record.id) / "sound.wav").write_bytes(b"RIFF" + record.prompt_text.encode())
-            store.runs.publish(record.id, {"audio": "sound.wav"})
+            publish(store, record.id, {"audio": "sound.wav"})
             queue.finish(record.item_id, ItemStatus.SUCCEEDED)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import delete
+from store_support import publish
 from support import digest
 
 from cosmos_workflow.config import Workspace
@@ -200,7 +201,7 @@ def test_a_damaged_database_goes_aside_and_the_runs_come_back(workspace: Workspa
     with Store(workspace) as store:
         record = store.runs.begin([RunRecord("qi_1", "x" * 5000, "probe", {})])[0]
         (store.runs.open_folder(record.id) / "a.wav").write_bytes(SOUND)
-        record = store.runs.publish(record.id, {"audio": "a.wav"})
+        record = publish(store, record.id, {"audio": "a.wav"})
     content = bytearray(workspace.database.read_bytes())
     start = 0 if damage == "header" else 4096
     content[start : start + 8192] = b"\xff" * len(content[start : start + 8192])

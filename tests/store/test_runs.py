@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from store_support import publish
 from support import media_bytes
 
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError
@@ -26,13 +28,15 @@ def begin(store: Store, text: str = "hello", **known: object) -> RunRecord:
     return store.runs.begin([replace(RunRecord.of(item), **known)])[0]
 
 
-def test_a_published_run_tells_how_to_make_it_again(store: Store, tmp_path: Path) -> None:
+def test_a_published_run_tells_how_to_make_it_again(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "voice.wav").write_bytes(media_bytes())
     voice = store.inputs.add(tmp_path / "voice.wav")
     record = begin(store, "Good morning, äöü.", inputs={"voice": str(voice)}, batch_id="batch_1", batch_size=2)
-    store.runs.start([record.id], device="GPU 0", worker="w1", load_seconds=3.0, started_at=100.0)
+    monkeypatch.setattr(time, "time", lambda: 100.0)
+    store.runs.start([record.id], device="GPU 0", worker="w1", load_seconds=3.0)
     (store.runs.open_folder(record.id) / "sound.wav").write_bytes(b"RIFFsound")
-    done = store.runs.publish(record.id, {"audio": "sound.wav"}, {"seconds": 1.5}, finished_at=104.0)
+    monkeypatch.setattr(time, "time", lambda: 104.0)
+    done = publish(store, record.id, {"audio": "sound.wav"}, {"seconds": 1.5})
     assert done == store.runs.get(record.id)
     assert (done.status, done.progress, done.seconds, done.device) == (ItemStatus.SUCCEEDED, 1.0, 4.0, "GPU 0")
     assert store.runs.output_path(done, "audio").read_bytes() == b"RIFFsound"
@@ -53,7 +57,7 @@ def test_success_takes_the_item_out_of_the_queue_in_the_same_moment(store: Store
     assert batch is not None
     first, second = store.runs.begin([RunRecord.of(item, batch, token=queue.token) for item in batch.items])
     (store.runs.open_folder(first.id) / "a.wav").write_bytes(b"RIFF")
-    store.runs.publish(first.id, {"audio": "a.wav"})
+    publish(store, first.id, {"audio": "a.wav"})
     assert [item.id for item in store.queues.load(queue.token)] == [second.item_id]
     store.runs.finish(second.id, "interrupted", error="Its worker died.")
     assert [item.id for item in store.queues.load(queue.token)] == [second.item_id], "it will run again"
@@ -72,9 +76,9 @@ def test_a_terminal_status_never_changes(store: Store, first: str, second: str) 
         store.runs.finish(record.id, second)
     (store.runs.open_folder(record.id) / "a.wav").write_bytes(b"RIFF")
     with pytest.raises(TransitionError):
-        store.runs.publish(record.id, {"audio": "a.wav"})
+        publish(store, record.id, {"audio": "a.wav"})
     store.runs.update_progress(record.id, "write", 0.9)
-    store.runs.start([record.id], device="GPU 1")
+    store.runs.start([record.id], device="GPU 1", worker="w1", load_seconds=0.0)
     assert store.runs.get(record.id) == done
     assert not store.runs.folder(record.id).exists()
 
@@ -87,12 +91,12 @@ def test_success_needs_files(store: Store) -> None:
     (folder / "empty.wav").touch()
     for name in ("nothing.wav", "empty.wav"):
         with pytest.raises(WorkflowError, match=rf"probe said that it made audio, but '{name}' isn't there or is empty"):
-            store.runs.publish(record.id, {"audio": name})
+            publish(store, record.id, {"audio": name})
     with pytest.raises(InputError, match="isn't inside the folder of"):
-        store.runs.publish(record.id, {"audio": "../../workflow.sqlite3"})
+        publish(store, record.id, {"audio": "../../workflow.sqlite3"})
     (folder / "a.wav").write_bytes(b"RIFF")
     with pytest.raises(WorkflowError, match="described its output with a value that isn't JSON"):
-        store.runs.publish(record.id, {"audio": "a.wav"}, {"seconds": float("nan")})
+        publish(store, record.id, {"audio": "a.wav"}, {"seconds": float("nan")})
     after = store.runs.get(record.id)
     assert after is not None
     assert after.status is ItemStatus.RUNNING
@@ -103,7 +107,7 @@ def test_numbers_of_arrays_are_plain_in_the_record(store: Store) -> None:
 
     record = begin(store)
     (store.runs.open_folder(record.id) / "a.wav").write_bytes(b"RIFF")
-    store.runs.publish(record.id, {"audio": "a.wav"}, {"peak": np.float32(0.5), "path": Path("x")})
+    publish(store, record.id, {"audio": "a.wav"}, {"peak": np.float32(0.5), "path": Path("x")})
     after = store.runs.get(record.id)
     assert after is not None
     assert after.metadata == {"peak": 0.5, "path": "x"}
@@ -124,11 +128,11 @@ def test_a_full_disk_leaves_the_run_running_and_nothing_published(store: Store, 
     (folder / "a.wav").write_bytes(b"RIFF")
     disk.full = True
     with pytest.raises(UnavailableError, match=r"can't be written: the disk is full; free some space and try again\."):
-        store.runs.publish(record.id, {"audio": "a.wav"})
+        publish(store, record.id, {"audio": "a.wav"})
     disk.full = False
     limit_database()
     with pytest.raises(UnavailableError, match="the disk is full"):
-        store.runs.publish(record.id, {"audio": "a.wav"}, {"notes": "x" * 100_000})
+        publish(store, record.id, {"audio": "a.wav"}, {"notes": "x" * 100_000})
     after = store.runs.get(record.id)
     assert after is not None
     assert after.status is ItemStatus.RUNNING

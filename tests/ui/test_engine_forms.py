@@ -93,7 +93,7 @@ def choose(form: EngineForm, menu: str, choice: str, **changed: Any) -> dict[str
     """What the fields become when this is chosen, after a person changed others."""
     names = list(form.params)
     values = dict(zip(names, shown(form)[len(form.weights) : -1], strict=True))
-    *updates, answered = form.decide(menu, list({**values, **changed, menu: choice}.values()))
+    *updates, answered = form.decide(menu, *{**values, **changed, menu: choice}.values())
     assert answered[menu] == choice
     return dict(zip(names, updates, strict=True))
 

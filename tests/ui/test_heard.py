@@ -5,8 +5,7 @@ from __future__ import annotations
 from cosmos_workflow.checking.comparison import compare
 from cosmos_workflow.checking.verdict import Fault, HeardWord, Verdict
 from cosmos_workflow.store.waveforms import Waveform
-from cosmos_workflow.ui.heard import fault_list, marked_text, transcript
-from cosmos_workflow.ui.waveform import waveform
+from cosmos_workflow.ui.heard import fault_list, marked_text, transcript, waveform
 
 NOISE = Fault("noise", 0.5, "Noise <is> heard for 2.0 s.", 1.0, 3.0)
 

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosmos_workflow.execution.batch_run import ItemProgressed
 from cosmos_workflow.execution.estimates import BatchingGain
-from cosmos_workflow.execution.runner import ItemProgress, RunnerSnapshot, RunnerState
+from cosmos_workflow.execution.runner import RunnerSnapshot, RunnerState
 from cosmos_workflow.queueing import ItemStatus, Prompt, Queue
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import markup
 from cosmos_workflow.ui.page_view import PAGE_SIZE, PageView, Window
-from cosmos_workflow.ui.prompts.markup import prompts_table
+from cosmos_workflow.ui.prompts.library import prompts_table
 from cosmos_workflow.ui.queue.markup import batch_preview, group_chip, item_details, queue_progress
 from cosmos_workflow.ui.queue.table import queue_table
 from cosmos_workflow.ui.results.markup import result_card, run_details
@@ -51,7 +52,7 @@ def assert_only_ours(html: str) -> None:
     assert all(name in SAFE_ATTRIBUTES or name.startswith(("aria-", "data-")) for name in reader.attributes)
 
 
-def view_of(queue: Queue, progress: dict[str, ItemProgress] | None = None, state: RunnerState = RunnerState.IDLE) -> PageView:
+def view_of(queue: Queue, progress: dict[str, ItemProgressed] | None = None, state: RunnerState = RunnerState.IDLE) -> PageView:
     snapshot = RunnerSnapshot(1, state, "", queue.snapshot(), progress or {}, (), None, 0.0)
     return PageView(snapshot, queue.plan, queue.labels, lambda _engine: None)
 
@@ -66,14 +67,14 @@ def test_nothing_typed_becomes_html(text: str) -> None:
     queue = Queue()
     (item,) = queue.add_to_queue([Prompt(text, name=text)], "probe", {})
     queue.claim()
-    moving = {item.id: ItemProgress(0.5, "think", text, 0.0)}
+    moving = {item.id: ItemProgressed(item.id, 0.5, "think", text, 0.0)}
     now = view_of(queue, moving, RunnerState.RUNNING)
     made = run(prompt_text=text, status=ItemStatus.SUCCEEDED, outputs={"audio": text})
     failed = run(prompt_text=text, error=text, traceback=text, status=ItemStatus.FAILED, inputs={text: f"/x/{text}"}, device=text)
     for html in (
-        queue_table(now, Window.at(0, 1))["rows"][0]["html"],
+        queue_table(now, Window.at(0, 1), queue.snapshot().items, {})["rows"][0]["html"],
         queue_progress(now)["html"],
-        item_details(replace(item, error=text), now),
+        item_details(replace(item, error=text), now, {}),
         prompts_table([Prompt(text, {"video": f"/x/{text}"}, name=text)], {}, Window.at(0, 1), filtered=False)["rows"][0]["html"],
         markup.run_card(failed)["html"],
         result_card(made)["html"],
@@ -131,6 +132,6 @@ def test_the_gain_of_batching_is_shown_once_it_was_measured() -> None:
 def test_the_table_is_sent_in_pages(number: int, page: int, rows: int, words: str) -> None:
     queue = Queue()
     queue.add_to_queue([Prompt(f"text {index}") for index in range(number)], "probe", {})
-    table = queue_table(view_of(queue), Window.at(page, number))
+    table = queue_table(view_of(queue), Window.at(page, number), queue.snapshot().items, {})
     assert len(table["rows"]) == rows
     assert table["page"] == words

@@ -31,20 +31,7 @@ from cosmos_workflow.engines.spec import Availability, EngineSpec, InputSpec, Me
 from cosmos_workflow.errors import InputError, about, install_chatterbox, shorten
 from cosmos_workflow.progress import Stage
 
-MIN_LETTERS = 2
-"""One letter alone may come out as noise: a job says it with its neighbours where it can."""
 GPU_BATCH = 128
-STAGES = (
-    Stage("load", 0.0, "Loading the model"),
-    Stage("voice", 0.01, "Reading the voice"),
-    Stage("prefill", 0.03, "Reading the text"),
-    Stage("tokens", 0.05, "Speaking"),
-    Stage("flow", 0.65, "Shaping the sound"),
-    Stage("vocoder", 0.94, "Making the waveform"),
-    Stage("watermark", 0.97, "Watermarking"),
-)
-
-
 _LATER: Mapping[str, Any] = {"finetune": "", "alignment_check": False, "speed": 1.0, "trim_end": True}
 """Params that weren't there at first, with the value that says nothing."""
 
@@ -60,14 +47,22 @@ class ChatterboxSpec(EngineSpec):
     medium: ClassVar[Medium] = "audio"
     params: ClassVar[type[Params]] = ChatterboxParams
     implementation: ClassVar[str] = "cosmos_workflow.engines.chatterbox.engine:ChatterboxEngine"
-    stages: ClassVar[tuple[Stage, ...]] = STAGES
+    stages: ClassVar[tuple[Stage, ...]] = (
+        Stage("load", 0.0, "Loading the model"),
+        Stage("voice", 0.01, "Reading the voice"),
+        Stage("prefill", 0.03, "Reading the text"),
+        Stage("tokens", 0.05, "Speaking"),
+        Stage("flow", 0.65, "Shaping the sound"),
+        Stage("vocoder", 0.94, "Making the waveform"),
+        Stage("watermark", 0.97, "Watermarking"),
+    )
     inputs: ClassVar[tuple[InputSpec, ...]] = (
         InputSpec("voice", "audio", "Voice to speak with (the built-in one without it)"),
         InputSpec("speech", "audio", "Speech to convert (voice conversion only)"),
     )
     max_batch_size: ClassVar[int] = 32
     max_text: ClassVar[int] = MAX_TEXT
-    min_letters: ClassVar[int] = MIN_LETTERS
+    min_letters: ClassVar[int] = 2  # one alone may come out as noise: a job says it with its neighbours where it can
     needs_text: ClassVar[bool] = False
     cost_unit: ClassVar[str] = "speech tokens"
     cost_inputs: ClassVar[Collection[str]] = ("speech",)
@@ -134,7 +129,10 @@ class ChatterboxSpec(EngineSpec):
     def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
         params = cast("ChatterboxParams", recipe.params)
         variant = find_variant(params.variant)
-        _check_text(recipe.text, variant)
+        if variant.speaks and not recipe.text.strip():
+            raise InputError("chatterbox: the prompt is empty; write some text.")
+        if variant.speaks and not any(map(str.isalnum, recipe.text)):
+            raise InputError(f"chatterbox: {shorten(recipe.text)} is too short to be spoken; write a word or more.")
         super().check(recipe, later)
         if variant.multilingual:
             check_front_end(params.language_id, recipe.text, find_model_files(variant.model_files))
@@ -170,14 +168,14 @@ def _usual_variant(values: Mapping[str, Any]) -> str:
 @cache
 def _fields_of(name: str, usual: str) -> tuple[ParamField, ...]:
     variant = find_variant(name)
-    return tuple(_narrowed(field, variant, usual) for field in param_fields(ChatterboxParams))
-
-
-def _narrowed(field: ParamField, variant: Variant, usual: str) -> ParamField:
-    default = {**variant.defaults, "cfm_steps": variant.cfm_steps, "variant": usual}.get(field.name, field.default)
-    low, high = variant.ranges.get(field.name, (field.minimum, field.maximum))
-    unused = f"The variant {variant.name} takes no notice of it." if field.name in variant.unused else ""
-    return replace(field, default=default, minimum=low, maximum=high, unused=unused)
+    defaults = {**variant.defaults, "cfm_steps": variant.cfm_steps, "variant": usual}
+    fields = []
+    for field in param_fields(ChatterboxParams):
+        low, high = variant.ranges.get(field.name, (field.minimum, field.maximum))
+        unused = f"The variant {variant.name} takes no notice of it." if field.name in variant.unused else ""
+        default = defaults.get(field.name, field.default)
+        fields.append(replace(field, default=default, minimum=low, maximum=high, unused=unused))
+    return tuple(fields)
 
 
 def _check_ranges(params: ChatterboxParams, where: str) -> None:
@@ -190,15 +188,6 @@ def _check_ranges(params: ChatterboxParams, where: str) -> None:
             prefix = f"{where}: " if where else ""
             cause = f"{shorten(value)} isn't right for the variant {variant.name}; use a number from {low:g} to {high:g}."
             raise InputError(f"{prefix}{field.name}: {cause}", key=field.name, place=where, cause=cause)
-
-
-def _check_text(text: str, variant: Variant) -> None:
-    if not variant.speaks:
-        return
-    if not text.strip():
-        raise InputError("chatterbox: the prompt is empty; write some text.")
-    if not any(map(str.isalnum, text)):
-        raise InputError(f"chatterbox: {shorten(text)} is too short to be spoken; write a word or more.")
 
 
 def _check_recordings(inputs: Mapping[str, Path], variant: Variant, later: Collection[str]) -> None:

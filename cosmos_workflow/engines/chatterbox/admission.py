@@ -63,10 +63,7 @@ class Voices:
         for line in lines:
             self._kept.move_to_end(line.voice)
         size = self._model.backbone.shape.bytes_a_position
-        held = [size * len(voice[0]) for voice in self._kept.values()]
-        for over in range(len(held) - 1):
-            if sum(held[over:]) <= KEPT_BYTES:
-                break
+        while len(self._kept) > 1 and sum(size * len(voice[0]) for voice in self._kept.values()) > KEPT_BYTES:
             self._kept.popitem(last=False)
         return found
 

@@ -1,8 +1,12 @@
-"""The lines that are being spoken together: their rows of the cache, and one more token for each at every step."""
+"""Text to speech tokens, many lines at once: what `T3.inference` does for one.
+
+The lines that are being spoken together have rows of the cache, and each gets one more token at every step. Those that finish
+leave, and waiting ones take their places.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,10 +14,10 @@ from torch import Tensor
 
 from cosmos_workflow.engines.chatterbox.admission import Admission, Admitted, FixedAdmission
 from cosmos_workflow.engines.chatterbox.backbone import Spy
-from cosmos_workflow.engines.chatterbox.cache import KeyValueCache
+from cosmos_workflow.engines.chatterbox.cache import GROWTH, KeyValueCache
 from cosmos_workflow.engines.chatterbox.sampling import Sampler
 from cosmos_workflow.engines.chatterbox.speech_model import Line, SpeechModel
-from cosmos_workflow.engines.chatterbox.static import POSITIONS, StaticStep, row_bucket
+from cosmos_workflow.engines.chatterbox.static import StaticStep, row_bucket
 
 
 @dataclass(slots=True)
@@ -71,11 +75,6 @@ class _OnDevice:
         text = scores[self.texts]
         return text + self.weights * (text - scores[self.plain]) if self.guided else text
 
-    def go_on(self, chosen: Tensor) -> None:
-        """One more token for each member."""
-        self.tokens = chosen
-        self.places += 1
-
 
 class Batch:
     """The lines that are being spoken, their rows, and the next token's scores."""
@@ -118,7 +117,8 @@ class Batch:
         if self._model.turbo and new:
             self._seen[[not line.tokens for line in lines], self._model.start_token] = False
         self._seen.scatter_(1, chosen[:, None], True)
-        now.go_on(chosen)
+        now.tokens = chosen
+        now.places += 1
         for line, token in zip(lines, chosen.tolist(), strict=True):
             line.tokens.append(token)
 
@@ -192,4 +192,30 @@ class Batch:
 def _static_cache(model: SpeechModel, lines: Sequence[Line], max_lines: int) -> KeyValueCache:
     """Room for as many lines as there will be at once, each with all of its rows."""
     rows = sorted((2 if line.guided else 1 for line in lines), reverse=True)[:max_lines]
-    return KeyValueCache(model.backbone.shape, row_bucket(sum(rows)), 1, growth=POSITIONS)
+    return KeyValueCache(model.backbone.shape, row_bucket(sum(rows)), 1, growth=GROWTH)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a step leaves behind: the lines still being spoken, and those that left it, complete or cancelled."""
+
+    active: list[Line]
+    left: list[Line]
+
+
+def decode(model: SpeechModel, lines: Sequence[Line], max_lines: int, is_cancelled: Callable[[Line], bool]) -> Iterator[Step]:
+    """One step after another until no line is left; at most `max_lines` are in the batch at a time.
+
+    A cancelled line leaves within a step. What was taken is given back when the iterator is closed.
+    """
+    batch = Batch(model, lines, max_lines)
+    waiting = list(lines)
+    while waiting or batch.members:
+        left = [line for line in waiting if is_cancelled(line)]
+        waiting = [line for line in waiting if line not in left]
+        left += batch.leave([is_cancelled(member.line) for member in batch.members])
+        places = max_lines - len(batch.members)
+        batch.step(waiting[:places])
+        waiting = waiting[places:]
+        left += batch.leave([model.is_complete(member.line) for member in batch.members])
+        yield Step([member.line for member in batch.members], left)

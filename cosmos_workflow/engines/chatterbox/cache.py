@@ -78,6 +78,6 @@ class KeyValueCache:
         torch._foreach_copy_(places, parts)  # pyright: ignore[reportPrivateImportUsage]
 
 
-def rounded(positions: int, step: int) -> int:
+def rounded(positions: float, step: int) -> int:
     """The next multiple of `step`."""
-    return -(-positions // step) * step
+    return int(-(-positions // step)) * step

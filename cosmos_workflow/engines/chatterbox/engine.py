@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import math
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
@@ -17,14 +16,15 @@ import torch
 
 from cosmos_workflow.engines.base import Cancelled, Context, Device, Engine, ItemOutcome, Request, failure
 from cosmos_workflow.engines.chatterbox import SPEC
+from cosmos_workflow.engines.chatterbox.cache import GROWTH, rounded
 from cosmos_workflow.engines.chatterbox.finetunes import check_finetune, require_finetune
 from cosmos_workflow.engines.chatterbox.loader import Model, load_model
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
-from cosmos_workflow.engines.chatterbox.production import Production, is_out_of_memory
-from cosmos_workflow.engines.chatterbox.static import POSITIONS, row_bucket
-from cosmos_workflow.engines.chatterbox.variants import Variant, expected_tokens, find_variant
+from cosmos_workflow.engines.chatterbox.production import Production
+from cosmos_workflow.engines.chatterbox.static import row_bucket
+from cosmos_workflow.engines.chatterbox.variants import expected_tokens, find_variant
 from cosmos_workflow.engines.model_files.sets import check_model_files, require_model_files
-from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.errors import InputError, UnavailableError, is_out_of_memory
 
 CPU_LINES, GPU_LINES = 16, 64
 """Lines spoken at once: beyond these a step takes longer without making more."""
@@ -40,30 +40,24 @@ READ_POSITIONS = 250
 
 
 class ChatterboxEngine(Engine):
-    """Keeps the last variant loaded; another variant or mode takes its place.
+    """Keeps the last variant loaded, `model`; another variant or mode takes its place."""
 
-    `load_model` is another loader in a test; the program never gives one.
-    """
+    load_model = staticmethod(load_model)
 
-    def __init__(self, load_model: Callable[[Variant, str, Path, torch.device, Path | None], Model] = load_model) -> None:
-        self._load_model = load_model
+    def __init__(self) -> None:
         self._device = torch.device("cpu")
-        self._model: Model | None = None
+        self.model: Model | None = None
         self.max_lines: int | None = None
         """Most lines at once; None lets device and free memory decide."""
         self.flow_rows: int | None = None
-
-    @property
-    def model(self) -> Model | None:
-        """What is loaded."""
-        return self._model
 
     def load(self, device: Device) -> None:
         """Import the package, and check that there are model files; the variant's own are loaded with the first batch."""
         available = SPEC.availability()
         if not available.available:
             raise UnavailableError(str(available))
-        self._device = torch.device(_torch_device(device))
+        other = "mps" if torch.backends.mps.is_available() else "cpu"
+        self._device = torch.device("cuda:0" if device.is_gpu else other)
         import_package()
 
     def generate(self, requests: Sequence[Request], context: Context) -> Iterator[ItemOutcome]:
@@ -89,9 +83,11 @@ class ChatterboxEngine(Engine):
     def _produce(self, requests: Sequence[Request], context: Context) -> Iterator[ItemOutcome]:
         params = cast("ChatterboxParams", requests[0].params)
         for request in requests:
-            _say_loading(request, context)
+            with suppress(Cancelled):  # the production asks before it begins an item
+                context.report(request.id, "load")
         model = self._loaded(params)
-        _allow_tf32(model.mode == "fast")
+        # TF32 on the GPUs that have it: faster, and an item then depends a little on its batch.
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = model.mode == "fast"
         gpu = self._device.type == "cuda"
         flow_rows = self.flow_rows or (GPU_FLOW_ROWS if gpu else CPU_FLOW_ROWS)
         production = Production(model, requests, context, self.max_lines or self._fitting_lines(model, requests), flow_rows)
@@ -100,12 +96,12 @@ class ChatterboxEngine(Engine):
         give_back_memory()
 
     def close(self) -> None:
-        self._model = None
+        self.model = None
         gc.unfreeze()
         self._free()
 
     def _loaded(self, params: ChatterboxParams) -> Model:
-        model, variant = self._model, find_variant(params.variant)
+        model, variant = self.model, find_variant(params.variant)
         finetune = require_finetune(params.finetune, variant) if params.finetune and variant.t3 else None
         wanted = (params.variant, params.mode, "" if finetune is None else finetune.name)
         if model is None or (model.variant.name, model.mode, model.finetune) != wanted:
@@ -114,7 +110,7 @@ class ChatterboxEngine(Engine):
             check_model_files(variant.model_files, folder)
             if finetune is not None:
                 check_finetune(params.finetune, finetune)
-            self._model = model = self._load_model(variant, params.mode, folder, self._device, finetune)
+            self.model = model = self.load_model(variant, params.mode, folder, self._device, finetune)
             # Half a million objects of the libraries and the model, which no batch has to look through again.
             gc.collect()
             gc.freeze()
@@ -130,7 +126,7 @@ class ChatterboxEngine(Engine):
         capped = min(expected, max(cast("ChatterboxParams", request.params).max_tokens for request in requests))
         positions = READ_POSITIONS + capped
         if model.speech.static:
-            positions = POSITIONS * math.ceil(positions / POSITIONS)
+            positions = rounded(positions, GROWTH)
         fitting = max(1, min(most, int(FREE_SHARE * free / (2 * positions * model.speech.backbone.shape.bytes_a_position))))
         # With fixed shapes the rows that aren't needed take their memory too, so they come in powers of two.
         return row_bucket(fitting + 1) // 2 if model.speech.static else fitting
@@ -172,21 +168,3 @@ def free_memory(device: torch.device) -> int | None:
 def usable_memory(free: int, reserved: int, allocated: int) -> int:
     """Bytes that this process can have of a GPU: what nobody has, and what torch keeps in reserve and isn't using."""
     return free + reserved - allocated
-
-
-def _say_loading(request: Request, context: Context) -> None:
-    # The production asks before it begins an item.
-    with suppress(Cancelled):
-        context.report(request.id, "load")
-
-
-def _torch_device(device: Device) -> str:
-    if device.is_gpu:
-        return "cuda:0"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _allow_tf32(allowed: bool) -> None:
-    """TF32 on the GPUs that have it: faster, and an item then depends a little on its batch."""
-    torch.backends.cuda.matmul.allow_tf32 = allowed
-    torch.backends.cudnn.allow_tf32 = allowed

@@ -7,7 +7,6 @@ the speech model, is the variant's own. Its files may be called as anybody likes
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +25,9 @@ _VOCABULARIES = ("tokenizer.json", "mtl_tokenizer.json")
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Where a model's parts are; `tables` is the folder with what some languages need. `t3` is None for voice conversion."""
+    """Where a model's parts are; `tables` is the folder with what some languages need. `t3` is no file for voice conversion."""
 
-    t3: Path | None
+    t3: Path
     sound: Path
     encoder: Path
     vocabulary: Path
@@ -40,14 +39,16 @@ class Files:
         """The files of a variant in its folder, and of a finetune of it in another one. Raises InputError where the folder has no
         speech model, or several."""
         own = finetune or folder
-        sounds = [variant.sound] if variant.turbo else [variant.sound, *_SOUND]
-        vocabularies = [variant.vocabulary] if variant.turbo else [variant.vocabulary, *_VOCABULARIES]
+
+        def part(*names: str) -> Path:
+            return next((own / name for name in names if (own / name).is_file()), folder / names[0])
+
         return cls(
-            t3=_speech_model(finetune, variant.t3) if finetune else folder / variant.t3 if variant.t3 else None,
-            sound=_first(own, sounds) or folder / variant.sound,
-            encoder=_first(own, [VOICE_ENCODER]) or folder / VOICE_ENCODER,
-            vocabulary=_first(own, vocabularies) or folder / variant.vocabulary,
-            voice=_first(own, [BUILT_IN_VOICE]) or folder / BUILT_IN_VOICE,
+            t3=_speech_model(finetune, variant.t3) if finetune else folder / variant.t3,
+            sound=part(variant.sound, *(() if variant.turbo else _SOUND)),
+            encoder=part(VOICE_ENCODER),
+            vocabulary=part(variant.vocabulary, *(() if variant.turbo else _VOCABULARIES)),
+            voice=part(BUILT_IN_VOICE),
             tables=folder,
         )
 
@@ -102,7 +103,3 @@ def _speech_model(folder: Path, usual: str) -> Path:
         return safe[0]
     has = f"several files it may be ({', '.join(path.name for path in safe[:3])})" if safe else "no file it can be"
     raise InputError(f"chatterbox: finetune: {folder.name} has {has}; call the speech model {usual}.")
-
-
-def _first(folder: Path, names: Iterable[str]) -> Path | None:
-    return next((folder / name for name in names if (folder / name).is_file()), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -67,14 +67,9 @@ def without_tail(wave: Wave, rate: int) -> Wave:
 
 def at_speed(wave: Wave, rate: int, speed: float) -> Wave:
     """A waveform said `speed` times as fast, from 0.5 to 2, at the same pitch: FFmpeg's atempo."""
-    import numpy as np
-
     if speed == 1 or not len(wave):
         return wave
-    return np.concatenate(list(_stretched(wave, rate, speed)))
-
-
-def _stretched(wave: Wave, rate: int, speed: float) -> Iterator[Wave]:
+    import numpy as np
     from av import AudioFrame
     from av.error import BlockingIOError as NothingYet
     from av.error import EOFError as Ended
@@ -91,8 +86,8 @@ def _stretched(wave: Wave, rate: int, speed: float) -> Iterator[Wave]:
     frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
     source.push(frame)
     source.push(None)
-    while True:
-        try:
-            yield sink.pull().to_ndarray()[0]
-        except (NothingYet, Ended):
-            return
+    pieces: list[Wave] = []
+    with suppress(NothingYet, Ended):
+        while True:
+            pieces.append(sink.pull().to_ndarray()[0])
+    return np.concatenate(pieces)

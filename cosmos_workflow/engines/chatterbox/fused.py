@@ -7,20 +7,21 @@ norms and activations are one operation each. A step is then short enough for a 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor, nn
 
+from cosmos_workflow.engines.chatterbox.packed import plain_linear
+
 POSITIONS = 8192
 """Positions that rotary embeddings are prepared for: more than voice, longest text and most tokens together."""
 
 
-class Attend(Protocol):
-    """Attention of a layer, given query, key and value [rows * steps, 3, heads, dim]; returns [rows * steps, width]."""
-
-    def __call__(self, layer: int, mixed: Tensor) -> Tensor: ...
+Attend = Callable[[int, Tensor], Tensor]
+"""Attention of a layer, given query, key and value [rows * steps, 3, heads, dim]; returns [rows * steps, width]."""
 
 
 class Residual(nn.Module):
@@ -88,7 +89,7 @@ def fused(tfmr: Any, heads: int, device: torch.device) -> Transformer:
         layers.append(_gpt2_layer(taken[index]) if gpt else _llama_layer(taken[index], heads))
         taken[index] = nn.Identity()
     if gpt:
-        return Transformer(layers, _layer_norm(tfmr.ln_f), None, tfmr.wpe)
+        return Transformer(layers, tfmr.ln_f, None, tfmr.wpe)
     return Transformer(layers, _rms_norm(tfmr.norm), _turns(tfmr.rotary_emb, device), None)
 
 
@@ -117,8 +118,8 @@ def _llama_layer(layer: Any, heads: int) -> Layer:
     query, key = (_paired(linear.weight, heads) for linear in (attention.q_proj, attention.k_proj))
     return Layer(
         (_rms_norm(layer.input_layernorm), _rms_norm(layer.post_attention_layernorm)),
-        (_linear(torch.cat([query, key, attention.v_proj.weight])), attention.o_proj),
-        (_linear(torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])), mlp.down_proj),
+        (plain_linear(torch.cat([query, key, attention.v_proj.weight])), attention.o_proj),
+        (plain_linear(torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])), mlp.down_proj),
         _gated,
     )
 
@@ -126,10 +127,10 @@ def _llama_layer(layer: Any, heads: int) -> Layer:
 def _gpt2_layer(block: Any) -> Layer:
     attention, mlp = block.attn, block.mlp
     return Layer(
-        (_layer_norm(block.ln_1), _layer_norm(block.ln_2)),
+        (block.ln_1, block.ln_2),
         (_transposed(attention.c_attn), _transposed(attention.c_proj)),
         (_transposed(mlp.c_fc), _transposed(mlp.c_proj)),
-        _gelu,
+        partial(F.gelu, approximate="tanh"),
     )
 
 
@@ -138,35 +139,19 @@ def _gated(wide: Tensor) -> Tensor:
     return F.silu(gate).mul_(up)
 
 
-def _gelu(wide: Tensor) -> Tensor:
-    return F.gelu(wide, approximate="tanh")
-
-
 def _paired(weight: Tensor, heads: int) -> Tensor:
     return weight.view(heads, 2, -1, weight.shape[-1]).transpose(1, 2).reshape(weight.shape)
 
 
-def _linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
-    linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
-    linear.weight = nn.Parameter(weight, requires_grad=False)
-    if bias is not None:
-        linear.bias = nn.Parameter(bias, requires_grad=False)
-    return linear
-
-
 def _transposed(layer: Any) -> nn.Linear:
     """GPT-2 keeps the weights of its linear layers the other way round."""
-    return _linear(layer.weight.t().contiguous(), layer.bias)
+    return plain_linear(layer.weight.t().contiguous(), layer.bias)
 
 
 def _rms_norm(norm: Any) -> nn.RMSNorm:
     made = nn.RMSNorm(norm.weight.shape, norm.variance_epsilon, device="meta")
     made.weight = norm.weight
     return made
-
-
-def _layer_norm(norm: Any) -> nn.LayerNorm:
-    return norm
 
 
 def _turns(rotary: Any, device: torch.device) -> Tensor:

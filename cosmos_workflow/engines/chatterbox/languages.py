@@ -12,14 +12,12 @@ from tokenizers import Tokenizer
 from cosmos_workflow.engines.chatterbox.front_ends import CANGJIE, check_chinese, is_readable, unreadable
 from cosmos_workflow.errors import InputError
 
-VOCABULARY = "grapheme_mtl_merged_expanded_v1.json"
-
 
 class LanguageTokenizer(package.MTLTokenizer):
     """The package's tokenizer of a vocabulary; `folder` holds the table that Chinese needs, which is read at its first use."""
 
-    def __init__(self, folder: Path, vocabulary: Path | None = None) -> None:
-        self.tokenizer = Tokenizer.from_file(str(vocabulary or folder / VOCABULARY))
+    def __init__(self, folder: Path, vocabulary: Path) -> None:
+        self.tokenizer = Tokenizer.from_file(str(vocabulary))
         self._folder = folder
         self._converter: _Cangjie | None = None
         self.check_vocabset_sot_eot()

@@ -73,40 +73,48 @@ def load_model(variant: Variant, mode: str, folder: Path, device: torch.device, 
 
 def _build(variant: Variant, files: Files, device: torch.device) -> Any:
     """The package's object of a variant."""
+    sound = _sound_model(files.sound, device, meanflow=variant.turbo)
+    if not variant.speaks:
+        from chatterbox.vc import ChatterboxVC
+
+        return ChatterboxVC(sound, str(device), ref_dict=_read(files.voice, device)["gen"])
+    from chatterbox.models.t3.modules.cond_enc import T3Cond
+    from chatterbox.models.t3.modules.t3_config import T3Config
+    from chatterbox.models.voice_encoder import VoiceEncoder
+
     if variant.turbo:
-        return _turbo(files, device, nano=variant.name == "nano")
-    build = _multilingual if variant.multilingual else _english if variant.speaks else _voice_conversion
-    return build(files, device)
+        from chatterbox import tts_turbo as package
+        from transformers import AutoTokenizer
 
+        made: Any = package.ChatterboxTurboTTS
+        t3 = _speech_model(turbo_config(nano=variant.name == "nano"), files, device)
+        del t3.tfmr.wte
+        tokenizer = AutoTokenizer.from_pretrained(files.vocabulary.parent, local_files_only=True)
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+    elif variant.multilingual:
+        from chatterbox import mtl_tts as package
 
-def _english(files: Files, device: torch.device) -> Any:
-    from chatterbox.models.t3.modules.t3_config import T3Config
-    from chatterbox.models.tokenizers import EnTokenizer
-    from chatterbox.tts import ChatterboxTTS, Conditionals
+        from cosmos_workflow.engines.chatterbox.languages import LanguageTokenizer
 
-    return ChatterboxTTS(
-        t3=_speech_model(T3Config.english_only(), files, device),
-        s3gen=_sound_model(files.sound, device),
-        ve=_voice_encoder(files.encoder, device),
-        tokenizer=EnTokenizer(str(files.vocabulary)),
+        made = package.ChatterboxMultilingualTTS
+        t3 = _speech_model(T3Config.multilingual(), files, device)
+        tokenizer = LanguageTokenizer(files.tables, files.vocabulary)
+    else:
+        from chatterbox import tts as package
+        from chatterbox.models.tokenizers import EnTokenizer
+
+        made = package.ChatterboxTTS
+        t3 = _speech_model(T3Config.english_only(), files, device)
+        tokenizer = EnTokenizer(str(files.vocabulary))
+    stored = _read(files.voice, device)
+    return made(
+        t3=t3,
+        s3gen=sound,
+        ve=_filled(VoiceEncoder(), files.encoder, device),
+        tokenizer=tokenizer,
         device=str(device),
-        conds=_built_in(Conditionals, files.voice, device),
-    )
-
-
-def _multilingual(files: Files, device: torch.device) -> Any:
-    from chatterbox.models.t3.modules.t3_config import T3Config
-    from chatterbox.mtl_tts import ChatterboxMultilingualTTS, Conditionals
-
-    from cosmos_workflow.engines.chatterbox.languages import LanguageTokenizer
-
-    return ChatterboxMultilingualTTS(
-        t3=_speech_model(T3Config.multilingual(), files, device),
-        s3gen=_sound_model(files.sound, device),
-        ve=_voice_encoder(files.encoder, device),
-        tokenizer=LanguageTokenizer(files.tables, files.vocabulary),
-        device=str(device),
-        conds=_built_in(Conditionals, files.voice, device),
+        conds=package.Conditionals(T3Cond(**stored["t3"]), stored["gen"]).to(str(device)),
     )
 
 
@@ -133,67 +141,27 @@ def turbo_config(*, nano: bool = False) -> Any:
     return config
 
 
-def _turbo(files: Files, device: torch.device, *, nano: bool) -> Any:
-    from chatterbox.tts_turbo import ChatterboxTurboTTS, Conditionals
-    from transformers import AutoTokenizer
-
-    t3 = _speech_model(turbo_config(nano=nano), files, device)
-    del t3.tfmr.wte
-    tokenizer = AutoTokenizer.from_pretrained(files.vocabulary.parent, local_files_only=True)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return ChatterboxTurboTTS(
-        t3=t3,
-        s3gen=_sound_model(files.sound, device, meanflow=True),
-        ve=_voice_encoder(files.encoder, device),
-        tokenizer=tokenizer,
-        device=str(device),
-        conds=_built_in(Conditionals, files.voice, device),
-    )
-
-
-def _voice_conversion(files: Files, device: torch.device) -> Any:
-    from chatterbox.vc import ChatterboxVC
-
-    return ChatterboxVC(_sound_model(files.sound, device), str(device), ref_dict=_read(files.voice, device)["gen"])
-
-
 def _speech_model(config: Any, files: Files, device: torch.device) -> Any:
     """T3 with its weights; a finetune's vocabulary may be of another size, and its tensors may have a name in front."""
     from chatterbox.models.t3 import T3
 
-    if files.t3 is None:
-        raise UnavailableError("this variant has no speech model.")
     state = _state(files.t3)
     prefix = next((prefix for prefix in ("t3.", "module.", "model.") if f"{prefix}text_emb.weight" in state), "")
     state = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
     if files.t3.parent != files.tables and "text_emb.weight" in state:
         config.text_tokens_dict_size = len(state["text_emb.weight"])
-    return _filled(T3(config), state, files.t3, device)
+    return _filled(T3(config), files.t3, device, state)
 
 
 def _sound_model(path: Path, device: torch.device, *, meanflow: bool = False) -> Any:
     from chatterbox.models.s3gen import S3Gen
 
-    model = _filled(S3Gen(meanflow=meanflow), _state(path), path, device, computed=COMPUTED)
+    model = _filled(S3Gen(meanflow=meanflow), path, device, computed=COMPUTED)
     for module in list(model.modules()):
         # The same weights, computed once instead of at each call.
         if parametrize.is_parametrized(module, "weight"):
             parametrize.remove_parametrizations(module, "weight")
     return model
-
-
-def _voice_encoder(path: Path, device: torch.device) -> Any:
-    from chatterbox.models.voice_encoder import VoiceEncoder
-
-    return _filled(VoiceEncoder(), _state(path), path, device)
-
-
-def _built_in(conditionals: Any, path: Path, device: torch.device) -> Any:
-    from chatterbox.models.t3.modules.cond_enc import T3Cond
-
-    stored = _read(path, device)
-    return conditionals(T3Cond(**stored["t3"]), stored["gen"]).to(str(device))
 
 
 def _state(path: Path) -> dict[str, torch.Tensor]:
@@ -203,25 +171,26 @@ def _state(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _filled(
-    model: nn.Module, state: dict[str, torch.Tensor], path: Path, device: torch.device, computed: tuple[str, ...] = ()
+    model: nn.Module,
+    path: Path,
+    device: torch.device,
+    state: dict[str, torch.Tensor] | None = None,
+    computed: tuple[str, ...] = (),
 ) -> Any:
     """The model with the weights of a file, on the device, for inference."""
-    problems = _problems(model, state, computed)
-    if problems:
-        raise UnavailableError(
-            f"{path.name} doesn't hold the weights of this model ({problems}); delete it and fetch the weights again."
-        )
-    model.load_state_dict(state, strict=False)
-    return model.to(device).eval().requires_grad_(False)
-
-
-def _problems(model: nn.Module, state: dict[str, torch.Tensor], computed: tuple[str, ...]) -> str:
-    """What is wrong with a file's tensors, as a short list; empty when every tensor of the model is there in its shape."""
+    state = _state(path) if state is None else state
     own = model.state_dict()
     missing = [name for name in own if name not in state and name not in computed]
     misshapen = [name for name in own if name in state and state[name].shape != own[name].shape]
-    parts = [("missing", missing), ("of another shape", misshapen)]
-    return "; ".join(f"{len(names)} {what}, as {names[0]}" for what, names in parts if names)
+    wrong = [
+        f"{len(names)} {what}, as {names[0]}" for what, names in (("missing", missing), ("of another shape", misshapen)) if names
+    ]
+    if wrong:
+        raise UnavailableError(
+            f"{path.name} doesn't hold the weights of this model ({'; '.join(wrong)}); delete it and fetch the weights again."
+        )
+    model.load_state_dict(state, strict=False)
+    return model.to(device).eval().requires_grad_(False)
 
 
 def _read(path: Path, device: torch.device) -> dict[str, Any]:

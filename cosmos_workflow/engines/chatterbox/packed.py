@@ -65,23 +65,21 @@ class PackedLaterLinear(nn.Module):
         return F.linear(x, cast("Tensor", self._plain), self._bias)
 
 
-class PlainLinear(nn.Module):
-    """The same, as torch does it on any device."""
-
-    def __init__(self, weight: Tensor, bias: Tensor | None, *, gelu: bool = False) -> None:
-        super().__init__()
-        self._weight, self._bias, self._gelu = weight.detach(), None if bias is None else bias.detach(), gelu
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[..., inputs] to [..., outputs]."""
-        product = F.linear(x, self._weight, self._bias)
-        return F.gelu(product) if self._gelu else product
+def plain_linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
+    """torch's own layer of these weights, on any device."""
+    made = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    made.weight = nn.Parameter(weight, requires_grad=False)
+    if bias is not None:
+        made.bias = nn.Parameter(bias, requires_grad=False)
+    return made
 
 
-def linear(weight: Tensor, bias: Tensor | None, dtype: torch.dtype, *, gelu: bool = False) -> PackedLinear | PlainLinear:
-    """The fastest layer for these weights on their device, in `dtype`."""
-    kind = PackedLinear if is_packable(weight.device) else PlainLinear
-    return kind(weight.to(dtype), None if bias is None else bias.to(dtype), gelu=gelu)
+def linear(weight: Tensor, bias: Tensor | None, dtype: torch.dtype, *, gelu: bool = False) -> nn.Module:
+    """The fastest layer for these weights on their device, in `dtype`, and GELU behind it."""
+    weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
+    if is_packable(weight.device):
+        return PackedLinear(weight, bias, gelu=gelu)
+    return nn.Sequential(plain_linear(weight, bias), nn.GELU()) if gelu else plain_linear(weight, bias)
 
 
 def is_packable(device: torch.device) -> bool:
@@ -94,18 +92,14 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     return device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_avx512_bf16_supported())
 
 
-def pack(model: nn.Module) -> None:
-    """Put a packed layer in the place of every linear layer of a model, and of GPT-2's, whose weights are transposed."""
-    _replace(model, PackedLinear)
-
-
 def pack_for_steps(model: nn.Module) -> None:
     """As `pack`, for a model that mostly sees one row or two, or as many as there are lines."""
     later = torch.cpu._is_amx_tile_supported() and next(model.parameters()).dtype == torch.float32
-    _replace(model, PackedLaterLinear if later else PackedLinear)
+    pack(model, PackedLaterLinear if later else PackedLinear)
 
 
-def _replace(model: nn.Module, kind: Callable[[Tensor, Tensor | None], nn.Module]) -> None:
+def pack(model: nn.Module, kind: Callable[[Tensor, Tensor | None], nn.Module] = PackedLinear) -> None:
+    """Put a packed layer in the place of every linear layer of a model, and of GPT-2's, whose weights are transposed."""
     from transformers.pytorch_utils import Conv1D
 
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KEPT)  # read at the first product

@@ -14,18 +14,17 @@ from torch import Tensor
 
 from cosmos_workflow.engines.base import Cancelled, Context, Dropped, ItemOutcome, Output, Request, failure
 from cosmos_workflow.engines.chatterbox.alignment import check_analyser
-from cosmos_workflow.engines.chatterbox.decoder import Step, decode
+from cosmos_workflow.engines.chatterbox.batch import Step, decode
 from cosmos_workflow.engines.chatterbox.finishing import at_speed, finishing_threads, without_tail
 from cosmos_workflow.engines.chatterbox.loader import Model
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.randomness import Randomness
 from cosmos_workflow.engines.chatterbox.recordings import as_package_reads
 from cosmos_workflow.engines.chatterbox.sound import SAMPLE_RATE, Sound, SoundModel
-from cosmos_workflow.engines.chatterbox.speech_model import Line, SpeechModel
-from cosmos_workflow.engines.chatterbox.speech_tokens import speech_tokens
-from cosmos_workflow.engines.chatterbox.variants import TOKENS_PER_SECOND, Variant, expected_tokens
+from cosmos_workflow.engines.chatterbox.speech_model import Line, SpeechModel, speech_tokens
+from cosmos_workflow.engines.chatterbox.variants import TOKENS_PER_SECOND, expected_tokens
 from cosmos_workflow.engines.chatterbox.voices import Voice
-from cosmos_workflow.errors import InputError, WorkflowError
+from cosmos_workflow.errors import InputError, WorkflowError, is_out_of_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,22 +69,20 @@ class Production:
     def outcomes(self) -> Iterator[ItemOutcome]:
         """Each item's outcome, once, as soon as it is known."""
         with ThreadPoolExecutor(finishing_threads(self._model.device), "chatterbox-watermark") as pool:
-            yield from self._make(pool)
+            lines: list[Line] = []
+            for request in self._requests:
+                made = self._begin(request)
+                if isinstance(made, Line):
+                    lines.append(made)
+                elif isinstance(made, Sound):
+                    self._ready.append(made)
+                else:
+                    yield made
+            if self._model.speech is not None:
+                yield from self._speak(self._model.speech, lines, pool)
+            while self._ready:
+                yield from self._shape(pool)
             yield from self._written(wait=True)
-
-    def _make(self, pool: ThreadPoolExecutor) -> Iterator[ItemOutcome]:
-        works = []
-        for request in self._requests:
-            made = self._begin(request)
-            if isinstance(made, Line | Sound):
-                works.append(made)
-            else:
-                yield made
-        self._ready = [work for work in works if isinstance(work, Sound)]
-        if self._model.speech is not None:
-            yield from self._speak(self._model.speech, [work for work in works if isinstance(work, Line)], pool)
-        while self._ready:
-            yield from self._shape(pool)
 
     def _speak(self, speech: SpeechModel, lines: Sequence[Line], pool: ThreadPoolExecutor) -> Iterator[ItemOutcome]:
         for line in lines:
@@ -185,9 +182,11 @@ class Production:
         )
 
     def _tokenize(self, item: _Item) -> Tensor:
-        upstream, variant = self._model.upstream, self._model.variant
-        hyper = upstream.t3.hp
-        text = _punctuated(variant, item.request.text)
+        from chatterbox import mtl_tts, tts, tts_turbo
+
+        upstream, variant, hyper = self._model.upstream, self._model.variant, self._model.upstream.t3.hp
+        package = tts_turbo if variant.turbo else mtl_tts if variant.multilingual else tts
+        text = package.punc_norm(item.request.text.strip())
         if variant.turbo:
             tokens = upstream.tokenizer(text, return_tensors="pt").input_ids[0]
         else:
@@ -275,19 +274,6 @@ class Production:
         # Every loop asks for itself, between two steps: one item's end must not be the others'.
         with suppress(Cancelled):
             self._context.report(item_id, stage, sub_progress, message)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that the device, or the machine, has no memory left."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def _punctuated(variant: Variant, text: str) -> str:
-    """The text as the package's own `punc_norm` of this variant tidies it."""
-    from chatterbox import mtl_tts, tts, tts_turbo
-
-    module = tts_turbo if variant.turbo else mtl_tts if variant.multilingual else tts
-    return module.punc_norm(text.strip())
 
 
 def _unreadable(request: Request, error: Exception) -> Exception:

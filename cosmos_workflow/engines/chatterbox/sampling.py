@@ -19,16 +19,15 @@ from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 class Sampler:
     """The sampling parameters of a batch as columns, `rest` being 1 - top_p; rebuilt when the batch's members change.
 
-    `filters` are those that any row needs, and `most` the largest top_k, known without asking the device.
+    A filter that no row needs is None, and `most` is the largest top_k, known without asking the device.
     """
 
     temperature: Tensor
-    min_p: Tensor
-    rest: Tensor
-    top_k: Tensor
+    min_p: Tensor | None
+    rest: Tensor | None
+    top_k: Tensor | None
     penalty: Tensor
     turbo: bool
-    filters: frozenset[str]
     most: int
 
     @classmethod
@@ -38,23 +37,15 @@ class Sampler:
         def column(values: list[float]) -> Tensor:
             return torch.tensor(values, dtype=torch.float32, device=device)[:, None]
 
+        most = max(row.top_k for row in rows)
         return cls(
             temperature=column([row.temperature for row in rows]),
-            min_p=column([row.min_p for row in rows]),
-            rest=column([1 - row.top_p for row in rows]),
-            top_k=torch.tensor([row.top_k for row in rows], device=device)[:, None],
+            min_p=column([row.min_p for row in rows]) if any(row.min_p > 0 for row in rows) else None,
+            rest=column([1 - row.top_p for row in rows]) if any(row.top_p < 1 for row in rows) else None,
+            top_k=torch.tensor([row.top_k for row in rows], device=device)[:, None] if most else None,
             penalty=column([row.repetition_penalty for row in rows]),
             turbo=turbo,
-            filters=frozenset(
-                name
-                for name, needed in (
-                    ("min_p", any(row.min_p > 0 for row in rows)),
-                    ("top_p", any(row.top_p < 1 for row in rows)),
-                    ("top_k", any(row.top_k > 0 for row in rows)),
-                )
-                if needed
-            ),
-            most=max(row.top_k for row in rows),
+            most=most,
         )
 
     def choose(self, scores: Tensor, seen: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
@@ -72,15 +63,15 @@ class Sampler:
 
     def _llama_scores(self, scores: Tensor, seen: Tensor) -> Tensor:
         scores = penalise(scores, seen, self.penalty) / self.temperature
-        if "min_p" in self.filters:
+        if self.min_p is not None:
             scores = keep_min_p(scores, self.min_p)
-        return keep_top_p(scores, self.rest) if "top_p" in self.filters else scores
+        return scores if self.rest is None else keep_top_p(scores, self.rest)
 
     def _turbo_scores(self, scores: Tensor, seen: Tensor) -> Tensor:
         scores = scores / self.temperature
-        if "top_k" in self.filters:
+        if self.top_k is not None:
             scores = keep_top_k(scores, self.top_k, self.most)
-        if "top_p" in self.filters:
+        if self.rest is not None:
             scores = keep_top_p(scores, self.rest)
         return penalise(scores, seen, self.penalty)
 

@@ -16,10 +16,9 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from cosmos_workflow.engines.chatterbox.decoder import never
 from cosmos_workflow.engines.chatterbox.estimator import Estimator
-from cosmos_workflow.engines.chatterbox.hift import Vocoder
 from cosmos_workflow.engines.chatterbox.randomness import Randomness
+from cosmos_workflow.engines.chatterbox.vocoder import Vocoder
 
 SAMPLE_RATE = 24_000
 FRAMES_A_TOKEN = 2
@@ -59,8 +58,8 @@ class SoundModel:
     def mels(
         self,
         sounds: Sequence[Sound],
-        on_step: Callable[[Sound, float], object] = never,
-        is_cancelled: Callable[[Sound], bool] = never,
+        on_step: Callable[[Sound, float], object],
+        is_cancelled: Callable[[Sound], bool],
     ) -> list[tuple[Sound, Tensor]]:
         """The mel spectrogram [1, 80, frames] of each sound, all in one batch; a cancelled one leaves within a step.
 

@@ -13,6 +13,7 @@ from cosmos_workflow.engines.chatterbox.admission import Voices
 from cosmos_workflow.engines.chatterbox.alignment import Alignment, aligned_heads
 from cosmos_workflow.engines.chatterbox.backbone import Backbone, Spy
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
+from cosmos_workflow.engines.chatterbox.variants import END_OF_SPEECH, SPEECH_IDS, START_OF_SPEECH
 
 
 @dataclass(slots=True, eq=False)
@@ -45,13 +46,15 @@ class SpeechModel:
     """One T3: its transformer, and what goes in and comes out of it. Keeps voices, and no other state, between two calls.
 
     `dtype` is that of its weights; those of the head stay float32, as its scores do. `static`: steps have fixed shapes, as long
-    as no line is watched.
+    as no line is watched. The start of speech is `start_tokens` tokens: the package gives it twice to the Llama variants.
     """
 
     def __init__(self, t3: Any, dtype: torch.dtype = torch.float32, *, static: bool = False) -> None:
         self._t3 = t3
         self._hp = t3.hp
-        self._turbo = bool(t3.is_gpt)
+        self.turbo = bool(t3.is_gpt)
+        self.start_token: int = t3.hp.start_speech_token
+        self.start_tokens = 1 if self.turbo else 2
         self.backbone = Backbone(t3, dtype)
         for child in t3.children():
             if child is not t3.speech_head:
@@ -67,7 +70,7 @@ class SpeechModel:
 
     def has_ended(self, line: Line) -> bool:
         """Whether its last token is the end; Turbo's serial loop doesn't look at the first one."""
-        return bool(line.tokens) and line.tokens[-1] == self._hp.stop_speech_token and not (self._turbo and len(line.tokens) == 1)
+        return bool(line.tokens) and line.tokens[-1] == self._hp.stop_speech_token and not (self.turbo and len(line.tokens) == 1)
 
     def is_complete(self, line: Line) -> bool:
         return self.has_ended(line) or len(line.tokens) >= line.params.max_tokens
@@ -77,18 +80,18 @@ class SpeechModel:
         embedded = self._t3.text_emb(text)
         if blank:
             embedded = torch.zeros_like(embedded)
-        return embedded if self._turbo else embedded + self._t3.text_pos_emb(torch.atleast_2d(text))
+        return embedded if self.turbo else embedded + self._t3.text_pos_emb(torch.atleast_2d(text))
 
     def embed_start(self) -> Tensor:
         """The start of speech, [tokens, width]."""
-        start = torch.full((self.start_tokens,), self._hp.start_speech_token, device=self._device)
+        start = torch.full((self.start_tokens,), self.start_token, device=self._device)
         embedded = self._t3.speech_emb(start)
-        return embedded if self._turbo else embedded + self._t3.speech_pos_emb.emb(torch.zeros_like(start))
+        return embedded if self.turbo else embedded + self._t3.speech_pos_emb.emb(torch.zeros_like(start))
 
     def embed_tokens(self, tokens: Tensor, places: Tensor) -> Tensor:
         """The last token of each line, [lines, width]; `places` counts a line's tokens, that one included."""
         embedded = self._t3.speech_emb(tokens)
-        return embedded if self._turbo else embedded + self._t3.speech_pos_emb.emb(places)
+        return embedded if self.turbo else embedded + self._t3.speech_pos_emb.emb(places)
 
     def scores(self, states: Tensor) -> Tensor:
         """[rows, width] to [rows, ids] in float32."""
@@ -97,7 +100,7 @@ class SpeechModel:
     def new_seen(self, lines: int) -> Tensor:
         """Which ids the repetition penalty concerns before the first token: the start of speech."""
         seen = torch.zeros(lines, self._t3.speech_head.out_features, dtype=torch.bool, device=self._device)
-        seen[:, self._hp.start_speech_token] = True
+        seen[:, self.start_token] = True
         return seen
 
     def spy(self, rows: Sequence[int]) -> Spy | None:
@@ -109,15 +112,11 @@ class SpeechModel:
         start = len(line.conditioning)
         return Alignment(start, start + len(line.text), self._hp.stop_speech_token) if line.watched else None
 
-    @property
-    def start_tokens(self) -> int:
-        """How many tokens the start of speech is: the package gives it twice to the Llama variants."""
-        return 1 if self._turbo else 2
 
-    @property
-    def start_token(self) -> int:
-        return self._hp.start_speech_token
-
-    @property
-    def turbo(self) -> bool:
-        return self._turbo
+def speech_tokens(tokens: Sequence[int], *, turbo: bool) -> list[int]:
+    """The ids that are speech: between start and end, and known to the sound model, which other ids would break."""
+    kept = list(tokens)
+    if not turbo:
+        kept = kept[: kept.index(END_OF_SPEECH)] if END_OF_SPEECH in kept else kept
+        kept = kept[len(kept) - kept[::-1].index(START_OF_SPEECH) :] if START_OF_SPEECH in kept else kept
+    return [token for token in kept if token < SPEECH_IDS]

@@ -17,9 +17,6 @@ from cosmos_workflow.engines.chatterbox.cache import KeyValueCache
 if TYPE_CHECKING:
     from cosmos_workflow.engines.chatterbox.speech_model import SpeechModel
 
-POSITIONS = 128
-"""Positions by which a cache of fixed shapes grows: a step attends to all of them."""
-
 WARM_UP = 3
 """Steps before a capture, as PyTorch's manual on CUDA graphs asks for."""
 

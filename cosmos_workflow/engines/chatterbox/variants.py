@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 from cosmos_workflow.engines.model_files.sets import ModelFiles
 
@@ -19,33 +20,11 @@ CHARACTERS_A_SECOND: Mapping[str, float] = MappingProxyType({"zh": 4.5, "ja": 5.
 MAX_TEXT = 300
 """Characters of alphabetic text; above about 300 the models garble (resemble-ai/chatterbox issues 424 and 60)."""
 
-LANGUAGES: Mapping[str, str] = MappingProxyType(
-    {
-        "ar": "Arabic",
-        "da": "Danish",
-        "de": "German",
-        "el": "Greek",
-        "en": "English",
-        "es": "Spanish",
-        "fi": "Finnish",
-        "fr": "French",
-        "he": "Hebrew",
-        "hi": "Hindi",
-        "it": "Italian",
-        "ja": "Japanese",
-        "ko": "Korean",
-        "ms": "Malay",
-        "nl": "Dutch",
-        "no": "Norwegian",
-        "pl": "Polish",
-        "pt": "Portuguese",
-        "ru": "Russian",
-        "sv": "Swedish",
-        "sw": "Swahili",
-        "tr": "Turkish",
-        "zh": "Chinese",
-    }
-)
+LANGUAGES = tuple("ar da de el en es fi fr he hi it ja ko ms nl no pl pt ru sv sw tr zh".split())  # noqa: SIM905 - one line
+
+SPEECH_IDS = 6561
+"""Ids below it are speech."""
+START_OF_SPEECH, END_OF_SPEECH = 6561, 6562
 
 SOUNDS = ("clear throat", "sigh", "shush", "cough", "groan", "sniff", "gasp", "chuckle", "laugh")
 MANNERS = ("angry", "fear", "surprised", "whispering", "advertisement", "dramatic", "narration", "crying", "happy", "sarcastic")
@@ -53,51 +32,6 @@ MANNERS = ("angry", "fear", "surprised", "whispering", "advertisement", "dramati
 runtimes (resemble-ai/chatterbox issue 557)."""
 
 VOICE_ENCODER, BUILT_IN_VOICE = "ve.safetensors", "conds.pt"
-MULTILINGUAL_VOCABULARY = "grapheme_mtl_merged_expanded_v1.json"
-
-_MAIN_REPO, _MAIN_REVISION = "ResembleAI/chatterbox", "5bb1f6ee58e50c3b8d408bc82a6d3740c2db6e18"
-_GPT2_TOKENIZER = ("vocab.json", "merges.txt", "tokenizer_config.json")
-_GPT2_OPTIONAL = ("added_tokens.json", "special_tokens_map.json", "config.json", "tokenizer.json")
-
-ENGLISH_FILES = ModelFiles(
-    name="chatterbox",
-    title="Chatterbox (English and voice conversion)",
-    repo=_MAIN_REPO,
-    files=(VOICE_ENCODER, "t3_cfg.safetensors", "s3gen.safetensors", "tokenizer.json", BUILT_IN_VOICE),
-    revision=_MAIN_REVISION,
-)
-MULTILINGUAL_FILES = ModelFiles(
-    name="chatterbox-multilingual",
-    title="Chatterbox multilingual v2",
-    repo=_MAIN_REPO,
-    files=(VOICE_ENCODER, "t3_mtl23ls_v2.safetensors", "s3gen.safetensors", MULTILINGUAL_VOCABULARY, BUILT_IN_VOICE),
-    optional=("Cangjie5_TC.json",),
-    revision=_MAIN_REVISION,
-)
-MULTILINGUAL_V3_FILES = ModelFiles(
-    name="chatterbox-multilingual-v3",
-    title="Chatterbox multilingual v3",
-    repo=_MAIN_REPO,
-    files=(VOICE_ENCODER, "t3_mtl23ls_v3.safetensors", "s3gen_v3.safetensors", MULTILINGUAL_VOCABULARY, BUILT_IN_VOICE),
-    optional=("Cangjie5_TC.json",),
-    revision=_MAIN_REVISION,
-)
-TURBO_FILES = ModelFiles(
-    name="chatterbox-turbo",
-    title="Chatterbox Turbo",
-    repo="ResembleAI/chatterbox-turbo",
-    files=(VOICE_ENCODER, "t3_turbo_v1.safetensors", "s3gen_meanflow.safetensors", BUILT_IN_VOICE, *_GPT2_TOKENIZER),
-    optional=_GPT2_OPTIONAL,
-    revision="749d1c1a46eb10492095d68fbcf55691ccf137cd",
-)
-NANO_FILES = ModelFiles(
-    name="chatterbox-nano",
-    title="Chatterbox Nano",
-    repo="ResembleAI/chatterbox-nano",
-    files=(VOICE_ENCODER, "t3_nano_v1.safetensors", "s3gen_meanflow.safetensors", BUILT_IN_VOICE, *_GPT2_TOKENIZER),
-    optional=_GPT2_OPTIONAL,
-    revision="71ccd1d0081b430592cea481f4307e764e07bc64",
-)
 
 LANGUAGE_PACKS = tuple(
     ModelFiles(
@@ -154,72 +88,73 @@ _TURBO_ONLY = frozenset({"top_k", "norm_loudness"})
 _MULTILINGUAL_ONLY = frozenset({"language_id", "alignment_check"})
 _SAMPLING = frozenset({"exaggeration", "cfg_weight", "temperature", "min_p", "top_p", "repetition_penalty", "max_tokens"})
 
-_V3_ONLY = frozenset({"alignment_check"})
-_TURBO_UNUSED = _MULTILINGUAL_ONLY | {"exaggeration", "cfg_weight", "min_p"}
+
+def _first(
+    name: str, files: str, title: str, t3: str, sound: str, vocabulary: str, optional: tuple[str, ...] = (), **own: Any
+) -> Variant:
+    """A variant of the repository that was the first."""
+    names = (VOICE_ENCODER, t3, sound, vocabulary, BUILT_IN_VOICE)
+    revision = "5bb1f6ee58e50c3b8d408bc82a6d3740c2db6e18"
+    found = ModelFiles(files, title, "ResembleAI/chatterbox", names, optional, revision)
+    return Variant(name, found, t3, sound, vocabulary, cfm_steps=10, **own)
 
 
-def _turbo(name: str, files: ModelFiles, t3: str) -> Variant:
+def _multilingual(name: str, version: str, sound: str, **own: Any) -> Variant:
+    t3, vocabulary = f"t3_mtl23ls_{version}.safetensors", "grapheme_mtl_merged_expanded_v1.json"
+    title, optional = f"Chatterbox multilingual {version}", ("Cangjie5_TC.json",)
+    own |= {"multilingual": True, "drops_last": True}
+    return _first(name, f"chatterbox-{name}", title, t3, sound, vocabulary, optional, **own)
+
+
+def _turbo(name: str, t3: str, revision: str) -> Variant:
+    sound, tokenizer = "s3gen_meanflow.safetensors", ("vocab.json", "merges.txt", "tokenizer_config.json")
+    files = ModelFiles(
+        f"chatterbox-{name}",
+        f"Chatterbox {name.capitalize()}",
+        f"ResembleAI/chatterbox-{name}",
+        (VOICE_ENCODER, t3, sound, BUILT_IN_VOICE, *tokenizer),
+        ("added_tokens.json", "special_tokens_map.json", "config.json", "tokenizer.json"),
+        revision,
+    )
     return Variant(
         name,
         files,
         t3,
-        "s3gen_meanflow.safetensors",
-        "vocab.json",
+        sound,
+        tokenizer[0],
         cfm_steps=2,
         turbo=True,
         ranges={"temperature": (0.05, 2.0)},
         defaults={"top_p": 0.95},
-        unused=_TURBO_UNUSED,
+        unused=_MULTILINGUAL_ONLY | {"exaggeration", "cfg_weight", "min_p"},
         shortest_voice=5.05,
         used_voice=10.0,
     )
 
 
+_ENGLISH = _first(
+    "english",
+    "chatterbox",
+    "Chatterbox (English and voice conversion)",
+    "t3_cfg.safetensors",
+    "s3gen.safetensors",
+    "tokenizer.json",
+    unused=_TURBO_ONLY | _MULTILINGUAL_ONLY,
+)
 _ALL = (
-    Variant(
-        "english",
-        ENGLISH_FILES,
-        "t3_cfg.safetensors",
-        "s3gen.safetensors",
-        "tokenizer.json",
-        cfm_steps=10,
-        unused=_TURBO_ONLY | _MULTILINGUAL_ONLY,
-    ),
-    Variant(
-        "multilingual",
-        MULTILINGUAL_FILES,
-        "t3_mtl23ls_v2.safetensors",
-        "s3gen.safetensors",
-        MULTILINGUAL_VOCABULARY,
-        cfm_steps=10,
-        multilingual=True,
-        stop_rule=True,
-        drops_last=True,
-        unused=_TURBO_ONLY,
-    ),
-    Variant(
-        "multilingual-v3",
-        MULTILINGUAL_V3_FILES,
-        "t3_mtl23ls_v3.safetensors",
-        "s3gen_v3.safetensors",
-        MULTILINGUAL_VOCABULARY,
-        cfm_steps=10,
-        multilingual=True,
-        drops_last=True,
-        unused=_TURBO_ONLY | _V3_ONLY,
-    ),
-    _turbo("turbo", TURBO_FILES, "t3_turbo_v1.safetensors"),
-    _turbo("nano", NANO_FILES, "t3_nano_v1.safetensors"),
-    Variant(
-        "voice-conversion",
-        ENGLISH_FILES,
-        "",
-        "s3gen.safetensors",
-        "",
-        cfm_steps=10,
+    _ENGLISH,
+    _multilingual("multilingual", "v2", "s3gen.safetensors", stop_rule=True, unused=_TURBO_ONLY),
+    _multilingual("multilingual-v3", "v3", "s3gen_v3.safetensors", unused=_TURBO_ONLY | {"alignment_check"}),
+    _turbo("turbo", "t3_turbo_v1.safetensors", "749d1c1a46eb10492095d68fbcf55691ccf137cd"),
+    _turbo("nano", "t3_nano_v1.safetensors", "71ccd1d0081b430592cea481f4307e764e07bc64"),
+    replace(
+        _ENGLISH,
+        name="voice-conversion",
+        t3="",
+        vocabulary="",
         speaks=False,
         used_voice=10.0,
-        unused=_TURBO_ONLY | _SAMPLING | _MULTILINGUAL_ONLY | {"finetune", "speed", "trim_end"},
+        unused=_ENGLISH.unused | _SAMPLING | {"finetune", "speed", "trim_end"},
     ),
 )
 

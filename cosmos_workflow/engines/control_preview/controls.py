@@ -7,8 +7,7 @@ Every picture is uint8 RGB of shape (height, width, 3). `vis` and `edge` follow 
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
 from typing import cast
 
@@ -31,35 +30,24 @@ CANNY_THRESHOLDS: Mapping[Strength, tuple[int, int]] = {
 """Lower and upper hysteresis threshold of the edge detector."""
 
 
-@dataclass(frozen=True, slots=True)
-class Blur:
-    """How `vis` blurs: shrink by `shrink`, bilateral filter, restore, then down and up again by `down_up`."""
-
-    shrink: int
-    down_up: int
-    diameter: int
-    sigma_color: float
-    sigma_space: float
-
-
-BLURS: Mapping[Strength, Blur] = {
-    "very_low": Blur(1, 4, 15, 100, 50),
-    "low": Blur(4, 4, 15, 100, 50),
-    "medium": Blur(2, 10, 30, 150, 100),
-    "high": Blur(1, 16, 50, 300, 150),
-    "very_high": Blur(4, 16, 50, 300, 150),
+BLURS: Mapping[Strength, tuple[int, int, int, float, float]] = {
+    "very_low": (1, 4, 15, 100, 50),
+    "low": (4, 4, 15, 100, 50),
+    "medium": (2, 10, 30, 150, 100),
+    "high": (1, 16, 50, 300, 150),
+    "very_high": (4, 16, 50, 300, 150),
 }
+"""How `vis` blurs: shrink, a bilateral filter of a diameter and two sigmas, restore, then down and up again. In order: shrink,
+down and up, diameter, sigma of colours, sigma of space."""
 
 
 def make_control(name: str, picture: Picture, blur_strength: Strength, canny_threshold: Strength) -> Picture:
     """The control signal `name` ("vis", "edge", "depth" or "seg") of a picture; depth and seg are only approximate."""
-    makers: dict[str, Callable[[], Picture]] = {
-        "vis": lambda: vis(picture, blur_strength),
-        "edge": lambda: edge(picture, canny_threshold),
-        "depth": lambda: approximate_depth(picture),
-        "seg": lambda: approximate_seg(picture),
-    }
-    return makers[name]()
+    if name == "vis":
+        return vis(picture, blur_strength)
+    if name == "edge":
+        return edge(picture, canny_threshold)
+    return {"depth": approximate_depth, "seg": approximate_seg}[name](picture)
 
 
 def vis(picture: Picture, strength: Strength) -> Picture:
@@ -68,16 +56,16 @@ def vis(picture: Picture, strength: Strength) -> Picture:
     The down-and-up step is bicubic with antialiasing and rounds to bytes after each half, as torchvision's resize does;
     Pillow's resize over floats gives the same numbers without torch.
     """
-    preset = BLURS[strength]
+    shrink, down_up, diameter, sigma_color, sigma_space = BLURS[strength]
     height, width = picture.shape[:2]
     blurred = picture
-    if preset.shrink > 1:
-        small = (max(1, width // preset.shrink), max(1, height // preset.shrink))
+    if shrink > 1:
+        small = (max(1, width // shrink), max(1, height // shrink))
         blurred = cv2.resize(blurred, small, interpolation=cv2.INTER_AREA)
-    blurred = cv2.bilateralFilter(blurred, preset.diameter, preset.sigma_color, preset.sigma_space)
-    if preset.shrink > 1:
+    blurred = cv2.bilateralFilter(blurred, diameter, sigma_color, sigma_space)
+    if shrink > 1:
         blurred = cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR)
-    coarse = (max(1, width // preset.down_up), max(1, height // preset.down_up))
+    coarse = (max(1, width // down_up), max(1, height // down_up))
     return _bicubic(_bicubic(cast("Picture", blurred), *coarse), width, height)
 
 

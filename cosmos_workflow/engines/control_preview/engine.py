@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from fractions import Fraction
 from itertools import repeat
@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import av  # noqa: F401 - loaded with the engine, so that no item waits for it
 
-from cosmos_workflow.clips import ClipInfo
 from cosmos_workflow.clips.reading import read_frames, resample_frames
 from cosmos_workflow.engines.base import Context, Output, Request, SerialEngine
 from cosmos_workflow.engines.control_preview import CLIPS, ControlPreviewParams
@@ -28,22 +27,23 @@ class ControlPreviewEngine(SerialEngine):
 
     def generate_one(self, request: Request, context: Context) -> Output:
         context.report(request.id, "reading")
-        clip = CLIPS.usable(request.inputs["video"])
-        preview = _Preview(request, clip)
+        preview = _Preview(request)
         frames = preview.write(context)
         context.report(request.id, "completed")
         names = {f"control_{name}": f"control_{name}.mp4" for name in active_controls(request.weights)}
-        return Output(request.id, {"video": "video.mp4", **names}, _describe(request, clip, frames, preview.notes))
+        return Output(request.id, {"video": "video.mp4", **names}, preview.describe(frames))
 
 
 class _Preview:
-    def __init__(self, request: Request, clip: ClipInfo) -> None:
+    def __init__(self, request: Request) -> None:
         self.request = request
         self.params = cast("ControlPreviewParams", request.params)
-        self.clip = clip
-        self.width, self.height = _even(clip)
+        self.clip = clip = CLIPS.usable(request.inputs["video"])
+        self.width, self.height = clip.width - clip.width % 2, clip.height - clip.height % 2
+        self.active = active_controls(request.weights)
         self.given = given_controls(request.weights, request.inputs)
-        self.made = tuple(name for name in active_controls(request.weights) if name not in self.given)
+        self.made = tuple(name for name in self.active if name not in self.given)
+        self.guessed = [name for name in self.made if name in APPROXIMATE]
         self.notes = clip_notes(request.inputs, self.given, CLIPS)
 
     def write(self, context: Context) -> int:
@@ -74,8 +74,7 @@ class _Preview:
         if video.frames >= CLIPS.max_seconds * self.params.fps:
             raise InputError(f"control-preview: the clip is longer than it says; use one of at most {CLIPS.max_seconds} s.")
         for name, writer in writers.items():
-            guessed = name in APPROXIMATE and name in self.made
-            writer.write(label(controls[name], f"approximate {name}") if guessed else controls[name])
+            writer.write(label(controls[name], f"approximate {name}") if name in self.guessed else controls[name])
         video.write(composite(controls, self.request.weights))
 
     def _frames(self) -> Iterator[tuple[Picture, int]]:
@@ -95,37 +94,27 @@ class _Preview:
             yield from repeat(last)
 
     def _writer(self, name: str, shows: str) -> ClipWriter:
-        guessed = shows in APPROXIMATE and shows in self.made
-        comment = f"{'approximate ' if guessed else ''}{shows} control, a preview by Cosmos Workflow"
+        comment = f"{'approximate ' if shows in self.guessed else ''}{shows} control, a preview by Cosmos Workflow"
         return ClipWriter(self.request.folder / f"{name}.mp4", self.width, self.height, self.params.fps, comment)
 
-
-def _even(clip: ClipInfo) -> tuple[int, int]:
-    return clip.width - clip.width % 2, clip.height - clip.height % 2
-
-
-def _describe(request: Request, clip: ClipInfo, frames: int, found: Sequence[str]) -> dict[str, Any]:
-    params = cast("ControlPreviewParams", request.params)
-    width, height = _even(clip)
-    active = active_controls(request.weights)
-    given = given_controls(request.weights, request.inputs)
-    guessed = [name for name in active if name in APPROXIMATE and name not in given]
-    notes = list(found)
-    if guessed:
-        notes.append(f"{' and '.join(guessed)} approximate: made without a model, as a hint of where the control acts.")
-    if (width, height) != (clip.width, clip.height):
-        notes.append(f"Cut from {clip.width}x{clip.height} to {width}x{height}: a side must be even.")
-    if (total := sum(request.weights[name] for name in active)) > 1:
-        notes.append(f"The weights add up to {total:g}; the composite scales them down to 1.")
-    if abs(clip.fps - params.fps) > 0.01:
-        notes.append(f"The clip has {clip.fps:g} frames a second and the preview {params.fps}, for the same duration.")
-    return {
-        "frames": frames,
-        "fps": params.fps,
-        "seconds": round(frames / params.fps, 3),
-        "width": width,
-        "height": height,
-        "controls": list(active),
-        "approximate": guessed,
-        "notes": notes,
-    }
+    def describe(self, frames: int) -> dict[str, Any]:
+        """Metadata, with what is to be told of the clip."""
+        clip, params, notes = self.clip, self.params, list(self.notes)
+        if self.guessed:
+            notes.append(f"{' and '.join(self.guessed)} approximate: made without a model, as a hint of where the control acts.")
+        if (self.width, self.height) != (clip.width, clip.height):
+            notes.append(f"Cut from {clip.width}x{clip.height} to {self.width}x{self.height}: a side must be even.")
+        if (total := sum(self.request.weights[name] for name in self.active)) > 1:
+            notes.append(f"The weights add up to {total:g}; the composite scales them down to 1.")
+        if abs(clip.fps - params.fps) > 0.01:
+            notes.append(f"The clip has {clip.fps:g} frames a second and the preview {params.fps}, for the same duration.")
+        return {
+            "frames": frames,
+            "fps": params.fps,
+            "seconds": round(frames / params.fps, 3),
+            "width": self.width,
+            "height": self.height,
+            "controls": list(self.active),
+            "approximate": self.guessed,
+            "notes": notes,
+        }

@@ -3,31 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import ClassVar, cast
+from typing import Literal, cast
 
 from cosmos_workflow.engines.cosmos_transfer.available import find_reason, missing_for
-from cosmos_workflow.engines.cosmos_transfer.clips import CLIPS, check_length
 from cosmos_workflow.engines.cosmos_transfer.models import ANNOTATORS, BASE, CONTROL_FILES, GUARD_FACES, GUARD_TEXT
-from cosmos_workflow.engines.cosmos_transfer.params import CosmosTransferParams
-from cosmos_workflow.engines.cosmos_transfer.shapes import MODEL_CHUNK_FRAMES, MODEL_PIXELS, SIDE_MULTIPLE, count_chunks, fit_clip
+from cosmos_workflow.engines.cosmos_transfer.shapes import (
+    CLIPS,
+    MODEL_CHUNK_FRAMES,
+    MODEL_PIXELS,
+    SIDE_MULTIPLE,
+    check_length,
+    count_chunks,
+    fit_clip,
+)
 from cosmos_workflow.engines.model_files.sets import ModelFiles
-from cosmos_workflow.engines.params import Params
+from cosmos_workflow.engines.params import param
 from cosmos_workflow.engines.spec import Availability, Recipe
-from cosmos_workflow.engines.video import Clips, ControlledSpec, active_controls, given_controls, output_frames
+from cosmos_workflow.engines.video import ControlledSpec, VideoParams, active_controls, given_controls, output_frames
 from cosmos_workflow.errors import InputError, about
 from cosmos_workflow.progress import Stage
+
+
+class CosmosTransferParams(VideoParams):
+    """Equal in a batch: all but the negative prompt and where depth and seg come from."""
+
+    sigma_max: float = param(
+        70.0,
+        label="Sigma max",
+        ge=0,
+        le=80,
+        step=1,
+        unused="diffusers' pipeline has no sigma_max: it always starts from pure noise, and sees the clip by its controls alone.",
+    )
+    negative_prompt: str = param(
+        "",
+        label="Negative prompt",
+        help="What the clip should not show; empty takes NVIDIA's own. Without guidance it isn't read.",
+        max_length=10_000,
+    )
+    depth_and_seg: Literal["model", "approximate"] = param(
+        "model",
+        label="Depth and seg without a clip",
+        help="model: by Depth Anything and SAM 2. approximate: crude guesses that need no weights, marked as such.",
+    )
 
 
 class CosmosTransferSpec(ControlledSpec):
     """Video to video; a batch has equal parameters, but for the negative prompt, and the same active controls."""
 
-    name: ClassVar[str] = "cosmos-transfer"
-    title: ClassVar[str] = "Cosmos Transfer"
-    summary: ClassVar[str] = "Makes a clip anew after a prompt, held by its blur, edges, depth and regions; truly batched."
-    clips: ClassVar[Clips] = CLIPS
-    params: ClassVar[type[Params]] = CosmosTransferParams
-    implementation: ClassVar[str] = "cosmos_workflow.engines.cosmos_transfer.engine:CosmosTransferEngine"
-    stages: ClassVar[tuple[Stage, ...]] = (
+    name = "cosmos-transfer"
+    title = "Cosmos Transfer"
+    summary = "Makes a clip anew after a prompt, held by its blur, edges, depth and regions; truly batched."
+    clips = CLIPS
+    params = CosmosTransferParams
+    implementation = "cosmos_workflow.engines.cosmos_transfer.engine:CosmosTransferEngine"
+    stages = (
         Stage("load", 0.0, "Loading the controls"),
         Stage("controls", 0.02, "Making the control signals"),
         Stage("text", 0.12, "Reading the prompt"),
@@ -35,7 +65,7 @@ class CosmosTransferSpec(ControlledSpec):
         Stage("finishing", 0.98, "Writing the clip"),
         Stage("completed", 1.0, "Completed"),
     )
-    cost_unit: ClassVar[str] = "steps"
+    cost_unit = "steps"
 
     @property
     def model_files(self) -> tuple[ModelFiles, ...]:

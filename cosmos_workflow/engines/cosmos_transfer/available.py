@@ -6,7 +6,6 @@ from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
 
-from cosmos_workflow.engines.cosmos_transfer.memory import RESERVE
 from cosmos_workflow.engines.cosmos_transfer.models import (
     ANNOTATORS,
     BASE,
@@ -17,6 +16,7 @@ from cosmos_workflow.engines.cosmos_transfer.models import (
     GUARD_TEXT,
     GUARDRAIL_FETCH,
     REPO,
+    RESERVE,
     find_model,
     part_bytes,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -13,12 +14,11 @@ from cosmos_workflow.clips.reading import read_frames, resample_frames
 from cosmos_workflow.engines.base import Context, Request
 from cosmos_workflow.engines.control_preview.controls import fit as scale
 from cosmos_workflow.engines.control_preview.controls import label, make_control
+from cosmos_workflow.engines.cosmos_transfer import CosmosTransferParams
 from cosmos_workflow.engines.cosmos_transfer.annotators import Annotators
-from cosmos_workflow.engines.cosmos_transfer.clips import CLIPS, check_length
 from cosmos_workflow.engines.cosmos_transfer.models import ANNOTATORS
-from cosmos_workflow.engines.cosmos_transfer.params import CosmosTransferParams
 from cosmos_workflow.engines.cosmos_transfer.sampling import Clip, Prepared
-from cosmos_workflow.engines.cosmos_transfer.shapes import Fit, fit_clip
+from cosmos_workflow.engines.cosmos_transfer.shapes import CLIPS, Fit, check_length, fit_clip
 from cosmos_workflow.engines.video import active_controls, clip_notes, given_controls
 from cosmos_workflow.media import ClipWriter
 
@@ -31,17 +31,14 @@ def prepare(request: Request, context: Context, annotators: Annotators, max_side
     Raises Cancelled where the item was cancelled, and InputError or UnavailableError where it can't be made.
     """
     params = cast("CosmosTransferParams", request.params)
-    clip = CLIPS.usable(request.inputs["video"])
-    fit = fit_clip(clip.width, clip.height, max_side)
+    source = CLIPS.usable(request.inputs["video"])
+    fit = fit_clip(source.width, source.height, max_side)
     active, given = active_controls(request.weights), given_controls(request.weights, request.inputs)
     guessed = tuple(name for name in active if name in ANNOTATORS and name not in given and params.depth_and_seg == "approximate")
 
-    def on_frames(step: int, name: str) -> Callable[[int], None]:
-        def report(done: int) -> None:
-            share = (step + min(1.0, done / len(frames))) / len(active)
-            context.report(request.id, "controls", share, f"{name}: frame {done} of {len(frames)}")
-
-        return report
+    def told(step: int, name: str, done: int) -> None:
+        share = (step + min(1.0, done / len(frames))) / len(active)
+        context.report(request.id, "controls", share, f"{name}: frame {done} of {len(frames)}")
 
     context.report(request.id, "controls", 0.0, READING)
     notes = clip_notes(request.inputs, given, CLIPS)
@@ -53,16 +50,17 @@ def prepare(request: Request, context: Context, annotators: Annotators, max_side
     frames = read("video", lambda _done: context.report(request.id, "controls", 0.0, READING))
     controls: dict[str, Clip] = {}
     for step, name in enumerate(active):
-        report = on_frames(step, name)
+        report = partial(told, step, name)
         if name in given:
-            controls[name] = _as_long(read(name, report), len(frames))
+            clip = read(name, report)
+            controls[name] = clip[np.minimum(np.arange(len(frames)), len(clip) - 1)]  # the last one stays on
         elif name in ANNOTATORS and name not in guessed:
             controls[name] = annotators.make(name, frames, report)
         else:
             controls[name] = _computed(name, frames, params, report)
-        _write(
-            request.folder / f"control_{name}.mp4", controls[name], params.fps, f"approximate {name}" if name in guessed else name
-        )
+        mark = f"approximate {name}" if name in guessed else ""
+        path, comment = request.folder / f"control_{name}.mp4", f"{mark or name} control by Cosmos Workflow"
+        write_clip(path, controls[name], params.fps, comment, mark)
     return Prepared(request, fit, controls, guessed, tuple(notes))
 
 
@@ -81,11 +79,6 @@ def _read(
     return np.stack(frames)
 
 
-def _as_long(clip: Clip, frames: int) -> Clip:
-    """A clip of exactly `frames` frames; the last one stays on."""
-    return clip[np.minimum(np.arange(frames), len(clip) - 1)]
-
-
 def _computed(name: str, frames: Clip, params: CosmosTransferParams, on_frame: Callable[[int], None]) -> Clip:
     made: list[Clip] = []
     for picture in frames:
@@ -94,9 +87,9 @@ def _computed(name: str, frames: Clip, params: CosmosTransferParams, on_frame: C
     return np.stack(made)
 
 
-def _write(path: Path, clip: Clip, fps: int, shows: str) -> None:
+def write_clip(path: Path, clip: Clip, fps: int, comment: str, mark: str = "") -> None:
+    """Write a clip, with `mark` in the corner of each picture, if there is one."""
     _, height, width, _ = clip.shape
-    guessed = shows.startswith("approximate")
-    with ClipWriter(path, width, height, fps, f"{shows} control by Cosmos Workflow") as writer:
+    with ClipWriter(path, width, height, fps, comment) as writer:
         for picture in clip:
-            writer.write(label(picture, shows) if guessed else picture)
+            writer.write(label(picture, mark) if mark else picture)

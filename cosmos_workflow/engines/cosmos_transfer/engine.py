@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any, cast
 
 import torch
@@ -12,16 +12,14 @@ import torch
 from cosmos_workflow.engines.base import Cancelled, Context, Device, Dropped, Engine, ItemOutcome, Output, Request, failure
 from cosmos_workflow.engines.cosmos_transfer import SPEC
 from cosmos_workflow.engines.cosmos_transfer.annotators import Annotators
-from cosmos_workflow.engines.cosmos_transfer.clips import CLIPS
 from cosmos_workflow.engines.cosmos_transfer.controls import prepare as prepare_item
+from cosmos_workflow.engines.cosmos_transfer.controls import write_clip
 from cosmos_workflow.engines.cosmos_transfer.guardrail import REFUSED_CLIP, REFUSED_PROMPT, Guardrail, SafetyChecker, load_checker
-from cosmos_workflow.engines.cosmos_transfer.loader import Model, base_folder, go_offline, load_model
-from cosmos_workflow.engines.cosmos_transfer.memory import FittingBatches, is_out_of_memory
-from cosmos_workflow.engines.cosmos_transfer.sampling import READ_TOKENS, Clip, Prepared, count_tokens, make_clips
-from cosmos_workflow.engines.cosmos_transfer.shapes import count_chunks, same_shape
+from cosmos_workflow.engines.cosmos_transfer.loader import Model, go_offline, load_model
+from cosmos_workflow.engines.cosmos_transfer.sampling import READ_TOKENS, Clip, Prepared, make_clips
+from cosmos_workflow.engines.cosmos_transfer.shapes import CLIPS, count_chunks
 from cosmos_workflow.engines.video import active_controls
-from cosmos_workflow.errors import InputError, UnavailableError
-from cosmos_workflow.media import ClipWriter
+from cosmos_workflow.errors import InputError, UnavailableError, is_out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +34,8 @@ class CosmosTransferEngine(Engine):
         self._checker = checker
         self._model: Model | None = None
         self._annotators: Annotators | None = None
-        self._fitting = FittingBatches()
+        self._fitting: dict[Hashable, int] = {}
+        """The most items of a kind at once, found when more ran out of memory."""
 
     def load(self, device: Device) -> None:
         """Load the pipeline; its controlnets come with the first batch that uses them."""
@@ -44,22 +43,24 @@ class CosmosTransferEngine(Engine):
             raise UnavailableError(str(available))
         go_offline()
         place = torch.device("cuda:0" if device.is_gpu else "cpu")
-        self._model = load_model(base_folder(), place, Guardrail(self._checker or load_checker()))
+        self._model = load_model(place, Guardrail(self._checker or load_checker()))
         self._annotators = Annotators(place)
 
     def generate(self, requests: Sequence[Request], context: Context) -> Iterator[ItemOutcome]:
         """A cancelled item's neighbours go on: it is left out of the calls that haven't begun, and of one that has, its clip is
         thrown away. A call all of whose items are cancelled ends within a layer."""
         try:
-            ready: list[Prepared] = []
+            kinds: dict[Hashable, list[Prepared]] = {}
             for request in requests:
-                prepared = self.prepare(request, context)
-                if isinstance(prepared, Prepared):
-                    ready.append(prepared)
+                item = self.prepare(request, context)
+                if isinstance(item, Prepared):
+                    # Lengths may differ within a chunk: a shorter one's last picture stays on, as it does when it is made alone.
+                    kind = (item.size, tuple(item.controls), count_chunks(item.frames, self.model.chunk))
+                    kinds.setdefault(kind, []).append(item)
                 else:
-                    yield prepared
-            for group in same_shape(ready, self.model.chunk):
-                yield from self._make(group, context)
+                    yield item
+            for kind, group in kinds.items():
+                yield from self._make(group, kind, context)
         except Exception as error:
             self._free()
             if is_out_of_memory(error) and not isinstance(error, MemoryError | torch.OutOfMemoryError):
@@ -73,9 +74,7 @@ class CosmosTransferEngine(Engine):
     @property
     def model(self) -> Model:
         """The loaded pipeline."""
-        if self._model is None:
-            raise RuntimeError("load() comes before generate()")
-        return self._model
+        return cast("Model", self._model)
 
     def prepare(self, request: Request, context: Context) -> Prepared | ItemOutcome:
         """The item with its control clips, or the outcome of one that can't be made."""
@@ -92,15 +91,14 @@ class CosmosTransferEngine(Engine):
         except (InputError, UnavailableError) as error:
             return failure(request.id, error)
 
-    def _make(self, group: Sequence[Prepared], context: Context) -> Iterator[ItemOutcome]:
-        """Make items of one shape, as many at once as fit."""
+    def _make(self, group: Sequence[Prepared], kind: Hashable, context: Context) -> Iterator[ItemOutcome]:
+        """Make items of one kind, as many at once as fit."""
         rest = list(group)
         while rest:
             for item in [item for item in rest if context.is_cancelled(item.request.id)]:
                 rest.remove(item)
                 yield Dropped(item.request.id)
-            kind = (rest[0].size, tuple(rest[0].controls), count_chunks(rest[0].frames, self.model.chunk)) if rest else ()
-            part = rest[: self._fitting.size(kind, len(rest))]
+            part = rest[: self._fitting.get(kind)]
             clips = self._call(part, context, kind) if part else []
             if clips is None:
                 continue
@@ -108,7 +106,7 @@ class CosmosTransferEngine(Engine):
             for item, clip in zip(part, clips, strict=True):
                 yield self._finish(item, clip, len(part), context)
 
-    def _call(self, items: Sequence[Prepared], context: Context, kind: tuple[Any, ...]) -> Sequence[Clip | Dropped | None] | None:
+    def _call(self, items: Sequence[Prepared], context: Context, kind: Hashable) -> Sequence[Clip | Dropped | None] | None:
         """The clips of a call; None where it ran out of memory, and fewer at once may fit."""
         model = self.model
         watch = _Watch(items, context)
@@ -119,13 +117,16 @@ class CosmosTransferEngine(Engine):
         except Cancelled:
             return [Dropped(item.request.id) for item in items]
         except Exception as error:
-            if not is_out_of_memory(error) or not self._fitting.ran_out(kind, len(items)):
+            if not is_out_of_memory(error):
+                raise
+            self._fitting[kind] = max(1, len(items) // 2)
+            if len(items) == 1:
                 raise
         finally:
-            model.check = _nothing
+            model.check = lambda: None  # between calls there is nothing to end
         # Out of the handler: the error's traceback would keep the tensors.
         self._free()
-        log.warning("%d items at once don't fit; going on with %d", len(items), self._fitting.size(kind, len(items)))
+        log.warning("%d items at once don't fit; going on with %d", len(items), self._fitting[kind])
         return None
 
     def _finish(self, item: Prepared, clip: Clip | Dropped | None, batch: int, context: Context) -> ItemOutcome:
@@ -136,12 +137,7 @@ class CosmosTransferEngine(Engine):
             return failure(request.id, InputError(f"cosmos-transfer: {REFUSED_CLIP}"))
         try:
             context.report(request.id, "finishing")
-            width, height = item.size
-            with ClipWriter(
-                request.folder / "video.mp4", width, height, item.params.fps, "made by Cosmos Transfer 2.5"
-            ) as writer:
-                for picture in clip:
-                    writer.write(picture)
+            write_clip(request.folder / "video.mp4", clip, item.params.fps, "made by Cosmos Transfer 2.5")
             context.report(request.id, "completed")
         except Cancelled:
             return Dropped(request.id)
@@ -150,7 +146,7 @@ class CosmosTransferEngine(Engine):
 
     def _describe(self, item: Prepared, batch: int) -> dict[str, Any]:
         model, params = self.model, item.params
-        tokens = count_tokens(model, item.request.text)
+        tokens = len(cast("Any", model.pipeline.tokenizer)(item.request.text)["input_ids"])
         source = CLIPS.usable(item.request.inputs["video"])
         notes = [*item.notes, *([str(item.fit)] if str(item.fit) else [])]
         if item.approximate:
@@ -206,7 +202,3 @@ class _Watch:
         steps = f"step {done} of {self._steps}"
         message = steps if chunks == 1 else f"chunk {chunk + 1} of {chunks}, {steps}"
         self.report("denoising", (chunk + done / self._steps) / chunks, message)
-
-
-def _nothing() -> None:
-    """Between calls there is nothing to end."""

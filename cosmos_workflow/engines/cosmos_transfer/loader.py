@@ -4,7 +4,7 @@ controls. Nothing is ever fetched here."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -17,11 +17,10 @@ from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepSchedu
 from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
 
 from cosmos_workflow.engines.cosmos_transfer.guardrail import Guardrail
-from cosmos_workflow.engines.cosmos_transfer.memory import Placement, place
-from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_FILES, find_model, part_bytes
+from cosmos_workflow.engines.cosmos_transfer.models import BASE, CONTROL_FILES, Placement, find_model, part_bytes, place
 from cosmos_workflow.engines.cosmos_transfer.modules import ControlAutoencoder, ControlSum
 from cosmos_workflow.engines.cosmos_transfer.shapes import SIDE_MULTIPLE, chunk_frames
-from cosmos_workflow.engines.model_files.sets import ModelFiles, check_model_files, missing_sentence
+from cosmos_workflow.engines.model_files.sets import require_model_files
 from cosmos_workflow.errors import UnavailableError
 
 log = logging.getLogger(__name__)
@@ -56,20 +55,14 @@ class Model:
         if not missing:
             return
         for name in missing:
-            folder = require_model(CONTROL_FILES[name])
-            net = _load(CosmosControlNetModel, folder, self.dtype)
-            self._watch(net.control_blocks)
-            self.nets[name] = net
+            folder = require_model_files(CONTROL_FILES[name], find_model)
+            self.nets[name] = net = _load(CosmosControlNetModel, folder, self.dtype)
+            self.watch(net.control_blocks)
         self.pipeline.register_modules(controlnet=ControlSum(self.nets))
         self._place()
 
-    def watch(self) -> None:
-        """Have `check` called before each layer, and for each group of frames that the VAE reads or makes."""
-        pipeline: Any = self.pipeline
-        layers = [*pipeline.transformer.transformer_blocks, *pipeline.text_encoder.model.language_model.layers]
-        self._watch([*layers, pipeline.vae.encoder, pipeline.vae.decoder])
-
-    def _watch(self, modules: Any) -> None:
+    def watch(self, modules: Iterable[torch.nn.Module]) -> None:
+        """Have `check` called before each of these works."""
         for module in modules:
             module.register_forward_pre_hook(lambda *_: self.check())
 
@@ -81,7 +74,10 @@ class Model:
             return
         torch.cuda.empty_cache()
         nets = [sum(p.numel() * p.element_size() for p in net.parameters()) for net in self.nets.values()]
-        free = torch.cuda.mem_get_info(self.device)[0] + self._bytes_on_gpu()
+        parts = [part for part in pipeline.components.values() if isinstance(part, torch.nn.Module)]
+        # What the pipeline takes there now is given back by being placed anew.
+        own = sum(p.numel() * p.element_size() for part in parts for p in part.parameters() if p.is_cuda)
+        free = torch.cuda.mem_get_info(self.device)[0] + own
         found = place(free, [*self.part_sizes, sum(nets)])
         if found is None:
             raise UnavailableError(
@@ -97,14 +93,10 @@ class Model:
             pipeline.enable_sequential_cpu_offload(device=self.device)
         log.info("Cosmos Transfer is placed: %s", found)
 
-    def _bytes_on_gpu(self) -> int:
-        """What the pipeline takes there now, and would give back by being placed anew."""
-        parts = [part for part in self.pipeline.components.values() if isinstance(part, torch.nn.Module)]
-        return sum(p.numel() * p.element_size() for part in parts for p in part.parameters() if p.is_cuda)
 
-
-def load_model(folder: Path, device: torch.device, guardrail: Guardrail) -> Model:
-    """The pipeline of a folder without its controlnets; bfloat16 on a GPU, float32 elsewhere."""
+def load_model(device: torch.device, guardrail: Guardrail) -> Model:
+    """The pipeline without its controlnets; bfloat16 on a GPU, float32 elsewhere."""
+    folder = require_model_files(BASE, find_model)
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     quiet_libraries()
     pipeline = Cosmos2_5_TransferPipeline(
@@ -118,23 +110,11 @@ def load_model(folder: Path, device: torch.device, guardrail: Guardrail) -> Mode
     )
     pipeline.set_progress_bar_config(disable=True)
     model = Model(pipeline, guardrail, device, dtype, list(part_bytes(folder).values()))
-    model.watch()
+    layers = [*pipeline.transformer.transformer_blocks, *cast("Any", pipeline.text_encoder).model.language_model.layers]
+    # Before each layer, and for each group of frames that the VAE reads or makes.
+    model.watch([*layers, pipeline.vae.encoder, pipeline.vae.decoder])
     guardrail.to(device)
     return model
-
-
-def require_model(model: ModelFiles) -> Path:
-    """The folder of a set of model files, complete and undamaged; raises UnavailableError with what to do."""
-    folder = find_model(model)
-    if folder is None:
-        raise UnavailableError(missing_sentence(model))
-    check_model_files(model, folder)
-    return folder
-
-
-def base_folder() -> Path:
-    """The folder of the model itself."""
-    return require_model(BASE)
 
 
 def go_offline() -> None:

@@ -1,16 +1,25 @@
-"""The model files of Cosmos Transfer: which there are, where they come from, and how large they are. Looks only at the disk."""
+"""The model files of Cosmos Transfer: which there are, where they come from, and how large they are, and where
+their parts go on a GPU. Looks only at the disk."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
+from typing import Literal
 
 from cosmos_workflow.engines.model_files.sets import ModelFiles, find_model_files
 from cosmos_workflow.errors import command
 
 REPO = "nvidia/Cosmos-Transfer2.5-2B"
+
+Placement = Literal["whole", "parts", "layers"]
+"""whole: everything on the device. parts: the part that works is on the GPU, the others wait in the machine's memory.
+layers: likewise, layer by layer; the slowest, for the smallest GPUs."""
+
+RESERVE = 8_000_000_000
+"""Bytes kept for what one item needs beside the weights. An estimate for 93 frames of 720p: 84,480 tokens of 2,048 values and
+the four times as wide layer between, and the VAE's pictures of 96 channels. Not measured."""
 
 
 def _sharded(stem: str) -> tuple[str, ...]:
@@ -18,13 +27,7 @@ def _sharded(stem: str) -> tuple[str, ...]:
     return (f"{stem}.safetensors", f"{stem}.safetensors.index.json", f"{stem}-*-of-*.safetensors")
 
 
-PARTS: Mapping[str, str] = MappingProxyType(
-    {
-        "text_encoder": "model",
-        "transformer": "diffusion_pytorch_model",
-        "vae": "diffusion_pytorch_model",
-    }
-)
+PARTS = {"text_encoder": "model", "transformer": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}
 """Folders of the model that hold weights, each with the stem of its files."""
 
 BASE = ModelFiles(
@@ -59,9 +62,8 @@ BASE_SIZE = "about 22 GB"
 CONTROL_SIZE = "about 1 GB"
 """Likewise: 0.94 GB."""
 
-
-def _control(name: str, branch: str) -> ModelFiles:
-    return ModelFiles(
+CONTROL_FILES: Mapping[str, ModelFiles] = {
+    name: ModelFiles(
         name=f"cosmos-transfer-{name}",
         title=f"Cosmos Transfer 2.5, {name} control",
         repo=REPO,
@@ -70,16 +72,8 @@ def _control(name: str, branch: str) -> ModelFiles:
         files=("config.json",),
         optional=_sharded("diffusion_pytorch_model"),
     )
-
-
-CONTROL_FILES: Mapping[str, ModelFiles] = MappingProxyType(
-    {
-        "vis": _control("vis", "blur"),
-        "edge": _control("edge", "edge"),
-        "depth": _control("depth", "depth"),
-        "seg": _control("seg", "seg"),
-    }
-)
+    for name, branch in {"vis": "blur", "edge": "edge", "depth": "depth", "seg": "seg"}.items()
+}
 """The controlnets by signal; NVIDIA calls the branch of `vis` blur."""
 
 DEPTH = ModelFiles(
@@ -95,7 +89,7 @@ SEG = ModelFiles(
     files=("config.json", "model.safetensors"),
     optional=("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json"),
 )
-ANNOTATORS: Mapping[str, ModelFiles] = MappingProxyType({"depth": DEPTH, "seg": SEG})
+ANNOTATORS: Mapping[str, ModelFiles] = {"depth": DEPTH, "seg": SEG}
 """The models that make a control signal that can't be computed."""
 
 GUARD_FACES = ModelFiles(
@@ -114,7 +108,7 @@ GUARD_TEXT = ModelFiles(
 GUARDRAIL_FETCH = f"{command('weights', 'fetch', GUARD_FACES.name)} and {command('weights', 'fetch', GUARD_TEXT.name)}"
 
 
-def find_model(model: ModelFiles = BASE) -> Path | None:
+def find_model(model: ModelFiles) -> Path | None:
     """The folder of the model or of a controlnet with every file of its weights, or None."""
     folder = find_model_files(model)
     if folder is None:
@@ -138,3 +132,12 @@ def tensor_files(folder: Path, stem: str) -> list[Path]:
 def part_bytes(folder: Path) -> dict[str, int]:
     """Bytes of each part of the model, as stored."""
     return {part: sum(path.stat().st_size for path in tensor_files(folder / part, stem)) for part, stem in PARTS.items()}
+
+
+def place(free: int, parts: list[int]) -> Placement | None:
+    """Where a model of these `parts` (bytes each) goes on a GPU with `free` bytes; None where it can't."""
+    if sum(parts) + RESERVE <= free:
+        return "whole"
+    if max(parts) + RESERVE <= free:
+        return "parts"
+    return "layers" if free >= RESERVE else None

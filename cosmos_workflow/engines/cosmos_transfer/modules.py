@@ -8,7 +8,7 @@ controlnet, and adds up their blocks. With one control both do exactly what diff
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
@@ -61,9 +61,3 @@ class ControlSum(ModelMixin):
             )
             total = [one + other for one, other in zip(total, blocks, strict=True)] if total else blocks
         return (total,)
-
-
-def capped(weights: Sequence[float]) -> list[float]:
-    """Weights that add up to at most 1: larger sums are scaled down, as in NVIDIA's own code."""
-    scale = max(1.0, sum(weights))
-    return [weight / scale for weight in weights]

@@ -12,9 +12,8 @@ from diffusers.pipelines.cosmos.pipeline_cosmos2_5_transfer import DEFAULT_NEGAT
 from numpy.typing import NDArray
 
 from cosmos_workflow.engines.base import Request
+from cosmos_workflow.engines.cosmos_transfer import CosmosTransferParams
 from cosmos_workflow.engines.cosmos_transfer.loader import Model
-from cosmos_workflow.engines.cosmos_transfer.modules import capped
-from cosmos_workflow.engines.cosmos_transfer.params import CosmosTransferParams
 from cosmos_workflow.engines.cosmos_transfer.shapes import Fit, count_chunks
 
 Clip = NDArray[np.uint8]
@@ -52,8 +51,10 @@ class Prepared:
 
     @property
     def weights(self) -> dict[str, float]:
-        """The weight of each control as the model gets it: scaled down where they add up to more than 1."""
-        return dict(zip(self.controls, capped([self.request.weights[name] for name in self.controls]), strict=True))
+        """The weight of each control as the model gets it: scaled down where they add up to more than 1, as in NVIDIA's code."""
+        own = {name: self.request.weights[name] for name in self.controls}
+        scale = max(1.0, sum(own.values()))
+        return {name: weight / scale for name, weight in own.items()}
 
 
 OnStep = Callable[[int, int, int], None]
@@ -102,11 +103,6 @@ def make_clips(model: Model, items: Sequence[Prepared], on_step: OnStep) -> list
     clips = np.rint(made.frames * 255).astype(np.uint8)
     allowed = model.guardrail.take_verdicts()
     return [clip[: item.frames] if fine else None for item, clip, fine in zip(items, clips, allowed, strict=True)]
-
-
-def count_tokens(model: Model, text: str) -> int:
-    """Tokens of a prompt, without those that stand around each."""
-    return len(cast("Any", model.pipeline.tokenizer)(text)["input_ids"])
 
 
 def _stacked(items: Sequence[Prepared], frames: int, dtype: torch.dtype) -> torch.Tensor:

@@ -1,11 +1,13 @@
-"""Sizes and lengths: what the model makes of a clip's. Pure."""
+"""Sizes and lengths: which clips can be used, and what the model makes of a clip's. Pure."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from pathlib import Path
+
+from cosmos_workflow.engines.video import Clips
+from cosmos_workflow.errors import InputError
 
 SIDE_MULTIPLE = 16
 """Sides must be multiples of this: the VAE shrinks by 8, the transformer takes patches of 2 x 2 (the pipeline's check)."""
@@ -18,6 +20,11 @@ MODEL_CHUNK_FRAMES = 93
 
 FRAMES_PER_LATENT = 4
 """The VAE makes one latent frame of 4, and one of the first alone: a chunk has 4n + 1 frames."""
+
+MAX_FRAMES = 1440
+"""A minute at 24 frames a second: the pipeline keeps controls and result in memory, 8 to 16 GB each at this length in 720p."""
+
+CLIPS = Clips("cosmos-transfer", min_side=SIDE_MULTIPLE, max_side=8192)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +64,13 @@ def count_chunks(frames: int, chunk: int) -> int:
     return max(1, math.ceil((frames - 1) / (chunk - 1)))
 
 
-class Shaped(Protocol):
-    """Something of a size and a number of frames."""
-
-    @property
-    def frames(self) -> int: ...
-    @property
-    def size(self) -> tuple[int, int]: ...
-
-
-S = TypeVar("S", bound=Shaped)
-
-
-def same_shape(items: Sequence[S], chunk: int) -> Iterator[list[S]]:
-    """The items in groups that can share a call, in order of first appearance.
-
-    The pictures must have one size. Lengths may differ within a chunk: the shorter one's last picture stays on, as it does when
-    it is made alone.
-    """
-    groups: dict[tuple[int, tuple[int, int]], list[S]] = {}
-    for item in items:
-        groups.setdefault((count_chunks(item.frames, chunk), item.size), []).append(item)
-    yield from groups.values()
+def check_length(path: Path, frames: int) -> None:
+    """Raise InputError where a clip makes more than `MAX_FRAMES` frames."""
+    if frames > MAX_FRAMES:
+        raise InputError(
+            f"cosmos-transfer: {path.name} makes {frames:,} frames or more, and {MAX_FRAMES:,} is the most; "
+            "use a shorter clip or a lower fps."
+        )
 
 
 def _words(size: tuple[int, int]) -> str:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal, cast
 
-from pydantic import field_validator
-
 from cosmos_workflow.engines.espeak.clauses import fit, fit_ssml
 from cosmos_workflow.engines.espeak.ssml import clean_ssml
-from cosmos_workflow.engines.espeak.voices import KnownVoice, library_path, readers, suggestions, unread_script
+from cosmos_workflow.engines.espeak.voices import NO_LIBRARY, KnownVoice, library_path, readers, suggestions, unread_script
 from cosmos_workflow.engines.params import Params, param
 from cosmos_workflow.engines.spec import Availability, EngineSpec, Recipe
 from cosmos_workflow.engines.speech_text.marks import Segment
-from cosmos_workflow.engines.speech_text.params import PRONUNCIATIONS, normalize_param, pronunciations_param, tidy_list
-from cosmos_workflow.errors import InputError, install, list_choices
+from cosmos_workflow.engines.speech_text.params import Pronunciations, SampleRate, normalize_param, pronunciations_param
+from cosmos_workflow.errors import InputError, list_choices
 from cosmos_workflow.progress import Stage
 
 
@@ -31,21 +29,11 @@ class EspeakParams(Params):
     rate: int = param(175, label="Rate", help="Words per minute.", ge=80, le=450, step=5)
     pitch: int = param(50, label="Pitch", help="0 is the lowest, 99 the highest.", ge=0, le=99, step=1)
     volume: int = param(100, label="Volume", help="100 is the usual loudness.", ge=0, le=200, step=5)
-    sample_rate: Literal["native", "48000"] = param(
-        "native", label="Sample rate", help="native is 22,050 Hz, as it is made; 48000 suits video."
-    )
+    sample_rate: SampleRate = param("native", label="Sample rate", help="native is 22,050 Hz, as it is made; 48000 suits video.")
     format: Literal["wav", "flac"] = param("wav", label="Format", help="FLAC is about half as large, without loss.")
     ssml: bool = param(False, label="SSML", help="The text is SSML: <break>, <prosody>, <emphasis>, <voice> and the like.")
     normalize_text: bool = normalize_param(False)
-    pronunciations: str = pronunciations_param()
-
-    _tidy_pronunciations = field_validator(PRONUNCIATIONS, mode="before")(tidy_list)
-
-    @field_validator("sample_rate", mode="before")
-    @classmethod
-    def _rate_as_number(cls, value: object) -> object:
-        # A job file says `sample_rate: 48000` without quotes.
-        return str(value) if isinstance(value, int) else value
+    pronunciations: Pronunciations = pronunciations_param()
 
 
 class EspeakSpec(EngineSpec):
@@ -69,9 +57,7 @@ class EspeakSpec(EngineSpec):
 
     def availability(self) -> Availability:
         """Whether the wheel with the library and its voices is installed."""
-        if library_path() is not None:
-            return Availability(True)
-        return Availability(False, "The speech library isn't installed.", f"Run {install('espeakng-loader')}.")
+        return NO_LIBRARY if library_path() is None else Availability(True)
 
     def spoken(self, text: str, params: Params) -> str:
         """As every engine; SSML is left as it is."""

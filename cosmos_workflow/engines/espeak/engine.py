@@ -16,11 +16,11 @@ import numpy as np
 import soundfile  # noqa: F401 - loaded with the engine, so that no item waits for it
 
 from cosmos_workflow.engines.base import Context, Device, Output, Request, SerialEngine
-from cosmos_workflow.engines.espeak import EspeakParams, speak, spoken_text
+from cosmos_workflow.engines.espeak import SPEC, EspeakParams, speak, spoken_text
 from cosmos_workflow.engines.espeak.clauses import first_missed
-from cosmos_workflow.engines.espeak.voices import library_path
+from cosmos_workflow.engines.espeak.voices import NO_LIBRARY, library_path
 from cosmos_workflow.engines.talking import Lines
-from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, install, shorten
+from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, shorten
 from cosmos_workflow.gpu_dispatch import platform
 from cosmos_workflow.gpu_dispatch.process import describe_exit
 from cosmos_workflow.media import resample_sound, write_sound
@@ -39,10 +39,7 @@ class EspeakEngine(SerialEngine):
     """Speaks texts one by one, each in a process of its own: the same item gives the same bytes in any batch."""
 
     def load(self, device: Device) -> None:
-        library = library_path()
-        if library is None:
-            raise UnavailableError(f"The speech library isn't installed. Run {install('espeakng-loader')}.")
-        self._speaker = Speaker(library)
+        self._speaker = Speaker(SPEC.name)
 
     def generate_one(self, request: Request, context: Context) -> Output:
         params = cast("EspeakParams", request.params)
@@ -75,19 +72,29 @@ class EspeakEngine(SerialEngine):
             "max_seconds": MAX_SECONDS,
         }
         words, rate = self._speaker.speak(task, lambda spoken: report(spoken / len(text)))
-        _require_whole(text, words, params)
+        missed = first_missed(text, words, params.ssml)
+        if missed is not None:  # the library drops what it can't hold without a word
+            began = shorten(text[missed : missed + 40].strip())
+            raise WorkflowError(f"espeak: the text wasn't spoken whole; from {began} on a part is missing.")
         return rate
 
 
 class Speaker:
-    """The process that `speak` describes, started when it is needed, and again when it died or was ended."""
+    """The process that `speak` describes, started when it is needed, and again when it died or was ended.
 
-    def __init__(self, library: Path) -> None:
+    `engine` stands in front of what goes wrong. Raises UnavailableError where the library isn't installed.
+    """
+
+    def __init__(self, engine: str) -> None:
+        library = library_path()
+        if library is None:
+            raise UnavailableError(str(NO_LIBRARY))
         # -I and -S: nothing of the user's environment gets in, and it starts in half the time.
         self._command = [sys.executable, "-I", "-S", speak.__file__, str(library), str(library.parent)]
         self._once = platform.portable()
         if self._once:
             self._command.append(speak.ONCE)
+        self._engine = engine
         self._process: subprocess.Popen[bytes] | None = None
 
     def speak(self, task: Mapping[str, Any], report: Callable[[int], None]) -> tuple[list[tuple[int, int]], int]:
@@ -95,23 +102,24 @@ class Speaker:
 
         `report` gets the characters spoken so far; when it raises, the process is ended.
         """
-        goes_on = False
-        try:
-            if self._process is None or self._process.poll() is not None:
-                self._process = platform.start_family(
-                    self._command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    env={**os.environ, "LC_ALL": "C.UTF-8"},
-                )
-                self._lines = Lines(cast("IO[bytes]", self._process.stdout))
-            answer = _follow(self._process, self._lines, task, report)
-            goes_on = not self._once
-        finally:
-            if not goes_on:
-                self.end()
-        return answer
+        words: list[tuple[int, int]] = []
+        rate = 0
+
+        def hear(line: Mapping[str, Any]) -> None:
+            nonlocal rate
+            rate = line.get("sample_rate", rate)
+            words.extend((start, length) for start, length in line.get("words", ()))
+            if not rate:  # the last line needs no report of its own
+                report(words[-1][0] if words else 0)
+
+        self._ask(task, hear)
+        return words, rate
+
+    def phonemes(self, texts: list[str], voice: str) -> list[str]:
+        """The IPA of each text, as a voice says it."""
+        found: list[str] = []
+        self._ask({"texts": texts, "voice": voice}, lambda line: found.extend(line.get("phonemes", ())))
+        return found
 
     def end(self) -> None:
         """End the process and the one that speaks now, if there are any."""
@@ -123,40 +131,50 @@ class Speaker:
         platform.kill_family(process)
         process.wait()
 
+    def _ask(self, task: Mapping[str, Any], hear: Callable[[Mapping[str, Any]], None]) -> None:
+        """Hand over a task, and listen until it is done; `hear` gets an empty line while nothing is said."""
+        goes_on = False
+        try:
+            if self._process is None or self._process.poll() is not None:
+                self._process = platform.start_family(
+                    self._command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env={**os.environ, "LC_ALL": "C.UTF-8"},
+                )
+                self._lines = Lines(cast("IO[bytes]", self._process.stdout))
+            self._follow(self._process, task, hear)
+            goes_on = not self._once
+        finally:
+            if not goes_on:
+                self.end()
 
-def _follow(
-    process: subprocess.Popen[bytes], lines: Lines, task: Mapping[str, Any], report: Callable[[int], None]
-) -> tuple[list[tuple[int, int]], int]:
-    """Listen until the text is spoken; raises WorkflowError where it isn't."""
-    words: list[tuple[int, int]] = []
-    rate, error = 0, ""
-    heard = time.monotonic()
-    stdin = cast("IO[bytes]", process.stdin)
-    with suppress(OSError):  # it died: its end is read below
-        stdin.write(json.dumps(task, ensure_ascii=False).encode() + b"\n")  # less than the pipe holds: it can't hang here
-        stdin.flush()
-    for said in lines:
-        if said is not None:
-            heard = time.monotonic()
-        elif time.monotonic() - heard > SILENT_LIMIT:
-            raise WorkflowError(f"espeak: the voice process hung for {SILENT_LIMIT:g} seconds and was ended; try again.")
-        line = said or {}
-        error = line.get("error", error)
-        rate = line.get("sample_rate", rate)
-        if "ended" in line:
-            if error:
-                raise WorkflowError(f"espeak: {error}.")
-            if rate:
-                return words, rate
-            raise _gone(line["ended"])
-        words += [(start, length) for start, length in line.get("words", ())]
-        if not rate:  # the last line needs no report of its own
-            report(words[-1][0] if words else 0)
-    raise _gone(process.wait())
-
-
-def _gone(code: int) -> WorkflowError:
-    return WorkflowError(f"espeak: {describe_exit(code, 'the voice process')} before the text was spoken; try again.")
+    def _follow(
+        self, process: subprocess.Popen[bytes], task: Mapping[str, Any], hear: Callable[[Mapping[str, Any]], None]
+    ) -> None:
+        stdin, heard, error, code = cast("IO[bytes]", process.stdin), time.monotonic(), "", None
+        with suppress(OSError):  # it died: its end is read below
+            stdin.write(json.dumps(task, ensure_ascii=False).encode() + b"\n")  # less than the pipe holds: it can't hang here
+            stdin.flush()
+        for line in self._lines:
+            if line is not None:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > SILENT_LIMIT:
+                raise WorkflowError(
+                    f"{self._engine}: the voice process hung for {SILENT_LIMIT:g} seconds and was ended; try again."
+                )
+            code = (line or {}).get("ended")
+            if code == 0:
+                return
+            error = (line or {}).get("error", error)
+            if code is not None:
+                break
+            hear(line or {})
+        if error:
+            raise WorkflowError(f"{self._engine}: {error}.")
+        what = describe_exit(process.wait() if code is None else code, "the voice process")
+        raise WorkflowError(f"{self._engine}: {what} before the text was spoken; try again.")
 
 
 def _blocks(pcm: Path, report: Callable[[float], None]) -> Iterator[Samples]:
@@ -168,15 +186,6 @@ def _blocks(pcm: Path, report: Callable[[float], None]) -> Iterator[Samples]:
                 report(done / total)
             done += len(data)
             yield np.frombuffer(data, dtype=np.int16)
-
-
-def _require_whole(text: str, words: list[tuple[int, int]], params: EspeakParams) -> None:
-    """Raise WorkflowError where a stretch of the text wasn't spoken: the library drops what it can't hold without a word."""
-    missed = first_missed(text, words, params.ssml)
-    if missed is not None:
-        raise WorkflowError(
-            f"espeak: the text wasn't spoken whole; from {shorten(text[missed : missed + 40].strip())} on a part is missing."
-        )
 
 
 def _require_sound(pcm: Path, params: EspeakParams) -> None:

@@ -1,4 +1,4 @@
-"""Utterances, each in a process of its own, started by path; imports the standard library only, so that it starts in 15 ms.
+"""Utterances and phonemes, each in a process of its own, started by path; imports the standard library only: it starts in 15 ms.
 
 Only the first utterance of a process, with the seed set, is bit-reproducible, so each is spoken by a copy of a process (a
 fork) that has loaded the library and never spoken: the library is loaded once, and an utterance costs little more than itself.
@@ -7,8 +7,9 @@ The library is GPL-3, and stays out of the other processes.
 Arguments are the library and its data folder. Each line of standard input is JSON with `text`, `voice`, `rate`, `pitch`,
 `volume`, `ssml`, `pcm` and `max_seconds`. The copy writes raw 16-bit mono samples to the file `pcm` and prints JSON lines:
 {"words": [[position from 0, length], ...]} with those that begin in each ten seconds of sound, the last of them with
-"sample_rate": hertz, or {"error": sentence}. When it is gone, the process it was copied from prints {"ended": its exit code, or
-the number of the signal that ended it, negative}. With a third argument, `ONCE`, there is no copy.
+"sample_rate": hertz, or {"error": sentence}. Asked for `texts` in a `voice`, it prints {"phonemes": [one text each]} instead:
+IPA, the letters of one sound tied together by U+0361. When it is gone, the process it was copied from prints {"ended": its exit
+code, or the number of the signal that ended it, negative}. With a third argument, `ONCE`, there is no copy.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _BUFFER_MS = 200
 _POSITION_CHARACTER = 1
 _CHARS_UTF8 = 1
 _SSML = 0x10
+_TIED_IPA = 0x02 | 0x80 | 0x361 << 8
 _PARAMETERS = {"rate": 1, "volume": 2, "pitch": 3}
 _EVENT_LIST_END = 0
 _EVENT_WORD = 1
@@ -96,9 +98,19 @@ def _load(path: str, data: str) -> tuple[ctypes.CDLL, int]:
 
 
 def _answer(library: ctypes.CDLL, rate: int, asked: bytes, say: Callable[..., None]) -> int:
-    """Speak as a line of JSON asks; 0 when it is spoken."""
+    """Speak, or find phonemes, as a line of JSON asks; 0 when it is done."""
+    task = json.loads(asked)
     try:
-        _speak(library, rate, json.loads(asked), say)
+        if rate <= 0:
+            raise ValueError("the speech library doesn't start; install espeakng-loader again")
+        # Else the noise in a voice follows the wall clock: the library seeds itself with the second it starts in.
+        library.espeak_ng_SetRandSeed(ctypes.c_long(_SEED))
+        if library.espeak_SetVoiceByName(task["voice"].encode()) != 0:
+            raise ValueError(f"the speech library has no voice {task['voice']!r}")
+        if "texts" in task:
+            say(phonemes=[_phonemes(library, text) for text in task["texts"]])
+        else:
+            _speak(library, rate, task, say)
     except (OSError, ValueError) as error:
         say(error=str(error))
         return 1
@@ -106,12 +118,6 @@ def _answer(library: ctypes.CDLL, rate: int, asked: bytes, say: Callable[..., No
 
 
 def _speak(library: ctypes.CDLL, rate: int, task: dict[str, Any], say: Callable[..., None]) -> None:
-    if rate <= 0:
-        raise ValueError("the speech library doesn't start; install espeakng-loader again")
-    # Else the noise in a voice follows the wall clock: the library seeds itself with the second it starts in.
-    library.espeak_ng_SetRandSeed(ctypes.c_long(_SEED))
-    if library.espeak_SetVoiceByName(task["voice"].encode()) != 0:
-        raise ValueError(f"the speech library has no voice {task['voice']!r}")
     for name, number in _PARAMETERS.items():
         library.espeak_SetParameter(number, task[name], 0)
     with open(task["pcm"], "wb") as pcm:  # noqa: PTH123 - pathlib would slow the start
@@ -127,6 +133,17 @@ def _speak(library: ctypes.CDLL, rate: int, task: dict[str, Any], say: Callable[
     if failed:
         raise ValueError(f"the speech library gave up (code {failed})")
     listener.tell(sample_rate=rate)
+
+
+def _phonemes(library: ctypes.CDLL, text: str) -> str:
+    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+    left = ctypes.c_char_p(text.encode())
+    clauses: list[str] = []
+    # Each call takes one clause off the text, and leaves a null pointer behind the last.
+    while left.value:
+        clause = library.espeak_TextToPhonemes(ctypes.byref(left), _CHARS_UTF8, _TIED_IPA)
+        clauses.append((clause or b"").decode().strip())
+    return " ".join(filter(None, clauses))
 
 
 class _Listener:

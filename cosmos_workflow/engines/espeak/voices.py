@@ -13,6 +13,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from cosmos_workflow.engines.spec import Availability
+from cosmos_workflow.errors import install
+
 _READERS: dict[str, frozenset[str]] = {
     script: frozenset(dictionaries.split())
     for script, dictionaries in {
@@ -58,6 +61,9 @@ def library_path() -> Path | None:
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
+NO_LIBRARY = Availability(False, "The speech library isn't installed.", f"Run {install('espeakng-loader')}.")
+
+
 @cache
 def voices() -> dict[str, Voice]:
     """Every voice that can speak by its id (the file's name in small letters, e.g. "en-us"), sorted."""
@@ -72,10 +78,11 @@ def voices() -> dict[str, Voice]:
 
 
 @cache
-def variants() -> tuple[str, ...]:
-    """Speakers that any voice can take on, as `voice+variant`, sorted."""
+def variants() -> dict[str, str]:
+    """Speakers that any voice can take on, as `voice+variant`: their names by the same in small letters, sorted."""
     folder = package_folder()
-    return tuple(sorted(file.name for file in (folder / "espeak-ng-data" / "voices" / "!v").iterdir())) if folder else ()
+    names = sorted(file.name for file in (folder / "espeak-ng-data" / "voices" / "!v").iterdir()) if folder else ()
+    return {name.casefold(): name for name in names}
 
 
 def suggestions() -> tuple[str, ...]:
@@ -86,17 +93,17 @@ def suggestions() -> tuple[str, ...]:
 def parse_voice(value: str) -> str:
     """A voice as the library takes it, e.g. "en-us+f2"; raises ValueError with a sentence that names near matches."""
     base, plus, variant = value.strip().partition("+")
-    known = _by_small_letters()
-    if base.casefold() not in known:
-        raise ValueError(f"{value!r} isn't a voice; {_hint(base.casefold())}")
+    known = base.casefold()
+    if known not in voices():
+        raise ValueError(f"{value!r} isn't a voice; {_hint(known)}")
     if not plus:
-        return known[base.casefold()]
-    speakers = _variants_by_small_letters()
-    if variant.casefold() not in speakers:
-        near = difflib.get_close_matches(variant.casefold(), speakers, n=3) or ["f2", "m3", "whisper"]
+        return known
+    speakers, speaker = variants(), variant.casefold()
+    if speaker not in speakers:
+        near = difflib.get_close_matches(speaker, speakers, n=3) or ["f2", "m3", "whisper"]
         close = ", ".join(f"{base}+{speakers[name]}" for name in near)
         raise ValueError(f"{value!r} has no such variant; use for example {close}")
-    return f"{known[base.casefold()]}+{speakers[variant.casefold()]}"
+    return f"{known}+{speakers[speaker]}"
 
 
 KnownVoice = Annotated[str, AfterValidator(parse_voice)]
@@ -128,16 +135,6 @@ def _script_of(letter: str) -> str:
 def readers(script: str) -> tuple[str, ...]:
     """The voices that read a script."""
     return tuple(voice.id for voice in voices().values() if voice.dictionary in _READERS.get(script, ()))
-
-
-@cache
-def _by_small_letters() -> dict[str, str]:
-    return {name.casefold(): name for name in voices()}
-
-
-@cache
-def _variants_by_small_letters() -> dict[str, str]:
-    return {name.casefold(): name for name in variants()}
 
 
 @lru_cache(maxsize=256)

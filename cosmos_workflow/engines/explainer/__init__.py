@@ -9,8 +9,14 @@ from typing import Literal, cast
 
 from cosmos_workflow.engines.espeak.voices import KnownVoice, suggestions
 from cosmos_workflow.engines.explainer.endpoint import Endpoint
-from cosmos_workflow.engines.explainer.outline import MAX_SCENES, Outline, is_outline, parse_outline
-from cosmos_workflow.engines.explainer.outline_text import MAX_OUTLINE, read_outline_file
+from cosmos_workflow.engines.explainer.outline import (
+    MAX_OUTLINE,
+    MAX_SCENES,
+    Outline,
+    is_outline,
+    parse_outline,
+    read_outline_file,
+)
 from cosmos_workflow.engines.params import Params, param
 from cosmos_workflow.engines.probing import look_at_sound
 from cosmos_workflow.engines.spec import Availability, EngineSpec, InputSpec, Recipe
@@ -111,7 +117,7 @@ class ExplainerSpec(EngineSpec):
         from cosmos_workflow.engines.explainer.cache import ASIDE, cache_folder, check_cache
 
         action = f"It went to the folder {ASIDE} of the explainer's cache; it is made again when needed."
-        return [(damage.name, damage.problem, action) for damage in check_cache(cache_folder(), apply)]
+        return [(name, problem, action) for name, problem in check_cache(cache_folder(), apply)]
 
     def check(self, recipe: Recipe, later: Collection[str] = ()) -> None:
         """As every engine; also refuses an outline that breaks the schema, a topic without a model, and unusable sounds."""

@@ -6,15 +6,11 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from cosmos_workflow.engines.explainer.endpoint import KEY_VARIABLE, MODEL_VARIABLE, URL_VARIABLE, Endpoint
 from cosmos_workflow.engines.explainer.outline import Outline, validate_outline
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, list_choices, shorten
-
-if TYPE_CHECKING:
-    import httpx
 
 ASKED_AGAIN = 2
 """How often a model that answers with something else than an outline is told so, and asked again."""
@@ -36,21 +32,10 @@ _TASK = (
     "is a title card."
 )
 
-Result = TypeVar("Result")
 
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What an outline is asked for. `seed` isn't sent: another one only means that an outline kept before isn't used."""
-
-    topic: str
-    scenes: int
-    language: str
-    seed: int
-
-    def __str__(self) -> str:
-        language = f"in {self.language}" if self.language else "in the language of the topic"
-        return f"Plan a video of {self.scenes} scenes, {language}. Topic:\n{self.topic}"
+def spell_wish(topic: str, scenes: int, language: str) -> str:
+    """What a model is asked for."""
+    return f"Plan a video of {scenes} scenes, in {language or 'the language of the topic'}. Topic:\n{topic}"
 
 
 def check_model(endpoint: Endpoint, look: Callable[[], None]) -> None:
@@ -68,15 +53,13 @@ def check_model(endpoint: Endpoint, look: Callable[[], None]) -> None:
         raise InputError(f"explainer: the endpoint doesn't offer the model that {MODEL_VARIABLE} names; it offers {names}.")
 
 
-def ask_outline(
-    endpoint: Endpoint, wish: Wish, look: Callable[[str], None], check: Callable[[Outline], None] = lambda _: None
-) -> Outline:
+def ask_outline(endpoint: Endpoint, wish: str, look: Callable[[str], None], check: Callable[[Outline], None]) -> Outline:
     """An outline by a model: checked, and asked for again with its mistakes at most `ASKED_AGAIN` times.
 
     `check` raises InputError for what the schema can't tell. `look` gets what is going on, and may raise to stop it.
     """
     schema = json.dumps(Outline.model_json_schema(), separators=(",", ":"))
-    messages = [{"role": "system", "content": _TASK.replace("{schema}", schema)}, {"role": "user", "content": str(wish)}]
+    messages = [{"role": "system", "content": _TASK.replace("{schema}", schema)}, {"role": "user", "content": wish}]
     problem = ""
     for attempt in range(1 + ASKED_AGAIN):
         doing = "Asking the model for an outline" if attempt == 0 else f"Asking the model to mend it ({attempt} of {ASKED_AGAIN})"
@@ -140,7 +123,14 @@ async def _exchange(endpoint: Endpoint, method: str, path: str, body: dict[str, 
             httpx.AsyncClient(timeout=httpx.Timeout(seconds, connect=15.0)) as client,
             client.stream(method, endpoint.url + path, json=body, headers=headers) as response,
         ):
-            return response.status_code, await _bounded(response)
+            content = bytearray()
+            async for part in response.aiter_bytes():
+                content += part
+                if len(content) > MAX_ANSWER:
+                    raise WorkflowError(
+                        f"explainer: the model's answer is larger than {MAX_ANSWER / 1e6:g} MB; use another model."
+                    )
+            return response.status_code, bytes(content)
     except (TimeoutError, httpx.TimeoutException):
         raise UnavailableError(
             f"explainer: the model's endpoint didn't answer within {seconds:g} s; try again when it is less busy."
@@ -150,19 +140,10 @@ async def _exchange(endpoint: Endpoint, method: str, path: str, body: dict[str, 
         raise UnavailableError(f"explainer: the model's endpoint can't be reached ({reason}); check {URL_VARIABLE}.") from None
 
 
-async def _bounded(response: httpx.Response) -> bytes:
-    content = bytearray()
-    async for part in response.aiter_bytes():
-        content += part
-        if len(content) > MAX_ANSWER:
-            raise WorkflowError(f"explainer: the model's answer is larger than {MAX_ANSWER / 1e6:g} MB; use another model.")
-    return bytes(content)
-
-
-def _watched(exchange: Coroutine[Any, Any, Result], look: Callable[[], None]) -> Result:
+def _watched(exchange: Coroutine[Any, Any, tuple[int, bytes]], look: Callable[[], None]) -> tuple[int, bytes]:
     """The result of `exchange`, looking around every `LOOK_EVERY` seconds; what `look` raises ends it at once."""
 
-    async def watch() -> Result:
+    async def watch() -> tuple[int, bytes]:
         task = asyncio.create_task(exchange)
         try:
             while not task.done():

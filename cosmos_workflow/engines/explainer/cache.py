@@ -21,9 +21,8 @@ from typing import Literal
 from cosmos_workflow.clips.looking import probe_clip
 from cosmos_workflow.config import HOME_VARIABLE
 from cosmos_workflow.engines.explainer.outline import parse_outline
-from cosmos_workflow.errors import InputError
-from cosmos_workflow.files import sha256_of
-from cosmos_workflow.ids import new_id
+from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.files import TEMPORARY, Disk, sha256_of
 
 MAX_BYTES = 2_000_000_000
 LEFT_BEHIND = 3600.0
@@ -35,16 +34,7 @@ ASIDE = "aside"
 Kind = Literal["outline", "scene"]
 ENDINGS: dict[Kind, str] = {"outline": "json", "scene": "mp4"}
 
-_TEMPORARY = ".tmp"
 _NAME = re.compile(r"(?P<kind>outline|scene)-(?P<key>[0-9a-f]{32})-(?P<sum>[0-9a-f]{32})\.(json|mp4)")
-
-
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """A file of the cache that can't be used: its name, and what is wrong, a sentence."""
-
-    name: str
-    problem: str
 
 
 def cache_folder() -> Path:
@@ -75,27 +65,24 @@ class Cache:
                 path.unlink(missing_ok=True)
                 continue
             with suppress(OSError):  # somebody tidies up at this moment: it is made again
-                _copy(path, target)
+                try:
+                    os.link(path, target)
+                except OSError:  # another file system
+                    shutil.copyfile(path, target)
                 os.utime(path)
                 return True
         return False
 
     def keep(self, kind: Kind, key: str, source: Path) -> None:
         """Keep a file. Where that fails, the video is made all the same, and a note says so."""
-        temporary = self.folder / new_id(_TEMPORARY)
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            shutil.copyfile(source, temporary)
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            temporary.replace(self.folder / f"{kind}-{key}-{_checksum(source)}.{ENDINGS[kind]}")
-        except OSError as error:
-            note = f"What was made can't be kept for the next time: {error.strerror or error}."
+            Disk().copy(source, self.folder / f"{kind}-{key}-{_checksum(source)}.{ENDINGS[kind]}")
+        except (OSError, UnavailableError) as error:
+            reason = error.__cause__ or error
+            note = f"What was made can't be kept for the next time: {getattr(reason, 'strerror', None) or reason}."
             if note not in self.notes:
                 self.notes.append(note)
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
 
     def prune(self, most: int = MAX_BYTES) -> None:
         """Delete what was used longest ago, until at most `most` bytes are left."""
@@ -114,13 +101,13 @@ class Cache:
                 size -= bytes_
 
 
-def check_cache(folder: Path, apply: bool = False, now: float | None = None) -> list[Damage]:
-    """What in the cache can't be used, for the verb `repair`; with `apply` it goes to `ASIDE`, and is made again when needed."""
-    found: list[Damage] = []
-    for path in sorted(folder.glob("*")) if folder.is_dir() else ():
-        problem = _problem(path, time.time() if now is None else now)
-        if problem:
-            found.append(Damage(path.name, f"{problem[0].upper()}{problem[1:]}."))
+def check_cache(folder: Path, apply: bool = False) -> list[tuple[str, str]]:
+    """Names of files that can't be used, each with a sentence that says why, for the verb `repair`; with `apply` they go to
+    `ASIDE`, and are made again when needed."""
+    found: list[tuple[str, str]] = []
+    for path in sorted(folder.glob("*")):
+        if problem := _problem(path):
+            found.append((path.name, f"{problem[0].upper()}{problem[1:]}."))
             if apply:
                 (folder / ASIDE).mkdir(exist_ok=True, mode=0o700)
                 path.replace(folder / ASIDE / path.name)
@@ -145,9 +132,9 @@ def clip_problem(path: Path, frames: int = 0) -> str:
     return f"it has {clip.frames} frames instead of {frames}" if frames and clip.frames != frames else ""
 
 
-def _problem(path: Path, now: float) -> str:
-    if path.name.startswith(_TEMPORARY):
-        return "it was left behind half written" if now - path.stat().st_mtime > LEFT_BEHIND else ""
+def _problem(path: Path) -> str:
+    if path.name.startswith(TEMPORARY):
+        return "it was left behind half written" if time.time() - path.stat().st_mtime > LEFT_BEHIND else ""
     found = _NAME.fullmatch(path.name)
     if found is None:
         return ""  # not one of ours
@@ -168,10 +155,3 @@ def _damage(path: Path) -> str:
 
 def _checksum(path: Path) -> str:
     return sha256_of(path)[:32]
-
-
-def _copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system
-        shutil.copyfile(source, target)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import manim  # pyright: ignore[reportMissingImports] - the extra
@@ -14,45 +13,33 @@ from cosmos_workflow.engines.explainer.figures import spell_value, ticks
 from cosmos_workflow.engines.explainer.storyboard import REVEAL
 from cosmos_workflow.engines.explainer.themes import LABEL, Colors
 from cosmos_workflow.engines.explainer.timeline import Timeline
-from cosmos_workflow.engines.explainer.typesetting import Style, measure, quoted, shrink_all, typeset
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A rectangle of the picture."""
-
-    left: float
-    right: float
-    top: float
-    bottom: float
-
-    @property
-    def width(self) -> float:
-        return self.right - self.left
+from cosmos_workflow.engines.explainer.typesetting import Style, measure, quoted, shrink, typeset
 
 
 class Plot:
-    """A chart in `place`, put on the timeline by `bars` or `line`."""
+    """A chart within these sides, put on the timeline by `bars` or `line`."""
 
-    def __init__(self, chart: dict[str, Any], place: Place, colors: Colors, timeline: Timeline) -> None:
+    def __init__(
+        self, chart: dict[str, Any], left: float, right: float, top: float, bottom: float, colors: Colors, timeline: Timeline
+    ) -> None:
         self.values: list[float] = chart["values"]
         self.unit: str = chart["unit"]
         self.names: list[str] = chart["labels"]
-        self.place, self.colors, self.timeline = place, colors, timeline
-        self.top, self.bottom = place.top, place.bottom
+        self.left, self.right, self.top, self.bottom = left, right, top, bottom
+        self.colors, self.timeline = colors, timeline
 
     def bars(self, beat: float) -> None:
         """Columns on a line at zero, each with its value."""
-        left, slot = self.place.left, self.place.width / len(self.values)
+        left, slot = self.left, (self.right - self.left) / len(self.values)
         names = self._names(left, slot)
         figures = [self._figure(value, self.colors.text) for value in self.values]
-        shrink_all(figures, 0.98 * slot, LABEL)
+        shrink(0.98 * slot, LABEL, *figures)
         room = LABEL + 0.1
         low, high = min(*self.values, 0.0), max(*self.values, 0.0)
         top, bottom = self.top - (room if high > 0 or low == 0 else 0), self.bottom + (room if low < 0 else 0)
         scale = (top - bottom) / ((high - low) or 1.0)
         zero = bottom - low * scale
-        base = Line((left, zero, 0), (self.place.right, zero, 0), stroke_width=2, color=self.colors.rule)
+        base = Line((left, zero, 0), (self.right, zero, 0), stroke_width=2, color=self.colors.rule)
         self.timeline.fade_in(beat, REVEAL, VGroup(base, *names))
         for index, (value, figure) in enumerate(zip(self.values, figures, strict=True)):
             height = max(abs(value) * scale, 0.02)
@@ -68,16 +55,16 @@ class Plot:
         """Points joined by a line, over lines at round values."""
         shown = ticks(min(self.values), max(self.values))
         figures = [self._figure(tick, self.colors.quiet) for tick in shown]
-        shrink_all(figures, 0.25 * self.place.width, LABEL)
-        left = self.place.left + max(figure.width for figure in figures) + 0.2
-        slot = (self.place.right - left) / len(self.values)
+        shrink(0.25 * (self.right - self.left), LABEL, *figures)
+        left = self.left + max(figure.width for figure in figures) + 0.2
+        slot = (self.right - left) / len(self.values)
         names = self._names(left, slot)
         top = self.top - LABEL / 2
         scale = (top - self.bottom) / (shown[-1] - shown[0])
         grid = VGroup()
         for tick, figure in zip(shown, figures, strict=True):
             y = self.bottom + (tick - shown[0]) * scale
-            grid.add(Line((left, y, 0), (self.place.right, y, 0), stroke_width=1.5, color=self.colors.rule))
+            grid.add(Line((left, y, 0), (self.right, y, 0), stroke_width=1.5, color=self.colors.rule))
             figure.move_to((0, y, 0)).align_to((left - 0.15, 0, 0), RIGHT)
         points = [
             np.array([left + (index + 0.5) * slot, self.bottom + (value - shown[0]) * scale, 0.0])

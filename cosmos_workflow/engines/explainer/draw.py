@@ -47,7 +47,14 @@ def main() -> int:
         lines.flush()
 
     task = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    _configure(task)
+    width, height = task["width"], task["height"]
+    config = manim.config
+    config.pixel_width, config.pixel_height = width, height
+    config.frame_height, config.frame_width = HEIGHT, HEIGHT * width / height
+    config.background_color = COLORS[task["theme"]].ground
+    config.media_dir = task["scratch"]
+    config.tex_dir = str(Path(task["scratch"]) / "typst")
+    manim.logger.setLevel(logging.ERROR)
     try:
         for shot in task["shots"]:
             _draw(shot, task, say)
@@ -57,17 +64,6 @@ def main() -> int:
         say(error=f"{type(error).__name__}: {error}")
         return 1
     return 0
-
-
-def _configure(task: dict[str, Any]) -> None:
-    width, height = task["width"], task["height"]
-    config = manim.config
-    config.pixel_width, config.pixel_height = width, height
-    config.frame_height, config.frame_width = HEIGHT, HEIGHT * width / height
-    config.background_color = COLORS[task["theme"]].ground
-    config.media_dir = task["scratch"]
-    config.tex_dir = str(Path(task["scratch"]) / "typst")
-    manim.logger.setLevel(logging.ERROR)
 
 
 def _draw(shot: dict[str, Any], task: dict[str, Any], say: Callable[..., None]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from cosmos_workflow.engines.base import Context, Device, Output, Request, SerialEngine
 from cosmos_workflow.engines.explainer import SIZES, SPEC, ExplainerParams, given_outline, given_sounds
-from cosmos_workflow.engines.explainer.asking import Wish, ask_outline, check_model
+from cosmos_workflow.engines.explainer.asking import ask_outline, check_model, spell_wish
 from cosmos_workflow.engines.explainer.cache import Cache, cache_folder, clip_problem, outline_problem
 from cosmos_workflow.engines.explainer.endpoint import Endpoint
 from cosmos_workflow.engines.explainer.film import join, snapshot
@@ -58,9 +58,11 @@ class _Video:
     def make(self) -> Output:
         """Every stage in its order; with `plan_only` those that draw are left out."""
         self.report("initializing")
-        given, endpoint = self.initialize()
-        self.report("planning")
-        outline = given or self.ask(cast("Endpoint", endpoint))
+        given = given_outline(self.request.text, self.request.inputs)
+        if given is not None:
+            check_formulas(given)
+            self.report("planning")
+        outline = given or self.ask()
         self.report("implementation_planning")
         sounds = [self.narrate(number, scene, outline) for number, scene in enumerate(outline.scenes, 1)]
         shots = [
@@ -80,48 +82,25 @@ class _Video:
         self.report("completed")
         return Output(self.request.id, self.files, self.describe(outline, shots, drawn, given is None, any(sounds)))
 
-    def initialize(self) -> tuple[Outline | None, Endpoint | None]:
-        """The given outline, checked down to its formulas; or the endpoint, which offers its model."""
-        outline = given_outline(self.request.text, self.request.inputs)
-        if outline is not None:
-            check_formulas(outline)
-            return outline, None
-        endpoint = Endpoint.from_environment()
-        if self.kept_outline(endpoint) is None:
-            check_model(endpoint, lambda: self.report("initializing", 0.5, "Checking the model"))
-        return None, endpoint
-
-    def ask(self, endpoint: Endpoint) -> Outline:
-        """The outline of the topic: the kept one, else a model's."""
-        kept = self.kept_outline(endpoint)
-        if kept is not None:
-            return kept
-        outline = ask_outline(
-            endpoint, self.wish(), lambda doing: self.report("planning", 0.1, doing), partial(check_formulas, where="the outline")
-        )
+    def ask(self) -> Outline:
+        """The outline of the topic: what a model made of it before, if that is sound, else what it makes now."""
+        endpoint, params = Endpoint.from_environment(), self.params
+        wish = spell_wish(self.request.text.strip(), params.scenes, params.language.strip())
+        key = digest({"wish": wish, "seed": params.seed, "model": endpoint.model, "url": endpoint.url})
+        kept, made = self.scratch / "kept.json", self.scratch / "made.json"
+        if self.cache.take("outline", key, kept, "outline", outline_problem):
+            self.report("planning")
+            return parse_outline(kept.read_text(encoding="utf-8"), "explainer")
+        check_model(endpoint, lambda: self.report("initializing", 0.5, "Checking the model"))
+        self.report("planning")
+        check = partial(check_formulas, where="the outline")
+        outline = ask_outline(endpoint, wish, lambda doing: self.report("planning", 0.1, doing), check)
         for number in given_sounds(self.request.inputs):
             if number > len(outline.scenes):
                 raise InputError(f"explainer: scene_{number} has a sound, but the model planned {len(outline.scenes)} scenes.")
-        made = self.scratch / "outline.json"
         made.write_text(outline.model_dump_json(), encoding="utf-8")
-        self.cache.keep("outline", self.outline_key(endpoint), made)
+        self.cache.keep("outline", key, made)
         return outline
-
-    def kept_outline(self, endpoint: Endpoint) -> Outline | None:
-        """The outline that a model made of this topic before, if it is sound."""
-        kept = self.scratch / "kept.json"
-        kept.unlink(missing_ok=True)
-        if not self.cache.take("outline", self.outline_key(endpoint), kept, "outline", outline_problem):
-            return None
-        return parse_outline(kept.read_text(encoding="utf-8"), "explainer")
-
-    def wish(self) -> Wish:
-        params = self.params
-        return Wish(self.request.text.strip(), params.scenes, params.language.strip(), params.seed)
-
-    def outline_key(self, endpoint: Endpoint) -> str:
-        wish = self.wish()
-        return digest({"wish": str(wish), "seed": wish.seed, "model": endpoint.model, "url": endpoint.url})
 
     def narrate(self, number: int, scene: Scene, outline: Outline) -> Path | None:
         """The sound of a scene: the given one, else speech; None where it is silent."""
@@ -157,7 +136,8 @@ class _Video:
         """A clip for each shot, and how many of them were drawn now; the others were kept."""
         self.report("code_generation")
         clips = [self.scratch / f"scene_{shot.number}.mp4" for shot in shots]
-        keys = [self.clip_key(shot) for shot in shots]
+        look = {"theme": self.params.theme, "quality": self.params.quality, "drawn_by": _drawn_by()}
+        keys = [digest({**look, "picture": shot.picture()}) for shot in shots]
         missing: list[tuple[Shot, Path]] = []
         for shot, clip, key in zip(shots, clips, keys, strict=True):
             self.report("code_generation", (shot.number - 1) / len(shots), f"Scene {shot.number} of {len(shots)}")
@@ -173,10 +153,10 @@ class _Video:
 
     def render(self, missing: list[tuple[Shot, Path]], keys: dict[Path, str], total: int) -> None:
         """Draw the missing scenes, keeping each as soon as it is whole."""
-        frames = sum(shot.frames for shot, _ in missing)
-        before: dict[int, int] = {}
+        frames, before = 0, dict[int, int]()
         for shot, _ in missing:
-            before[shot.number] = sum(earlier.frames for earlier, _ in missing if earlier.number < shot.number)
+            before[shot.number] = frames
+            frames += shot.frames
 
         def on_frames(number: int, done: int) -> None:
             self.report("scene_rendering", (before[number] + done) / frames, f"Scene {number} of {total}")
@@ -190,22 +170,10 @@ class _Video:
         params = self.params
         draw_scenes(missing, params.theme, SIZES[params.quality], float(params.scene_limit), self.scratch, on_frames, on_made)
 
-    def clip_key(self, shot: Shot) -> str:
-        params = self.params
-        look = {"theme": params.theme, "quality": params.quality, "drawn_by": _drawn_by()}
-        return digest({**look, "picture": shot.picture()})
-
     def combine(self, outline: Outline, shots: list[Shot], clips: list[Path], sounds: list[Path | None]) -> None:
         """The video, and the pictures taken from it."""
         self.report("video_combining")
-        join(
-            shots,
-            clips,
-            sounds,
-            self.made / VIDEO,
-            outline.title,
-            lambda done: self.report("video_combining", done),
-        )
+        join(shots, clips, sounds, self.made / VIDEO, outline.title, lambda done: self.report("video_combining", done))
         self.files["video"] = VIDEO
         self.report("finalizing")
         for shot, clip in zip(shots, clips, strict=True):

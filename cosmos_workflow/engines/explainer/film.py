@@ -13,16 +13,13 @@ from cosmos_workflow.engines.explainer.storyboard import FADE, LEAD, Shot
 from cosmos_workflow.media import writing
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from PIL import Image
 
-    Samples = NDArray[np.int16]
+    from cosmos_workflow.media import Samples
 
 THUMBNAIL_WIDTH = 320
 SNAPSHOT_WIDTH = 1280
 _BIT_RATE = 96_000
-_AAC_FRAME = 1024
 
 
 def join(
@@ -78,27 +75,24 @@ class _Voice:
     """The audio track, filled with quiet wherever nobody speaks."""
 
     def __init__(self, film: Any) -> None:
-        import av
-
         self._film = film
         self._stream = film.add_stream("aac", rate=RATE, layout="mono", bit_rate=_BIT_RATE)
-        self._fifo = av.AudioFifo()
         self._samples = 0
 
     def write(self, sound: Path | None, until: int, look: Callable[[], None]) -> None:
         """The narration of a scene, after its lead; the track then ends at sample `until`. `look` is called each second."""
+        import soundfile
+
         if sound is not None:
             self._quiet(self._samples + round(LEAD * RATE))
-            for block in _read(sound):
+            for block in cast("Iterator[Samples]", soundfile.blocks(str(sound), RATE, dtype="int16")):
                 look()
                 self._push(block[: until - self._samples])
         self._quiet(until)
 
     def close(self) -> None:
         """What is left."""
-        self._encode(flush=True)
-        for packet in self._stream.encode(None):
-            self._film.mux(packet)
+        self._film.mux(self._stream.encode(None))
 
     def _quiet(self, until: int) -> None:
         import numpy as np
@@ -116,20 +110,7 @@ class _Voice:
         # With a time of its own the encoder says how much its first packet is early; without, the whole track would be late.
         frame.pts, frame.time_base = self._samples, Fraction(1, RATE)
         self._samples += len(block)
-        self._fifo.write(frame)
-        self._encode()
-
-    def _encode(self, flush: bool = False) -> None:
-        while (frame := self._fifo.read(_AAC_FRAME, partial=flush)) is not None:
-            for packet in self._stream.encode(frame):
-                self._film.mux(packet)
-
-
-def _read(sound: Path) -> Iterator[Samples]:
-    import soundfile
-
-    with soundfile.SoundFile(str(sound)) as file:
-        yield from cast("Iterator[Samples]", file.blocks(RATE, dtype="int16"))
+        self._film.mux(self._stream.encode(frame))
 
 
 def snapshot(clip: Path, shot: Shot, target: Path, thumbnail: Path | None = None) -> None:

@@ -14,10 +14,7 @@ from cosmos_workflow.errors import InputError
 from cosmos_workflow.media import read_sound, write_sound
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Samples = NDArray[np.int16]
+    from cosmos_workflow.media import Samples
 
 RATE = 48_000
 

@@ -1,18 +1,23 @@
-"""The schema of an outline: a title, and scenes with their narration, each a title card, bullets, a formula or a chart."""
+"""An outline: its schema (a title, and scenes with their narration, each a title card, bullets, a formula or a chart), and its
+text read into that, with the line of each mistake; nothing in it can construct an object."""
 
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from cosmos_workflow.engines.explainer.outline_text import Location, read_values
 from cosmos_workflow.errors import InputError, list_choices, shorten
+from cosmos_workflow.yaml_places import JobFileError, Location, read_yaml, spell
 
+MAX_OUTLINE = 100_000
+"""Characters of an outline."""
 MAX_SCENES = 20
 MAX_BULLETS = 6
 MAX_BULLET_TEXT = 480
@@ -131,13 +136,27 @@ def is_outline(text: str) -> bool:
     return bool(_OUTLINE_TEXT.search(text))
 
 
+def read_outline_file(path: Path) -> str:
+    """The text of an outline file; raises InputError where it is too large or isn't UTF-8 text."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            text = file.read(MAX_OUTLINE + 1)
+    except OSError as error:
+        raise InputError(f"explainer: {path.name} can't be read ({error.strerror}); choose the file again.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"explainer: {path.name} isn't UTF-8 text; save the outline as UTF-8.") from error
+    if len(text) > MAX_OUTLINE:
+        raise InputError(f"explainer: {path.name} has more than {MAX_OUTLINE:,} characters; shorten the outline.")
+    return text
+
+
 def parse_outline(text: str, where: str) -> Outline:
     """The outline in a YAML or JSON text; raises InputError that says for each mistake where it is and what would be right.
 
-    `where` stands in front of the sentence.
+    `where` stands in front of the sentence. Repeated keys, tags and anchors are refused: an outline needs none.
     """
     try:
-        values, lines = read_values(text)
+        values, lines = (_read_json(text), {}) if text.lstrip().startswith("{") else _read_yaml(text)
     except ValueError as error:
         raise InputError(f"{where}: {error}.") from error
     return validate_outline(values, where, lines)
@@ -168,12 +187,43 @@ def write_outline(outline: Outline) -> str:
     return stream.getvalue()
 
 
-def spell(location: Location) -> str:
-    """A location as people write it: scenes[2].bullets, counting from 1 as people do."""
-    text = ""
-    for part in location:
-        text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
+def _read_yaml(text: str) -> tuple[Any, dict[Location, int]]:
+    """The values of a YAML text, and the line of each; raises ValueError with a sentence."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.tokens import AliasToken, AnchorToken
+
+    try:
+        tree = read_yaml(text, may_be_empty=True)
+    except JobFileError as error:
+        wrong = error.problems[0]
+        message = wrong.message.removeprefix("this isn't YAML: ").rstrip(".")
+        raise ValueError(f"line {wrong.place.line}: this isn't YAML: {message}") from error
+    for token in YAML(typ="safe", pure=True).scan(text):
+        if isinstance(token, AliasToken | AnchorToken):
+            line = token.start_mark.line + 1
+            raise ValueError(f"line {line}: anchors and aliases (& and *) aren't used in outlines; write the text again")
+    if tree.problems:
+        raise ValueError("; ".join(f"line {wrong.place.line}: {wrong.message.rstrip('.')}" for wrong in tree.problems))
+    if tree.value is None:
+        raise ValueError("it is empty; write `title:` and `scenes:`")
+    return tree.value, {location: place.line for location, place in tree.values.items()}
+
+
+def _read_json(text: str) -> Any:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise ValueError(f"the key {shorten(name)} is here twice; keep one")
+            seen.add(name)
+        return dict(pairs)
+
+    try:
+        return json.loads(text, object_pairs_hook=unique)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {error.lineno}: this isn't JSON ({error.msg}); check quotes, commas and brackets") from error
+    except RecursionError as error:
+        raise ValueError("this is nested too deeply; an outline is a title and a list of scenes") from error
 
 
 def _own(details: list[ErrorDetails]) -> list[ErrorDetails]:

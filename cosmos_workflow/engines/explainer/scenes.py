@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import manim  # pyright: ignore[reportMissingImports] - the extra
-from manim import DOWN, LEFT, UP, Line, Mobject, Typst, VGroup  # pyright: ignore[reportMissingImports]
+from manim import DOWN, LEFT, UP, Line, Typst, VGroup  # pyright: ignore[reportMissingImports]
 
-from cosmos_workflow.engines.explainer.charts import Place, Plot
+from cosmos_workflow.engines.explainer.charts import Plot
 from cosmos_workflow.engines.explainer.storyboard import REVEAL
 from cosmos_workflow.engines.explainer.themes import (
     BAND,
@@ -55,7 +55,7 @@ def compose(shot: dict[str, Any], colors: Colors, width: float) -> Timeline:
 class _Composer:
     def __init__(self, scene: dict[str, Any], beats: Sequence[float], colors: Colors, width: float) -> None:
         self.scene, self.beats, self.colors = scene, beats, colors
-        self.left, self.right = -width / 2 + EDGE, width / 2 - EDGE
+        self.left, self.right, self.width = -width / 2 + EDGE, width / 2 - EDGE, width - 2 * EDGE
         self.timeline = Timeline()
 
     def title_card(self) -> None:
@@ -67,7 +67,7 @@ class _Composer:
         block = VGroup(title, rule, *([caption] if caption else []))
         block.arrange(DOWN, buff=0.36, aligned_edge=LEFT)
         block.move_to((0, 0.25, 0)).align_to((self.left, 0, 0), LEFT)
-        self.timeline.show(self._rings(), title)
+        self.timeline.still += [self._rings(), title]
         self.timeline.play(0.1, REVEAL, manim.Create(rule))
         if caption:
             self.timeline.fade_in(self.beats[0], REVEAL, caption)
@@ -80,7 +80,7 @@ class _Composer:
         rows = self._bullet_rows(texts)
         em = first_fitting(lambda size: measure(rows, size, style, self.width), BODY, room)
         block = typeset(rows, em, style, self.width)
-        shrink(block, self.width, room)
+        shrink(self.width, room, block)
         # A little above the middle of what is left rests the eye.
         slack = room - block.height
         block.align_to((self.left, 0, 0), LEFT).align_to((0, top - min(0.35 * slack, 1.0), 0), UP)
@@ -94,22 +94,18 @@ class _Composer:
             f"$ {self.scene['formula']} $", font_size=FONT_SIZE * LARGEST_FORMULA, color=self.colors.text, use_svg_cache=False
         )
         caption = self.caption()
-        room = top - BOTTOM - (caption.height + GAP if caption else 0)
-        shrink(formula, FORMULA_WIDTH, room - 0.4)
+        room = top - BOTTOM - (caption + GAP if caption else 0)
+        shrink(FORMULA_WIDTH, room - 0.4, formula)
         formula.move_to((0, top - room / 2, 0))
         self.timeline.play(self.beats[0], 2 * REVEAL, manim.Write(formula))
-        if caption:
-            self.timeline.fade_in(self.beats[1], REVEAL, caption)
 
     def chart(self) -> None:
         top = self.heading()
         chart = self.scene["chart"]
         caption = self.caption()
-        bottom = BOTTOM + (caption.height + 0.45 if caption else 0)
-        plot = Plot(chart, Place(self.left, self.right, top, bottom), self.colors, self.timeline)
+        bottom = BOTTOM + (caption + 0.45 if caption else 0)
+        plot = Plot(chart, self.left, self.right, top, bottom, self.colors, self.timeline)
         (plot.line if chart["kind"] == "line" else plot.bars)(self.beats[0])
-        if caption:
-            self.timeline.fade_in(self.beats[1], REVEAL, caption)
 
     def heading(self) -> float:
         """Title and rule at the top left; returns where the body may begin."""
@@ -121,17 +117,13 @@ class _Composer:
         self.timeline.play(0.1, REVEAL, manim.Create(rule))
         return float(rule.get_bottom()[1]) - GAP
 
-    def caption(self) -> Mobject | None:
-        """The line at the foot of the picture, not shown yet."""
+    def caption(self) -> float:
+        """The line at the foot of the picture; returns how high it is, 0 without one."""
         if not self.scene["caption"]:
-            return None
+            return 0.0
         text = self.fitted(self.scene["caption"], LABEL * 1.1, self.width, 1.1, self.colors.quiet, align="center", balance=True)
-        return text.move_to((0, 0, 0)).align_to((0, BOTTOM, 0), DOWN)
-
-    @property
-    def width(self) -> float:
-        """Between the margins."""
-        return self.right - self.left
+        self.timeline.fade_in(self.beats[1], REVEAL, text.move_to((0, 0, 0)).align_to((0, BOTTOM, 0), DOWN))
+        return float(text.height)
 
     def rule(self, length: float) -> Line:
         return Line((0, 0, 0), (length, 0, 0), stroke_width=5, color=self.colors.accent)
@@ -156,7 +148,7 @@ class _Composer:
         if balance:
             width = balanced_width(text, em, style, width)
         made = typeset(quoted(text), em, style, width)
-        shrink(made, width, height)
+        shrink(width, height, made)
         return made
 
     def _rings(self) -> VGroup:

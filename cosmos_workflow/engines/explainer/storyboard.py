@@ -83,7 +83,7 @@ def plan_shot(number: int, scene: Scene, sound: float, fps: int, pause: float) -
     """The timing of a scene whose narration lasts `sound` seconds (0: it isn't spoken), with `pause` seconds of quiet after."""
     spoken = sound or _reading_time(scene)
     cues = _cues(scene.narration, spoken)
-    parts = _parts(scene)
+    parts = len(scene.bullets) or (scene.kind != "title") + bool(scene.caption)
     beats = _beats(parts, spoken, cues)
     shown = max(beats, default=0.0) + 2 * REVEAL
     seconds = max(SHORTEST, LEAD + spoken + pause, shown) + FADE
@@ -108,13 +108,6 @@ def subtitles(shots: Sequence[Shot]) -> str:
             blocks.append(f"{len(blocks) + 1}\n{times}\n{_in_two(cue.text)}\n")
         frames += shot.frames
     return "\n".join(blocks)
-
-
-def _parts(scene: Scene) -> int:
-    """How many parts of its body appear one after another."""
-    if scene.kind == "bullets":
-        return len(scene.bullets)
-    return (scene.kind != "title") + bool(scene.caption)
 
 
 def _reading_time(scene: Scene) -> float:

@@ -39,10 +39,6 @@ class Timeline:
     still: list[manim.Mobject] = field(default_factory=list)
     steps: list[_Step] = field(default_factory=list)
 
-    def show(self, *mobjects: manim.Mobject) -> None:
-        """There from the first frame on."""
-        self.still.extend(mobjects)
-
     def play(self, start: float, seconds: float, animation: manim.Animation) -> None:
         """Enters by an animation of Manim's."""
         self.steps.append(_Step(start, seconds, animation.mobject, animation))

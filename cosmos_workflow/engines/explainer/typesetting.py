@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from manim import Mobject, Typst  # pyright: ignore[reportMissingImports] - the extra
@@ -43,9 +43,8 @@ def typeset(body: str, em: float, style: Style, width: float | None = None) -> T
     It is as high as its lines, an em each and the space between them, whatever letters stand in them: a box that can't be
     seen holds them, so that things line up by their lines and not by their ink.
     """
-    return Typst(
-        _boxed(body, em, width), font_size=FONT_SIZE * em, color=style.color, typst_preamble=style.preamble, use_svg_cache=False
-    )
+    boxed = _boxed(body, em, width)
+    return Typst(boxed, font_size=FONT_SIZE * em, color=style.color, typst_preamble=style.preamble, use_svg_cache=False)
 
 
 def measure(body: str, em: float, style: Style, width: float | None = None) -> tuple[float, float]:
@@ -95,13 +94,8 @@ def first_fitting(size_at: Callable[[float], tuple[float, float]], em: float, he
     return SMALLEST
 
 
-def shrink(mobject: Mobject, width: float, height: float) -> None:
-    """Smaller, where it is wider or higher than this."""
-    shrink_all([mobject], width, height)
-
-
-def shrink_all(mobjects: Sequence[Mobject], width: float, height: float) -> None:
-    """All by the same measure, where one of them is wider or higher than this."""
+def shrink(width: float, height: float, *mobjects: Mobject) -> None:
+    """All smaller by the same measure, where one of them is wider or higher than this."""
     widest, highest = (max(getattr(mobject, side) for mobject in mobjects) for side in ("width", "height"))
     factor = min(1.0, width / max(widest, 1e-9), height / max(highest, 1e-9))
     if factor < 1:

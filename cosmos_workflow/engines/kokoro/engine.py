@@ -8,17 +8,15 @@ from typing import cast
 
 import numpy as np
 import soundfile  # noqa: F401 - loaded with the engine, so that no item waits for it
-from numpy.typing import NDArray
 
 from cosmos_workflow.engines.base import Context, Device, Output, Request, SerialEngine
-from cosmos_workflow.engines.espeak.voices import library_path
-from cosmos_workflow.engines.kokoro import KokoroParams, text_language
+from cosmos_workflow.engines.espeak.engine import Speaker
+from cosmos_workflow.engines.kokoro import SPEC, KokoroParams
 from cosmos_workflow.engines.kokoro.model import SAMPLE_RATE, KokoroModel, Sound
 from cosmos_workflow.engines.kokoro.model_files import require_kokoro
 from cosmos_workflow.engines.kokoro.phonemes import phonemes_of, split_symbols
 from cosmos_workflow.engines.kokoro.voices import parse_mix
 from cosmos_workflow.engines.model_files.sets import check_model_files
-from cosmos_workflow.errors import UnavailableError, install
 from cosmos_workflow.media import resample_sound, write_sound
 
 HEAD_SECONDS, TAIL_SECONDS = 0.03, 0.06
@@ -31,26 +29,24 @@ class KokoroEngine(SerialEngine):
     """Speaks texts one by one: on a CPU several at once would gain nothing."""
 
     def load(self, device: Device) -> None:
-        library = library_path()
-        if library is None:
-            raise UnavailableError(f"The speech library isn't installed. Run {install('espeakng-loader')}.")
+        self._speaker = Speaker(SPEC.name)
         files, folder = require_kokoro()
         check_model_files(files, folder)
-        self._library = library
         self._model = KokoroModel(folder, device)
         self._seconds_a_symbol = 0.0
 
     def generate_one(self, request: Request, context: Context) -> Output:
         params = cast("KokoroParams", request.params)
         context.report(request.id, "starting")
-        symbols = phonemes_of(request.text, text_language(params), self._library)
+        symbols = phonemes_of(request.text, SPEC.language(vars(params)), self._speaker)
         context.report(request.id, "speaking")
         parts = split_symbols(symbols)
         sound = np.concatenate(list(self._speak(parts, params, lambda done: context.report(request.id, "speaking", done))))
         context.report(request.id, "encoding")
         name = f"audio.{params.format}"
         rate = SAMPLE_RATE if params.sample_rate == "native" else int(params.sample_rate)
-        blocks = resample_sound([_as_pcm(sound)], SAMPLE_RATE, rate)
+        pcm = np.rint(np.clip(sound, -1.0, 1.0) * 32767.0).astype(np.int16)
+        blocks = resample_sound([pcm], SAMPLE_RATE, rate)
         samples = write_sound(request.folder / name, blocks, rate, params.format)
         context.report(request.id, "completed")
         described = {"seconds": round(samples / rate, 3), "sample_rate": rate, "characters": len(request.text)}
@@ -59,6 +55,7 @@ class KokoroEngine(SerialEngine):
 
     def close(self) -> None:
         self._model.close()
+        self._speaker.end()
 
     def _speak(self, parts: list[str], params: KokoroParams, report: Callable[[float], None]) -> Iterator[Sound]:
         """The sound of each part. How far the model is inside one is reckoned from how long the last one took it."""
@@ -85,7 +82,3 @@ def trimmed(sound: Sound) -> Sound:
         return sound
     first = max(0, loud[0] - int(HEAD_SECONDS * SAMPLE_RATE))
     return sound[first : loud[-1] + 1 + int(TAIL_SECONDS * SAMPLE_RATE)]
-
-
-def _as_pcm(sound: Sound) -> NDArray[np.int16]:
-    return np.rint(np.clip(sound, -1.0, 1.0) * 32767.0).astype(np.int16)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cosmos_workflow.engines.base import Device
 from cosmos_workflow.engines.kokoro.model_files import missing_voice, model_file, voice_file
-from cosmos_workflow.engines.kokoro.vocabulary import tokens_of
+from cosmos_workflow.engines.kokoro.phonemes import TOKENS
 from cosmos_workflow.errors import UnavailableError
 from cosmos_workflow.gpu_dispatch.platform import processors
 
@@ -58,17 +58,13 @@ class KokoroModel:
         self._voices: dict[str, Sound] = {}
         self._thread = ThreadPoolExecutor(1, "kokoro")
 
-    def style(self, mix: Mapping[str, float], tokens: int) -> Sound:
-        """The style of a mix of voices for that many tokens, of shape (1, 256)."""
-        rows = [np.float32(share) * self._voice(name)[tokens - 1] for name, share in mix.items()]
-        return np.sum(rows, axis=0, dtype=np.float32).reshape(1, STYLE_SIZE)
-
     def speak(self, symbols: str, mix: Mapping[str, float], speed: float, look: Callable[[], None]) -> Sound:
         """The samples of at most 510 symbols, at 24 kHz. `look` is called all the while; what it raises stops the model."""
-        ids = tokens_of(symbols)
+        ids = [TOKENS[symbol] for symbol in symbols]
+        rows = [np.float32(share) * self._voice(name)[len(ids) - 1] for name, share in mix.items()]
         feed = {
             self._tokens_name: np.array([[0, *ids, 0]], dtype=np.int64),
-            "style": self.style(mix, len(ids)),
+            "style": np.sum(rows, axis=0, dtype=np.float32).reshape(1, STYLE_SIZE),
             "speed": np.array([speed], dtype=np.float32),
         }
         options = onnxruntime.RunOptions()
@@ -87,12 +83,13 @@ class KokoroModel:
         self._thread.shutdown()
 
     def _voice(self, name: str) -> Sound:
+        """A voice's styles, of shape (510, 256)."""
         if name not in self._voices:
-            self._voices[name] = _read_voice(self._folder, name)
+            self._voices[name] = read_voice(self._folder, name)
         return self._voices[name]
 
 
-def _read_voice(folder: Path, name: str) -> Sound:
+def read_voice(folder: Path, name: str) -> Sound:
     """A voice's styles, of shape (510, 256)."""
     path = voice_file(folder, name)
     if path is None:

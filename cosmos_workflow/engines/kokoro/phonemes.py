@@ -1,26 +1,40 @@
-"""Text to the model's phonemes: the words by the speech library in a process of its own, punctuation and IPA as they are."""
+"""Text to the model's phoneme symbols: words by the speech library in a process of its own, punctuation and IPA as they are."""
 
-# ruff: noqa: RUF001 - quotation marks and dashes of many scripts
+# ruff: noqa: RUF001 - phonetic letters, quotation marks and dashes of many scripts
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+import unicodedata
+from collections.abc import Iterator, Mapping
 
-from cosmos_workflow.engines.kokoro import phonemes_process
-from cosmos_workflow.engines.kokoro.vocabulary import MAX_TOKENS, TOKENS, to_symbols
-from cosmos_workflow.errors import InputError, WorkflowError
-from cosmos_workflow.gpu_dispatch.process import describe_exit
+from cosmos_workflow.engines.espeak.engine import Speaker
+from cosmos_workflow.errors import InputError
 
-_LIBRARY_VOICES = {"en-us": "en-us", "en-gb": "en", "es": "es", "fr": "fr", "hi": "hi", "it": "it", "pt-br": "pt-br"}
-_SECONDS = 60.0
-"""How long the speech library may take for an item; it needs a hundredth of a second."""
+MAX_TOKENS = 510
+"""Tokens that the model reads at once; two more stand for the ends."""
+
+# Symbols whose ids follow one another, each run behind the id of its first; "_" is the space. The model's own table.
+_RUNS = """
+1 ;:,.!?  9 —…"()“”_\u0303ʣʥʦʨᵝ\uab67AI  31 O  33 Q  35 ST  39 W  41 Yᵊabcdef  50 hijklmnopqrstuvwxyzɑɐɒæ  75 βɔɕç
+80 ɖðʤə  85 ɚɛɜ  90 ɟ  92 ɡ  99 ɥ  101 ɨɪʝ  110 ɯɰŋɳɲɴø  118 ɸθœ  123 ɹ  125 ɾɻ  128 ʁɽʂʃʈʧ  135 ʊʋ  138 ʌɣɤ  142 χʎ
+147 ʒʔ  156 ˈˌː  162 ʰ  164 ʲ  169 ↓  171 →↗↘  177 ᵻ
+"""
+TOKENS: Mapping[str, int] = {
+    symbol: int(first) + place
+    for first, symbols in re.findall(r"(\d+) (\S+)", _RUNS)
+    for place, symbol in enumerate(symbols.replace("_", " "))
+}
+
+_TIE = "\u0361"
+_SYLLABIC = "\u0329"
+# A sound of two letters, and its symbols.
+_PAIRS = dict(re.findall(r"(\S\S)(\S+)", "aɪI aʊW dzʣ dʒʤ eɪA oʊO əʊQ tsʦ tʃʧ ɔɪY əlᵊl eəɛː ɛəɛː"))
+_PAIR = re.compile("|".join(f"{first}{_TIE}{second}" for first, second in _PAIRS))
+# What English, as the model learned it, writes otherwise than the library.
+_ENGLISH = str.maketrans("ʔxçɬr", "tkklɹ", "ʲ\u0303")
+_AMERICAN = (("ɜː", "ɜɹ"), ("ɚɹ", "əɹ"), ("ɚ", "əɹ"), ("ː", ""), ("oɹ", "ɔɹ"))
+_WEAK_A = re.compile(r"ɐ(?=\w)|(?<=\w)ɐ")
 
 # The model knows these marks and none else.
 _ALIKE = str.maketrans({"«": "“", "»": "”", "„": "“", "‟": "”", "’": "'", "‘": "'", "–": "—", "\u00a0": " ", "\0": " "})
@@ -32,14 +46,14 @@ _LETTER = re.compile(r"\w")
 _BREAKS = (re.compile(r"[.!?…]+[\"”)]*\s"), re.compile(r"[;:,—]+[\"”)]*\s"), re.compile(r"\s"))
 
 
-def phonemes_of(text: str, language: str, library: Path) -> str:
+def phonemes_of(text: str, language: str, speaker: Speaker) -> str:
     """The symbols of a text, each in `TOKENS`. `[word](/ipa/)` gives a word's own IPA.
 
     Raises InputError where nothing in it can be spoken.
     """
     parts = list(_parts(text.replace("--", "—").translate(_ALIKE)))
     texts = [part for part, kind in parts if kind == "text" and _LETTER.search(part)]
-    spoken = iter(_ask(texts, language, library)) if texts else iter(())
+    spoken = iter(speaker.phonemes(texts, "en" if language == "en-gb" else language) if texts else ())
     symbols = ""
     for part, kind in parts:
         if kind == "text" and _LETTER.search(part):
@@ -52,6 +66,19 @@ def phonemes_of(text: str, language: str, library: Path) -> str:
     if not _LETTER.search(symbols):
         raise InputError("kokoro: the text holds nothing that can be spoken; write words.")
     return symbols
+
+
+def to_symbols(ipa: str, language: str) -> str:
+    """IPA as the speech library writes it for a language, in the symbols of the model; what it has no symbol for is left out."""
+    text = unicodedata.normalize("NFD", ipa) if _SYLLABIC in ipa else ipa
+    text = re.sub(rf"([nlmɹ]){_SYLLABIC}", r"ᵊ\1", text)
+    text = _PAIR.sub(lambda match: _PAIRS[match[0].replace(_TIE, "")], text).replace(_TIE, "")
+    if language.startswith("en"):
+        text = _WEAK_A.sub("ə", text.translate(_ENGLISH))
+    if language == "en-us":
+        for old, new in _AMERICAN:
+            text = text.replace(old, new)
+    return "".join(symbol for symbol in text if symbol in TOKENS)
 
 
 def split_symbols(symbols: str, most: int = MAX_TOKENS) -> list[str]:
@@ -78,23 +105,3 @@ def _parts(text: str) -> Iterator[tuple[str, str]]:
         start = match.end()
     if start < len(text):
         yield text[start:], "text"
-
-
-def _ask(texts: list[str], language: str, library: Path) -> list[str]:
-    """The IPA of each text. A fresh process each time: what the library said before can't change what it says now."""
-    task = {"library": str(library), "data": str(library.parent), "voice": _LIBRARY_VOICES[language], "texts": texts}
-    # -I and -S: nothing of the user's environment gets in, and it starts in half the time.
-    command = [sys.executable, "-I", "-S", phonemes_process.__file__]
-    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
-    try:
-        done = subprocess.run(
-            command, input=json.dumps(task).encode(), capture_output=True, timeout=_SECONDS, env=environment, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise WorkflowError(f"kokoro: the speech library hung for {_SECONDS:g} seconds and was ended; try again.") from error
-    if not done.stdout:
-        raise WorkflowError(f"kokoro: {describe_exit(done.returncode, 'the process that finds phonemes')}; try again.")
-    answer: dict[str, Any] = json.loads(done.stdout)
-    if "error" in answer:
-        raise WorkflowError(f"kokoro: {answer['error']}.")
-    return answer["phonemes"]

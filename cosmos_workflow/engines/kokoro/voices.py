@@ -5,22 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
-LANGUAGES: Mapping[str, str] = MappingProxyType(
-    {
-        "en-us": "English (US)",
-        "en-gb": "English (UK)",
-        "es": "Spanish",
-        "fr": "French",
-        "hi": "Hindi",
-        "it": "Italian",
-        "pt-br": "Portuguese (Brazil)",
-    }
-)
+LANGUAGES: Mapping[str, str] = {
+    "en-us": "English (US)",
+    "en-gb": "English (UK)",
+    "es": "Spanish",
+    "fr": "French",
+    "hi": "Hindi",
+    "it": "Italian",
+    "pt-br": "Portuguese (Brazil)",
+}
 """Languages whose phonemes the speech library gives, as the model learned them."""
 
-UNSPOKEN: Mapping[str, str] = MappingProxyType({"ja": "Japanese", "zh": "Chinese"})
+UNSPOKEN: Mapping[str, str] = {"ja": "Japanese", "zh": "Chinese"}
 """Languages of voices whose phonemes the speech library can't give."""
 
 _PARTS = 10_000
@@ -55,7 +52,7 @@ def _voice(entry: str) -> Voice:
     return Voice(name, _LANGUAGE_OF[name[0]], {"f": "female", "m": "male"}[name[1]], grade)
 
 
-VOICES: Mapping[str, Voice] = MappingProxyType({voice.id: voice for voice in map(_voice, _GRADES.split(","))})
+VOICES: Mapping[str, Voice] = {voice.id: voice for voice in map(_voice, _GRADES.split(","))}
 """Every voice by its id, in the makers' order."""
 
 

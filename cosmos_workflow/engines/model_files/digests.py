@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+from contextlib import suppress
 from pathlib import Path
 
 DIGESTS_FILE = "SHA256SUMS"
@@ -46,22 +46,15 @@ def digest_of(path: Path, like: str) -> str:
 class Checked:
     """Which files were checked before, in which state, in a file of the user's cache folder."""
 
-    def __init__(self, path: Path, states: dict[str, str]) -> None:
-        self._path = path
-        self._states = states
-        self._changed = False
-
-    @classmethod
-    def read(cls) -> Checked:
-        """What was noted before; nothing where the note is gone or broken."""
+    def __init__(self) -> None:
         from platformdirs import user_cache_path
 
-        path = user_cache_path("cosmos-workflow") / "checked-weights.json"
-        try:
-            states = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            states = {}
-        return cls(path, states if isinstance(states, dict) else {})
+        self._path = user_cache_path("cosmos-workflow") / "checked-weights.json"
+        self._states: dict[str, str] = {}
+        self._changed = False
+        with suppress(OSError, ValueError):  # the note is gone or broken
+            states = json.loads(self._path.read_text(encoding="utf-8"))
+            self._states = states if isinstance(states, dict) else {}
 
     def has(self, path: Path, digest: str) -> bool:
         """Whether this file, in its present state, was compared with this digest."""
@@ -74,15 +67,13 @@ class Checked:
 
     def write(self) -> None:
         """Best effort: without it the files are checked again next time."""
-        if not self._changed:
-            return
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-            temporary.write_text(json.dumps(self._states), encoding="utf-8")
-            temporary.replace(self._path)
-        except OSError:
-            return
+        from cosmos_workflow.errors import UnavailableError
+        from cosmos_workflow.files import Disk
+
+        if self._changed:
+            with suppress(UnavailableError):
+                Disk().make_folder(self._path.parent)
+                Disk().write(self._path, json.dumps(self._states).encode())
 
     @staticmethod
     def _state(path: Path, digest: str) -> str:

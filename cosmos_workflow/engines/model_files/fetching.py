@@ -51,7 +51,7 @@ def plan_fetch(model: ModelFiles, endpoint: str | None = None) -> FetchPlan:
 
 
 def fetch_model_files(
-    model: ModelFiles, on_progress: Callable[[FetchProgress], None] | None = None, endpoint: str | None = None
+    model: ModelFiles, on_progress: Callable[[FetchProgress], None] = lambda _: None, endpoint: str | None = None
 ) -> Path:
     """Fetch what is missing of a set into the hub's cache, check it, and return its folder.
 
@@ -62,13 +62,15 @@ def fetch_model_files(
     total, before = sum(file.size for file in offered), 0
     path = Path()
     for file in offered:
-        name = file.name
-        report = _Report(name, before, total, on_progress)
-        report.say(0)
+
+        def say(done: int, name: str = file.name, before: int = before) -> None:
+            on_progress(FetchProgress(name, before + done, total))
+
+        say(0)
         with _hub_errors(model):
-            path = _fetch_file(model, file, report, endpoint)
+            path = _fetch_file(model, file, say, endpoint)
         before += file.size
-        report.say(file.size)
+        say(file.size)
     folder = Path(str(path)[: -len(offered[-1].name)])
     check_model_files(model, folder)
     return folder
@@ -99,7 +101,8 @@ def _offered(model: ModelFiles, endpoint: str | None) -> list[_Offered]:
         digest = file.lfs.sha256 if file.lfs else ""
         if digest and not is_digest(digest, 64):
             raise _unreadable(model)
-        if _stays_inside(file.rfilename):
+        path = PurePosixPath(file.rfilename)
+        if not path.is_absolute() and ".." not in path.parts and "\\" not in file.rfilename:
             files[file.rfilename] = _Offered(file.rfilename, file.size or 0, digest)
     gone = model.lacking(files)
     if gone:
@@ -119,12 +122,7 @@ def _partial(model: ModelFiles, digest: str) -> Path:
     return cache_folder(model) / "blobs" / f"{digest}.partial"
 
 
-def _stays_inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and "\\" not in name
-
-
-def _fetch_file(model: ModelFiles, offered: _Offered, report: _Report, endpoint: str | None) -> Path:
+def _fetch_file(model: ModelFiles, offered: _Offered, say: Callable[[int], None], endpoint: str | None) -> Path:
     """Bring a file to its place in the cache, going on with what an earlier fetch left; returns where it is.
 
     Under which name it is kept and what it is compared with is the hub's to say: only digests are taken, and of a large file
@@ -147,7 +145,7 @@ def _fetch_file(model: ModelFiles, offered: _Offered, report: _Report, endpoint:
     with FileLock(f"{partial}.lock"):
         if not blob.exists():
             with partial.open("ab") as file:
-                http_get(known.location, file, resume_size=file.tell(), expected_size=known.size, tqdm_class=report.bar_class())
+                http_get(known.location, file, resume_size=file.tell(), expected_size=known.size, tqdm_class=_bar_class(say))
             if digest_of(partial, digest) != digest:
                 partial.unlink()
                 raise UnavailableError(damaged_sentence(model, offered.name))
@@ -203,34 +201,19 @@ def _unreachable(model: ModelFiles) -> UnavailableError:
     return UnavailableError(f"The hub can't be reached to fetch {model.repo}; check the network and try again.")
 
 
-class _Report:
-    """Turns what the hub's client tells a progress bar into `FetchProgress`."""
+def _bar_class(say: Callable[[int], None]) -> Any:
+    """A bar as the hub's client knows it, which draws nothing and says how many bytes of the file are here."""
+    from tqdm.std import tqdm
 
-    def __init__(self, file: str, before: int, total: int, on_progress: Callable[[FetchProgress], None] | None) -> None:
-        self._file = file
-        self._before = before
-        self._total = total
-        self._on_progress = on_progress
+    class Bar(tqdm):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            options.pop("name", None)
+            super().__init__(*args, **{**options, "disable": True})
+            self.n = options.get("initial", 0)
 
-    def say(self, done: float) -> None:
-        if self._on_progress is not None:
-            self._on_progress(FetchProgress(self._file, self._before + int(done), self._total))
+        def update(self, n: float | None = 1) -> bool | None:
+            self.n += n or 0
+            say(int(self.n))
+            return None
 
-    def bar_class(self) -> Any:
-        """A bar that draws nothing and reports."""
-        from tqdm.std import tqdm
-
-        say = self.say
-
-        class Bar(tqdm):
-            def __init__(self, *args: Any, **options: Any) -> None:
-                options.pop("name", None)
-                super().__init__(*args, **{**options, "disable": True})
-                self.n = options.get("initial", 0)
-
-            def update(self, n: float | None = 1) -> bool | None:
-                self.n += n or 0
-                say(self.n)
-                return None
-
-        return Bar
+    return Bar

@@ -8,7 +8,7 @@ them there. `huggingface_hub` is imported only where it is needed; nothing here 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -58,15 +58,6 @@ class ModelFiles:
         return [entry for entry in self.files if not any(_matches(name, entry) for name in there)]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFilesState:
-    """Where a set is on this machine, and its bytes there; `folder` is None where it isn't."""
-
-    model: ModelFiles
-    folder: Path | None
-    size_bytes: int
-
-
 def own_folder() -> Path | None:
     """The folder of model files that the user named, if any."""
     named = os.environ.get(FOLDER_VARIABLE, "").strip()
@@ -81,11 +72,12 @@ def find_model_files(model: ModelFiles) -> Path | None:
     return _find_in_cache(model)
 
 
-def require_model_files(model: ModelFiles) -> Path:
-    """As `find_model_files`; raises UnavailableError with what to do where they aren't there."""
-    folder = find_model_files(model)
+def require_model_files(model: ModelFiles, find: Callable[[ModelFiles], Path | None] = find_model_files) -> Path:
+    """The folder that `find` has of a set, undamaged; raises UnavailableError with what to do where it isn't so."""
+    folder = find(model)
     if folder is None:
         raise UnavailableError(missing_sentence(model))
+    check_model_files(model, folder)
     return folder
 
 
@@ -102,12 +94,10 @@ def remedy(model: ModelFiles) -> str:
     )
 
 
-def model_files_state(model: ModelFiles) -> ModelFilesState:
-    """Whether a set is on this machine, where, and how large it is. Looks only at the disk."""
+def model_files_state(model: ModelFiles) -> tuple[Path | None, int]:
+    """Where a set is on this machine, and its bytes there; None where it isn't. Looks only at the disk."""
     folder = find_model_files(model)
-    if folder is None:
-        return ModelFilesState(model, None, 0)
-    return ModelFilesState(model, folder, sum((folder / name).stat().st_size for name in files_in(folder, model)))
+    return folder, sum((folder / name).stat().st_size for name in files_in(folder, model)) if folder else 0
 
 
 def files_in(folder: Path, model: ModelFiles) -> list[str]:
@@ -139,7 +129,7 @@ def check_model_files(model: ModelFiles, folder: Path) -> None:
     A set may pin them. Else, in the hub's cache a file's digest is its blob's name; in a folder of one's own `SHA256SUMS` holds
     them, if there is one.
     """
-    known = Checked.read()
+    known = Checked()
     stated = stated_digests(folder)
     for name in files_in(folder, model):
         path = folder / name

@@ -18,7 +18,7 @@ _MAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
 _PHONE = re.compile(
     r"(?<![\w.,])(?:\+\d{1,3}[ .-]?)?"
     r"(?:\(\d{2,5}\)[ .-]?\d{2,5}(?:[ .-]\d{2,5}){1,3}|\d{2,5}(?:[ .-]\d{2,5}){2,4})(?![\w]|[.,]\d)"
-    r"|(?<!\w)\+\d{8,14}(?!\w)"
+    r"|(?<!\w)\+\d{8,14}(?!\w)|(?<![\w.,])0\d{1,4}[ /-]\d{5,8}(?![\w]|[.,]\d)"
 )
 
 
@@ -44,9 +44,20 @@ def phones(text: str, language: Language) -> str:
     def digits(match: re.Match[str]) -> str:
         found = match[0]
         count = sum(character.isdigit() for character in found)
-        if not 7 <= count <= 15 or looks_like_a_date(found):
+        if not 7 <= count <= 15 or looks_like_a_date(found) or _is_grouped(found, language):
             return found
         groups = ", ".join(spelt(group, language) for group in re.findall(r"\d+", found))
         return f"{language.signs.get('+', '')} {groups}".strip() if found.startswith("+") else groups
 
     return _PHONE.sub(digits, text)
+
+
+def _is_grouped(found: str, language: Language) -> bool:
+    """Whether it is one number in groups of three, such as "67.000.000".
+
+    With spaces, which telephone numbers have as well, a round one is, and any in French, whose telephone numbers are pairs.
+    """
+    groups = re.fullmatch(r"[1-9]\d{0,2}([ .])\d{3}(?:\1\d{3})+", found)
+    if groups is None or language.code == "en":
+        return False
+    return language.decimal == "," if groups[1] == "." else language.code == "fr" or found.endswith("000")

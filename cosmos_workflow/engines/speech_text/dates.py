@@ -13,9 +13,10 @@ from cosmos_workflow.engines.speech_text.numbers import cardinal, ordinal, year
 _ISO_DATE = re.compile(r"(?<![\d/-])(\d{4})-(\d{2})-(\d{2})(?![\d/-])")
 _SLASH_DATE = re.compile(r"(?<![\d/.])(\d{1,2})([/.])(\d{1,2})\2(\d{4})(?![\d/])")
 _TIME = re.compile(
-    r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d)(?::[0-5]\d)?(?:\s*([ap])\.?\s?m\b\.?)?(?:\s*Uhr\b)?(?![\d:])", re.IGNORECASE
+    r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d)(?::[0-5]\d)?(?:\s*([ap])\.?\s?m\b\.?)?(?:\s*(?:Uhr|h)\b)?(?![\d:])", re.IGNORECASE
 )
 _HOUR = re.compile(r"\b(1[0-2]|[1-9])\s*([ap])\.?\s?m\b\.?", re.IGNORECASE)
+_TIME_H = re.compile(r"(?<![\w.,])([01]?\d|2[0-4])\s?h\s?([0-5]\d)?(?!\w)")
 _DECADE = re.compile(r"(?<![\w.,])(1[1-9]|20)(\d0)['’]?s\b")
 
 
@@ -80,7 +81,8 @@ def _german_date(match: re.Match[str], language: Language) -> Iterator[str]:
 
 def decades(text: str, language: Language) -> str:
     """Decades: "the 1990s"."""
-    return _DECADE.sub(lambda match: _plural(year(match[1] + match[2], language)), text)
+    text = _DECADE.sub(lambda match: _plural(year(match[1] + match[2], language)), text)
+    return re.sub(r"(?<!\w)['’]([2-9]0)s\b", lambda match: _plural(cardinal(match[1], language)), text)
 
 
 def times(text: str, language: Language) -> str:
@@ -97,9 +99,20 @@ def times(text: str, language: Language) -> str:
         return language.clock.format(hour=hour, minute=cardinal(str(int(minute)), language))
 
     text = _TIME.sub(clock, text)
+    if language.code in ("fr", "pt"):
+        text = _TIME_H.sub(lambda match: _with_h(match, language), text)
     if language.code == "en":
         text = _HOUR.sub(lambda match: f"{cardinal(match[1], language)} {match[2].upper()} M", text)
     return text
+
+
+def _with_h(match: re.Match[str], language: Language) -> str:
+    """ "9h05", as it is written in French and Portuguese."""
+    hours = {"fr": ("une heure", "heures"), "pt": ("uma hora", "horas")}[language.code]
+    hour = hours[0] if int(match[1]) == 1 else f"{cardinal(str(int(match[1])), language)} {hours[1]}"
+    if not match[2] or match[2] == "00":
+        return hour
+    return f"{hour}{' e' if language.code == 'pt' else ''} {cardinal(str(int(match[2])), language)}"
 
 
 def _minutes(hour: str, minute: str, language: Language) -> str:

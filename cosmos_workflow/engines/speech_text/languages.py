@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 _NUMBERS = "ar az be ca cs cy da eo fa fi he hu id is ja ko lt lv nl no pl ro ru sk sl sr sv th tr uk vi"
 _WITH_POINT = {"he", "ja", "ko", "th"}
@@ -20,7 +19,8 @@ class Language:
     """How one language says what isn't written in words.
 
     `number` is num2words' name of it. `signs` are single characters; `web` says the signs of an address. `units` hold one and
-    many, `currencies` also one and many of the hundredth part. `short` are abbreviations, `months` the names of the twelve, empty
+    many, `currencies` also one and many of the hundredth part. `fractions` are those in words, "½" is what
+    stands behind a whole number. `short` are abbreviations, `months` the names of the twelve, empty
     in a language of which only the numbers are known. `to` stands between the ends of a range. `ordinal` is a pattern of what
     stands behind an ordinal number, `regnal` goes before a ruler's number. `date`, `clock` and `full_hour` are templates.
     """
@@ -42,30 +42,19 @@ class Language:
     units: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     currencies: Mapping[str, tuple[str, str, str, str]] = field(default_factory=dict)
     short: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def groups(self) -> str:
-        """The sign between groups of three digits."""
-        return "," if self.decimal == "." else "."
+    fractions: Mapping[str, str] = field(default_factory=dict)
 
 
 @cache
 def find_language(code: str) -> Language | None:
     """A language by a code such as "en", "en-gb" or "pt_BR"; None where not even its numbers can be said."""
     base = re.split(r"[-_]", code.strip().lower())[0]
-    data = _data().get(base)
+    text = files(__package__ or "").joinpath("languages.toml").read_text(encoding="utf-8")
+    data = tomllib.loads(text).get(base)
     if data is None:
         return Language(base, _NAMES[base], "." if base in _WITH_POINT else ",") if base in _NAMES else None
-    pairs = {sign: _one_and_many(words) for sign, words in data.pop("units").items()}
+    # A unit without a slash is the same for one and for many.
+    pairs = {sign: (words.partition("/")[0], words.rpartition("/")[2]) for sign, words in data.pop("units").items()}
     currencies = {sign: tuple(words.split("/")) for sign, words in data.pop("currencies").items()}
     words = {name: tuple(data.pop(name).split()) for name in ("months", "millions")}
     return Language(base, units=pairs, currencies=currencies, **words, **data)
-
-
-def _data() -> dict[str, dict[str, Any]]:
-    return tomllib.loads(files(__package__ or "").joinpath("languages.toml").read_text(encoding="utf-8"))
-
-
-def _one_and_many(words: str) -> tuple[str, str]:
-    one, _, many = words.partition("/")
-    return one, many or one

@@ -16,7 +16,7 @@ def _words(text: str) -> frozenset[str]:
 
 # What may stand at the end of a sentence, and then leaves its full stop there.
 _CLOSING = frozenset(("etc.", "usw.", "ecc.", "Inc.", "Ltd.", "Co.", "Jr.", "a.m.", "p.m."))
-_ROMAN = re.compile(r"\b(\w[\w'’.-]*)\s+([IVX]{1,7})\b(?!['’.]\w)(?!(?<=\s[IVX])\.\s+[A-Z])")
+_ROMAN = re.compile(r"\b(\w[\w'’.-]*)\s+([IVXLC]{1,9})\b(?!['’.]\w)(?!(?<=\s[IVX])\.\s+[A-Z])")
 # Words behind which a single letter or more is a part's number, and those behind which it is a ruler's.
 _PARTS = _words(
     "chapter part act scene book volume section war phase type class level stage episode figure table appendix article "
@@ -25,8 +25,26 @@ _PARTS = _words(
 _RULERS = _words(
     "king queen pope emperor henry louis charles george edward elizabeth william james richard john paul pius philip peter "
     "alexander catherine frederick gustav leo benedict innocent clement ludwig friedrich wilhelm karl heinrich otto papst könig "
-    "roi reine pape henri papa rey reina carlos felipe alfonso luis fernando isabel juan pablo enrico umberto vittorio"
+    "roi reine pape henri françois napoléon papa rey reina carlos felipe alfonso luis fernando isabel juan pablo pío "
+    "enrico umberto vittorio emanuele luigi carlo giovanni paolo pio leone federico filippo luís joão pedro afonso "
+    "filipe franz georg"
 )
+
+
+_PAGES = {
+    "en": ("page", "pages"),
+    "fr": ("page", "pages"),
+    "es": ("página", "páginas"),
+    "it": ("pagina", "pagine"),
+    "pt": ("página", "páginas"),
+}
+_PART_FORMS = {"Ch": "Chapter", "Vol": "Volume", "Fig": "Figure"}
+_CENTURIES = {
+    "fr": re.compile(r"\b(?P<numeral>I(?=er\b)|[IVX]*[VXI])(?:er|ème|e)\b(?<!\bIe)"),
+    "it": re.compile(r"\b(?P<numeral>[IVX]+(?=\s+secol[oi]\b)|(?<=\bsecolo )[IVX]+)\b"),
+    "es": re.compile(r"(?:(?<=\bsiglo )|(?<=\bsiglos )|(?<=[IVX] y ))(?P<numeral>[IVX]+)\b"),
+    "pt": re.compile(r"(?:(?<=\bséculo )|(?<=\bséculos )|(?<=[IVX] e ))(?P<numeral>[IVX]+)\b"),
+}
 
 
 def short_forms(text: str, language: Language) -> str:
@@ -45,7 +63,11 @@ def short_forms(text: str, language: Language) -> str:
         text = re.sub(r"\bSt\.(?=\s+[A-Z])", "Saint", text)
         text = re.sub(r"(?<=\w )St\.", "Street", text)
         text = re.sub(r"\b(?:No|Nos)\.(?=\s*\d)", "number", text)
-        text = re.sub(r"\bp(p?)\.(?=\s*\d)", lambda match: "pages" if match[1] else "page", text)
+        text = re.sub(r"\b(Ch|Vol|Fig)\.(?=\s*(?:\d|[IVX]+\b))", lambda match: _PART_FORMS[match[1]], text)
+    if language.code == "it":
+        text = re.sub(r"\bn\.(?=\s*\d)", "numero", re.sub(r"(?<=\banni )['’](?=\d0\b)", "", text))
+    if pages := _PAGES.get(language.code):
+        text = re.sub(r"\b(pp?)\.(?=\s*\d)", lambda match: pages[len(match[1]) - 1], text)
     return text
 
 
@@ -54,30 +76,48 @@ def roman(text: str, language: Language) -> str:
 
     def words(match: re.Match[str]) -> str:
         before, numeral = match[1], match[2]
-        value = _roman_value(numeral)
+        value = _ROMAN_VALUES.get(numeral)
         name = before.casefold().rstrip(".")
-        if value is None or not before[:1].isupper():
+        # "for my part I think" has no part one.
+        if value is None or not (before[:1].isupper() or (name in _PARTS and numeral != "I")):
             return match[0]
         if name in _PARTS:
             return f"{before} {cardinal(str(value), language)}"
-        # A single letter is an initial, or the English word I, unless a ruler stands before it.
-        if name not in _RULERS and (len(numeral) == 1 or language.code != "en"):
+        # A single letter is an initial, or the English word I, unless a ruler stands before it; and nobody was the fortieth.
+        if value >= 40 or (name not in _RULERS and len(numeral) == 1):
             return match[0]
         if name == "war":
             return f"{before} {cardinal(str(value), language)}"
-        return " ".join(part for part in (before, language.regnal, ordinal(str(value), language)) if part)
+        return " ".join(part for part in (before, language.regnal, _place(value, language)) if part)
 
-    return _ROMAN.sub(words, text)
+    if language.code == "de":  # "Ludwig XIV. kam": its point is that of an ordinal
+        text = re.sub(r"(?<=\s)([IVX]{1,7})\.(?=\s+[a-zäöü])", r"\1", text)
+    text = _ROMAN.sub(words, text)
+    if known := _CENTURIES.get(language.code):
+        text = known.sub(lambda match: _century(match, language), text)
+    return text
 
 
-def _roman_value(numeral: str) -> int | None:
-    values = {"I": 1, "V": 5, "X": 10}
-    total = 0
-    for place, letter in enumerate(numeral):
-        value = values[letter]
-        total += -value if any(values[later] > value for later in numeral[place + 1 : place + 2]) else value
-    return total if _as_roman(total) == numeral else None
+def _place(value: int, language: Language) -> str:
+    """A ruler's or a century's number: French counts from the second on, Spanish and Portuguese from the eleventh."""
+    counted = {"fr": 1, "es": 10, "pt": 10}.get(language.code)
+    if counted is not None and value > counted:
+        return cardinal(str(value), language)
+    return "premier" if language.code == "fr" else ordinal(str(value), language)
+
+
+def _century(match: re.Match[str], language: Language) -> str:
+    value = _ROMAN_VALUES.get(match["numeral"])
+    if value is None:
+        return match[0]
+    if language.code == "fr":
+        return "premier" if value == 1 else ordinal(str(value), language)
+    return _place(value, language)
 
 
 def _as_roman(value: int) -> str:
-    return "X" * (value // 10) + ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")[value % 10]
+    tens = ("", "X", "XX", "XXX", "XL", "L", "LX", "LXX", "LXXX", "XC")[value // 10 % 10]
+    return "C" * (value // 100) + tens + ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")[value % 10]
+
+
+_ROMAN_VALUES = {_as_roman(value): value for value in range(1, 1000)}

@@ -42,18 +42,30 @@ def spelt(digits: str, language: Language) -> str:
     return " ".join(_words(digit, language, "cardinal") for digit in digits)
 
 
+def parts_of(written: str, language: Language) -> tuple[str, str]:
+    """The digits before and behind the decimal sign of a number, written as the language does or as others do: "2.5" in a German
+    text, "3,50" in an English one. Where both readings are right, such as "1.500", it is the language's."""
+    signs = re.sub(r"[^.,]", "", written)
+    last = signs[-1:]
+    if len(set(signs)) == 1:
+        decimal = len(signs) == 1 and (last == language.decimal or not re.fullmatch(r"\d{1,3}[.,]\d{3}", written))
+    else:
+        decimal = signs.count(last) == 1
+    whole, _, part = written.rpartition(last) if last and decimal else (written, "", "")
+    return re.sub(r"\D", "", whole), part
+
+
 def number(text: str, language: Language) -> str:
     """A number as it is written: digits, signs between groups, a decimal part."""
-    whole, point, part = text.partition(language.decimal)
-    digits = re.sub(r"[^0-9]", "", whole)
-    if not point or not part.isdigit():
+    digits, part = parts_of(text, language)
+    if not part:
         return cardinal(digits, language)
     # num2words rounds what it takes for a number of too many digits; so the part behind the point is read as it stands.
     if between := _point(language):
-        return f"{cardinal(digits or '0', language)}{between}{spelt(part, language)}"
+        return f"{cardinal(digits, language)}{between}{spelt(part, language)}"
     try:
-        return _words(f"{digits or '0'}.{part}", language, "cardinal") if len(digits) + len(part) <= MOST_DIGITS else text
-    except (NotImplementedError, ValueError, IndexError):
+        return _words(f"{digits}.{part}", language, "cardinal") if len(digits) + len(part) <= MOST_DIGITS else text
+    except (NotImplementedError, ValueError, LookupError):
         return text
 
 

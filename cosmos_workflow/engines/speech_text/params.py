@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
 
 from cosmos_workflow.engines.params import param
 from cosmos_workflow.engines.speech_text.pronunciations import as_text, parse_list
 
 NORMALIZE, PRONUNCIATIONS = "normalize_text", "pronunciations"
 """Their names, in params and in job files."""
+
+
+SampleRate = Annotated[Literal["native", "48000"], BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)]
+"""Hertz of a sound; a job file says 48000 without quotes."""
 
 
 def normalize_param(default: bool) -> Any:
@@ -32,3 +38,7 @@ def pronunciations_param() -> Any:
 def tidy_list(value: object) -> str:
     """A list of pronunciations, a mapping or text, as the text that is kept; raises ValueError."""
     return as_text(parse_list(value))
+
+
+Pronunciations = Annotated[str, BeforeValidator(tidy_list)]
+"""What the field `pronunciations` takes."""

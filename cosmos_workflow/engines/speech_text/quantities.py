@@ -8,10 +8,11 @@ import re
 from functools import cache
 
 from cosmos_workflow.engines.speech_text.languages import Language
-from cosmos_workflow.engines.speech_text.numbers import number
+from cosmos_workflow.engines.speech_text.numbers import number, parts_of
 
 _GROUPED = r"\d{1,3}(?:[.,\u00a0\u202f]\d{3})+(?!\d)(?:[.,]\d+)?"
 _SPACED = r"\d{1,3}(?: \d{3})+(?!\d)(?:[.,]\d+)?"
+_SCALES = {"k": "thousand", "K": "thousand", "m": "million", "M": "million", "bn": "billion", "B": "billion", "T": "trillion"}
 _PLAIN = r"\d+(?:[.,]\d+)?"
 
 
@@ -20,17 +21,19 @@ def money(text: str, language: Language) -> str:
     if not language.currencies or not any(map(str.isdecimal, text)):
         return text
     signs = _one_of(tuple(language.currencies))
-    scale = rf"(?:\s+(?P<scale>{'|'.join(language.millions)})\b)?" if language.millions else "(?P<scale>(?!))?"
+    letters = "|".join(_SCALES) if language.code == "en" else "(?!)"
+    scale = rf"(?:\s+(?P<scale>{'|'.join(language.millions) or '(?!)'})\b|(?P<letter>{letters})\b)?"
 
     def said(match: re.Match[str]) -> str:
         one, many, cent, cents = language.currencies[match["sign"]]
         amount = match["amount"]
         below = f"{minus(language)} " if match["minus"] else ""
-        if match["scale"]:
-            joint = " de " if language.code in ("fr", "es", "pt") and match["scale"] != "mil" else " "
-            return f"{below}{number(amount, language)} {match['scale']}{joint}{many}"
-        whole, point, part = _split(amount, language)
-        if point and len(part) != 2:
+        if size := match["scale"] or _SCALES.get(match["letter"] or ""):
+            joint = " de " if language.code in ("fr", "es", "pt") and size != "mil" else " "
+            return f"{below}{number(amount, language)} {size}{joint}{many}"
+        whole, part = parts_of(amount, language)
+        whole = whole.lstrip("0") or "0"
+        if part and len(part) != 2:
             return f"{below}{number(amount, language)} {many}"
         words = f"{_counted(whole, language)} {one if whole == '1' else many}"
         if not part.strip("0"):
@@ -76,13 +79,6 @@ def digits(language: Language) -> str:
     return "|".join((_GROUPED, *(() if language.code == "en" else (_SPACED,)), _PLAIN))
 
 
-def _split(amount: str, language: Language) -> tuple[str, str, str]:
-    whole, point, part = amount.partition(language.decimal)
-    if not point and len(amount) > 3 and amount[-3] in ".,":
-        whole, point, part = amount[:-3], amount[-3], amount[-2:]
-    return re.sub(r"\D", "", whole).lstrip("0") or "0", point, part
-
-
 def _counted(digits: str, language: Language) -> str:
     """A number before a noun: "un euro", not "uno euro"."""
     if digits == "1" and language.code in ("de", "es", "it"):
@@ -90,8 +86,15 @@ def _counted(digits: str, language: Language) -> str:
     return number(digits, language)
 
 
+_MINUS = {"cs": "minus", "pl": "minus", "sk": "mínus", "vi": "âm"}
+"""Where num2words has no negative numbers, or wrong ones."""
+
+
 def minus(language: Language) -> str:
     """The word for a minus sign."""
     from num2words import num2words
 
-    return str(num2words(-2, lang=language.number)).split()[0]
+    if own := _MINUS.get(language.code):
+        return own
+    below, above = (str(num2words(value, lang=language.number)) for value in (-2, 2))
+    return below.removesuffix(above).strip()

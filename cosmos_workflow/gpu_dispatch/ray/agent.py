@@ -153,15 +153,15 @@ def out_of_band(body: bytes | bytearray) -> Any:
 def claim_folder(name: str) -> Path:
     """A folder of this user's for a driver's files on this machine. It is locked as long as one of its actors lives;
     folders that nobody holds were left by drivers that were killed, and are removed."""
-    root = Path(tempfile.gettempdir()) / f"gpu-dispatch-{platform.user_id()}"
+    root = Path(tempfile.gettempdir()) / f"gpu-dispatch-{os.getuid()}"
     root.mkdir(mode=0o700, exist_ok=True)
-    if root.stat().st_uid != platform.user_id():
+    if root.stat().st_uid != os.getuid():
         raise PermissionError(f"{root} belongs to somebody else")
     for other in root.iterdir():
         if other.name != name and platform.lock_folder(other, alone=True):
             shutil.rmtree(other, ignore_errors=True)
     folder = root / name
     folder.mkdir(mode=0o700, exist_ok=True)
-    if not platform.lock_folder(folder, alone=False, keep=True):
+    if not platform.lock_folder(folder, alone=False):
         raise FileNotFoundError(f"{folder} is just being removed")
     return folder

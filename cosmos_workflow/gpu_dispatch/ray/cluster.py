@@ -32,11 +32,12 @@ def require_ray() -> None:
         raise ClusterError("Ray isn't installed; install it with: pip install 'cosmos-workflow[ray]'")
 
 
-def join(address: str | None, cpu_workers: int) -> None:
+@contextmanager
+def joined(address: str | None, cpu_workers: int = 0) -> Iterator[None]:
     """Be a driver of the cluster at `address` (by default $RAY_ADDRESS); without either, start Ray on this machine.
 
-    What is started here listens on loopback alone, has no dashboard, has room for `cpu_workers`, and ends at the last
-    `leave`. A program that has called ``ray.init`` itself stays with its cluster.
+    What is started here listens on loopback alone, has no dashboard, has room for `cpu_workers`, and ends with the last who
+    joined. A program that has called ``ray.init`` itself stays with its cluster.
     """
     global _joined, _started  # noqa: PLW0603 - Ray itself is one a process
     require_ray()
@@ -49,28 +50,14 @@ def join(address: str | None, cpu_workers: int) -> None:
             _init(address, cpu_workers)
             _started = True
         _joined += 1
-
-
-def leave() -> None:
-    """The end of one `join`; the last one ends Ray in this process if we began it."""
-    global _joined, _started  # noqa: PLW0603
-    with _lock:
-        _joined -= 1
-        if _joined == 0 and _started:
-            import ray
-
-            _started = False
-            ray.shutdown()
-
-
-@contextmanager
-def joined(address: str | None, cpu_workers: int = 0) -> Iterator[None]:
-    """`join`, and `leave` at the end."""
-    join(address, cpu_workers)
     try:
         yield
     finally:
-        leave()
+        with _lock:
+            _joined -= 1
+            if _joined == 0 and _started:
+                _started = False
+                ray.shutdown()
 
 
 def prepare(local: bool) -> None:

@@ -8,8 +8,9 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray.exceptions import RayError
@@ -21,29 +22,12 @@ from . import cluster
 from .agent import GROUPS, Agent, Place
 from .cluster import ClusterError
 
+if TYPE_CHECKING:
+    from .pool import RayPool
+
 _POLL_SECONDS = 0.5  # seconds between two looks at the cluster
 _PATIENCE = 5.0  # seconds without a place until that is told
 _MAX_FAILURES = 3
-
-
-class Wanted(NamedTuple):
-    """Where a slot is wanted: on a GPU or not, and on which machine ("": any)."""
-
-    on_gpu: bool
-    node_id: str = ""
-
-
-class SlotOwner(Protocol):
-    """Who has the slots; see `RayPool`."""
-
-    def arrived(self, member: Member) -> None: ...
-    def departed(self, slot: Slot) -> bool: ...
-    def awaited(self, reason: str, slots: Sequence[Slot]) -> None: ...
-    def wants_workers(self) -> bool: ...
-    def refused(self, slot: Slot, error: str) -> None: ...
-    def offered(self, on_gpu: bool) -> Slot: ...
-    def outdone(self, slot: Slot) -> None: ...
-    def withdrawn(self, slot: Slot) -> bool: ...
 
 
 class Machine:
@@ -63,23 +47,19 @@ class Machine:
                     self._sent.add(digest)
 
 
+@dataclass(eq=False)
 class Member:
-    """One slot's actor, from the moment it is wanted."""
+    """One slot's actor, from the moment it is wanted: on a GPU or not, and on which machine ("": any)."""
 
-    def __init__(self, slot: Slot, wanted: Wanted) -> None:
-        self.slot = slot
-        self.wanted = wanted
-        self.actor: Any = None
-        self.place: Place | None = None
-        self.machine = Machine("")
-        self.failures = 0
-        self.pending: Any = None
-        self.since = 0.0
-
-    def supply(self, needed: Mapping[str, Path]) -> None:
-        """Have these inputs on its machine."""
-        if needed:
-            self.machine.supply(self.actor, needed)
+    slot: Slot
+    on_gpu: bool
+    node_id: str = ""
+    actor: Any = None
+    place: Place | None = None
+    machine: Machine = field(default_factory=lambda: Machine(""))
+    failures: int = 0
+    pending: Any = None
+    since: float = 0.0
 
     def end(self) -> None:
         """End the actor, whatever it is doing."""
@@ -117,7 +97,7 @@ class Membership(threading.Thread):
     """Keeps the slots filled with actors, in a thread of its own. Without `slots` there is one for every GPU of the cluster, or
     for every machine as long as the cluster has no GPU; machines may come and go."""
 
-    def __init__(self, owner: SlotOwner, slots: list[Slot] | None, gpus_per_worker: float = 1) -> None:
+    def __init__(self, owner: RayPool, slots: list[Slot] | None, gpus_per_worker: float) -> None:
         super().__init__(name="gpu-dispatch-membership", daemon=True)
         self._owner = owner
         self._gpus_per_worker = gpus_per_worker
@@ -133,7 +113,7 @@ class Membership(threading.Thread):
         elif not self._on_gpus and any(slot.gpu_id is not None for slot in slots):
             raise ClusterError("The Ray cluster has no GPU; give None instead of a GPU's number for a CPU worker.")
         else:
-            self._members = [Member(slot, Wanted(slot.gpu_id is not None)) for slot in slots]
+            self._members = [Member(slot, slot.gpu_id is not None) for slot in slots]
             for member in self._members:
                 self._request(member)
 
@@ -197,15 +177,16 @@ class Membership(threading.Thread):
         free = ray.available_resources() if waiting or more else {}
         asked = {"GPU": float(more), "CPU": 0.0}
         for member in waiting:
-            asked["GPU" if member.wanted.on_gpu else "CPU"] += self._gpus_per_worker if member.wanted.on_gpu else 1
-        wanting = [f"{_count(count, kind)} asked, {free.get(kind, 0):g} free" for kind, count in asked.items() if count]
+            asked["GPU" if member.on_gpu else "CPU"] += self._gpus_per_worker if member.on_gpu else 1
+        counts = {kind: f"{count:g} {kind}{'' if count == 1 else 's'}" for kind, count in asked.items() if count}
+        wanting = [f"{count} asked, {free.get(kind, 0):g} free" for kind, count in counts.items()]
         return f"waiting for a place: {'; '.join(wanting)}" if wanting else ""
 
     def _request(self, member: Member) -> None:
         strategy: Any = "SPREAD"
-        if member.wanted.node_id:
-            strategy = NodeAffinitySchedulingStrategy(member.wanted.node_id, soft=False)
-        wanted: dict[str, Any] = {"num_gpus": self._gpus_per_worker, "num_cpus": 0} if member.wanted.on_gpu else {"num_cpus": 1}
+        if member.node_id:
+            strategy = NodeAffinitySchedulingStrategy(member.node_id, soft=False)
+        wanted: dict[str, Any] = {"num_gpus": self._gpus_per_worker, "num_cpus": 0} if member.on_gpu else {"num_cpus": 1}
         member.place, member.since = None, time.monotonic()
         options: dict[str, Any] = {"concurrency_groups": GROUPS, "scheduling_strategy": strategy, **wanted}
         member.actor = ray.remote(**options)(Agent).remote(sys.path)
@@ -229,7 +210,7 @@ class Membership(threading.Thread):
     def _failed(self, member: Member, error: RayError) -> None:
         member.end()
         member.failures += 1
-        gone = member.wanted.node_id and member.wanted.node_id not in self._alive()
+        gone = member.node_id and member.node_id not in self._alive()
         if member.failures >= _MAX_FAILURES and not gone:
             self._owner.refused(member.slot, f"no worker can be started in the cluster\n{error}")
 
@@ -250,30 +231,25 @@ class Membership(threading.Thread):
             self._on_gpus = True
             self._offer(alive)  # before the others go: there must always be somebody for a task
             for member in self._members:
-                if not member.wanted.on_gpu:
+                if not member.on_gpu:
                     self._owner.outdone(member.slot)
         for member in list(self._members):
-            outdone = self._on_gpus and not member.wanted.on_gpu
+            outdone = self._on_gpus and not member.on_gpu
             if outdone and member.slot.worker is None:
                 member.end()
-            gone = outdone or member.wanted.node_id not in alive
+            gone = outdone or member.node_id not in alive
             if gone and member.pending is None and self._owner.withdrawn(member.slot):
                 self._members.remove(member)
         self._offer(alive)
 
     def _offer(self, alive: Mapping[str, Mapping[str, float]]) -> None:
         for node_id, resources in alive.items():
-            wanted = Wanted(self._on_gpus, node_id)
-            there = sum(member.wanted == wanted for member in self._members)
+            there = sum((member.on_gpu, member.node_id) == (self._on_gpus, node_id) for member in self._members)
             for _ in range(self._devices(resources, self._on_gpus) - there):
-                member = Member(self._owner.offered(self._on_gpus), wanted)
+                member = Member(self._owner.offered(self._on_gpus), self._on_gpus, node_id)
                 self._members.append(member)
                 self._request(member)
 
     def _devices(self, resources: Mapping[str, float], on_gpus: bool) -> int:
         """How many workers a machine has room for."""
         return int(resources.get("GPU", 0) / self._gpus_per_worker + 1e-9) if on_gpus else int(resources.get("CPU", 0) >= 1)
-
-
-def _count(number: float, kind: str) -> str:
-    return f"{number:g} {kind}" + ("" if number == 1 else "s")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from ..channel import Payload, dumps
 from ..events import Event, PlacesAwaited, SetupFailed
-from ..files import Digests, Outbound, UsesFiles
+from ..files import Outbound, UsesFiles
 from ..loop import PoolClosedError
 from ..pool import WorkerPool
 from ..process import Process
@@ -56,7 +57,6 @@ class RayPool(WorkerPool):
         self._follows = gpu_ids is None
         self._warm: dict[str, Any] | None = None
         self._members: dict[int, Member] = {}
-        self._digests = Digests()
         self._membership: Membership | None = None
         self._connecting = threading.Lock()
         super().__init__(worker_cls, gpu_ids or (), **options)
@@ -67,14 +67,12 @@ class RayPool(WorkerPool):
             if self._membership is not None or self._scheduler.closing:
                 return
             slots = self._scheduler.slots
-            cluster.join(self._address, sum(slot.gpu_id is None for slot in slots))
-            try:
+            with ExitStack() as joined:
+                joined.enter_context(cluster.joined(self._address, sum(slot.gpu_id is None for slot in slots)))
                 from .membership import Membership
 
                 self._membership = Membership(self, None if self._follows else list(slots), self._gpus_per_worker)
-            except BaseException:
-                cluster.leave()
-                raise
+                self._joined = joined.pop_all()
             self._membership.start()
 
     def warm(self, setup: Mapping[str, Any] | None = None) -> None:
@@ -96,13 +94,13 @@ class RayPool(WorkerPool):
                 membership, self._membership = self._membership, None
             if membership is not None:
                 membership.end()
-                cluster.leave()
+                self._joined.close()
             raise
 
     def arrived(self, member: Member) -> None:
         """A slot's actor is there."""
         slot, place = member.slot, member.place
-        with self._loop.changing():
+        with self._changing():
             self._members[slot.worker_id] = member
             slot.attach(member.machine.name, place.gpu_id if place else None)
             if self._warm is not None and not self._scheduler.closing and slot.free:
@@ -110,14 +108,14 @@ class RayPool(WorkerPool):
 
     def departed(self, slot: Slot) -> bool:
         """A slot's actor is gone: whether another one may come, its last worker being buried."""
-        with self._loop.changing():
+        with self._changing():
             if slot.worker is None:
                 slot.detach()
             return slot.worker is None and not self._scheduler.closing
 
     def awaited(self, reason: str, slots: Sequence[Slot]) -> None:
         """The cluster has no room for some slots now, or has it again, `reason` being empty."""
-        with self._loop.changing():
+        with self._changing():
             for slot in self._scheduler.slots:
                 slot.awaits = reason if slot in slots else ""
             if reason != self._awaited:
@@ -126,19 +124,19 @@ class RayPool(WorkerPool):
 
     def wants_workers(self) -> bool:
         """A task waits for whom no slot has room."""
-        with self._loop.lock:
+        with self._lock:
             return self._scheduler.wants_workers
 
     def refused(self, slot: Slot, error: str) -> None:
         """No actor can be had for a slot."""
-        with self._loop.changing():
+        with self._changing():
             slot.break_off(error)
             self._scheduler.emit(SetupFailed(slot.gpu_id, error, slot.worker_id))
             self._scheduler.fail_unservable()
 
     def offered(self, on_gpu: bool) -> Slot:
         """The cluster has a device more."""
-        with self._loop.changing():
+        with self._changing():
             slots = self._scheduler.slots
             worker_id = max((slot.worker_id for slot in slots), default=-1) + 1
             slots.append(Slot(self._scheduler, worker_id, 0 if on_gpu else None, "away"))
@@ -146,16 +144,14 @@ class RayPool(WorkerPool):
 
     def outdone(self, slot: Slot) -> None:
         """A slot isn't wanted any more, since there are better ones: its worker leaves after its task."""
-        with self._loop.changing():
+        with self._changing():
             slot.break_off("the cluster has GPUs now")
-            task, slot.reserved = slot.reserved, None
+            slot.give_back_reserved()
             slot.leave()
-            if task is not None:
-                self._scheduler.give_back(task)
 
     def withdrawn(self, slot: Slot) -> bool:
         """The cluster has a device less: whether its slot could be taken away."""
-        with self._loop.changing():
+        with self._changing():
             if slot.worker is None:
                 self._scheduler.slots.remove(slot)
             return slot.worker is None
@@ -170,11 +166,11 @@ class RayPool(WorkerPool):
         from .process import Launch, RemoteProcess
 
         rules = self._scheduler.rules
-        launch = Launch(f"gpu-dispatch-worker-{slot.worker_id}", slot.gpu_id is not None, rules.env, rules.quiet)
+        launch = Launch(f"gpu-dispatch-worker-{slot.worker_id}", slot.gpu_id is not None, dict(rules.env or {}), rules.quiet)
         return RemoteProcess(self._members[slot.worker_id], launch)
 
     def _pack(self, data: Any) -> Payload:
         if not isinstance(data, UsesFiles):
             return dumps(data)
-        outbound = Outbound(data, self._digests)
+        outbound = Outbound(data)
         return dumps(outbound)._replace(files=outbound.needs)

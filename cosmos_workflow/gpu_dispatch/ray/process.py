@@ -7,16 +7,18 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from pickle import PickleBuffer
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from ..channel import NOTHING, Frame, Kind, Payload, dumps
 from .agent import Received, WireFrame, out_of_band
+
+if TYPE_CHECKING:
+    from .membership import Member
 
 _BATCH = 256  # frames in one call
 _BATCH_BYTES = 8 << 20
@@ -31,15 +33,6 @@ class Launch(NamedTuple):
     on_gpu: bool
     env: Mapping[str, str]
     quiet: bool
-
-
-class Member(Protocol):
-    """The slot's actor, see `membership.Member`."""
-
-    actor: Any
-
-    def supply(self, needed: Mapping[str, Path]) -> None: ...
-    def end(self) -> None: ...
 
 
 class RemoteChannel:
@@ -124,8 +117,8 @@ class RemoteChannel:
 class RemoteProcess:
     """Started through an actor. One thread sends to it, one call at a time; another one hears it, in the same way.
 
-    All it said is in `channel` before `sentinel` becomes readable. It is `lost` if its actor, and so perhaps its machine, is
-    gone, or if it could not be ended.
+    `pid` is 0 until `Kind.STARTED` was heard. All it said is in `channel` before `sentinel` becomes readable. It is `lost` if its
+    actor, and so perhaps its machine, is gone, or if it could not be ended.
     """
 
     def __init__(self, member: Member, launch: Launch) -> None:
@@ -182,7 +175,8 @@ class RemoteProcess:
         frames: list[WireFrame] = []
         for kind, seq, payload in batch:
             try:
-                self._member.supply(payload.files)
+                if payload.files:
+                    self._member.machine.supply(self._actor, payload.files)
             except RayActorError:
                 raise
             except (OSError, RayError) as error:

@@ -18,21 +18,15 @@ from ..devices import Gpu
 from ..events import TaskId
 from .stats import Stats, Status, WorkerStats
 
-_STYLES: dict[Status, str] = {
-    "initializing": "blue",
-    "processing": "yellow",
-    "idle": "green",
-    "finished": "bold green",
-    "error": "bold red",
+_SHOWN: dict[Status, tuple[str, str]] = {
+    "processing": ("yellow", "busy"),
+    "initializing": ("blue", "loading"),
+    "error": ("bold red", "error"),
+    "idle": ("green", "idle"),
+    "finished": ("bold green", "done"),
 }
-_SHORT: dict[Status, str] = {
-    "initializing": "loading",
-    "processing": "busy",
-    "idle": "idle",
-    "finished": "done",
-    "error": "error",
-}
-_ORDER: tuple[Status, ...] = ("processing", "initializing", "error", "idle", "finished")
+"""In the order of the table: a status's style, and its name where there is little room."""
+_ORDER = list(_SHOWN)
 _NARROW = 72  # columns, below which what can be left out is
 _AROUND = 11  # lines that aren't a worker's
 _FEWEST = 4
@@ -119,12 +113,13 @@ class Board:
             yield Text(f"and {len(workers) - rows} more", style="dim")
 
     def _row(self, worker_id: int, worker: WorkerStats, nodes: bool, narrow: bool) -> Sequence[Any]:
+        style, short = _SHOWN[worker.status]
         took = worker.took if worker.since is None else time.monotonic() - worker.since
         bad = [str(worker.failed + worker.timeout)] if narrow else [str(worker.failed), str(worker.timeout)]
         return (
             f"CPU {worker_id}" if worker.gpu_id is None else str(worker.gpu_id),
             *((Text(plain(worker.node)),) if nodes else ()),
-            Text(_SHORT.get(worker.status, worker.status) if narrow else worker.status, style=_STYLES[worker.status]),
+            Text(short if narrow else worker.status, style=style),
             Text("" if worker.current is None else plain(self._label(worker.current))),
             str(worker.completed),
             *bad,

@@ -14,20 +14,16 @@ _lock = threading.Lock()
 _screens: dict[int, Screen] = {}
 
 
-class Screen:
-    """What is drawn in place on one terminal, by the first view's console and as often as that one wants."""
+class Screen(Live):
+    """What is drawn in place on one terminal, by the first view's console and as often as that one wants; by a thread, too."""
 
     def __init__(self, console: Console, refresh_rate: float) -> None:
-        self._views: list[Callable[[], RenderableType]] = []
+        self.views: list[Callable[[], RenderableType]] = []
         self.drawn = False
-        self._live = _LastingLive(console=console, get_renderable=self._render, refresh_per_second=refresh_rate, transient=False)
+        super().__init__(console=console, get_renderable=self._render, refresh_per_second=refresh_rate)
 
     def _render(self) -> Group:
-        return Group(*(view() for view in self._views))
-
-
-class _LastingLive(Live):
-    """Drawn by a thread of its own, too."""
+        return Group(*(view() for view in self.views))
 
     def refresh(self) -> None:
         attempt(super().refresh)
@@ -45,27 +41,25 @@ def attempt(write: Callable[[], object]) -> bool:
 def show(view: Callable[[], RenderableType], console: Console, refresh_rate: float) -> None:
     """Draw `view` from now on, below those that are drawn there already."""
     with _lock:
-        screen = _screens.get(_terminal(console))
-        if screen is None:
-            screen = _screens[_terminal(console)] = Screen(console, refresh_rate)
-            screen._views.append(view)
-            screen.drawn = attempt(lambda: screen._live.start(refresh=True))
-        else:
-            screen._views.append(view)
+        where = _terminal(console)
+        screen = _screens.get(where) or _screens.setdefault(where, Screen(console, refresh_rate))
+        screen.views.append(view)
+        if len(screen.views) == 1:
+            screen.drawn = attempt(lambda: screen.start(refresh=True))
 
 
 def leave(view: Callable[[], RenderableType]) -> None:
     """The view is at its end; what it shows now stays."""
     with _lock:
         # Not by its console, which may have been closed meanwhile.
-        terminal, screen = next((where, one) for where, one in _screens.items() if view in one._views)
-        if screen._views == [view]:
+        terminal, screen = next((where, one) for where, one in _screens.items() if view in one.views)
+        if screen.views == [view]:
             del _screens[terminal]
             if screen.drawn:
-                attempt(screen._live.stop)
+                attempt(screen.stop)
         else:
-            screen._views.remove(view)
-            attempt(lambda: screen._live.console.print(view()))  # above the others
+            screen.views.remove(view)
+            attempt(lambda: screen.console.print(view()))  # above the others
 
 
 def _terminal(console: Console) -> int:

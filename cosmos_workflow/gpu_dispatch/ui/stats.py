@@ -6,22 +6,11 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-from ..events import (
-    Event,
-    PlacesAwaited,
-    SetupFailed,
-    TaskError,
-    TaskId,
-    TaskStarted,
-    TaskSuccess,
-    TaskTimeout,
-    WorkerDied,
-    WorkerExited,
-    WorkerReady,
-    WorkerStarted,
-)
+from .. import events
 
 Status: TypeAlias = Literal["initializing", "processing", "idle", "finished", "error"]
+
+_COUNTED = {events.TaskSuccess: "completed", events.TaskError: "failed", events.TaskTimeout: "timeout"}
 
 
 @dataclass(slots=True)
@@ -30,7 +19,7 @@ class WorkerStats:
 
     gpu_id: int | None
     status: Status = "initializing"
-    current: TaskId | None = None
+    current: events.TaskId | None = None
     started: float | None = None
     since: float | None = None
     took: float | None = None
@@ -64,28 +53,21 @@ class Stats:
         """Tasks that have an outcome."""
         return self.completed + self.failed + self.timeout
 
-    def handle(self, event: Event) -> None:
+    def handle(self, event: events.Event) -> None:
         """Take one event in."""
         match event:
-            case TaskStarted():
+            case events.TaskStarted():
                 self._on_started(event)
-            case TaskSuccess():
-                self.completed += 1
-                self._on_outcome(event, "completed")
-            case TaskError():
-                self.failed += 1
-                self.last_error = f"task {event.task_id}: {last_line(event.error)}"
-                self._on_outcome(event, "failed")
-            case TaskTimeout():
-                self.timeout += 1
-                self.last_error = f"task {event.task_id}: took longer than {event.timeout:g} s"
-                self._on_outcome(event, "timeout")
-            case WorkerStarted() | WorkerReady() | WorkerExited() | WorkerDied() | SetupFailed():
-                self._on_worker(event)
-            case PlacesAwaited():
+            case events.TaskSuccess() | events.TaskError() | events.TaskTimeout():
+                self._on_outcome(event)
+            case events.PlacesAwaited():
                 self.awaited = event.reason
-            case _:
+            case events.TaskProgress() | events.CleanupFailed():
                 pass
+            case _:
+                worker = self.workers.setdefault(event.worker_id, WorkerStats(event.gpu_id))
+                worker.gpu_id = event.gpu_id
+                self._on_worker(worker, event)
 
     def finish(self) -> None:
         """The dispatch is over; the clock stands."""
@@ -120,10 +102,7 @@ class Stats:
         """The statistics that `RichDispatcher.run` returns."""
         return {
             "total": self.total,
-            "completed": self.completed,
-            "failed": self.failed,
-            "timeout": self.timeout,
-            "timeouts": self.timeout,
+            **_counts(self),
             "expected_total": self.expected,
             "setup_failures": self.setup_failures,
             "start_time": self.start_time,
@@ -133,50 +112,55 @@ class Stats:
                     "status": worker.status,
                     "current_task": worker.current,
                     "task_start_time": worker.started,
-                    "completed": worker.completed,
-                    "failed": worker.failed,
-                    "timeout": worker.timeout,
-                    "timeouts": worker.timeout,
+                    **_counts(worker),
                     "last_duration": worker.took,
                 }
                 for worker_id, worker in sorted(self.workers.items())
             },
         }
 
-    def _on_started(self, event: TaskStarted) -> None:
+    def _on_started(self, event: events.TaskStarted) -> None:
         now = time.monotonic()
         self.first_task = self.first_task or now
         worker = self.workers.setdefault(event.worker_id, WorkerStats(None))
         worker.status, worker.current, worker.started = "processing", event.task_id, time.time()
         worker.since = now
 
-    def _on_outcome(self, event: TaskSuccess | TaskError | TaskTimeout, count: str) -> None:
+    def _on_outcome(self, event: events.Outcome) -> None:
         worker = None if event.worker_id is None else self.workers.get(event.worker_id)
+        count = _COUNTED[type(event)]
+        for counts in filter(None, (self, worker)):
+            setattr(counts, count, getattr(counts, count) + 1)
+        if isinstance(event, events.TaskError):
+            self.last_error = f"task {event.task_id}: {last_line(event.error)}"
+        elif isinstance(event, events.TaskTimeout):
+            self.last_error = f"task {event.task_id}: took longer than {event.timeout:g} s"
         if worker is None:
             return
-        setattr(worker, count, getattr(worker, count) + 1)
         if worker.since is not None:
             worker.took = time.monotonic() - worker.since
         worker.current = worker.started = worker.since = None
         if worker.status == "processing":
             worker.status = "idle"
 
-    def _on_worker(self, event: WorkerStarted | WorkerReady | WorkerExited | WorkerDied | SetupFailed) -> None:
-        worker = self.workers.setdefault(event.worker_id, WorkerStats(event.gpu_id))
-        worker.gpu_id = event.gpu_id
+    def _on_worker(self, worker: WorkerStats, event: events.Event) -> None:
         match event:
-            case WorkerStarted():
+            case events.WorkerStarted():
                 worker.status, worker.unusable, worker.node = "initializing", False, event.node
-            case WorkerReady():
+            case events.WorkerReady():
                 worker.status, worker.unusable, worker.node = "idle", False, event.node or worker.node
-            case SetupFailed():
+            case events.SetupFailed():
                 worker.status, worker.unusable = "error", True
                 self.setup_failures += 1
                 self.last_error = f"setup of worker {event.worker_id}: {last_line(event.error)}"
-            case WorkerDied():
+            case events.WorkerDied():
                 worker.status = "error"
             case _:
                 worker.status = "error" if worker.unusable else "idle"
+
+
+def _counts(of: Stats | WorkerStats) -> dict[str, int]:
+    return {"completed": of.completed, "failed": of.failed, "timeout": of.timeout, "timeouts": of.timeout}
 
 
 def last_line(text: str) -> str:

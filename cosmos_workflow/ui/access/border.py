@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cosmos_workflow.errors import InputError, WorkflowError
-from cosmos_workflow.store.records import LOCAL
+from cosmos_workflow.ui.access.guard import user_of
 from cosmos_workflow.ui.access.uploads import TooLargeError, Uploads
 
 MAX_BODY = 20_000_000
@@ -45,11 +45,6 @@ _DROPPED = ("deep_link",)
 class RefusedError(Exception):
     """A request that isn't passed on, with the status and the sentence of its answer."""
 
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-        self.text = text
-
 
 class GradioBorder:
     """Stands before Gradio's app, behind the guard.
@@ -68,7 +63,7 @@ class GradioBorder:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        owner = scope.get("user_name") or LOCAL
+        owner = user_of(scope)
         # Where a proxy is trusted, the server has used what it says already; what a browser says of that kind is never used.
         headers = [(name, value) for name, value in scope["headers"] if not name.startswith(b"x-forwarded-")]
         scope = {**scope, "headers": headers}
@@ -82,15 +77,17 @@ class GradioBorder:
                 answer: Response = JSONResponse(await self._receive(request, owner))
             elif method == "POST" and (call := _NAMED_CALLS.fullmatch(path) or _CALLS.fullmatch(path)):
                 body = await _read_object(request)
-                checked = (
-                    self._checked(body, call["name"], owner) if call.re is _CALLS else self._named(body, call["name"], owner)
-                )
+                if call.re is _CALLS:
+                    checked = self._checked(body, call["name"], owner)
+                else:  # its arguments have names
+                    self._require_endpoint(call["name"])
+                    checked = self._checked_values(body, owner)
                 await self.app(*_replayed(scope, receive, orjson.dumps(checked)), send)
                 return
             else:
                 raise RefusedError(404, "There is nothing here.")
         except RefusedError as refusal:
-            answer = _refused(refusal.status, refusal.text)
+            answer = _refused(*refusal.args)
         except TooLargeError as error:
             answer = _refused(413, str(error))
         except InputError as error:
@@ -147,11 +144,6 @@ class GradioBorder:
         for place, (block, value) in enumerate(zip(self._blocks(number, name), checked.get("data", []), strict=False), 1):
             _require_type(place, block, value)
         return checked
-
-    def _named(self, body: dict[str, Any], name: str, owner: str) -> dict[str, Any]:
-        """The body of a call whose arguments have names."""
-        self._require_endpoint(name)
-        return self._checked_values(body, owner)
 
     def _endpoints(self) -> dict[str | None, BlockFunction]:
         """What programs may call, by name."""

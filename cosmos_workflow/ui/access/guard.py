@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cosmos_workflow.errors import InputError, shorten
+from cosmos_workflow.store.records import LOCAL
 from cosmos_workflow.ui.access.logins import LoginError, Logins
 from cosmos_workflow.ui.speech_api.errors import PREFIX, error_response
 
@@ -93,6 +94,11 @@ class Guard:
         except ValueError:
             return False
         return name.lower() in self._names or is_address(name)
+
+
+def user_of(scope: Scope) -> str:
+    """Who asks: the user who logged in, or the local one."""
+    return scope.get("user_name") or LOCAL
 
 
 def _refused(scope: Scope, text: str, status: int, headers: Mapping[str, str] | None = None) -> Response:

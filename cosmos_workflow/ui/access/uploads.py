@@ -165,14 +165,17 @@ class _Body:
             self._file.write(part)
 
     def part_end(self) -> None:
-        self._close()
+        if self._file is not None:
+            file, self._file = self._file, None
+            with file_errors("The upload"):
+                file.close()
 
     def end(self) -> None:
         self.whole = True
 
     def discard(self) -> None:
         """Delete what has come."""
-        self._close()
+        self.part_end()
         for path in self.paths:
             shutil.rmtree(path.parent, ignore_errors=True)
 
@@ -181,12 +184,6 @@ class _Body:
         if self._headers_size > MAX_HEADER:
             raise InputError("The upload's headers are too long.")
         self._header[which].extend(data)
-
-    def _close(self) -> None:
-        if self._file is not None:
-            file, self._file = self._file, None
-            with file_errors("The upload"):
-                file.close()
 
 
 def _size_of(folder: Path) -> int:

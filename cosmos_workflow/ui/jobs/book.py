@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -17,8 +17,10 @@ from cosmos_workflow.engines.registry import availability_of, find_engine, requi
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.execution.estimates import time_left
 from cosmos_workflow.jobs.books.voices import Reader, default_engine, reader, reading_engines, voice_for
+from cosmos_workflow.jobs.books.writing import add_book
 from cosmos_workflow.queueing.items import Configuration, Prompt
-from cosmos_workflow.ui import markup
+from cosmos_workflow.ui import components, markup
+from cosmos_workflow.ui.components import hide
 from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.jobs.part import JobsPart
 from cosmos_workflow.ui.page import Page, owner_of, toast
@@ -30,13 +32,8 @@ if TYPE_CHECKING:
 
 SAMPLE = 160
 """Characters that a voice is heard with, at least a sentence."""
-BESIDE = (
-    ("Footnotes", "footnotes"),
-    ("Page numbers", "page_numbers"),
-    ("Captions", "captions"),
-    ("Tables", "tables"),
-    ("Code", "code"),
-)
+BESIDE = ("footnotes", "page_numbers", "captions", "tables", "code")
+"""What may stand beside the text of a book, as fields of `Reading`."""
 SAME = ("the same voice", "")
 TREATMENTS = [("skip", "skip"), ("read where they are", "read"), ("at the chapter's end", "end")]
 
@@ -71,17 +68,10 @@ class JobBook(JobsPart):
                 self.voice = gr.Dropdown([], label="Voice", allow_custom_value=True, min_width=170, elem_id="book-voice")
                 self.quotes = gr.Dropdown([SAME], value="", label="What is quoted", min_width=170, elem_id="book-quotes")
             with gr.Accordion("What is read beside the text", open=False), gr.Row(elem_classes="cw-toolbar"):
-                usual = Reading()
+                labels = {name: name.replace("_", " ").capitalize() for name in BESIDE}
                 self.beside = [
-                    gr.Dropdown(
-                        TREATMENTS,
-                        value=getattr(usual, name),
-                        label=label,
-                        filterable=False,
-                        min_width=150,
-                        elem_id=f"book-{name}",
-                    )
-                    for label, name in BESIDE
+                    components.menu(TREATMENTS, label, f"book-{name}", value=getattr(Reading(), name))
+                    for name, label in labels.items()
                 ]
             with gr.Row(elem_classes="cw-buttons"):
                 self.add = gr.Button("Add the book", variant="primary", size="sm", elem_id="add-book")
@@ -106,21 +96,18 @@ class JobBook(JobsPart):
         page.on(self.hear.click, self.say, [*choice, page.state], [self.sample], show_progress="minimal", refresh=True)
         page.on(self.close.click, self.leave, [page.state], [self.group])
         for button, run in ((self.add, False), (self.run, True)):
-            editor.on(button.click, self._adder(run), [*choice, self.quotes, *editor.inputs], [self.group, *editor.outputs])
+            inputs = [*choice, self.quotes, gr.State(run), *editor.inputs]
+            editor.on(button.click, self.add_book, inputs, [self.group, *editor.outputs])
 
-    def drop(self, path: str | None, state: PageState) -> list[Any]:
+    def drop(self, path: str, state: PageState) -> list[Any]:
         """Read the book, and show what is in it."""
-        if not path:
-            return [None, *([gr.skip()] * len(self._shown))]
-        file = Path(path)
         dropped = state.of(Dropped)
-        dropped.book, dropped.path = read_book(file), file
+        dropped.book, dropped.path = read_book(Path(path)), Path(path)
         book, engine = dropped.book, default_engine()
         choices = self._choices(book, engine)
         chapters = gr.CheckboxGroup(choices, value=[number for _, number in choices])
-        voice, quotes = _voices(engine, book.language), _quotes(engine, book.language)
         note = self._counted(book, [number for _, number in choices], engine)
-        return [None, gr.Column(visible=True), _heading(book), chapters, engine, voice, quotes, note, ""]
+        return [None, gr.Column(visible=True), _heading(book), chapters, engine, *_voices(engine, book.language), note, ""]
 
     def read_again(self, *values: Any) -> list[Any]:
         """Read the book as it is asked for now; the chosen chapters stay."""
@@ -128,16 +115,14 @@ class JobBook(JobsPart):
         dropped = state.of(Dropped)
         if dropped.path is None:
             raise InputError(_GONE)
-        told = dict(zip((name for _, name in BESIDE), beside, strict=True))
-        dropped.book = read_book(dropped.path, Reading(**told))
+        dropped.book = read_book(dropped.path, Reading(**dict(zip(BESIDE, beside, strict=True))))
         choices = self._choices(dropped.book, engine)
         kept = [number for _, number in choices if number in chosen]
         return [gr.CheckboxGroup(choices, value=kept), self._counted(dropped.book, kept, engine)]
 
     def choose_engine(self, engine: str, state: PageState) -> list[Any]:
         """Offer the voices of an engine."""
-        language = self._book(state).language
-        return [_voices(engine, language), _quotes(engine, language), ""]
+        return [*_voices(engine, self._book(state).language), ""]
 
     def count(self, chosen: list[int], engine: str, state: PageState) -> str:
         """How much is chosen, and how long it takes."""
@@ -154,47 +139,44 @@ class JobBook(JobsPart):
         configuration.check_params()
         prompt = Prompt(_beginning(text))
         configuration.check(prompt)
-        item = configuration.item(prompt)
-        for result in self.page.operations.batch_inference([item], owner=owner_of(request)):
-            run = self.page.store.runs.get(result.run_id, owner_of(request))
-            if run is None or result.error:
-                raise InputError(result.error or "The sample isn't there any more; try again.")
-            return markup.player(run)
-        return ""
+        (result,) = self.page.operations.batch_inference([configuration.item(prompt)], owner=owner_of(request))
+        run = self.page.store.runs.get(result.run_id, owner_of(request))
+        if run is None or result.error:
+            raise InputError(result.error or "The sample isn't there any more; try again.")
+        return markup.player(run)
 
-    def _adder(self, run: bool) -> Callable[..., list[Any]]:
-        """The handler that makes a job of the chosen chapters and opens it, and has it made where that is wanted."""
-
-        def add_book(
-            chosen: list[int],
-            engine: str,
-            voice: str,
-            quotes: str,
-            opened: str,
-            text: str,
-            state: PageState,
-            request: gr.Request,
-        ) -> list[Any]:
-            book, manager, dropped = self._book(state), self.manager(request), state.of(Dropped)
-            if not chosen:
-                raise InputError("No chapter is chosen; tick at least one.")
-            self._editor.keep(manager, state, opened, text)
-            numbers = [] if len(chosen) == len(book.chapters) else sorted(chosen)
-            speaks = self._reader(book, engine, quotes) if quotes else None
-            source = dropped.path.name if dropped.path else ""
-            stored = manager.add_book(book, self._reader(book, engine, voice), numbers, source, speaks)
-            if run:
-                manager.run_now(stored.id)
-            dropped.book = None
-            toast(f"Added {shorten_text(stored.name, 60)}{', and begun' if run else ''}.")
-            return [gr.Column(visible=False), *self._editor.shown(manager, state, stored.id)]
-
-        return add_book
+    def add_book(
+        self,
+        chosen: list[int],
+        engine: str,
+        voice: str,
+        quotes: str,
+        run: bool,
+        opened: str,
+        text: str,
+        state: PageState,
+        request: gr.Request,
+    ) -> list[Any]:
+        """Make a job of the chosen chapters and open it, and with `run` have it made."""
+        book, dropped = self._book(state), state.of(Dropped)
+        if not chosen:
+            raise InputError("No chapter is chosen; tick at least one.")
+        manager = self._editor.keep(opened, text, state, request)
+        numbers = [] if len(chosen) == len(book.chapters) else sorted(chosen)
+        speaks = self._reader(book, engine, quotes) if quotes else None
+        source = dropped.path.name if dropped.path else ""
+        stored = add_book(manager.jobs, book, self._reader(book, engine, voice), numbers, source, dialogue=speaks)
+        manager.look_again()
+        if run:
+            manager.background.run_now(stored.id)
+        dropped.book = None
+        toast(f"Added {shorten_text(stored.name, 60)}{', and begun' if run else ''}.")
+        return [hide(), *self._editor.shown(manager, state, stored.id)]
 
     def leave(self, state: PageState) -> Any:
         """Forget the book."""
         state.of(Dropped).book = None
-        return gr.Column(visible=False)
+        return hide()
 
     def _book(self, state: PageState) -> Book:
         book = state.of(Dropped).book
@@ -210,13 +192,9 @@ class JobBook(JobsPart):
         return reader(engine, voice if known else "", book.language)
 
     def _choices(self, book: Book, engine: str) -> list[tuple[str, int]]:
-        return [
-            (
-                f"{shorten_text(chapter.title, 90)} · {len(chapter.text):,} characters{self._time(len(chapter.text), engine)}",
-                number,
-            )
-            for number, chapter in enumerate(book.chapters, 1)
-        ]
+        sizes = [(shorten_text(chapter.title, 90), len(chapter.text)) for chapter in book.chapters]
+        labels = [f"{title} · {size:,} characters{self._time(size, engine)}" for title, size in sizes]
+        return [(label, number) for number, label in enumerate(labels, 1)]
 
     def _counted(self, book: Book, chosen: Sequence[int], engine: str) -> str:
         characters = sum(len(chapter.text) for number, chapter in enumerate(book.chapters, 1) if number in set(chosen))
@@ -243,26 +221,12 @@ def _heading(book: Book) -> str:
     return f'<div class="cw-book">{cover}<div class="cw-book-words"><h2>{title}</h2>{words}</div></div>'
 
 
-def _voices(engine: str, language: str) -> Any:
-    """The voices of an engine that speak a language, or all of them where none does."""
-    offered, usual = _offered(engine, language)
-    if not offered:
-        return gr.Dropdown([("The engine's own", "")], value="", interactive=False)
-    return gr.Dropdown(offered, value=usual, interactive=True)
-
-
-def _quotes(engine: str, language: str) -> Any:
-    """Who may say what is quoted."""
-    offered, _ = _offered(engine, language)
-    return gr.Dropdown([SAME, *offered], value="", interactive=bool(offered))
-
-
-def _offered(engine: str, language: str) -> tuple[list[tuple[str, str]], str]:
-    """The voices to choose from, each with its label, and the usual one."""
+def _voices(engine: str, language: str) -> list[Any]:
+    """Who may read, and who may say what is quoted: the voices of an engine that speak a language, or all where none does."""
     spec = find_engine(engine)
     field = next((field for field in spec.fields({}) if field.name == "voice"), None)
     if field is None:
-        return [], ""
+        return [gr.Dropdown(choices, value="", interactive=False) for choices in ([("The engine's own", "")], [SAME])]
     labels = dict(zip(field.choices, field.choice_labels or field.choices, strict=True))
     wanted = language.partition("-")[0]
     near = [voice for voice in field.choices if not wanted or spec.language({"voice": voice}).partition("-")[0] == wanted]
@@ -270,8 +234,8 @@ def _offered(engine: str, language: str) -> tuple[list[tuple[str, str]], str]:
         usual = voice_for(spec, language)
     except WorkflowError:
         near, usual = list(field.choices), str(field.default)
-    offered = list(dict.fromkeys([usual, *(near or field.choices)]))
-    return [(labels.get(voice, voice), voice) for voice in offered], usual
+    offered = [(labels.get(voice, voice), voice) for voice in dict.fromkeys([usual, *(near or field.choices)])]
+    return [gr.Dropdown(offered, value=usual, interactive=True), gr.Dropdown([SAME, *offered], value="", interactive=True)]
 
 
 def _beginning(text: str) -> str:

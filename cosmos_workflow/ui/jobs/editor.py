@@ -46,7 +46,7 @@ class JobEditor(JobsPart):
                 wrap_lines=True,
                 interactive=True,
             )
-            self.problems = components.problems("job-problems", EDITOR)
+            self.problems = components.drawn(f"problems(element, props, watch, '{EDITOR}')", "job-problems")
             self.note = gr.HTML(elem_id="job-note", apply_default_css=False)
             with gr.Row(elem_classes="cw-buttons"):
                 self.save = gr.Button("Save", variant="primary", size="sm", elem_id="save-job")
@@ -58,7 +58,6 @@ class JobEditor(JobsPart):
         self._verdict = [self.heading, self.problems, self.save, self.discard]
         self.outputs = [self.group, self.opened, self.code, *self._verdict]
         self._wire()
-        self._follow()
 
     def on(
         self, event: Callable[..., Any], fn: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any], **more: Any
@@ -71,8 +70,8 @@ class JobEditor(JobsPart):
 
     def shown(self, manager: JobManager, state: PageState, job_id: str) -> list[Any]:
         """Values for `outputs` with a job: with its unsaved changes, where there are some."""
-        draft = manager.draft(job_id)
-        base = draft.base if draft else manager.read(job_id)
+        draft = manager.jobs.draft(job_id)
+        base = draft.base if draft else manager.jobs.source(job_id)
         # The editor strips a text; its first line may not be indented then.
         text = textwrap.dedent(draft.text if draft else base)
         tab = state.of(JobsTabState)
@@ -89,20 +88,21 @@ class JobEditor(JobsPart):
         """Values for `outputs` that leave it as it is."""
         return [gr.skip()] * len(self.outputs)
 
-    def keep(self, manager: JobManager, state: PageState, job_id: str, text: str) -> None:
-        """Keep what isn't saved; a text that is the file's again isn't kept, nor one that this page was never sent."""
-        base = state.of(JobsTabState).bases.get(job_id)
+    def keep(self, job_id: str, text: str, state: PageState, request: gr.Request) -> JobManager:
+        """Keep what isn't saved, and return its owner's jobs; a text that is the file's again isn't kept, nor one that this page
+        was never sent."""
+        manager, base = self.manager(request), state.of(JobsTabState).bases.get(job_id)
         if job_id and base is not None:
             manager.keep_draft(job_id, base, text or "")
+        return manager
 
     def type(self, job_id: str, text: str, state: PageState, request: gr.Request) -> list[Any]:
         """Keep what was written, and say what is wrong in it, or what it would do."""
         if not job_id:
             return [gr.skip()] * (len(self._verdict) + 1)
-        manager = self.manager(request)
         # Who writes here looks at this tab, in whatever order the browser reported the tabs.
         state.of(JobsTabState).is_open = True
-        self.keep(manager, state, job_id, text)
+        manager = self.keep(job_id, text, state, request)
         return [*self._judge(manager, state, job_id, text or ""), plan_of(manager, job_id, text or "")]
 
     def store(self, job_id: str, text: str, state: PageState, request: gr.Request) -> list[Any]:
@@ -112,7 +112,7 @@ class JobEditor(JobsPart):
     def store_over(self, job_id: str, text: str, state: PageState, request: gr.Request) -> list[Any]:
         """Save, whatever the file holds by now; raises InputError where the text is wrong."""
         manager = self.manager(request)
-        return self._store(job_id, text, state, manager, manager.read(job_id))
+        return self._store(job_id, text, state, manager, manager.jobs.source(job_id))
 
     def reload(self, job_id: str, state: PageState, request: gr.Request) -> list[Any]:
         """Forget what isn't saved, and show the file."""
@@ -122,13 +122,13 @@ class JobEditor(JobsPart):
 
     def leave(self, job_id: str, text: str, state: PageState, request: gr.Request) -> list[Any]:
         """Hide the editor; what isn't saved stays."""
-        self.keep(self.manager(request), state, job_id, text)
+        self.keep(job_id, text, state, request)
         return self.hidden(state)
 
     def reopen(self, job_id: str, state: PageState, request: gr.Request) -> list[Any]:
         """The job that was open before the page was loaded again."""
         manager = self.manager(request)
-        if not job_id or manager.find(job_id) is None:
+        if not job_id or manager.jobs.find(job_id) is None:
             return [*self.unchanged(), gr.skip()]
         shown = self.shown(manager, state, job_id)
         return [*shown, plan_of(manager, job_id, shown[2])]
@@ -136,13 +136,13 @@ class JobEditor(JobsPart):
     def _store(self, job_id: str, text: str, state: PageState, manager: JobManager, base: str) -> list[Any]:
         manager.update(job_id, f"{(text or '').rstrip()}\n", base)
         manager.drop_draft(job_id)
-        state.of(JobsTabState).bases[job_id] = manager.read(job_id)
+        state.of(JobsTabState).bases[job_id] = manager.jobs.source(job_id)
         toast("Saved.")
         return self._judge(manager, state, job_id, text or "")
 
     def _judge(self, manager: JobManager, state: PageState, job_id: str, text: str) -> list[Any]:
         """Values for heading, problems and buttons."""
-        stored = manager.find(job_id)
+        stored = manager.jobs.find(job_id)
         changed = not same(text, state.of(JobsTabState).bases.get(job_id, ""))
         rows = [problem_row(problem) for problem in manager.problems(job_id, text)]
         heading = jobs_markup.editor_heading(job_id, stored.name if stored else job_id, changed)
@@ -157,16 +157,14 @@ class JobEditor(JobsPart):
         self.on(self.close.click, self.leave, self.inputs, self.outputs)
         page.on(self.opened.change, None, [self.opened], None, js=REMEMBER)
         page.on_open(self.reopen, [self.opened, page.state], [*self.outputs, self.plan], js=RECALL)
-
-    def _follow(self) -> None:
-        page, file_state = self.page, self._file_state
+        file_state, unsaved = self._file_state, gr.update(value="Discard changes")
         page.follow(self.plan, self._plan_key, self._plan)
         page.follow(self.note, file_state, lambda now: markup.note(file_state(now), "held"))
         page.show(self.over, lambda now: file_state(now) == CHANGED)
         page.follow(
             self.discard,
             lambda now: (now.state.of(JobsTabState).job_id, file_state(now)),
-            lambda now: _discard_button(file_state(now)),
+            lambda now: gr.Button("Load the file", interactive=True) if file_state(now) in (CHANGED, NEWER) else unsaved,
         )
 
     def _plan_key(self, now: PageView) -> tuple[str, tuple[int, ...]]:
@@ -176,10 +174,10 @@ class JobEditor(JobsPart):
 
     def _plan(self, now: PageView) -> str:
         manager, job_id = self.managers.of(now.owner), now.state.of(JobsTabState).job_id
-        if not job_id or manager.find(job_id) is None:
+        if not job_id or manager.jobs.find(job_id) is None:
             return ""
-        draft = manager.draft(job_id)
-        return plan_of(manager, job_id, draft.text if draft else manager.read(job_id))
+        draft = manager.jobs.draft(job_id)
+        return plan_of(manager, job_id, draft.text if draft else manager.jobs.source(job_id))
 
     def _file_state(self, now: PageView) -> str:
         """What happened to the file of the open job behind the editor's back; empty where nothing did."""
@@ -187,12 +185,12 @@ class JobEditor(JobsPart):
         if not tab.job_id or tab.job_id not in tab.bases:
             return ""
         try:
-            text = manager.read(tab.job_id)
+            text = manager.jobs.source(tab.job_id)
         except InputError:
             return GONE
         if same(text, tab.bases[tab.job_id]):
             return ""
-        return CHANGED if manager.draft(tab.job_id) else NEWER
+        return CHANGED if manager.jobs.draft(tab.job_id) else NEWER
 
 
 def plan_of(manager: JobManager, job_id: str, text: str) -> str:
@@ -206,9 +204,3 @@ def plan_of(manager: JobManager, job_id: str, text: str) -> str:
 def same(text: str, other: str) -> bool:
     """Whether two texts are the same but for the white space at their ends, which the editor doesn't keep."""
     return text.strip() == other.strip()
-
-
-def _discard_button(state: str) -> Any:
-    if state in (CHANGED, NEWER):
-        return gr.Button("Load the file", interactive=True)
-    return gr.Button("Discard changes")

@@ -9,7 +9,7 @@ import gradio as gr
 
 from cosmos_workflow.jobs.templates import TEMPLATES
 from cosmos_workflow.ui import components
-from cosmos_workflow.ui.components import EditorFrame, Question
+from cosmos_workflow.ui.components import EditorFrame, Question, hide
 from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.jobs.part import TABLE, JobsPart, JobsTabState, selected_jobs
 from cosmos_workflow.ui.page import Page, toast
@@ -33,14 +33,7 @@ class JobFiles(JobsPart):
             self.copy = gr.Button("Duplicate", size="sm", elem_id="duplicate-jobs", elem_classes="cw-for-rows")
             self.delete = gr.Button("Delete", size="sm", elem_id="delete-jobs", elem_classes="cw-for-rows")
         with EditorFrame(page, "create-job", "close-new-job", save="Create") as self.form, gr.Row(elem_classes="cw-toolbar"):
-            self.template = gr.Dropdown(
-                list(TEMPLATES),
-                value=next(iter(TEMPLATES)),
-                label="Template",
-                filterable=False,
-                min_width=150,
-                elem_id="job-template",
-            )
+            self.template = components.menu([(name, name) for name in TEMPLATES], "Template", "job-template")
             self.name = gr.Textbox(label="Name", placeholder="As the template", max_lines=1, min_width=150, elem_id="job-name")
         self.question = Question(page, "delete-jobs", "Delete")
 
@@ -48,7 +41,7 @@ class JobFiles(JobsPart):
         """Wire the buttons; a new job is opened in `editor`."""
         page, question, chosen = self.page, self.question, components.selected_in(TABLE)
         self._editor = editor
-        page.on(self.new.click, self.form.shown, None, [self.form.group])
+        page.on(self.new.click, lambda: gr.Column(visible=True), None, [self.form.group])
         for event in (self.form.save.click, self.name.submit):
             outputs = [self.form.group, self.name, *editor.outputs]
             editor.on(event, self.create, [self.template, self.name, *editor.inputs], outputs)
@@ -60,18 +53,15 @@ class JobFiles(JobsPart):
 
     def create(self, template: str, name: str, opened: str, text: str, state: PageState, request: gr.Request) -> list[Any]:
         """Make a job of a template, and open it."""
-        manager = self.manager(request)
-        self._editor.keep(manager, state, opened, text)
+        manager = self._editor.keep(opened, text, state, request)
         stored = manager.create((name or "").strip() or template, template=template)
-        return [self.form.hidden(), "", *self._editor.shown(manager, state, stored.id)]
+        return [hide(), "", *self._editor.shown(manager, state, stored.id)]
 
-    def upload_files(self, paths: list[str] | str, opened: str, text: str, state: PageState, request: gr.Request) -> list[Any]:
+    def upload_files(self, paths: list[str], opened: str, text: str, state: PageState, request: gr.Request) -> list[Any]:
         """Take in files: the texts and clips first, since the job files may name them. The last job is opened."""
-        manager = self.manager(request)
-        files = [Path(path) for path in ([paths] if isinstance(paths, str) else paths)]
-        self._editor.keep(manager, state, opened, text)
+        manager = self._editor.keep(opened, text, state, request)
         job_id, others = "", 0
-        for path in sorted(files, key=lambda path: path.suffix.lower() in (".yaml", ".yml")):
+        for path in sorted(map(Path, paths), key=lambda path: path.suffix.lower() in (".yaml", ".yml")):
             stored = manager.upload(path, path.name)
             job_id, others = (stored.id, others) if stored else (job_id, others + 1)
         if others:
@@ -80,8 +70,7 @@ class JobFiles(JobsPart):
 
     def duplicate(self, ids: list[str], opened: str, text: str, state: PageState, request: gr.Request) -> list[Any]:
         """Copy the selected jobs as they are saved, and open the last copy."""
-        manager = self.manager(request)
-        self._editor.keep(manager, state, opened, text)
+        manager = self._editor.keep(opened, text, state, request)
         copies = [manager.duplicate(job_id) for job_id in selected_jobs(manager, ids, opened, whole=True)]
         return self._editor.shown(manager, state, copies[-1].id)
 
@@ -89,7 +78,7 @@ class JobFiles(JobsPart):
         """Ask, naming what would go."""
         manager = self.manager(request)
         chosen = selected_jobs(manager, ids, opened, whole=True)
-        names = ", ".join(shorten_text(manager.get(job_id).name, 40) for job_id in chosen[:3])
+        names = ", ".join(shorten_text(manager.jobs.get(job_id).name, 40) for job_id in chosen[:3])
         more = f" and {len(chosen) - 3} more" if len(chosen) > 3 else ""
         question = f"Delete {names}{more}, with the finals? The pieces stay in Results. This can't be undone."
         return self.question.shown(question, chosen)
@@ -101,6 +90,6 @@ class JobFiles(JobsPart):
             manager.delete(job_id)
         toast(f"Deleted {count(len(ids), 'job')}.")
         if opened not in ids:
-            return [self.question.hidden(), *self._editor.unchanged()]
+            return [hide(), *self._editor.unchanged()]
         state.of(JobsTabState).task_id = ""
-        return [self.question.hidden(), *self._editor.hidden(state)]
+        return [hide(), *self._editor.hidden(state)]

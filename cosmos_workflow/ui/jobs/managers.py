@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from cosmos_workflow.execution.operations import Operations
@@ -31,11 +30,6 @@ class JobManagers:
                 self._managers[owner] = JobManager(TaskOrchestrator(self._operations, jobs))
             return self._managers[owner]
 
-    def restore(self, owners: Iterable[str]) -> None:
-        """At the server's start: run mode goes on, or asks, where it was on."""
-        for owner in owners:
-            self.of(owner).restore()
-
     def are_busy(self) -> bool:
         """Whether a job of anybody runs."""
         with self._lock:
@@ -49,4 +43,4 @@ class JobManagers:
             managers = list(self._managers.values())
         if managers:
             with ThreadPoolExecutor(len(managers)) as threads:
-                list(threads.map(JobManager.close, managers))
+                list(threads.map(lambda manager: manager.background.close(), managers))

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 from urllib.parse import quote
 
 from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.jobs.plan import CheckedJob
-from cosmos_workflow.jobs.reports import TaskReport
-from cosmos_workflow.jobs.snapshots import JobEntry, JobsSnapshot
+from cosmos_workflow.jobs.reports import JobsSnapshot, PieceTakes, TaskReport
 from cosmos_workflow.jobs.speech.assembly import Final
 from cosmos_workflow.jobs.status import TaskStatus, status_label
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.waveforms import Waveform
 from cosmos_workflow.ui import markup
-from cosmos_workflow.ui.heard import fault_list, marked_text, score_text, transcript
+from cosmos_workflow.ui.heard import fault_list, marked_text, score_text, transcript, waveform
 from cosmos_workflow.ui.jobs import view
 from cosmos_workflow.ui.markup import Row
 from cosmos_workflow.ui.page_view import Window
 from cosmos_workflow.ui.text import clock, count, engine_title, precise_seconds, shorten_text
-from cosmos_workflow.ui.waveform import waveform
 
 TONES: Mapping[TaskStatus, str] = {
     TaskStatus.NEW: "queued",
@@ -34,22 +31,10 @@ TONES: Mapping[TaskStatus, str] = {
 SHOWN_BATCHES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A take as its card shows it: what is known of it, and how it looks; None for what isn't sound."""
-
-    run: RunRecord
-    verdict: Verdict | None
-    waveform: Waveform | None
-
-
-EMPTY = "There is no job yet. Make one from a template, or upload a YAML file."
-
-
 def jobs_table(jobs: JobsSnapshot, window: Window, opened: Sequence[str]) -> dict[str, Any]:
     """Jobs and, below each, its tasks: the rows of `window`; `opened` are those that are looked at."""
-    rows = list(_rows(jobs, opened))[window.rows]
-    return markup.table_value(["Job", "Status"], rows, EMPTY, window)
+    empty = "There is no job yet. Make one from a template, or upload a YAML file."
+    return markup.table_value(["Job", "Status"], list(_rows(jobs, opened))[window.rows], empty, window)
 
 
 def count_rows(jobs: JobsSnapshot) -> int:
@@ -63,7 +48,7 @@ def states(jobs: JobsSnapshot) -> dict[str, Any]:
     for entry in jobs.entries:
         job_id = entry.stored.id
         if entry.report is None:
-            rows[job_id] = '<span class="cw-chip cw-failed">wrong</span>'
+            rows[job_id] = markup.chip("wrong", "failed")
             continue
         waiting = "its turn comes" if job_id in jobs.background.waiting else ""
         rows[job_id] = _state(entry.report.status, entry.report.progress, view.state_note(jobs, job_id, waiting))
@@ -80,17 +65,11 @@ def _rows(jobs: JobsSnapshot, opened: Sequence[str]) -> Iterator[Row]:
         chips += _chip("unsaved changes", job_id in jobs.drafts)
         kind = "cw-job" if entry.report else "cw-job cw-wrong-file"
         yield _row(job_id, name, chips, view.job_text(entry), kind, job_id in opened)
-        yield from _task_rows(entry, opened)
-
-
-def _task_rows(entry: JobEntry, opened: Sequence[str]) -> Iterator[Row]:
-    if entry.report is None:
-        return
-    many = len({task.task.engine for task in entry.report.tasks}) > 1
-    for report in entry.report.tasks:
-        title = shorten_text(report.task.title, 80)
-        chips = _chip("off", not report.task.enabled)
-        yield _row(report.task.id, title, chips, view.task_text(report, many), "cw-task", report.task.id in opened)
+        tasks = entry.report.tasks if entry.report else ()
+        many = len({task.task.engine for task in tasks}) > 1
+        for report in tasks:
+            title, chips = shorten_text(report.task.title, 80), _chip("off", not report.task.enabled)
+            yield _row(report.task.id, title, chips, view.task_text(report, many), "cw-task", report.task.id in opened)
 
 
 def _row(row_id: str, title: str, chips: str, note: str, kind: str, is_open: bool) -> Row:
@@ -112,7 +91,7 @@ def _state(status: TaskStatus, progress: float, note: str) -> str:
             f'<span class="cw-mini cw-mini-{tone}" role="progressbar" aria-label="progress" aria-valuemin="0" '
             f'aria-valuemax="100" aria-valuenow="{percent}"><span style="width:{percent}%"></span></span>'
         )
-    return f'<span class="cw-chip cw-{tone}">{label}</span>{bar}{markup.sub(note)}'
+    return f"{markup.chip(label, tone)}{bar}{markup.sub(note)}"
 
 
 def run_mode(jobs: JobsSnapshot) -> str:
@@ -124,7 +103,7 @@ def run_mode(jobs: JobsSnapshot) -> str:
 
 def editor_heading(job_id: str, name: str, unsaved: bool) -> str:
     """The name of the job in the editor, and its file."""
-    link = f'<a class="cw-download" href="{escape(job_url(job_id))}" download>Download {escape(job_id)}.yaml</a>'
+    link = markup.download(f"job-files/{quote(job_id)}", f"Download {job_id}.yaml")
     return f'<div class="cw-job-head"><h2>{escape(name)}{_chip("unsaved changes", unsaved)}</h2>{link}</div>'
 
 
@@ -145,7 +124,7 @@ def plan(checked: CheckedJob) -> str:
 
 def task_heading(report: TaskReport) -> str:
     """The name of a task, and where it is."""
-    chip = f'<span class="cw-chip cw-{TONES[report.status]}">{escape(report.label)}</span>'
+    chip = markup.chip(report.label, TONES[report.status])
     stale = "" if report.current or not report.final else " The final below is from before the last change."
     inputs = view.inputs_text(report)
     return (
@@ -166,49 +145,40 @@ def finals(report: TaskReport) -> dict[str, Any]:
 
 
 def _final(report: TaskReport, final: Final, newest: bool) -> str:
-    source = escape(markup.final_url(report.task.id, final, "sound"))
-    label = escape(f"Final {final.number} of {shorten_text(report.task.title, 60)}")
+    source, label = (
+        markup.final_url(report.task.id, final, "sound"),
+        f"Final {final.number} of {shorten_text(report.task.title, 60)}",
+    )
     note = f'<p class="cw-sub">{escape(final.note)}</p>' if final.note else ""
     word = "Final" if newest else "Earlier final"
     facts = f"{clock(final.created_at)} · {precise_seconds(final.seconds)} · {count(len(final.runs), 'piece')}"
-    subtitles = escape(markup.final_url(report.task.id, final, "subtitles"))
-    beside = (
-        f'<a class="cw-download" href="{subtitles}&download=1" download>{escape(final.subtitles.name)}</a>'
-        if "subtitles" in final.files
-        else ""
-    )
-    return (
-        f"{markup.card_head(f'{word} {final.number}')}{markup.sub(facts)}{note}"
-        f'<audio controls preload="{"metadata" if newest else "none"}" aria-label="{label}" src="{source}"></audio>'
-        f'<div class="cw-files"><a class="cw-download" href="{source}&download=1" download>{escape(final.path.name)}</a>'
-        f"{beside}</div>"
-    )
+    player = markup.sound(source, label, "metadata" if newest else "none")
+    saves = markup.final_downloads(report.task.id, final)
+    return f"{markup.card_head(f'{word} {final.number}')}{markup.sub(facts)}{note}{player}{markup.files(saves)}"
 
 
-def piece_card(report: TaskReport, index: int, takes: Sequence[Heard], by_hand: bool) -> Row:
+def piece_card(report: TaskReport, index: int, found: PieceTakes, waveform_of: Callable[[RunRecord], Waveform | None]) -> Row:
     """A piece with its text, the take that is used, and the others with their scores."""
     piece, used = report.pieces[index], report.chosen[index]
     chunk = piece.chunk
     word, tone = _piece_state(report, index)
     name = f"Piece {index + 1}" + (f" · {chunk.speaker}" if chunk.speaker else "")
-    head = markup.card_head(escape(name), f'<span class="cw-chip cw-{tone}">{word}</span>')
+    head = markup.card_head(name, markup.chip(word, tone))
     error = "" if used else markup.error_line(piece.error)
-    several = len(takes) > 1
-    heard = "".join(_take(take, bool(used and take.run.id == used.id), several) for take in takes)
-    actions = ""
-    if used and index in report.listen:
-        title = "It is good as it is: don't ask for an ear again"
-        actions += f'<button type="button" data-action="use" data-value="{escape(used.id)}" title="{title}">Accept</button>'
-    actions += '<button type="button" data-action="again" title="Make one more take">Make again</button>'
-    if by_hand:
-        actions += '<button type="button" data-action="auto" title="Let the scores decide again">Use the best</button>'
-    actions += f'<button type="button" data-edit="{escape(chunk.text)}" title="Change what is said">Edit the text</button>'
-    verdict = next((take.verdict for take in takes if used and take.run.id == used.id), None)
-    html = (
-        f"{head}{marked_text(chunk.text, verdict, f'Text of piece {index + 1}')}{transcript(verdict)}{error}"
-        f'<div class="cw-takes">{heard}</div>'
-        f'<div class="cw-actions">{actions}</div>'
+    takes, verdict = "", None
+    for run, heard in found.runs:
+        is_used = used is not None and run.id == used.id
+        verdict = heard if is_used else verdict
+        takes += _take(run, heard, waveform_of(run), is_used, several=len(found.runs) > 1)
+    accepted = "It is good as it is: don't ask for an ear again"
+    actions = markup.actions(
+        markup.button("use", "Accept", accepted, used.id) if used and index in report.listen else "",
+        markup.button("again", "Make again", "Make one more take"),
+        markup.button("auto", "Use the best", "Let the scores decide again") if found.by_hand else "",
+        f'<button type="button" data-edit="{escape(chunk.text)}" title="Change what is said">Edit the text</button>',
     )
+    text = marked_text(chunk.text, verdict, f"Text of piece {index + 1}")
+    html = f'{head}{text}{transcript(verdict)}{error}<div class="cw-takes">{takes}</div>{actions}'
     return {"id": str(index), "html": html}
 
 
@@ -223,8 +193,7 @@ def _piece_state(report: TaskReport, index: int) -> tuple[str, str]:
     return ("failed", "failed") if piece.failed else ("missing", "queued")
 
 
-def _take(take: Heard, used: bool, several: bool) -> str:
-    run, verdict = take.run, take.verdict
+def _take(run: RunRecord, verdict: Verdict | None, shape: Waveform | None, used: bool, *, several: bool) -> str:
     words = []
     if several and "seed" in run.params:
         words.append(f"seed {run.params['seed']}")
@@ -234,20 +203,11 @@ def _take(take: Heard, used: bool, several: bool) -> str:
         words.append(score_text(verdict))
     button = ""
     if several:
-        button = (
-            '<span class="cw-chip cw-running">used</span>'
-            if used
-            else f'<button type="button" data-action="use" data-value="{escape(run.id)}">Use this take</button>'
-        )
+        button = markup.chip("used", "running") if used else markup.button("use", "Use this take", value=run.id)
     note = markup.sub(" · ".join(words)) if words else ""
     kind = "cw-take cw-used" if used else "cw-take"
     faults = verdict.faults if verdict else ()
     return (
-        f'<div class="{kind}">{waveform(take.waveform, faults)}{markup.player(run)}{fault_list(faults)}'
+        f'<div class="{kind}">{waveform(shape, faults)}{markup.player(run)}{fault_list(faults)}'
         f'<div class="cw-take-words">{note}{button}</div></div>'
     )
-
-
-def job_url(job_id: str) -> str:
-    """Where a job's file is served."""
-    return f"job-files/{quote(job_id)}"

@@ -35,23 +35,14 @@ class JobTable(JobsPart):
         super().__init__(page, managers)
         with gr.Row(elem_classes=["cw-buttons", "cw-for-rows"]):
             self.run = gr.Button("Run now", size="sm", elem_id="run-jobs")
-            self.mode = gr.Dropdown(
-                MODES,
-                value="resume",
-                show_label=False,
-                container=False,
-                filterable=False,
-                min_width=190,
-                elem_id="job-mode",
-                label="Mode",
-            )
+            self.mode = components.menu(MODES, "Mode", "job-mode", min_width=190, show_label=False, container=False)
             self.halt = gr.Button("Stop", size="sm", elem_id="stop-jobs")
             self.join = gr.Button("Put together again", size="sm", elem_id="assemble-jobs")
         self.on, self.off, self.up, self.down = components.row_buttons(
             ("Switch on", "enable-jobs"), ("Switch off", "disable-jobs"), ("Move up", "jobs-up"), ("Move down", "jobs-down")
         )
         self.table = components.table(TABLE)
-        self.states = components.states("jobs-states", TABLE)
+        self.states = components.drawn(f"states(element, props, watch, '{TABLE}')", "jobs-states")
         self.pager = Pager(page, TABLE, drawn=self.table)
         self.selection = gr.JSON([], visible=False)
         page.follow(self.table, self._rows, lambda now: {**self._rows(now), "version": self.snapshot(now).number})
@@ -66,21 +57,22 @@ class JobTable(JobsPart):
         page.on(self.run.click, self.run_now, [*which, self.mode], None, js=chosen, refresh=True)
         page.on(self.halt.click, self.stop, which, None, js=chosen, refresh=True)
         page.on(self.join.click, self.assemble, which, None, js=chosen, refresh=True)
-        for button, handler in ((self.up, self.move_up), (self.down, self.move_down)):
-            page.on(button.click, handler, which, None, js=chosen, refresh=True, trigger_mode="multiple")
-        for button, handler in ((self.on, self.switch_on), (self.off, self.switch_off)):
-            editor.on(button.click, handler, [self.selection, *editor.inputs], editor.outputs, js=chosen)
+        for button, offset in ((self.up, -1), (self.down, 1)):
+            inputs = [*which, gr.State(offset)]
+            page.on(button.click, self.move, inputs, None, js=chosen, refresh=True, trigger_mode="multiple")
+        for button, on in ((self.on, True), (self.off, False)):
+            editor.on(button.click, self.switch, [self.selection, gr.State(on), *editor.inputs], editor.outputs, js=chosen)
 
     def run_now(self, ids: list[str], opened: str, mode: Mode, request: gr.Request) -> None:
         """Run the selected jobs before everything else that waits; of a job that isn't selected, its selected tasks."""
         manager = self.manager(request)
-        jobs = [manager.job(job_id) for job_id in selected_jobs(manager, ids, opened)]
+        jobs = [manager.jobs.job(job_id) for job_id in selected_jobs(manager, ids, opened)]
         names: list[str] = []
         for job in jobs:
             tasks = selected_tasks(job, ids)
             names += [task.title for task in tasks] or [job.name]
-            manager.run_now(job.id, mode, [task.key for task in tasks])
-        if any(manager.draft(job.id) for job in jobs):
+            manager.background.run_now(job.id, mode, [task.key for task in tasks])
+        if any(manager.jobs.draft(job.id) for job in jobs):
             gr.Warning("It runs as it is saved; what isn't saved is left out.", duration=6)
         toast(f"Running {shorten_text(', '.join(names), 80).rstrip('.')}.")
 
@@ -96,7 +88,7 @@ class JobTable(JobsPart):
         manager = self.manager(request)
         made, refused = 0, ""
         for job_id in selected_jobs(manager, ids, opened):
-            job = manager.job(job_id)
+            job = manager.jobs.job(job_id)
             for task in selected_tasks(job, ids) or job.tasks:
                 if not task.joined:
                     continue
@@ -112,34 +104,20 @@ class JobTable(JobsPart):
             raise InputError("Nothing here is put together: its results are single files.")
         toast(f"Put {count(made, 'task')} together again; the earlier finals stay.")
 
-    def move_up(self, ids: list[str], opened: str, request: gr.Request) -> None:
-        """Move the selected jobs a place to the front."""
+    def move(self, ids: list[str], opened: str, offset: int, request: gr.Request) -> None:
+        """Move the selected jobs a place to the front or the end."""
         manager = self.manager(request)
-        for job_id in selected_jobs(manager, ids, opened):
-            manager.move(job_id, -1)
+        for job_id in selected_jobs(manager, ids, opened)[::-offset]:
+            manager.move(job_id, offset)
 
-    def move_down(self, ids: list[str], opened: str, request: gr.Request) -> None:
-        """Move the selected jobs a place to the end."""
-        manager = self.manager(request)
-        for job_id in reversed(selected_jobs(manager, ids, opened)):
-            manager.move(job_id, 1)
-
-    def switch_on(self, ids: list[str], opened: str, text: str, state: PageState, request: gr.Request) -> list[Any]:
-        """Let run mode take the selected jobs and tasks."""
-        return self._switch(ids, opened, text, state, request, True)
-
-    def switch_off(self, ids: list[str], opened: str, text: str, state: PageState, request: gr.Request) -> list[Any]:
-        """Have run mode leave the selected jobs and tasks out."""
-        return self._switch(ids, opened, text, state, request, False)
-
-    def _switch(self, ids: list[str], opened: str, text: str, state: PageState, request: gr.Request, enabled: bool) -> list[Any]:
-        manager = self.manager(request)
-        self._editor.keep(manager, state, opened, text)
+    def switch(self, ids: list[str], on: bool, opened: str, text: str, state: PageState, request: gr.Request) -> list[Any]:
+        """Let run mode take the selected jobs and tasks, or leave them out."""
+        manager = self._editor.keep(opened, text, state, request)
         jobs = selected_jobs(manager, ids, opened)
         for row_id in ids or jobs:
             job_id, _, key = row_id.partition("/")
-            manager.job(job_id)
-            manager.enable(job_id, enabled, key)
+            manager.jobs.job(job_id)
+            manager.enable(job_id, on, key)
         return self._editor.shown(manager, state, opened) if opened in jobs else self._editor.unchanged()
 
     def _rows(self, now: PageView) -> dict[str, Any]:

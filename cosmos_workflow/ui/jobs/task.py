@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.state import TaskReport
 from cosmos_workflow.jobs.takes import PieceState
@@ -17,7 +16,6 @@ from cosmos_workflow.ui.components import Pager
 from cosmos_workflow.ui.jobs import markup as jobs_markup
 from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.jobs.part import JobsPart, JobsTabState
-from cosmos_workflow.ui.markup import main_output
 from cosmos_workflow.ui.page import Page, toast
 from cosmos_workflow.ui.page_view import PageState, PageView
 
@@ -48,13 +46,13 @@ class JobTask(JobsPart):
         for event, handler in (
             (self.pieces.again, self.make_again),
             (self.pieces.use, self.use),
-            (self.pieces.auto, self.use_best),
+            (self.pieces.auto, self.use),
             (self.pieces.edit, self.edit),
             (close.click, self.leave),
         ):
             page.on(event, handler, [page.state], None, refresh=True)
         page.on(self.listening.input, self.listen, [self.listening, page.state], None, refresh=True)
-        page.follow(self.listening, self._listening_key, lambda now: self._listening(*self._listening_key(now)))
+        page.update(self.listening, self._listening)
         page.show(self.group, lambda now: self._report(now) is not None)
         page.follow(self.heading, self._of_report(jobs_markup.task_heading, ""))
         page.follow(self.finals, self._of_report(_finals_key, ()), self._of_report(jobs_markup.finals, {"rows": []}))
@@ -77,16 +75,18 @@ class JobTask(JobsPart):
     def make_again(self, state: PageState, event: gr.EventData, request: gr.Request) -> None:
         """Make one more take of a piece."""
         job_id, key, piece = self._piece(state, event)
-        self.manager(request).make_again(job_id, key, piece)
+        self.manager(request).background.make_again(job_id, key, piece)
         toast(f"Piece {piece + 1} is made again.")
 
     def use(self, state: PageState, event: gr.EventData, request: gr.Request) -> None:
-        """Use this take of a piece, and put the final together again where that is possible now."""
-        self._choose(state, event, request, components.clicked(event)[1])
-
-    def use_best(self, state: PageState, event: gr.EventData, request: gr.Request) -> None:
-        """Let the scores decide about a piece again."""
-        self._choose(state, event, request, "")
+        """Use this take of a piece, or with none let the scores decide again; the final is put together again where it can be."""
+        report = self.manager(request).choose(*self._piece(state, event), components.clicked(event)[1])
+        if not report.task.joined:
+            toast("Chosen.")
+        elif report.current:
+            toast("Chosen, and put together again.")
+        else:
+            toast("Chosen. The final has it as soon as it is put together again.")
 
     def edit(self, state: PageState, event: gr.EventData, request: gr.Request) -> None:
         """Have another text said in a piece."""
@@ -104,15 +104,6 @@ class JobTask(JobsPart):
         if not key or not number.isdecimal():
             raise InputError("This piece isn't there any more; open its task again.")
         return job_id, key, int(number)
-
-    def _choose(self, state: PageState, event: gr.EventData, request: gr.Request, run_id: str) -> None:
-        report = self.manager(request).choose(*self._piece(state, event), run_id)
-        if not report.task.joined:
-            toast("Chosen.")
-        elif report.current:
-            toast("Chosen, and put together again.")
-        else:
-            toast("Chosen. The final has it as soon as it is put together again.")
 
     def _report(self, now: PageView) -> TaskReport | None:
         task_id = now.state.of(JobsTabState).task_id
@@ -132,13 +123,10 @@ class JobTask(JobsPart):
             return ()
         return report.listen if now.state.of(JobsTabState).listening else range(len(report.pieces))
 
-    def _listening_key(self, now: PageView) -> tuple[bool, bool, int]:
+    def _listening(self, now: PageView) -> dict[str, Any]:
         report, on = self._report(now), now.state.of(JobsTabState).listening
-        return on, on or bool(report and report.task.check), len(report.listen) if report else 0
-
-    @staticmethod
-    def _listening(on: bool, shown: bool, number: int) -> Any:
-        return gr.Checkbox(on, label=f"To listen to ({number:,})", visible=shown)
+        label = f"To listen to ({len(report.listen) if report else 0:,})"
+        return {"value": on, "label": label, "visible": on or bool(report and report.task.check)}
 
     def _pieces_key(self, now: PageView) -> tuple[Any, ...]:
         report, places = self._report(now), self._places(now)
@@ -147,7 +135,7 @@ class JobTask(JobsPart):
         window = self.pager.window(now.state, len(places))
         shown = tuple(places[window.rows])
         pieces = tuple(_shown_of(report.pieces[place], report.chosen[place]) for place in shown)
-        choices = tuple(self.managers.of(now.owner).choices(report.task.id).items())
+        choices = tuple(self.managers.of(now.owner).jobs.choices(report.task.id).items())
         heard = report.listen, report.unheard
         return report.task.id, window, shown, pieces, choices, heard
 
@@ -158,14 +146,8 @@ class JobTask(JobsPart):
         window = self.pager.window(now.state, len(places))
         shown = places[window.rows]
         found = zip(shown, self.managers.of(now.owner).takes(report, shown), strict=True)
-        rows = [
-            jobs_markup.piece_card(report, place, [self._heard(*take) for take in of.runs], of.by_hand) for place, of in found
-        ]
+        rows = [jobs_markup.piece_card(report, place, of, self.page.waveform_of) for place, of in found]
         return {"rows": rows, "empty": "No piece needs to be listened to.", "page": window.text, "subject": report.task.id}
-
-    def _heard(self, run: RunRecord, verdict: Verdict | None) -> jobs_markup.Heard:
-        key, medium = main_output(run)
-        return jobs_markup.Heard(run, verdict, self.page.store.waveforms.of(run, key) if medium == "audio" else None)
 
 
 def _finals_key(report: TaskReport) -> tuple[Any, ...]:

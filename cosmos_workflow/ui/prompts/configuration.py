@@ -9,17 +9,17 @@ from typing import Any
 
 import gradio as gr
 
+from cosmos_workflow.checking.models import DEFAULT, require_recogniser
 from cosmos_workflow.engines.kokoro.model_files import KOKORO, find_kokoro
 from cosmos_workflow.engines.params import validate_params
 from cosmos_workflow.engines.registry import all_engines, availability_of, find_engine, known_engine, require_available
-from cosmos_workflow.errors import InputError
+from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.queueing.queue import Queue
 from cosmos_workflow.queueing.sweep import parse_sweep
 from cosmos_workflow.ui import components
 from cosmos_workflow.ui.engine_forms import FIRST_CHOICES, EngineForms, engine_choices, engine_note, first_engine
 from cosmos_workflow.ui.markup import note
 from cosmos_workflow.ui.page import Page, toast
-from cosmos_workflow.ui.prompts.hear_back import HearBack
 from cosmos_workflow.ui.prompts.model_files import ModelFilesPanel
 from cosmos_workflow.ui.prompts.presets import Presets
 from cosmos_workflow.ui.prompts.pronunciations import OwnPronunciations
@@ -43,30 +43,17 @@ class Configuration:
         self.engine = gr.Dropdown(engine_choices(specs), value=first, label="Engine", elem_id="engine", filterable=False)
         self.note = gr.HTML(_note(first), apply_default_css=False, elem_id="engine-note")
         with gr.Row(elem_classes="cw-buttons"):
-            offer = gr.Button(
-                f"Natural voices: fetch {10 * round(KOKORO.size / 1e7)} MB",
-                size="sm",
-                elem_id="fetch-natural",
-                visible=offers_natural(first),
-            )
+            words = f"Natural voices: fetch {10 * round(KOKORO.size / 1e7)} MB"
+            offer = gr.Button(words, size="sm", elem_id="fetch-natural", visible=offers_natural(first))
         self.model_files = ModelFilesPanel(page, first)
         with gr.Row(elem_classes=["cw-buttons", "cw-stick", "cw-add"]):
             self.add_button = gr.Button(
                 "Add to Queue", variant="primary", size="sm", elem_id="add-to-queue", interactive=is_usable(first)
             )
-            when = gr.Dropdown(
-                WHENS,
-                value=WHENS[0][1],
-                show_label=False,
-                label="When",
-                container=False,
-                filterable=False,
-                min_width=120,
-                elem_id="add-when",
-            )
+            when = components.menu(WHENS, "When", "add-when", min_width=120, show_label=False, container=False)
             clear = gr.Button("Clear Config", size="sm", elem_id="clear-config")
             say = gr.Button("How it is spoken", size="sm", elem_id="show-spoken", visible=known_engine(first).speaks)
-        hear_back = HearBack(page, self.engine, first)
+        hear_back = gr.Checkbox(False, label="Check what is said", elem_id="check-said", **_check_box(first))
         spoken = gr.HTML(apply_default_css=False, elem_id="spoken-as")
         self.presets = Presets(page, self.engine)
         self.forms = EngineForms(specs, first)
@@ -84,44 +71,22 @@ class Configuration:
 
         self.forms.wire(page)
         self.presets.wire(self.forms)
-        about = [self.note, self.add_button]
+        about, chosen = [self.note, self.add_button], components.selected_in(table)
         changed = [*about, offer, say, spoken, self._own.section, self.presets.choice, *self.model_files.outputs]
         page.on(self.engine.change, self._choose, [page.queue, self.engine], [*changed, *self.forms.groups])
-        page.on(
-            sweep.change,
-            self._count,
-            [selection, self.engine, sweep, *self.forms.components],
-            [swept],
-            js=components.selected_in(table),
-            trigger_mode="always_last",
-        )
+        swept_of = [selection, self.engine, sweep, *self.forms.components]
+        page.on(sweep.change, self._count, swept_of, [swept], js=chosen, trigger_mode="always_last")
+        page.on(self.engine.change, lambda engine: gr.Checkbox(**_check_box(engine)), [self.engine], [hear_back])
+        page.on_load(lambda engine: gr.Checkbox(**_check_box(engine)), [self.engine], [hear_back])
         page.on_load(partial(self._open, first), [], [self.engine, offer])
         question = self.model_files.question.outputs
         page.on(offer.click, lambda: self.model_files.offer(NATURAL), None, [*self.model_files.outputs, *question])
-        page.on(
-            say.click,
-            self._say_as,
-            [selection, page.queue, self.engine, *self.forms.components],
-            [spoken],
-            js=components.selected_in(table),
-        )
-        page.on(
-            self.model_files.finished.change,
-            self._look_again,
-            [self.engine],
-            [self.engine, *about, offer, *self.model_files.outputs],
-            queue=False,
-        )
-        page.on(clear.click, self._clear, [self.engine], self.forms.components)
-        page.on(
-            self.add_button.click,
-            self._add,
-            [selection, page.queue, self.engine, sweep, when, hear_back.box, *self.forms.components],
-            None,
-            js=components.selected_in(table),
-            trigger_mode="multiple",
-            refresh=True,
-        )
+        page.on(say.click, self._say_as, [selection, page.queue, self.engine, *self.forms.components], [spoken], js=chosen)
+        come = [self.engine, *about, offer, *self.model_files.outputs]
+        page.on(self.model_files.finished.change, self._look_again, [self.engine], come, queue=False)
+        page.on(clear.click, lambda engine: self.forms.fill(engine, {}, {}), [self.engine], self.forms.components)
+        added = [selection, page.queue, self.engine, sweep, when, hear_back, *self.forms.components]
+        page.on(self.add_button.click, self.add, added, None, js=chosen, trigger_mode="multiple", refresh=True)
 
     @property
     def outputs(self) -> list[Any]:
@@ -132,36 +97,25 @@ class Configuration:
         """Values for `outputs` that show this configuration."""
         return [engine, *_about(engine), *self.forms.show(engine), *self.forms.fill(engine, params, weights)]
 
-    def add(
-        self,
-        ids: list[str],
-        queue: Queue,
-        engine: str,
-        *values: Any,
-        sweep: str = "",
-        when: str = WHENS[0][1],
-        heard: bool = False,
-    ) -> None:
-        """Queue the selected prompts with the configuration as it is, once for each combination of a sweep; all or none. With
-        `heard`, what is said is heard back."""
+    def add(self, ids: list[str], queue: Queue, engine: str, sweep: str | None, when: str, heard: bool, *values: Any) -> None:
+        """Queue the selected prompts with the configuration as it is, once for each combination of a sweep; all or none.
+
+        The sweep is None where its section was never opened. With `heard`, what is said is heard back.
+        """
         own = self._page.session(queue)
         require_available(engine)
         prompts = chosen_prompts(self._page.store, ids, queue.owner)
         params, weights = self.forms.read(engine, values)
         spoken = self._page.spoken_params(engine, params, queue.owner)
-        variants = parse_sweep(sweep, find_engine(engine).fields(params))
+        variants = parse_sweep(sweep or "", find_engine(engine).fields(params))
         background = when == "background"
         session = self._page.background.of(queue.owner) if background else own
-        check = HearBack.model(heard, engine)
+        check = DEFAULT if heard and known_engine(engine).speaks and not _why_unheard() else ""
         added = session.queue.add_to_queue(prompts, engine, spoken, weights, check=check, variants=variants)
         if when == "next":
             session.queue.place([item.id for item in added], 1)
         where = "the background queue; it runs when nothing else waits" if background else "the queue"
         toast(f"Added {count(len(added), 'item')} to {where}.")
-
-    def _add(self, ids: list[str], queue: Queue, engine: str, sweep: str | None, when: str, heard: bool, *values: Any) -> None:
-        # The sweep is None where its section was never opened.
-        self.add(ids, queue, engine, *values, sweep=sweep or "", when=when, heard=heard)
 
     def _count(self, ids: list[str], engine: str, sweep: str | None, *values: Any) -> str:
         """How many items a sweep makes, or what is wrong with it."""
@@ -214,8 +168,21 @@ class Configuration:
         more = [note(f"{count(len(prompts) - MOST_SPOKEN, 'more prompt')}.")] if len(prompts) > MOST_SPOKEN else []
         return "".join([*shown, *more])
 
-    def _clear(self, engine: str) -> list[Any]:
-        return self.forms.fill(engine, {}, {})
+
+def _check_box(engine: str) -> dict[str, Any]:
+    """The box that has what is queued heard back, for an engine that speaks, as things are now."""
+    reason = _why_unheard()
+    words = reason or "Whisper listens to each result and compares it with its text; Results has the score."
+    return {"visible": known_engine(engine).speaks, "interactive": not reason, "info": words}
+
+
+def _why_unheard() -> str:
+    """Why no recogniser can run here, and what to do about it; empty where one can."""
+    try:
+        require_recogniser(DEFAULT)
+    except UnavailableError as error:
+        return str(error)
+    return ""
 
 
 def offers_natural(engine: str) -> bool:

@@ -11,7 +11,7 @@ import gradio as gr
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.ui import components
-from cosmos_workflow.ui.components import EditorFrame
+from cosmos_workflow.ui.components import EditorFrame, hide
 from cosmos_workflow.ui.markup import file_chips
 from cosmos_workflow.ui.page import Page, as_toast, owner_of, toast
 from cosmos_workflow.ui.prompts.selection import chosen_prompts, input_kinds
@@ -71,7 +71,7 @@ class PromptEditor:
             prompt = replace(prompt, id=self._page.store.prompts.get(prompt_id, owner).id)
         self._page.store.prompts.save([prompt], owner)
         toast("Saved.")
-        return self.frame.hidden()
+        return hide()
 
     def attach(self, paths: list[str], use: str, attached: dict[str, str], request: gr.Request) -> list[Any]:
         """Keep uploaded files in the workspace, and let the prompt use them; each that isn't fit is refused by its name.
@@ -104,7 +104,7 @@ class PromptEditor:
     def _shown(self, heading: str, prompt: Prompt, names: dict[str, str]) -> list[Any]:
         inputs = dict(prompt.inputs)
         title = f"<h2>{heading}</h2>"
-        return [self.frame.shown(), title, prompt.id, prompt.name, prompt.text, inputs, file_chips(inputs, names)]
+        return [gr.Column(visible=True), title, prompt.id, prompt.name, prompt.text, inputs, file_chips(inputs, names)]
 
     def _names(self, owner: str) -> dict[str, str]:
         return {known.file: known.name for known in self._page.store.inputs.list(owner)}

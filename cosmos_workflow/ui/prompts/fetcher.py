@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from cosmos_workflow.engines.model_files.fetching import FetchPlan, FetchProgress, fetch_model_files, plan_fetch
 from cosmos_workflow.engines.model_files.sets import ModelFiles
@@ -52,21 +53,16 @@ class Fetcher:
         self._endpoint = endpoint
         self._lock = threading.Lock()
         self._cancel = threading.Event()
-        self._last: Fetch | None = None
+        self.last: Fetch | None = None
+        """The fetch that runs, or the last one."""
         self._ended = float("-inf")
         self.finished = 0
         """How many sets came here since the server started."""
 
     @property
-    def last(self) -> Fetch | None:
-        """The fetch that runs, or the last one."""
-        return self._last
-
-    @property
     def is_running(self) -> bool:
         """Whether something is being fetched."""
-        last = self._last
-        return last is not None and last.state is FetchState.RUNNING
+        return self.last is not None and self.last.state is FetchState.RUNNING
 
     @property
     def has_news(self) -> bool:
@@ -91,7 +87,7 @@ class Fetcher:
         with self._lock:
             self._refuse_while_running()
             self._cancel.clear()
-            self._last = Fetch(model, plan.place, plan.total_bytes)
+            self.last = Fetch(model, plan.place, plan.total_bytes)
         threading.Thread(target=self._run, args=(model,), name="fetch-weights", daemon=True).start()
 
     def cancel(self) -> None:
@@ -99,8 +95,7 @@ class Fetcher:
         self._cancel.set()
 
     def _refuse_while_running(self) -> None:
-        last = self._last
-        if last is not None and last.state is FetchState.RUNNING:
+        if (last := self.last) and last.state is FetchState.RUNNING:
             raise InputError(f"{last.model.title} is being fetched; wait until it is here, or cancel it.")
 
     def _run(self, model: ModelFiles) -> None:
@@ -118,15 +113,17 @@ class Fetcher:
             self._end(FetchState.DONE)
 
     def _report(self, progress: FetchProgress) -> None:
-        if self._last is not None:
-            self._last = replace(self._last, done_bytes=progress.done_bytes, total_bytes=progress.total_bytes)
+        self._change(done_bytes=progress.done_bytes, total_bytes=progress.total_bytes)
         if self._cancel.is_set():
             raise _BrokenOffError
 
     def _end(self, state: FetchState, error: str = "") -> None:
         self._ended = time.monotonic()
-        if self._last is not None:
-            self._last = replace(self._last, state=state, error=error)
+        self._change(state=state, error=error)
+
+    def _change(self, **changes: Any) -> None:
+        if self.last is not None:
+            self.last = replace(self.last, **changes)
 
 
 def free_bytes(place: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,13 @@ import gradio as gr
 
 from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.queueing.items import Prompt
-from cosmos_workflow.ui import components
-from cosmos_workflow.ui.components import Pager, Question
+from cosmos_workflow.ui import components, markup
+from cosmos_workflow.ui.components import Pager, Question, hide
 from cosmos_workflow.ui.page import Page, owner_of, toast
-from cosmos_workflow.ui.page_view import PageState
+from cosmos_workflow.ui.page_view import PageState, Window
 from cosmos_workflow.ui.prompts.editor import PromptEditor
-from cosmos_workflow.ui.prompts.markup import prompts_table
 from cosmos_workflow.ui.prompts.selection import FILTERS, chosen_prompts, matching_prompts
-from cosmos_workflow.ui.text import count
+from cosmos_workflow.ui.text import count, shorten_text
 
 TABLE = "prompts-table"
 IMPORT_HELP = (
@@ -35,19 +35,15 @@ class Library:
         self._store = page.store
         rows = "cw-of-prompts"
         with gr.Row(elem_classes=["cw-buttons", "cw-stick"]):
-            self.new = gr.Button("New prompt", size="sm", elem_id="new-prompt")
-            self.upload = gr.UploadButton("Import CSV or TXT", size="sm", file_types=[".csv", ".txt"], elem_id="import-prompts")
-            self.everything = gr.Button("Select all", size="sm", elem_id="select-all-prompts", elem_classes=rows)
-            self.edit = gr.Button("Edit", size="sm", elem_id="edit-prompt", elem_classes=rows)
-            self.copy = gr.Button("Duplicate", size="sm", elem_id="duplicate-prompts", elem_classes=rows)
-            self.delete = gr.Button("Delete", size="sm", elem_id="delete-prompts", elem_classes=rows)
+            new = gr.Button("New prompt", size="sm", elem_id="new-prompt")
+            upload = gr.UploadButton("Import CSV or TXT", size="sm", file_types=[".csv", ".txt"], elem_id="import-prompts")
+            everything = gr.Button("Select all", size="sm", elem_id="select-all-prompts", elem_classes=rows)
+            edit = gr.Button("Edit", size="sm", elem_id="edit-prompt", elem_classes=rows)
+            copy = gr.Button("Duplicate", size="sm", elem_id="duplicate-prompts", elem_classes=rows)
+            delete = gr.Button("Delete", size="sm", elem_id="delete-prompts", elem_classes=rows)
         with gr.Row(elem_classes="cw-toolbar"):
-            self.search = gr.Textbox(
-                label="Search", placeholder="Text or name", max_lines=1, scale=3, min_width=140, elem_id="prompt-search"
-            )
-            self.kind = gr.Dropdown(
-                FILTERS, value="all", label="Show", scale=1, min_width=150, filterable=False, elem_id="prompt-filter"
-            )
+            self.search = components.search("Text or name", "prompt-search")
+            self.kind = components.menu(FILTERS, "Show", "prompt-filter", scale=1)
         gr.HTML(IMPORT_HELP, apply_default_css=False, elem_id="import-help")
         self.question = Question(page, "delete-prompts", "Delete")
         self.editor = PromptEditor(page)
@@ -55,7 +51,26 @@ class Library:
         self.pager = Pager(page, TABLE, drawn=self.table)
         self.selection = gr.JSON([], visible=False)
         self.chosen = [self.selection, self.search, self.kind]
-        self._wire()
+
+        editor, question, selection = self.editor, self.question, self.selection
+        filters, shown, chosen = [page.state, self.search, self.kind], [self.table], components.selected_in(TABLE)
+        page.on_load(self.show, filters, shown)
+        page.on(self.search.change, self.show_first, filters, shown, trigger_mode="always_last")
+        page.on(self.kind.change, self.show_first, filters, shown)
+        self.pager.wire(self.show, filters, shown)
+        page.on(new.click, editor.open_new, None, editor.outputs)
+        page.on(edit.click, editor.open_selected, [selection], editor.outputs, js=chosen)
+        page.on(self.table.select, editor.open_row, None, editor.outputs)
+        page.on(delete.click, self.ask_delete, [selection, self.search, self.kind], question.outputs, js=chosen)
+        copied = page.on(copy.click, self.duplicate, [selection], None, js=chosen)
+        deleted = page.on(question.yes.click, self.confirm_delete, [question.subject], [question.group, selection])
+        imported = page.on(upload.upload, self.import_file, [upload], [selection])
+        saved = page.on(editor.frame.save.click, editor.save, editor.inputs, [editor.frame.group])
+        wanted = page.on(everything.click, self.all_ids, [self.search, self.kind], [selection])
+        for event in (copied, deleted, imported, saved):
+            page.on(event.success, self.show, filters, shown)
+        for event in (deleted, imported, wanted):
+            page.on(event.success, None, [selection], None, js=components.select_in(TABLE))
 
     def show(self, state: PageState, search: str, kind: str, request: gr.Request) -> dict[str, Any]:
         """A page of what matches."""
@@ -94,11 +109,11 @@ class Library:
     def confirm_delete(self, ids: tuple[str, ...], request: gr.Request) -> list[Any]:
         """Delete the prompts that were asked about; nothing is selected then."""
         toast(f"Deleted {count(self._store.prompts.delete(ids, owner_of(request)), 'prompt')}.")
-        return [self.question.hidden(), []]
+        return [hide(), []]
 
     def import_file(self, path: str, request: gr.Request) -> list[str]:
         """Import a file, all of it or nothing; returns the ids of what it held."""
-        added = self._store.prompts.import_file(Path(path), owner_of(request), name=Path(path).name)
+        added = self._store.prompts.import_file(Path(path), owner_of(request))
         toast(f"Imported {count(len(added), 'prompt')}.")
         return [prompt.id for prompt in added]
 
@@ -124,24 +139,16 @@ class Library:
         page.on(event.success, self.show_first, [page.state, self.search, self.kind], [self.table])
         page.on(event.success, None, [self.selection], None, js=components.select_in(TABLE))
 
-    def _wire(self) -> None:
-        page, editor, question = self._page, self.editor, self.question
-        filters, shown = [page.state, self.search, self.kind], [self.table]
-        chosen, selection = components.selected_in(TABLE), self.selection
-        page.on_load(self.show, filters, shown)
-        page.on(self.search.change, self.show_first, filters, shown, trigger_mode="always_last")
-        page.on(self.kind.change, self.show_first, filters, shown)
-        self.pager.wire(self.show, filters, shown)
-        page.on(self.new.click, editor.open_new, None, editor.outputs)
-        page.on(self.edit.click, editor.open_selected, [selection], editor.outputs, js=chosen)
-        page.on(self.table.select, editor.open_row, None, editor.outputs)
-        page.on(self.delete.click, self.ask_delete, [selection, self.search, self.kind], question.outputs, js=chosen)
-        copied = page.on(self.copy.click, self.duplicate, [selection], None, js=chosen)
-        deleted = page.on(question.yes.click, self.confirm_delete, [question.subject], [question.group, selection])
-        imported = page.on(self.upload.upload, self.import_file, [self.upload], [selection])
-        saved = page.on(editor.frame.save.click, editor.save, editor.inputs, [editor.frame.group])
-        everything = page.on(self.everything.click, self.all_ids, [self.search, self.kind], [selection])
-        for event in (copied, deleted, imported, saved):
-            page.on(event.success, self.show, filters, shown)
-        for event in (deleted, imported, everything):
-            page.on(event.success, None, [selection], None, js=components.select_in(TABLE))
+
+def prompts_table(prompts: Sequence[Prompt], names: Mapping[str, str], window: Window, *, filtered: bool) -> dict[str, Any]:
+    """A page of the library; `names` gives the name an input file came with."""
+    empty = "No prompt matches." if filtered else "The library is empty. Write a prompt, or import a CSV or TXT file."
+    # A selection may lie on other pages and behind other filters.
+    return {**markup.table_value(["Prompt"], [_row(prompt, names) for prompt in prompts], empty, window), "complete": False}
+
+
+def _row(prompt: Prompt, names: Mapping[str, str]) -> markup.Row:
+    title = shorten_text(prompt.name or prompt.text, 160)
+    below = markup.sub(shorten_text(prompt.text, 160)) if prompt.name else ""
+    cell = markup.main_cell(title, below + markup.file_chips(prompt.inputs, names))
+    return {"id": prompt.id, "html": cell, "name": title[:60]}

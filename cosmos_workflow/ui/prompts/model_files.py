@@ -10,7 +10,7 @@ from cosmos_workflow.engines.model_files.sets import ModelFiles, find_model_file
 from cosmos_workflow.engines.registry import all_model_files, known_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.ui import markup
-from cosmos_workflow.ui.components import Question
+from cosmos_workflow.ui.components import Question, hide
 from cosmos_workflow.ui.live import RUNNING_INTERVAL
 from cosmos_workflow.ui.page import Page
 from cosmos_workflow.ui.prompts.fetcher import Fetch, Fetcher, FetchState, free_bytes, gigabytes
@@ -28,14 +28,17 @@ class ModelFilesPanel:
                 )
                 fetch = gr.Button("Fetch weights", size="sm", elem_id="fetch-weights", min_width=120)
             self.question = Question(page, "fetch-weights", "Fetch", no="Not now", harmless=True)
-        self.progress = gr.HTML(apply_default_css=False, elem_id="weights-progress")
-        self.cancel = gr.Button("Cancel fetch", size="sm", elem_id="cancel-fetch", visible=False)
+        progress = gr.HTML(apply_default_css=False, elem_id="weights-progress")
+        cancel = gr.Button("Cancel fetch", size="sm", elem_id="cancel-fetch", visible=False)
         self.finished = gr.Number(0, visible="hidden")
         self.outputs = [self.group, self.choice]
         page.on(fetch.click, self.plan, [self.choice], self.question.outputs)
         page.on(self.question.yes.click, self.start, [self.choice], [self.question.group], refresh=True)
-        page.on(self.cancel.click, self.fetcher.cancel, None, None, refresh=True)
-        self._follow(page)
+        page.on(cancel.click, self.fetcher.cancel, None, None, refresh=True)
+        page.follow(progress, lambda _now: self.fetcher.last, lambda _now: fetch_words(self.fetcher.last))
+        page.show(cancel, lambda _now: self.fetcher.is_running)
+        page.follow(self.finished, lambda _now: self.fetcher.finished)
+        page.refresh_every(lambda _now: RUNNING_INTERVAL if self.fetcher.has_news else None)
 
     def show(self, engine: str) -> list[Any]:
         """Updates for `outputs`: which of an engine's model files aren't here."""
@@ -59,14 +62,7 @@ class ModelFilesPanel:
     def start(self, name: str) -> Any:
         """Begin to fetch."""
         self.fetcher.start(known_model_files(name))
-        return self.question.hidden()
-
-    def _follow(self, page: Page) -> None:
-        fetcher = self.fetcher
-        page.follow(self.progress, lambda _now: fetcher.last, lambda _now: fetch_words(fetcher.last))
-        page.show(self.cancel, lambda _now: fetcher.is_running)
-        page.follow(self.finished, lambda _now: fetcher.finished)
-        page.refresh_every(lambda _now: RUNNING_INTERVAL if fetcher.has_news else None)
+        return hide()
 
 
 def fetch_words(fetch: Fetch | None) -> str:

@@ -13,7 +13,7 @@ from cosmos_workflow.ui.page import Page, toast
 
 
 class Presets:
-    """A menu, a name and two buttons above the form; `outputs` are what another engine changes, see `show`."""
+    """A menu, a name and two buttons above the form; another engine changes the menu, see `show`."""
 
     def __init__(self, page: Page, engine: gr.Dropdown) -> None:
         self._page, self._engine = page, engine
@@ -26,7 +26,6 @@ class Presets:
             with gr.Row(elem_classes="cw-buttons"):
                 self.save_button = gr.Button("Save preset", size="sm", elem_id="save-preset")
                 self.delete_button = gr.Button("Delete preset", size="sm", elem_id="delete-preset")
-        self.outputs = [self.choice]
 
     def wire(self, forms: EngineForms) -> None:
         """Wire it to the form that it saves and fills."""
@@ -35,11 +34,7 @@ class Presets:
         page.on(self.save_button.click, self.save, [page.queue, engine, self.name, *forms.components], [self.choice, self.name])
         page.on(self.delete_button.click, self.delete, [page.queue, engine, self.choice], [self.choice])
         page.on(self.choice.input, self.load, [page.queue, engine, self.choice], forms.components)
-        page.on_load(self.read, [page.queue, engine], [self.choice])
-
-    def read(self, queue: Queue, engine: str) -> Any:
-        """The menu of an engine, with nothing chosen."""
-        return self.show(engine, queue.owner)
+        page.on_load(lambda queue, engine: self.show(engine, queue.owner), [page.queue, engine], [self.choice])
 
     def show(self, engine: str, owner: str, chosen: str | None = None) -> Any:
         """The menu of an engine."""

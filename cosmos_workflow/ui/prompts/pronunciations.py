@@ -27,10 +27,7 @@ class OwnPronunciations:
             )
             save = gr.Button("Save Pronunciations", size="sm", elem_id="save-pronunciations")
         page.on(save.click, self._save, [page.queue, text], [text])
-        page.on_load(self._read, [page.queue], [text])
-
-    def _read(self, queue: Queue) -> str:
-        return self._page.store.pronunciations.of(queue.owner)
+        page.on_load(lambda queue: page.store.pronunciations.of(queue.owner), [page.queue], [text])
 
     def _save(self, queue: Queue, text: str) -> str:
         kept = self._page.store.pronunciations.save(queue.owner, text)

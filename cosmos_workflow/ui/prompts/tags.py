@@ -31,15 +31,14 @@ class TagButtons:
 
         def show(name: str, *values: Any) -> Any:
             chosen = {menu: value for (owner, menu), value in zip(menus, values, strict=True) if owner == name}
-            return self.shown(known_engine(name).tags(chosen))
+            return self._shown(known_engine(name).tags(chosen))
 
         fields = list(menus.values())
         for event in (engine.change, *(field.change for field in fields)):
             page.on(event, show, [engine, *fields], [self.html])
         page.on_load(show, [engine, *fields], [self.html])
 
-    def shown(self, tags: Sequence[str]) -> Any:
-        """A value that shows these; hidden where there are none."""
+    def _shown(self, tags: Sequence[str]) -> Any:
         buttons = "".join(
             f'<button type="button" class="cw-tag" data-into="{self._text_id}" data-tag="[{escape(tag)}]">{escape(tag)}</button>'
             for tag in tags

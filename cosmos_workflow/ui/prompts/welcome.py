@@ -1,24 +1,35 @@
-"""For whoever opens the page for the first time: three steps, beside two samples that can be heard before anything is made."""
+"""For whoever opens the page for the first time: a library to begin with, so that the first click already makes something, and
+three steps, beside two samples that can be heard before anything is made."""
 
 from __future__ import annotations
 
 from html import escape
 
 import gradio as gr
-from fastapi import APIRouter, HTTPException
-from starlette.responses import FileResponse
 
 from cosmos_workflow.config import assets_dir
 from cosmos_workflow.engines.registry import all_engines
+from cosmos_workflow.files import file_errors
 from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.queueing.queue import Queue
+from cosmos_workflow.store.records import LOCAL
+from cosmos_workflow.store.store import Store
+from cosmos_workflow.ui import markup
 from cosmos_workflow.ui.engine_forms import first_engine
-from cosmos_workflow.ui.media import send
 from cosmos_workflow.ui.page import Page, toast
 from cosmos_workflow.ui.page_view import PageView
-from cosmos_workflow.ui.prompts.samples import TEXTS
 from cosmos_workflow.ui.text import count
 
+CLIP = "samples/street.mp4"
+TEXTS = (
+    ("Welcome", "Welcome to Cosmos Workflow. Everything you hear was made on your own machine."),
+    ("Good morning", "Good morning. Three speakers are in the queue, and one model serves them all."),
+    ("Good night", "Good night. Close the page if you like; the queue goes on without it."),
+)
+CLIPS = (
+    ("Street, rain", "The same street on a rainy evening, neon signs mirrored on the wet asphalt."),
+    ("Street, snow", "The same street on a winter morning, fresh snow on the roofs."),
+)
 SOUNDS = {"welcome.mp3": (0, "as eSpeak NG says it"), "good-morning.mp3": (1, "in another of its voices")}
 """The samples that can be heard, each with the number of its text, and which engine made it."""
 
@@ -54,7 +65,11 @@ class Welcome:
 
 def steps() -> str:
     """The three steps with the players of the samples."""
-    players = "".join(_player(name, TEXTS[number][0], by) for name, (number, by) in SOUNDS.items())
+    players = ""
+    for name, (number, by) in SOUNDS.items():
+        title = TEXTS[number][0]
+        words, player = f"{escape(title)} <span>{escape(by)}</span>", markup.sound(f"samples/{name}", f"{title}, {by}", "none")
+        players += f'<figure class="cw-sample"><figcaption>{words}</figcaption>{player}</figure>'
     return (
         "<h2>Three steps to the first sound</h2><ol>"
         "<li><strong>Choose</strong> prompts and an engine. Here are two to hear before anything is made:"
@@ -64,21 +79,17 @@ def steps() -> str:
     )
 
 
-def _player(name: str, title: str, by: str) -> str:
-    return (
-        f'<figure class="cw-sample"><figcaption>{escape(title)} <span>{escape(by)}</span></figcaption>'
-        f'<audio controls preload="none" src="samples/{name}" aria-label="{escape(title)}, {escape(by)}"></audio></figure>'
-    )
-
-
-def router() -> APIRouter:
-    """GET of samples/<name>: the sounds that can be heard before anything is made."""
-    routes = APIRouter()
-
-    @routes.api_route("/samples/{name}", methods=["GET", "HEAD"])
-    def sample(name: str) -> FileResponse:
-        if name not in SOUNDS:
-            raise HTTPException(404, "There is no such sample.")
-        return send(assets_dir() / "samples" / name, name, download=False)
-
-    return routes
+def add_samples(store: Store, owner: str = LOCAL) -> None:
+    """Put the samples into a library that was never used; once, so that what a person deletes stays deleted."""
+    marker = store.inputs.folder(owner) / ".samples"
+    if marker.exists():
+        return
+    if not store.prompts.count(owner):
+        prompts = [Prompt(text, name=name) for name, text in TEXTS]
+        clip = assets_dir() / CLIP
+        if clip.is_file():
+            prompts += [Prompt(text, {"video": str(clip)}, name=name) for name, text in CLIPS]
+        store.prompts.save(prompts, owner)
+    with file_errors(f"The workspace {store.workspace.root}"):
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()

@@ -11,7 +11,7 @@ from cosmos_workflow.errors import InputError
 from cosmos_workflow.execution.queue_files import load_queue
 from cosmos_workflow.queueing.queue import Queue
 from cosmos_workflow.ui import components
-from cosmos_workflow.ui.components import Question
+from cosmos_workflow.ui.components import Question, hide
 from cosmos_workflow.ui.page import Page, toast
 from cosmos_workflow.ui.queue import view
 from cosmos_workflow.ui.queue.markup import queue_progress, save_link
@@ -24,21 +24,37 @@ class QueueControls:
     def __init__(self, page: Page) -> None:
         self._page = page
         with gr.Row(elem_classes=["cw-buttons", "cw-of-queue"]):
-            self.free = gr.Button(view.free_words(on_gpu=page.operations.has_gpu), size="sm", elem_id="pause-and-free")
-            self.cancel = gr.Button("Cancel running", variant="stop", size="sm", elem_id="cancel-running", visible=False)
-            self.retry = gr.Button("Retry failed", size="sm", elem_id="retry-failed", visible=False)
-            self.clear = gr.Button("Clear", size="sm", elem_id="clear-queue")
-            self.load = gr.UploadButton("Load a queue", size="sm", file_types=[".zip"], elem_id="load-queue")
-            self.save = gr.HTML(apply_default_css=False, elem_id="save-queue")
+            freed = "the GPU" if page.operations.has_gpu else "memory"
+            free = gr.Button(f"Pause and free {freed}", size="sm", elem_id="pause-and-free")
+            cancel = gr.Button("Cancel running", variant="stop", size="sm", elem_id="cancel-running", visible=False)
+            retry = gr.Button("Retry failed", size="sm", elem_id="retry-failed", visible=False)
+            clear = gr.Button("Clear", size="sm", elem_id="clear-queue")
+            load = gr.UploadButton("Load a queue", size="sm", file_types=[".zip"], elem_id="load-queue")
+            save = gr.HTML(apply_default_css=False, elem_id="save-queue")
         self.question = Question(page, "clear-queue", "Clear what waits", "Clear and cancel what runs")
         self.cancelling = Question(page, "cancel-running", "Cancel", no="Let them go on")
-        self.bars = components.bars("queue-progress")
-        self._wire()
-        self._follow()
+        bars = components.drawn("progress(element, props, watch)", "queue-progress")
+
+        queue, question, selection = page.queue, self.question, gr.JSON([], visible=False)
+        chosen = components.selected_in(view.TABLE)
+        page.on(free.click, self.pause_and_free, [queue], None, refresh=True)
+        page.on(cancel.click, self.ask_cancel, [selection, queue], self.cancelling.outputs, js=chosen)
+        cancelled = [self.cancelling.group]
+        page.on(self.cancelling.yes.click, self.cancel_running, [self.cancelling.subject, queue], cancelled, refresh=True)
+        page.on(retry.click, self.retry_failed, [selection, queue], None, refresh=True, js=chosen)
+        page.on(load.upload, self.load_queue, [load, queue], None, refresh=True)
+        page.on(clear.click, self.ask_clear, [queue], question.outputs)
+        page.on(question.yes.click, self.confirm_clear, [queue], [question.group], refresh=True)
+        page.on(question.also.click, self.clear_all, [queue], [question.group], refresh=True)
+        page.follow(bars, lambda now: now.snapshot.version, queue_progress)
+        page.follow(save, lambda now: (now.token, bool(now.snapshot.queue.items)), save_link)
+        page.update(clear, lambda now: view.clear_button(now.snapshot.queue))
+        page.update(cancel, lambda now: view.cancel_button(now.snapshot.queue))
+        page.update(retry, lambda now: view.retry_button(now.snapshot.queue))
 
     def pause_and_free(self, queue: Queue) -> None:
         """Stop after the running batch, and unload the engines."""
-        runner = self._page.runner(queue)
+        runner = self._page.session(queue).runner
         runner.pause(free_devices=True)
         toast(view.pause_notice(runner.snapshot().queue, freeing=True))
 
@@ -52,9 +68,9 @@ class QueueControls:
 
     def cancel_running(self, ids: tuple[str, ...], queue: Queue) -> Any:
         """Cancel those of these items that still run."""
-        cancelled = self._page.runner(queue).cancel(set(ids))
+        cancelled = self._page.session(queue).runner.cancel(set(ids))
         toast(f"Cancelling {count(len(cancelled), 'item')}.")
-        return self.cancelling.hidden()
+        return hide()
 
     def retry_failed(self, ids: list[str], queue: Queue) -> None:
         """Queue failed and cancelled items again: the selected ones, or all."""
@@ -70,54 +86,15 @@ class QueueControls:
     def confirm_clear(self, queue: Queue) -> Any:
         """Take away what waits."""
         toast(f"Took away {count(len(self._page.session(queue).queue.clear_queue()), 'item')}.")
-        return self.question.hidden()
+        return hide()
 
     def clear_all(self, queue: Queue) -> Any:
         """Take away what waits, and cancel what runs."""
         hidden = self.confirm_clear(queue)
-        self._page.runner(queue).cancel()
+        self._page.session(queue).runner.cancel()
         return hidden
 
     def load_queue(self, path: str, queue: Queue) -> None:
         """Add what a saved queue holds, all or nothing."""
         added = load_queue(Path(path), Path(path).name, self._page.session(queue).queue, self._page.store)
         toast(f"Added {count(len(added), 'item')} of {Path(path).name}.")
-
-    def _wire(self) -> None:
-        page, queue, question = self._page, self._page.queue, self.question
-        selection = gr.JSON([], visible=False)
-        chosen = components.selected_in(view.TABLE)
-        page.on(self.free.click, self.pause_and_free, [queue], None, refresh=True)
-        page.on(self.cancel.click, self.ask_cancel, [selection, queue], self.cancelling.outputs, js=chosen)
-        cancelled = [self.cancelling.group]
-        page.on(self.cancelling.yes.click, self.cancel_running, [self.cancelling.subject, queue], cancelled, refresh=True)
-        page.on(self.retry.click, self.retry_failed, [selection, queue], None, refresh=True, js=chosen)
-        page.on(self.load.upload, self.load_queue, [self.load, queue], None, refresh=True)
-        page.on(self.clear.click, self.ask_clear, [queue], question.outputs)
-        page.on(question.yes.click, self.confirm_clear, [queue], [question.group], refresh=True)
-        page.on(question.also.click, self.clear_all, [queue], [question.group], refresh=True)
-
-    def _follow(self) -> None:
-        page = self._page
-        page.follow(self.bars, lambda now: now.snapshot.version, queue_progress)
-        page.follow(self.save, lambda now: (now.token, bool(now.snapshot.queue.items)), save_link)
-        page.follow(
-            self.clear,
-            lambda now: (now.snapshot.queue.waiting, bool(now.snapshot.queue.finished)),
-            lambda now: gr.Button(
-                view.clear_words(now.snapshot.queue),
-                interactive=bool(now.snapshot.queue.items or now.snapshot.queue.finished),
-            ),
-        )
-        page.follow(
-            self.cancel,
-            lambda now: len(now.snapshot.queue.running),
-            lambda now: gr.Button(
-                f"Cancel {len(now.snapshot.queue.running):,} running", visible=bool(now.snapshot.queue.running)
-            ),
-        )
-        page.follow(
-            self.retry,
-            lambda now: view.retry_words(now.snapshot.queue),
-            lambda now: gr.Button(view.retry_words(now.snapshot.queue), visible=bool(now.snapshot.queue.retryable)),
-        )

@@ -7,13 +7,8 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import gradio as gr
-
 from cosmos_workflow.execution.runner import RunnerSnapshot
 from cosmos_workflow.execution.sessions import Session
-from cosmos_workflow.queueing.items import ItemStatus
-from cosmos_workflow.ui.page import as_toast
-from cosmos_workflow.ui.queue.view import end_notice
 from cosmos_workflow.ui.text import left_text
 
 REPORT_INTERVAL = 0.25
@@ -31,7 +26,7 @@ async def follow(session: Session, progress: Callable[..., Any]) -> AsyncIterato
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody follows any more
             loop.call_soon_threadsafe(changed.set)
 
-    unsubscribe = session.runner.subscribe(wake)
+    unsubscribe = session.runner.changes.subscribe(wake)
     try:
         done = -1
         while True:
@@ -48,9 +43,3 @@ async def follow(session: Session, progress: Callable[..., Any]) -> AsyncIterato
             await changed.wait()
     finally:
         unsubscribe()
-
-
-def announce_end(snapshot: RunnerSnapshot) -> None:
-    """A toast that says how the queue ended, naming failures."""
-    show = gr.Warning if snapshot.reason or snapshot.queue.done.get(ItemStatus.FAILED) else gr.Info
-    show(as_toast(end_notice(snapshot)))

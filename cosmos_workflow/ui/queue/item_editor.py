@@ -9,7 +9,7 @@ import gradio as gr
 from cosmos_workflow.engines.registry import all_engines
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.queueing.queue import Queue
-from cosmos_workflow.ui.components import EditorFrame
+from cosmos_workflow.ui.components import EditorFrame, hide
 from cosmos_workflow.ui.engine_forms import EngineForms
 from cosmos_workflow.ui.page import Page, toast
 
@@ -36,11 +36,11 @@ class ItemEditor:
             raise InputError(f"One waiting item can be edited at a time, and {number} of the selected ones waits; tick just one.")
         item = waiting[0]
         forms = [*self.forms.show(item.engine), *self.forms.fill(item.engine, item.params, item.weights)]
-        return [self.frame.shown(), item.id, item.engine, item.prompt_text, *forms]
+        return [gr.Column(visible=True), item.id, item.engine, item.prompt_text, *forms]
 
     def save(self, queue: Queue, item_id: str, engine: str, text: str, *values: Any) -> Any:
         """Change the item; raises InputError where it began to run meanwhile."""
         params, weights = self.forms.read(engine, values)
         self._page.session(queue).queue.edit(item_id, text=text, params=params, weights=weights)
         toast("Changed.")
-        return self.frame.hidden()
+        return hide()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from html import escape
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
 from cosmos_workflow.execution.estimates import format_seconds
 from cosmos_workflow.execution.runner import RunnerState
+from cosmos_workflow.queueing.batches import explain_groups
 from cosmos_workflow.queueing.items import QueueItem
 from cosmos_workflow.ui import markup
 from cosmos_workflow.ui.page_view import PAGE_SIZE, PageView
@@ -33,17 +33,15 @@ def queue_progress(now: PageView) -> dict[str, Any]:
         bars.append(markup.bar(name, snapshot.batch_fraction(batch), " · ".join(rest)))
     rows: dict[str, str] = {}
     for item in snapshot.queue.running:
-        progress = snapshot.progress.get(item.id)
-        left = now.item_left(item)
+        progress, left = snapshot.progress.get(item.id), now.item_left(item)
         message = progress.message if progress else "waiting for the device"
         rows[item.id] = f"{progress.fraction:.0%} · {message}" if progress and progress.fraction else message
         if progress and progress.stage:
             rows[item.id] += f" · {format_seconds(time.time() - progress.started_at)}"
-        if progress and progress.stage:
-            name = shorten_text(item.prompt_text or item.id, 60)
             rest = f"{message} · {left_text(left)}" if left else message
-            bars.append(markup.bar(name, progress.fraction, rest, "cw-item"))
-    return {"version": snapshot.version, "queue": now.token, "html": _state_line(now) + "".join(bars), "rows": rows}
+            bars.append(markup.bar(shorten_text(item.prompt_text or item.id, 60), progress.fraction, rest, "cw-item"))
+    cells = {item_id: escape(words) for item_id, words in rows.items()}
+    return {"version": snapshot.version, "queue": now.token, "html": _state_line(now) + "".join(bars), "rows": cells}
 
 
 def _state_line(now: PageView) -> str:
@@ -56,8 +54,8 @@ def _state_line(now: PageView) -> str:
 
 def save_link(now: PageView) -> str:
     """Where the queue is served as a file; empty for an empty queue."""
-    address = escape(f"queue.zip?{urlencode({'token': now.token})}")
-    return f'<a class="cw-download" href="{address}" download>Save queue</a>' if now.snapshot.queue.items else ""
+    address = f"queue.zip?{urlencode({'token': now.token})}"
+    return markup.download(address, "Save queue") if now.snapshot.queue.items else ""
 
 
 def batch_preview(now: PageView) -> str:
@@ -67,16 +65,17 @@ def batch_preview(now: PageView) -> str:
         return '<p class="cw-empty">Batches show here as soon as something is queued.</p>'
     running = {batch.id for batch in now.snapshot.batches}
     rows: list[tuple[str, int, str, str]] = []
-    for batch, reason in zip(shown, view.batch_reasons(shown), strict=True):
+    for batch, reason in zip(shown, explain_groups(shown), strict=True):
         left = now.batch_left(batch)
         words = [engine_title(batch.engine), "running" if batch.id in running else "", str(left) if left else ""]
-        rows.append((group_chip(now.labels.get(batch.key, "")), len(batch), " · ".join(word for word in words if word), reason))
+        chip, said = group_chip(now.labels.get(batch.key, "")), " · ".join(word for word in words if word)
+        rows.append((chip, len(batch), said, reason.replace("_", " ")))
     gains = {engine: now.gain(engine) for engine in dict.fromkeys(batch.engine for batch in shown)}
     notes = [f'<p class="cw-sub">{escape(view.gain_text(engine, gain))}</p>' for engine, gain in gains.items() if gain]
     return markup.batch_list(rows, len(now.snapshot.batches) + len(now.planned) - PAGE_SIZE) + "".join(notes)
 
 
-def item_details(item: QueueItem, now: PageView, names: Mapping[str, str] = MappingProxyType({})) -> str:
+def item_details(item: QueueItem, now: PageView, names: Mapping[str, str]) -> str:
     """Everything known of a queue item; `names` has the name that an input file came with."""
     facts = markup.facts(view.item_facts(item, now, names))
     return f"<h2>Queue item</h2>{markup.text_block(item.prompt_text)}{markup.error_line(item.error)}{facts}"

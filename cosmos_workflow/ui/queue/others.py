@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 import gradio as gr
@@ -58,30 +57,19 @@ class OtherQueues:
         return sorted(found, key=lambda session: -len(session.queue))
 
     def _card(self, session: Session) -> markup.Row:
-        if not self._page.background.tells(session.token):
-            return _card(session, "Another queue")
-        hours = self._page.operations.workspace.settings.background_hours
-        when = f"when nothing else waits, {hours}" if hours else "when nothing else waits"
-        return _card(session, f"In the background, {when}")
+        title, snapshot = "Another queue", session.runner.snapshot()
+        if self._page.background.tells(session.token):
+            hours = self._page.operations.workspace.settings.background_hours
+            title = "In the background, when nothing else waits" + (f", {hours}" if hours else "")
+        queue, state = snapshot.queue, snapshot.state
+        states = [f"{len(items):,} {word}" for items, word in ((queue.running, "running"), (queue.queued, "queued")) if items]
+        first = next(iter([*queue.running, *queue.queued]), None)
+        begins = shorten_text(first.prompt_text, 60) if first else ""
+        chip = markup.chip(STATES[state], "running" if snapshot.active else "queued")
+        also = markup.button("pause", "Pause") if state is RunnerState.RUNNING else markup.button("start", "Start")
+        buttons = markup.actions(markup.button("show", "Show here"), also if state is not RunnerState.PAUSING else "")
+        head = markup.card_head(f"{title}: {', '.join(states)}", chip)
+        return {"id": session.token, "html": f"{head}{markup.sub(begins)}{buttons}"}
 
     def _session(self, event: gr.EventData, request: gr.Request) -> Session:
         return self._page.sessions.find(components.clicked_id(event), owner_of(request))
-
-
-def _card(session: Session, title: str) -> markup.Row:
-    snapshot = session.runner.snapshot()
-    queue = snapshot.queue
-    states = [f"{len(items):,} {word}" for items, word in ((queue.running, "running"), (queue.queued, "queued")) if items]
-    first = next(iter([*queue.running, *queue.queued]), None)
-    words = f"{title}: {', '.join(states)}"
-    begins = shorten_text(first.prompt_text, 60) if first else ""
-    can_pause = snapshot.state is RunnerState.RUNNING
-    action, label = ("pause", "Pause") if can_pause else ("start", "Start")
-    also = f'<button type="button" data-action="{action}">{label}</button>' if snapshot.state is not RunnerState.PAUSING else ""
-    html = (
-        f'<div class="cw-card-head"><span class="cw-title">{escape(words)}</span>'
-        f'<span class="cw-chip cw-{"running" if snapshot.active else "queued"}">{STATES[snapshot.state]}</span></div>'
-        f"{markup.sub(begins)}"
-        f'<div class="cw-actions"><button type="button" data-action="show">Show here</button>{also}</div>'
-    )
-    return {"id": session.token, "html": html}

@@ -45,14 +45,6 @@ def place_of_drop(queued: Sequence[QueueItem], ids: Sequence[str], before: str, 
 
     Before or after a row that runs is the first place, and beside a row that isn't there any more too.
     """
-    rest = [item.id for item in queued if item.id not in set(ids)]
-    if before in rest:
-        return rest.index(before) + 1
-    if after in rest:
-        return rest.index(after) + 2
-    # Dropped on its own old place, or on one of those that go along.
-    known = [item.id for item in queued]
-    near = before or after
-    if near in known:
-        return sum(item_id in rest for item_id in known[: known.index(near)]) + 1
-    return 1
+    known, near = [item.id for item in queued], before or after
+    ahead = known[: known.index(near) + bool(after)] if near in known else []
+    return len(set(ahead) - set(ids)) + 1

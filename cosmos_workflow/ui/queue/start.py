@@ -9,14 +9,15 @@ import gradio as gr
 
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.execution.runner import RunnerState
+from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.queueing.queue import Queue
-from cosmos_workflow.ui.components import Question
-from cosmos_workflow.ui.page import Page, Wiring, toast
+from cosmos_workflow.ui.components import Question, hide
+from cosmos_workflow.ui.page import Page, Wiring, as_toast, toast
 from cosmos_workflow.ui.page_view import PageView
 from cosmos_workflow.ui.queue import following, view
 from cosmos_workflow.ui.text import count
 
-SHOW_QUEUE = "() => { window.cosmos.openTab('queue'); }"
+SHOW_QUEUE = "() => { document.querySelector('#tabs [role=tab][data-tab-id=queue]')?.click(); }"
 
 
 class StartAndPause:
@@ -34,8 +35,8 @@ class StartAndPause:
         page.on(self.start.click, None, None, None, js=SHOW_QUEUE)
         page.on(self.pause.click, self.pause_runner, [queue], None, refresh=True)
         page.on_open(self.attach, [queue], [self.note], show_progress="full")
-        page.enable(self.start, _can_start)
-        page.enable(self.pause, lambda now: now.snapshot.state is RunnerState.RUNNING)
+        page.update(self.start, lambda now: {"interactive": bool(now.snapshot.queue.waiting) and not _runs(now)})
+        page.update(self.pause, lambda now: {"interactive": _runs(now)})
 
     def ask(self) -> None:
         """Build the question here."""
@@ -47,13 +48,13 @@ class StartAndPause:
     async def process_queue(self, queue: Queue, progress: gr.Progress = gr.Progress()) -> AsyncIterator[str]:  # noqa: B008 - gradio looks for this default
         """Start the runner, or attach to the one that runs, and report until it stops."""
         if len(queue):
-            self._page.runner(queue).start()
+            self._page.session(queue).runner.start()
         async for text in self._report(queue, progress):
             yield text
 
     async def attach(self, queue: Queue, progress: gr.Progress = gr.Progress()) -> AsyncIterator[str]:  # noqa: B008 - gradio looks for this default
         """Report on a queue that runs already; nothing where it doesn't."""
-        if self._page.runner(queue).snapshot().active:
+        if self._page.session(queue).runner.snapshot().active:
             async for text in self._report(queue, progress):
                 yield text
 
@@ -67,7 +68,7 @@ class StartAndPause:
     def begin_restored(self, queue: Queue) -> Any:
         """Start what the server found at its start."""
         self.begin(queue)
-        return self.resume.hidden()
+        return hide()
 
     def ask_to_resume(self, queue: Queue) -> list[Any]:
         """Ask about what the server found at its start, where the workspace's settings say so."""
@@ -78,16 +79,17 @@ class StartAndPause:
 
     def pause_runner(self, queue: Queue) -> None:
         """Stop after the running batch."""
-        runner = self._page.runner(queue)
+        runner = self._page.session(queue).runner
         runner.pause()
         toast(view.pause_notice(runner.snapshot().queue))
 
     async def _report(self, queue: Queue, progress: gr.Progress) -> AsyncIterator[str]:
         async for snapshot in following.follow(self._page.session(queue), progress):
             if not snapshot.active:
-                following.announce_end(snapshot)
+                show = gr.Warning if snapshot.reason or snapshot.queue.done.get(ItemStatus.FAILED) else gr.Info
+                show(as_toast(view.end_notice(snapshot)))
             yield ""
 
 
-def _can_start(now: PageView) -> bool:
-    return bool(now.snapshot.queue.waiting) and now.snapshot.state is not RunnerState.RUNNING
+def _runs(now: PageView) -> bool:
+    return now.snapshot.state is RunnerState.RUNNING

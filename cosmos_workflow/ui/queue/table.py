@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -25,17 +26,24 @@ ALL_IDS = 2_000
 """Up to so many items a page is told all ids of a queue, so that what left it isn't selected any more."""
 BACKGROUND = {False: "To the background", True: "In its turn"}
 """The button that moves items to the background queue, and what it says where that is shown."""
-BUTTONS = (
-    ("Select all", "select-all-items"),
-    ("Remove selected", "remove-selected"),
-    ("To top", "move-top"),
-    ("Up", "move-up"),
-    ("Down", "move-down"),
-    ("To bottom", "move-bottom"),
-    (BACKGROUND[False], "move-background"),
-    ("Edit", "edit-item"),
-    ("Duplicate", "duplicate-items"),
-)
+BUTTONS = {
+    "select-all-items": "Select all",
+    "remove-selected": "Remove selected",
+    "move-top": "To top",
+    "move-up": "Up",
+    "move-down": "Down",
+    "move-bottom": "To bottom",
+    "move-background": BACKGROUND[False],
+    "edit-item": "Edit",
+    "duplicate-items": "Duplicate",
+}
+MOVES: dict[str, Callable[[Queue, list[str]], object]] = {
+    "move-top": lambda queue, ids: queue.place(ids, 1),
+    "move-up": lambda queue, ids: queue.move(ids, -1),
+    "move-down": lambda queue, ids: queue.move(ids, 1),
+    "move-bottom": lambda queue, ids: queue.place(ids, len(queue)),
+}
+"""What moves the selected items, by the button's elem_id."""
 
 
 class QueueTable:
@@ -44,36 +52,22 @@ class QueueTable:
     def __init__(self, page: Page) -> None:
         self._page = page
         with gr.Row(elem_classes=["cw-buttons", "cw-stick", "cw-of-rows"]):
-            named = {elem_id: gr.Button(words, size="sm", elem_id=elem_id) for words, elem_id in BUTTONS}
+            named = {elem_id: gr.Button(words, size="sm", elem_id=elem_id) for elem_id, words in BUTTONS.items()}
             place = gr.Textbox(
                 label="Place", placeholder="Place", max_lines=1, container=False, min_width=76, elem_id="item-place"
             )
             there = gr.Button("To place", size="sm", elem_id="move-to-place")
         with gr.Row(elem_classes="cw-toolbar") as narrowing:
-            search = gr.Textbox(
-                label="Search", placeholder="Text, name or engine", max_lines=1, scale=3, min_width=140, elem_id="queue-search"
-            )
-            status = gr.Dropdown(
-                FILTERS, value="", label="Show", scale=1, min_width=150, filterable=False, elem_id="queue-filter"
-            )
+            search = components.search("Text, name or engine", "queue-search")
+            status = components.menu(FILTERS, "Show", "queue-filter", scale=1)
         editor = ItemEditor(page)
         table = components.table(TABLE, orders=True)
         self.pager = Pager(page, TABLE, drawn=table)
-        with gr.Column(visible=False, elem_classes=list(components.PANEL)) as panel:
-            details = gr.HTML(elem_id="item-details", apply_default_css=False)
-            with gr.Row(elem_classes=["cw-buttons", "cw-panel-end"]):
-                close = gr.Button("Close details", size="sm", elem_id="close-details", elem_classes="cw-close")
+        panel, details, close = components.details("item-details", "close-details")
         selection = gr.JSON([], visible=False)
         chosen = components.selected_in(TABLE)
-        acts = {
-            "remove-selected": self.remove,
-            "move-top": self.move_top,
-            "move-up": self.move_up,
-            "move-down": self.move_down,
-            "move-bottom": self.move_bottom,
-            "duplicate-items": self.duplicate,
-        }
-        for elem_id, handler in acts.items():
+        moves = {elem_id: partial(self.move, move) for elem_id, move in MOVES.items()}
+        for elem_id, handler in {"remove-selected": self.remove, **moves, "duplicate-items": self.duplicate}.items():
             inputs = [selection, page.queue]
             page.on(named[elem_id].click, handler, inputs, None, refresh=True, js=chosen, trigger_mode="multiple")
         for event in (there.click, place.submit):
@@ -103,22 +97,9 @@ class QueueTable:
             raise InputError("Only what waits can be removed; use Cancel running for what runs.")
         toast(f"Removed {count(len(gone), 'item')}.")
 
-    def move_up(self, ids: list[str], queue: Queue) -> None:
-        """Move the selected items a place to the front."""
-        self._page.session(queue).queue.move(_some(ids), -1)
-
-    def move_down(self, ids: list[str], queue: Queue) -> None:
-        """Move the selected items a place to the end."""
-        self._page.session(queue).queue.move(_some(ids), 1)
-
-    def move_top(self, ids: list[str], queue: Queue) -> None:
-        """Move the selected items before everything that waits."""
-        self._page.session(queue).queue.place(_some(ids), 1)
-
-    def move_bottom(self, ids: list[str], queue: Queue) -> None:
-        """Move the selected items to the end."""
-        own = self._page.session(queue).queue
-        own.place(_some(ids), len(own))
+    def move(self, move: Callable[[Queue, list[str]], object], ids: list[str], queue: Queue) -> None:
+        """Move the selected items; one of `MOVES`."""
+        move(self._page.session(queue).queue, _some(ids))
 
     def move_background(self, ids: list[str], queue: Queue, state: PageState) -> None:
         """Have the selected items made when nothing else waits; or, where that queue is shown, in their turn again."""
@@ -141,15 +122,13 @@ class QueueTable:
 
     def drop(self, queue: Queue, event: gr.EventData) -> None:
         """Put items before or after the row on which they were dropped."""
-        dropped: dict[str, Any] = event._data
-        own, ids = self._page.session(queue).queue, _ids(dropped)
-        near = {side: str(dropped.get(side) or "") for side in ("before", "after")}
-        own.place(ids, place_of_drop(own.snapshot().queued, ids, **near))
+        own, ids, dropped = self._page.session(queue).queue, _ids(event), event._data
+        before, after = (str(dropped.get(side) or "") for side in ("before", "after"))
+        own.place(ids, place_of_drop(own.snapshot().queued, ids, before, after))
 
     def shift(self, queue: Queue, event: gr.EventData) -> None:
         """Move items a place to the front or the end, as the keyboard says."""
-        moved: dict[str, Any] = event._data
-        self._page.session(queue).queue.move(_ids(moved), -1 if moved.get("offset") == -1 else 1)
+        self._page.session(queue).queue.move(_ids(event), -1 if event._data.get("offset") == -1 else 1)
 
     def duplicate(self, ids: list[str], queue: Queue) -> None:
         """Add the selected items once more."""
@@ -202,51 +181,31 @@ class QueueTable:
         return item_details(item, now, names)
 
 
-def _prompt_cell(item: QueueItem, _now: PageView, name: str) -> str:
+def _cells(item: QueueItem, now: PageView, name: str) -> str:
+    """The cells of a row; how each stands on a small screen is in page.css."""
     parts = describe_weights(item.weights), describe_params(item)
     setup = "; ".join(part for part in parts if part) or "defaults"
     text = shorten_text(item.prompt_text, 160) or "(no text)"
     below = markup.sub(text) if name else ""
-    return markup.main_cell(shorten_text(name, 160) or text, below + markup.sub(f"{engine_title(item.engine)} · {setup}"))
+    prompt = markup.main_cell(shorten_text(name, 160) or text, below + markup.sub(f"{engine_title(item.engine)} · {setup}"))
+    group = f"<td role='cell' class='cw-letter'>{group_chip(now.labels.get(item.batch_key, ''))}</td>"
+    words = f"{markup.chip(item.status)}<span class='cw-sub' data-live></span>{markup.sub(item.error) if item.error else ''}"
+    return f"{prompt}{group}<td role='cell' class='cw-state'>{words}</td>"
 
 
-def _group_cell(item: QueueItem, now: PageView, _name: str) -> str:
-    return f"<td role='cell' class='cw-letter'>{group_chip(now.labels.get(item.batch_key, ''))}</td>"
-
-
-def _status_cell(item: QueueItem, _now: PageView, _name: str) -> str:
-    error = markup.sub(item.error) if item.error else ""
-    chip = markup.status_chip(item.status)
-    return f"<td role='cell' class='cw-state'>{chip}<span class='cw-sub' data-progress></span>{error}</td>"
-
-
-COLUMNS: dict[str, Callable[[QueueItem, PageView, str], str]] = {
-    "Prompt": _prompt_cell,
-    "Group": _group_cell,
-    "Status": _status_cell,
-}
-"""The columns with what fills them; how each stands on a small screen is in page.css."""
-
-
-def queue_table(
-    now: PageView, window: Window, found: Sequence[QueueItem] | None = None, names: Mapping[str, str] | None = None
-) -> dict[str, Any]:
-    """The queue's rows for the table: those of `window` among `found`, by default all; `names` has the prompts' names."""
-    queue, named = now.snapshot.queue, names or {}
-    filtered = now.state.of(QueueTabState).filtered
-    rows = [
-        {
-            "id": item.id,
-            "html": "".join(cell(item, now, named.get(item.prompt_id, "")) for cell in COLUMNS.values()),
-            "name": shorten_text(named.get(item.prompt_id, "") or item.prompt_text or item.id, 60),
-        }
-        for item in (queue.items if found is None else found)[window.rows]
-    ]
+def queue_table(now: PageView, window: Window, found: Sequence[QueueItem], names: Mapping[str, str]) -> dict[str, Any]:
+    """The queue's rows for the table: those of `window` among `found`; `names` has the prompts' names."""
+    queue, filtered = now.snapshot.queue, now.state.of(QueueTabState).filtered
+    rows: list[markup.Row] = []
+    for item in found[window.rows]:
+        name = names.get(item.prompt_id, "")
+        words = shorten_text(name or item.prompt_text or item.id, 60)
+        rows.append({"id": item.id, "html": _cells(item, now, name), "name": words})
     empty = "Nothing in the queue matches." if filtered and queue.items else "Nothing is queued."
     more: dict[str, Any] = {"version": queue.version, "queue": now.token}
     if len(queue.items) <= ALL_IDS:
         more["there"] = [item.id for item in queue.items]
-    value = markup.table_value(list(COLUMNS), rows, empty, window, **more)
+    value = markup.table_value(["Prompt", "Group", "Status"], rows, empty, window, **more)
     return {**value, "first": None if filtered else window.first, "complete": window.is_all and not filtered}
 
 
@@ -256,6 +215,6 @@ def _some(ids: list[str] | None) -> list[str]:
     return ids
 
 
-def _ids(given: Mapping[str, Any]) -> list[str]:
-    ids = given.get("ids")
+def _ids(event: gr.EventData) -> list[str]:
+    ids = event._data.get("ids")
     return _some([str(one) for one in ids] if isinstance(ids, list) else None)

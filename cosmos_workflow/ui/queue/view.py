@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Mapping
+from typing import Any
 
 from cosmos_workflow.execution.estimates import BatchingGain
 from cosmos_workflow.execution.runner import RunnerSnapshot, RunnerState
-from cosmos_workflow.queueing.batches import explain_groups
-from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
+from cosmos_workflow.queueing.items import ItemStatus, QueueItem
 from cosmos_workflow.queueing.snapshot import QueueSnapshot
 from cosmos_workflow.ui.page_view import PageView
 from cosmos_workflow.ui.text import Facts, clock, count, engine_title, recipe_facts, shorten_text
@@ -80,21 +79,23 @@ def pause_notice(queue: QueueSnapshot, *, freeing: bool = False) -> str:
     return paused + (then if freeing else "")
 
 
-def free_words(*, on_gpu: bool) -> str:
-    """The button that pauses and unloads the engines, in the words of this machine."""
-    return "Pause and free the GPU" if on_gpu else "Pause and free memory"
-
-
-def clear_words(queue: QueueSnapshot) -> str:
+def clear_button(queue: QueueSnapshot) -> dict[str, Any]:
     """The button that clears, with the number of what it takes away."""
-    return f"Clear {queue.waiting:,}" if queue.waiting else "Clear"
+    words = f"Clear {queue.waiting:,}" if queue.waiting else "Clear"
+    return {"value": words, "interactive": bool(queue.items or queue.finished)}
 
 
-def retry_words(queue: QueueSnapshot) -> str:
+def cancel_button(queue: QueueSnapshot) -> dict[str, Any]:
+    """The button that cancels what runs."""
+    return {"value": f"Cancel {len(queue.running):,} running", "visible": bool(queue.running)}
+
+
+def retry_button(queue: QueueSnapshot) -> dict[str, Any]:
     """The button that queues again, with what: "Retry 2 failed", "Retry 2 failed, 1 cancelled"."""
     failed = len(queue.failed)
     numbers = ((failed, "failed"), (len(queue.retryable) - failed, "cancelled"))
-    return f"Retry {', '.join(f'{number:,} {word}' for number, word in numbers if number)}"
+    words = ", ".join(f"{number:,} {word}" for number, word in numbers if number)
+    return {"value": f"Retry {words}", "visible": bool(queue.retryable)}
 
 
 def cancel_question(chosen: int, running: int) -> str:
@@ -113,11 +114,6 @@ def clear_question(queue: QueueSnapshot) -> str:
     return f"Take away {count(queued, 'waiting item')}?{goes_on} What is done stays in Results."
 
 
-def batch_reasons(batches: Sequence[Batch]) -> list[str]:
-    """Why each batch is apart from the one before it, in words for a person."""
-    return [reason.replace("_", " ") for reason in explain_groups(batches)]
-
-
 def gain_text(engine: str, gain: BatchingGain) -> str:
     """What batching was measured to gain on an engine."""
     return (
@@ -126,14 +122,13 @@ def gain_text(engine: str, gain: BatchingGain) -> str:
     )
 
 
-def item_facts(item: QueueItem, now: PageView, names: Mapping[str, str] = MappingProxyType({})) -> Facts:
+def item_facts(item: QueueItem, now: PageView, names: Mapping[str, str]) -> Facts:
     """What is known of a queued, running or finished item; `names` has the name that an input file came with."""
+    happened = {
+        "Batch group": now.labels.get(item.batch_key, ""),
+        "Added": clock(item.added_at),
+        "Interrupted": f"{item.attempts} times" if item.attempts else "",
+        "Retry of": item.retry_of,
+    }
     facts = [("Status", str(item.status)), *recipe_facts(item.engine, item.params, item.weights, item.inputs, names)]
-    if item.batch_key in now.labels:
-        facts.append(("Batch group", now.labels[item.batch_key]))
-    facts.append(("Added", clock(item.added_at)))
-    if item.attempts:
-        facts.append(("Interrupted", f"{item.attempts} times"))
-    if item.retry_of:
-        facts.append(("Retry of", item.retry_of))
-    return [*facts, ("Item", item.id)]
+    return [*facts, *((label, words) for label, words in happened.items() if words), ("Item", item.id)]

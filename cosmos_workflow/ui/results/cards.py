@@ -28,20 +28,20 @@ def shelf_card(one: Shelved, opened: bool) -> Row:
     chip = ""
     if report.status is not TaskStatus.COMPLETED:
         tone = {TaskStatus.RUNNING: "running", TaskStatus.FAILED: "failed"}.get(report.status, "partial")
-        chip = f'<span class="cw-chip cw-{tone}">{escape(report.label)}</span>'
+        chip = markup.chip(report.label, tone)
     cover = ""
     if book and book.cover:
         cover = f'<img class="cw-cover" alt="Cover" src="{escape(book_url(one.job_id, book, book.cover.name))}">'
     authors = f'<span class="cw-sub">{escape(", ".join(book.authors))}</span>' if book and book.authors else ""
-    words = f"{markup.card_head(escape(shorten_text(title, 140)), chip)}{authors}{markup.sub(' · '.join(_facts(one)))}"
+    words = f"{markup.card_head(shorten_text(title, 140), chip)}{authors}{markup.sub(' · '.join(_facts(one)))}"
     words += markup.note(" ".join(_notes(one)))
     button = (
         f'<button type="button" data-action="pieces" aria-expanded="{str(opened).lower()}">'
         f"{'Hide its pieces' if opened else 'Show its pieces'}</button>"
     )
-    results = "".join(_book_file(one, book, file) for file in book.files) if book else _results(one)
+    parts = [_book_file(one, book, file) for file in book.files] if book else _results(one)
     head = f'<div class="cw-book">{cover}<div class="cw-book-words">{words}</div></div>'
-    return {"id": one.job_id, "html": f'{head}{results}<div class="cw-actions">{button}</div>'}
+    return {"id": one.job_id, "html": f'{head}{"".join(parts)}<div class="cw-actions">{button}</div>'}
 
 
 def book_url(job_id: str, book: BookFinal, name: str) -> str:
@@ -75,11 +75,11 @@ def _notes(one: Shelved) -> Iterator[str]:
         yield f"{count(listen, 'piece')} to listen to, in Jobs."
 
 
-def _results(one: Shelved) -> str:
+def _results(one: Shelved) -> Iterator[str]:
     made = one.made
-    rows = "".join(_result(task, alone=len(made) == 1, opened=len(made) <= _OPEN) for task in made[:MOST])
-    more = markup.sub(f"and {count(len(made) - MOST, 'more result')}, in Jobs") if len(made) > MOST else ""
-    return rows + more
+    yield from (_result(task, alone=len(made) == 1, opened=len(made) <= _OPEN) for task in made[:MOST])
+    if len(made) > MOST:
+        yield markup.sub(f"and {count(len(made) - MOST, 'more result')}, in Jobs")
 
 
 def _result(report: TaskReport, alone: bool, opened: bool) -> str:
@@ -87,20 +87,15 @@ def _result(report: TaskReport, alone: bool, opened: bool) -> str:
     preload = "metadata" if opened else "none"
     if final:
         notes = [final.note, "" if report.current else "It is from before the last change."]
-        source = escape(markup.final_url(report.task.id, final, "sound"))
-        label = escape(shorten_text(report.task.title, 60))
-        player = f'<audio controls preload="{preload}" aria-label="{label}" src="{source}"></audio>'
-        saves = f'<a class="cw-download" href="{source}&download=1" download>{escape(final.path.name)}</a>'
-        body = (
-            f"{player}{markup.note(' '.join(note for note in notes if note))}"
-            f'<div class="cw-files">{_along([(0.0, report.task.id, final)])}{saves}{_subtitles(report.task.id, final)}</div>'
-        )
+        source = markup.final_url(report.task.id, final, "sound")
+        player = markup.sound(source, shorten_text(report.task.title, 60), preload)
+        files = markup.files(_along([(0.0, report.task.id, final)]), markup.final_downloads(report.task.id, final))
+        body = f"{player}{markup.note(' '.join(note for note in notes if note))}{files}"
         length = precise_seconds(final.seconds)
     elif run:
         key, _medium = markup.main_output(run)
-        address = escape(markup.media_url(run.id, key, download=True))
-        save = f'<a class="cw-download" href="{address}" download>Download</a>' if key else ""
-        body, length = f'{markup.player(run, preload)}<div class="cw-files">{save}</div>', ""
+        save = markup.output_download(run, key, "Download") if key else ""
+        body, length = f"{markup.player(run, preload)}{markup.files(save)}", ""
     else:
         return ""
     result = f'<div class="cw-book-file" data-player>{body}</div>'
@@ -112,8 +107,8 @@ def _result(report: TaskReport, alone: bool, opened: bool) -> str:
 
 
 def _book_file(one: Shelved, book: BookFinal, file: BookFile) -> str:
-    source = escape(book_url(one.job_id, book, file.path.name))
-    label = escape(shorten_text(file.chapters[0].title if len(book.files) > 1 else book.title, 60))
+    source = book_url(one.job_id, book, file.path.name)
+    label = shorten_text(file.chapters[0].title if len(book.files) > 1 else book.title, 60)
     finals = [(chapter, *_final_of(one, book, chapter)) for chapter in file.chapters]
     along = _along([(chapter.start, task_id, final) for chapter, task_id, final in finals if final])
     marks = "".join(_chapter(chapter, task_id, final) for chapter, task_id, final in finals)
@@ -122,18 +117,18 @@ def _book_file(one: Shelved, book: BookFinal, file: BookFile) -> str:
         is_open = " open" if len(file.chapters) <= 12 else ""
         summary = count(len(file.chapters), "chapter")
         chapters = f'<details class="cw-chapters"{is_open}><summary>{summary}</summary><ol>{marks}</ol></details>'
-    save = f'<a class="cw-download" href="{source}&download=1" download>{escape(file.path.name)}</a>'
+    save = markup.download(f"{source}&download=1", file.path.name)
     if file.path.suffix == ".epub":  # no player of a browser plays it, but the sounds of its chapters
         heard = "".join(_result(report, False, False) for report in one.made)
-        return f'<div class="cw-book-file"><div class="cw-files">{save}</div>{heard}</div>'
-    return (
-        f'<div class="cw-book-file" data-player><audio controls preload="metadata" aria-label="{label}" src="{source}"></audio>'
-        f'{chapters}<div class="cw-files">{along}{save}</div></div>'
-    )
+        return f'<div class="cw-book-file">{markup.files(save)}{heard}</div>'
+    return f'<div class="cw-book-file" data-player>{markup.sound(source, label)}{chapters}{markup.files(along, save)}</div>'
 
 
 def _chapter(chapter: BookChapter, task_id: str, final: Final | None) -> str:
-    subtitles = _subtitles(task_id, final, f"Subtitles of {shorten_text(chapter.title, 60)}") if final else ""
+    subtitles = ""
+    if final and "subtitles" in final.files:
+        address = f"{markup.final_url(task_id, final, 'subtitles')}&download=1"
+        subtitles = markup.download(address, "subtitles", f"Subtitles of {shorten_text(chapter.title, 60)}")
     return (
         f'<li><button type="button" data-seek="{chapter.start:.3f}"><span>{escape(shorten_text(chapter.title, 90))}</span>'
         f'<span class="cw-sub">{precise_seconds(chapter.end - chapter.start)}</span></button>{subtitles}</li>'
@@ -154,12 +149,3 @@ def _along(chapters: list[tuple[float, str, Final]]) -> str:
         return ""
     timed = [[round(start, 3), markup.final_url(task_id, final, "words")] for start, task_id, final in chapters]
     return f'<button type="button" data-along="{escape(json.dumps(timed))}" aria-expanded="false">Read along</button>'
-
-
-def _subtitles(task_id: str, final: Final, label: str = "") -> str:
-    if "subtitles" not in final.files:
-        return ""
-    address = escape(markup.final_url(task_id, final, "subtitles"))
-    named = f' aria-label="{escape(label)}"' if label else ""
-    words = "subtitles" if label else final.subtitles.name
-    return f'<a class="cw-download" href="{address}&download=1" download{named}>{escape(words)}</a>'

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.ui import components
 from cosmos_workflow.ui.components import Pager
 from cosmos_workflow.ui.page import Page
 from cosmos_workflow.ui.page_view import PageState, PageView
 from cosmos_workflow.ui.results.cards import shelf_card
-from cosmos_workflow.ui.results.filter import ResultFilter
-from cosmos_workflow.ui.results.shelf import Shelf, Shelved
+from cosmos_workflow.ui.results.shelf import Shelved, Shelves
 
 CARDS = "results-books"
 SHOWN_AT_ONCE = 12
 
 
+@dataclass(slots=True)
+class ResultFilter:
+    """Which results an open page shows; empty means any. `job` is the one whose pieces are shown, and nothing else."""
+
+    engine: str = ""
+    status: str = ""
+    text: str = ""
+    job: str = ""
+
+
 class Finals:
     """The cards, a page at a time; `cards.pieces` fires with the job whose pieces are to be shown or hidden."""
 
-    def __init__(self, page: Page, shelf: Shelf) -> None:
+    def __init__(self, page: Page, shelf: Shelves) -> None:
         self._shelf = shelf
         self.cards = components.cards(CARDS, ("pieces",))
         self.pager = Pager(page, CARDS, SHOWN_AT_ONCE)
         page.follow(self.cards, self._key, lambda now: self.value(now.owner, now.state))
         self.pager.follow(lambda now: len(self._found(now.owner, now.state)))
-
-    def folded(self, owner: str) -> list[str]:
-        """The jobs whose pieces aren't among the loose results."""
-        return [one.job_id for one in self._shelf(owner)]
 
     def folded_key(self, now: PageView) -> tuple[Any, ...]:
         """What the loose results depend on, of what stands here: the jobs, and what there is of the one that is unfolded."""
@@ -47,11 +54,9 @@ class Finals:
     def _found(self, owner: str, state: PageState) -> Sequence[Shelved]:
         """What is looked for; the job whose pieces are shown stays there, to be folded again."""
         wanted = state.of(ResultFilter)
-        return [
-            one
-            for one in self._shelf(owner)
-            if one.job_id == wanted.job or (wanted.shows_finals and one.matches(wanted.text, wanted.engine))
-        ]
+        shows = wanted.status in ("", ItemStatus.SUCCEEDED)
+        found = self._shelf(owner)
+        return [one for one in found if one.job_id == wanted.job or (shows and one.matches(wanted.text, wanted.engine))]
 
     def _key(self, now: PageView) -> tuple[Any, ...]:
         found = self._found(now.owner, now.state)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from html import escape
-from typing import Any
-from urllib.parse import urlencode
+from collections.abc import Mapping
 
 from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.waveforms import Waveform
 from cosmos_workflow.ui import markup
-from cosmos_workflow.ui.heard import fault_list, score_text
+from cosmos_workflow.ui.heard import fault_list, score_text, waveform
 from cosmos_workflow.ui.markup import Row, sub
-from cosmos_workflow.ui.page_view import Window
-from cosmos_workflow.ui.results.view import run_facts
-from cosmos_workflow.ui.waveform import waveform
+from cosmos_workflow.ui.text import Facts, clock, count, plain, precise_seconds, recipe_facts
 
 ACTIONS = (
     ("open", "Details", "Everything known of this result"),
@@ -32,48 +27,30 @@ def result_card(run: RunRecord, shape: Waveform | None = None, verdict: Verdict 
     return markup.run_card(run, f"{heard}{_actions(run)}", waveform(shape, faults))
 
 
-def gallery(
-    rows: Sequence[Row],
-    runs: Sequence[RunRecord],
-    window: Window,
-    empty: str,
-    *,
-    engine: str = "",
-    text: str = "",
-    job: str = "",
-) -> dict[str, Any]:
-    """The cards of `runs`, the results of `window`, found by `engine`, `text` and `job`; `empty` stands where there are none."""
-    return {
-        "rows": rows,
-        "empty": empty,
-        "page": window.text,
-        "download": _download_all(engine, text, job) if any(run.outputs for run in runs) else "",
-    }
-
-
 def run_details(run: RunRecord, names: Mapping[str, str]) -> str:
     """Everything known of a run, and its files; `names` has its input files' own names."""
-    files = "".join(_download(run, key, f"{key}: {name}") for key, name in run.outputs.items())
-    downloads = f'<div class="cw-files">{files}</div>' if files else ""
+    files = markup.files(*(markup.output_download(run, key, f"{key}: {name}") for key, name in run.outputs.items()))
     words = f"{markup.text_block(run.prompt_text)}{markup.error_line(run.error)}"
-    return f"{words}{markup.facts(run_facts(run, names))}{downloads}{markup.traceback(run)}"
+    return f"{words}{markup.facts(run_facts(run, names))}{files}{markup.traceback(run)}"
 
 
 def _actions(run: RunRecord) -> str:
     key, _kind = markup.main_output(run)
-    words = "".join(
-        f'<button type="button" data-action="{action}" title="{title}">{label}</button>' for action, label, title in ACTIONS
-    )
-    if key:
-        words += _download(run, key, "Download")
-    return f'<div class="cw-actions">{words}<button type="button" data-action="remove">Delete</button></div>'
+    buttons = [markup.button(action, words, title) for action, words, title in ACTIONS]
+    save = markup.output_download(run, key, "Download") if key else ""
+    return markup.actions(*buttons, save, markup.button("remove", "Delete"))
 
 
-def _download(run: RunRecord, key: str, words: str) -> str:
-    address = escape(markup.media_url(run.id, key, download=True))
-    return f'<a class="cw-download" href="{address}" download>{escape(words)}</a>'
-
-
-def _download_all(engine: str, text: str, job: str) -> str:
-    address = escape(f"media.zip?{urlencode({'engine': engine, 'text': text, 'job': job})}")
-    return f'<a class="cw-download" download href="{address}">Download all that succeeded</a>'
+def run_facts(run: RunRecord, names: Mapping[str, str]) -> Facts:
+    """What is known of a run, as label and value, in the order in which a person asks; `names` has its input files' own names."""
+    happened = {
+        "Batch": f"{run.batch_id or 'none'}, {count(run.batch_size, 'item')}",
+        "Device": run.device,
+        "Queued": clock(run.queued_at),
+        "Started": clock(run.started_at) if run.started_at else "",
+        "Took": "" if run.seconds is None else precise_seconds(run.seconds),
+        "Loading": precise_seconds(run.load_seconds) if run.load_seconds else "",
+    }
+    known = [(str(name).replace("_", " ").capitalize(), plain(value)) for name, value in run.metadata.items()]
+    facts = [("Status", str(run.status)), *recipe_facts(run.engine, run.params, run.weights, run.inputs, names)]
+    return [*facts, *((label, words) for label, words in happened.items() if words), *known, ("Run", run.id)]

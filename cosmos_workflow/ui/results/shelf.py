@@ -9,7 +9,7 @@ from typing import Any
 
 from cosmos_workflow.jobs.books.final import BookFinal
 from cosmos_workflow.jobs.manager import JobManager
-from cosmos_workflow.jobs.snapshots import JobsSnapshot
+from cosmos_workflow.jobs.reports import JobsSnapshot
 from cosmos_workflow.jobs.state import JobReport, TaskReport
 from cosmos_workflow.jobs.takes import TakeRef
 
@@ -53,15 +53,12 @@ class Shelved:
         return found and (not engine or any(task.engine == engine for task in job.tasks))
 
 
-Shelf = Callable[[str], Sequence[Shelved]]
-"""The shelf of an owner."""
-
 _FRESH = 0.9
 """Seconds for which a shelf is good enough where no job changed: each part of a page asks for it."""
 
 
 class Shelves:
-    """The shelves of all owners, as a `Shelf`; may be called from any thread."""
+    """The shelves of all owners; may be called from any thread."""
 
     def __init__(self, manager_of: Callable[[str], JobManager]) -> None:
         self._manager_of = manager_of
@@ -84,7 +81,7 @@ def shelf_of(manager: JobManager, snapshot: JobsSnapshot) -> list[Shelved]:
     """What the jobs of a snapshot have made, the newest first."""
     reports = [entry.report for entry in snapshot.entries if entry.report]
     begun = [report for report in reports if any(any(task.chosen) for task in report.tasks)]
-    shelved = [Shelved(report, manager.book(report.job.id) if report.job.book else None) for report in begun]
+    shelved = [Shelved(report, manager.orchestrator.binder.find(report.job.id) if report.job.book else None) for report in begun]
     return sorted(shelved, key=lambda one: one.created_at, reverse=True)
 
 

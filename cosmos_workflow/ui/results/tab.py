@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import gradio as gr
 
@@ -12,20 +13,20 @@ from cosmos_workflow.checking.records import Verdicts
 from cosmos_workflow.engines.registry import engine_names, find_engine, require_available
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.files import Disk
-from cosmos_workflow.queueing.items import Prompt
+from cosmos_workflow.queueing.items import ItemStatus, Prompt
 from cosmos_workflow.queueing.queue import Queue
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import components
-from cosmos_workflow.ui.components import Pager, Question
-from cosmos_workflow.ui.markup import Row, main_output
+from cosmos_workflow.ui.components import Pager, Question, hide
+from cosmos_workflow.ui.markup import Row, download, main_output
 from cosmos_workflow.ui.page import Page, owner_of, toast
 from cosmos_workflow.ui.page_view import PageState, PageView
-from cosmos_workflow.ui.results.filter import ENDED, ResultFilter
-from cosmos_workflow.ui.results.finals import Finals
-from cosmos_workflow.ui.results.markup import gallery, result_card, run_details
-from cosmos_workflow.ui.results.shelf import Shelf, shown_runs
+from cosmos_workflow.ui.results.finals import Finals, ResultFilter
+from cosmos_workflow.ui.results.markup import result_card, run_details
+from cosmos_workflow.ui.results.shelf import Shelves, shown_runs
 from cosmos_workflow.ui.text import count, engine_title, shorten_text
 
+ENDED = tuple(status for status in ItemStatus if status.is_terminal)
 GALLERY = "results-gallery"
 SHOWN_AT_ONCE = 24
 """Results on a page; each has a player."""
@@ -44,7 +45,7 @@ class Results:
         forms: Sequence[Any],
         load: Callable[[RunRecord, str], list[Any]],
         loaded: Callable[[Any], None],
-        shelf: Shelf,
+        shelf: Shelves,
         heard: Callable[[], int],
     ) -> None:
         self._page = page
@@ -54,22 +55,14 @@ class Results:
         engines = [("Any engine", ""), *((engine_title(name), name) for name in engine_names())]
         statuses = [("Any status", ""), *((str(status), str(status)) for status in ENDED)]
         with gr.Row(elem_classes="cw-toolbar"):
-            text = gr.Textbox(
-                label="Search", placeholder="Prompt or error", max_lines=1, scale=3, min_width=140, elem_id="result-search"
-            )
-            engine, status = (
-                gr.Dropdown(
-                    choices, value="", label=label, scale=1, min_width=150, filterable=False, elem_id=f"result-{label.lower()}"
-                )
-                for label, choices in (("Engine", engines), ("Status", statuses))
-            )
+            text = components.search("Prompt or error", "result-search")
+            engine = components.menu(engines, "Engine", "result-engine", scale=1)
+            status = components.menu(statuses, "Status", "result-status", scale=1)
+        self._shelf = shelf
         self.finals = Finals(page, shelf)
         (clear,) = components.row_buttons(("Delete all that match", "delete-runs"))
         self.question = Question(page, "delete-run", "Delete")
-        with gr.Column(visible=False, elem_classes=list(components.PANEL)) as panel:
-            details = gr.HTML(elem_id="run-details", apply_default_css=False)
-            with gr.Row(elem_classes=["cw-buttons", "cw-panel-end"]):
-                close = gr.Button("Close details", size="sm", elem_id="close-run", elem_classes="cw-close")
+        panel, details, close = components.details("run-details", "close-run")
         self.gallery = components.cards(GALLERY, ("open", "again", "reuse", "remove"))
         self.pager = Pager(page, GALLERY, SHOWN_AT_ONCE)
 
@@ -80,7 +73,7 @@ class Results:
             page.on(event, self.choose, [page.state, text, engine, status], shown, refresh=True, trigger_mode="always_last")
         self.pager.wire(self.show, [page.state], shown)
         page.on(self.gallery.open, self.open_run, None, [panel, details])
-        page.on(close.click, lambda: gr.Column(visible=False), None, [panel])
+        page.on(close.click, hide, None, [panel])
         page.on(self.gallery.again, self.run_again, [page.queue], None, refresh=True)
         loaded(page.on(self.gallery.reuse, self.reuse, None, forms))
         page.on(self.gallery.remove, self.ask_delete, None, question.outputs)
@@ -116,7 +109,8 @@ class Results:
         """Queue what a run was made of once more, as it was."""
         run = self._run(event, request)
         require_available(run.engine)
-        self._page.session(queue).queue.add_to_queue([prompt_of(run)], run.engine, run.params, run.weights)
+        prompt = Prompt(run.prompt_text, dict(run.inputs), **({"id": run.prompt_id} if run.prompt_id else {}))
+        self._page.session(queue).queue.add_to_queue([prompt], run.engine, run.params, run.weights)
         toast("Queued again, with the same parameters.")
 
     def reuse(self, event: gr.EventData, request: gr.Request) -> list[Any]:
@@ -141,7 +135,7 @@ class Results:
         """Delete the runs that were asked about, with their files."""
         gone = self._page.store.runs.delete(run_ids, owner_of(request))
         toast(f"Deleted {count(gone, 'result')}.")
-        return [self.question.hidden(), gr.Column(visible=False), *self.show(state, request)]
+        return [hide(), hide(), *self.show(state, request)]
 
     def _run(self, event: gr.EventData, request: gr.Request) -> RunRecord:
         run = self._page.store.runs.get(components.clicked_id(event), owner_of(request))
@@ -158,29 +152,23 @@ class Results:
             empty = "No result matches."
         elif query["without"]:
             empty = "What was made is above, in its jobs."
-        rows = [self._card(run) for run in runs]
-        value = gallery(rows, runs, window, empty, engine=chosen.engine, text=chosen.text, job=chosen.job)
+        found = urlencode({"engine": chosen.engine, "text": chosen.text, "job": chosen.job})
+        everything = download(f"media.zip?{found}", "Download all that succeeded") if any(run.outputs for run in runs) else ""
+        value = {"rows": [self._card(run) for run in runs], "empty": empty, "page": window.text, "download": everything}
         return [value, gr.Row(visible=not window.is_all)]
 
     def _card(self, run: RunRecord) -> Row:
-        store = self._page.store
-        key, medium = main_output(run)
-        if medium != "audio":
-            return result_card(run)
-        return result_card(run, store.waveforms.of(run, key), self._verdicts.heard(store.runs.folder(run.id)))
+        is_sound = main_output(run)[1] == "audio"
+        verdict = self._verdicts.heard(self._page.store.runs.folder(run.id)) if is_sound else None
+        return result_card(run, self._page.waveform_of(run), verdict)
 
     def _query(self, owner: str, state: PageState) -> dict[str, Any]:
-        chosen, folded = state.of(ResultFilter), self.finals.folded(owner)
+        chosen, folded = state.of(ResultFilter), self._shelf.folded(owner)
         if chosen.job not in folded:  # its job was deleted meanwhile: its pieces are loose ones now
             chosen.job = ""
-        return {**chosen.query(), **shown_runs(folded, chosen.job)}
+        status = [ItemStatus(chosen.status)] if chosen.status else ENDED
+        return {"engine": chosen.engine or None, "status": status, "text": chosen.text, **shown_runs(folded, chosen.job)}
 
     def _key(self, now: PageView) -> tuple[Any, ...]:
         done = tuple(sorted(now.snapshot.queue.done.items()))
         return self.finals.folded_key(now), done, self._heard(), replace(now.state.of(ResultFilter)), now.state.pages.get(GALLERY)
-
-
-def prompt_of(run: RunRecord) -> Prompt:
-    """The prompt that a run was made of."""
-    prompt = Prompt(run.prompt_text, dict(run.inputs))
-    return replace(prompt, id=run.prompt_id) if run.prompt_id else prompt

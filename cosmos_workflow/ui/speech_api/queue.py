@@ -37,10 +37,10 @@ class SpeechQueue:
 
     def __init__(self, operations: Operations, owner: str) -> None:
         self._queue = Queue(owner=owner, size_of=operations.batch_size)
-        self._runner = QueueRunner(self._queue, operations, on_end=self._ended)
+        self._runner = QueueRunner(self._queue, operations, on_end=lambda result: self._call(self._tell, result))
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[str, asyncio.Future[ItemResult]] = {}
-        self._runner.subscribe(self._changed)
+        self._runner.changes.subscribe(self._changed)
 
     @property
     def idle(self) -> bool:
@@ -71,9 +71,6 @@ class SpeechQueue:
     def close(self) -> None:
         """Stop what runs, and wait until it has stopped."""
         self._runner.stop()
-
-    def _ended(self, result: ItemResult) -> None:
-        self._call(self._tell, result)
 
     def _changed(self) -> None:
         if self._runner.held:

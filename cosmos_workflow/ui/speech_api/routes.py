@@ -12,12 +12,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from cosmos_workflow.errors import InputError, WorkflowError
-from cosmos_workflow.ui.media import reader_of
+from cosmos_workflow.ui.access.guard import user_of
 from cosmos_workflow.ui.speech_api.catalog import Model, find_model, list_models, list_voices
 from cosmos_workflow.ui.speech_api.errors import PREFIX, refuse
 from cosmos_workflow.ui.speech_api.order import MAX_INPUT, Order, read_order
 from cosmos_workflow.ui.speech_api.queue import SpeechQueues
-from cosmos_workflow.ui.speech_api.sound import SoundEncoder, encode_whole
+from cosmos_workflow.ui.speech_api.sound import Pipe, SoundEncoder, encode_whole
 
 MAX_BODY = 8 * MAX_INPUT
 ITEMS = "X-Item-Ids"
@@ -60,13 +60,13 @@ def router(queues: SpeechQueues) -> APIRouter:
         rows = [
             {"id": name, "name": label, "model": one.id}
             for one in wanted
-            for name, label in list_voices(one, store, reader_of(request)).items()
+            for name, label in list_voices(one, store, user_of(request.scope)).items()
         ]
         return JSONResponse({"voices": rows})
 
     @routes.post("/audio/speech")
     async def speech(request: Request) -> Response:
-        owner = reader_of(request)
+        owner = user_of(request.scope)
         try:
             body = await _read_object(request)
             order = await asyncio.to_thread(read_order, body, store, owner)
@@ -91,7 +91,7 @@ async def _answer(request: Request, queues: SpeechQueues, order: Order, owner: s
             made = await _unless_gone(request, _collect(sounds))
             whole = await asyncio.to_thread(encode_whole, made, order.format)
             return Response(whole, media_type=order.format.media_type, headers=headers)
-        encoder = SoundEncoder(order.format)
+        encoder = SoundEncoder(pipe := Pipe(), order.format)
         # An error is told by the status as long as nothing was sent.
         first = await _unless_gone(request, _next_sound(sounds))
         rest = stack.pop_all()
@@ -100,12 +100,14 @@ async def _answer(request: Request, queues: SpeechQueues, order: Order, owner: s
         async with rest:
             sound = first
             while sound is not None:
-                yield await asyncio.to_thread(encoder.add, *sound)
+                await asyncio.to_thread(encoder.add, *sound)
+                yield pipe.take()
                 try:
                     sound = await _unless_gone(request, _next_sound(sounds))
                 except ClientGoneError:
                     return
-            yield await asyncio.to_thread(encoder.end)
+            await asyncio.to_thread(encoder.end)
+            yield pipe.take()
 
     return StreamingResponse(content(), media_type=order.format.media_type, headers=headers)
 

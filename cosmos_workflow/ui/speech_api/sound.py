@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cosmos_workflow.media import read_sound
 
@@ -39,71 +39,61 @@ FORMATS = {
 """By the names of OpenAI's `response_format`; `pcm` is 24 kHz, mono, 16 bits, little-endian, as there."""
 
 
-class _Pipe:
+class Pipe:
     """Takes what is written and gives it out once; nothing can be written twice, so headers that hold a length say "unknown"."""
 
     def __init__(self) -> None:
         self._content = bytearray()
 
     def write(self, content: bytes) -> int:
+        """For the encoder."""
         self._content += content
         return len(content)
 
     def take(self) -> bytes:
+        """What was written since the last time."""
         content = bytes(self._content)
         self._content.clear()
         return content
 
 
 class SoundEncoder:
-    """Encodes sounds one behind the other; what `add` returns may be sent at once."""
+    """Encodes sounds one behind the other into a file; what goes into a `Pipe` may be sent at once."""
 
-    def __init__(self, format: SoundFormat) -> None:
-        self._pipe = _Pipe()
+    def __init__(self, file: Pipe | BinaryIO, format: SoundFormat) -> None:
+        import av
+
         self._rate = format.rate
-        self._container, self._stream = _open(self._pipe, format)
+        self._container: Any = av.open(file, "w", format=format.container)
+        self._stream: Any = self._container.add_stream(format.codec, rate=format.rate, options=dict(format.options))
+        self._stream.layout = "mono"
+        if format.bit_rate:
+            self._stream.bit_rate = format.bit_rate
 
-    def add(self, path: Path, silence: float) -> bytes:
+    def add(self, path: Path, silence: float) -> None:
         """A sound and the seconds of silence behind it; raises InputError where it can't be read."""
-        _encode(self._container, self._stream, self._rate, path, silence)
-        return self._pipe.take()
+        import numpy as np
 
-    def end(self) -> bytes:
-        """What is left."""
+        for block in read_sound(path, self._rate):
+            self._container.mux(self._stream.encode(_frame(block, self._rate)))
+        if silence:
+            quiet = np.zeros(round(silence * self._rate), np.int16)
+            self._container.mux(self._stream.encode(_frame(quiet, self._rate)))
+
+    def end(self) -> None:
+        """Write what is left."""
         self._container.mux(self._stream.encode(None))
         self._container.close()
-        return self._pipe.take()
 
 
 def encode_whole(sounds: Iterable[tuple[Path, float]], format: SoundFormat) -> bytes:
     """Sounds, each with the seconds of silence behind it, as one file whose header says how long it is."""
     file = io.BytesIO()
-    container, stream = _open(file, format)
-    with container:
-        for path, silence in sounds:
-            _encode(container, stream, format.rate, path, silence)
-        container.mux(stream.encode(None))
+    encoder = SoundEncoder(file, format)
+    for path, silence in sounds:
+        encoder.add(path, silence)
+    encoder.end()
     return file.getvalue()
-
-
-def _open(file: Any, format: SoundFormat) -> tuple[Any, Any]:
-    import av
-
-    container = av.open(file, "w", format=format.container)
-    stream: Any = container.add_stream(format.codec, rate=format.rate, options=dict(format.options))
-    stream.layout = "mono"
-    if format.bit_rate:
-        stream.bit_rate = format.bit_rate
-    return container, stream
-
-
-def _encode(container: Any, stream: Any, rate: int, path: Path, silence: float) -> None:
-    import numpy as np
-
-    for block in read_sound(path, rate):
-        container.mux(stream.encode(_frame(block, rate)))
-    if silence:
-        container.mux(stream.encode(_frame(np.zeros(round(silence * rate), np.int16), rate)))
 
 
 def _frame(block: NDArray[np.int16], rate: int) -> Any:

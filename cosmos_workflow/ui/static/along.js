@@ -27,8 +27,7 @@
         for (const { isIntersecting, target } of seen) if (isIntersecting) unfold(region, target);
       }, { root: region, rootMargin: "200px" });
       region.replaceChildren(...pieces.map((piece) => {
-        const paragraph = document.createElement("p");
-        paragraph.piece = piece;
+        const paragraph = Object.assign(document.createElement("p"), { piece });
         paragraph.textContent = piece.words.map(([text]) => text).join("");
         view.observe(paragraph);
         return paragraph;
@@ -46,12 +45,8 @@
     const place = button.closest("[data-player]");
     const player = place.querySelector("audio, video");
     const chapters = JSON.parse(button.dataset.along);
-    const region = document.createElement("div");
-    region.className = "cw-read cw-words";
-    region.tabIndex = 0;
-    region.dataset.words = "";
-    region.setAttribute("role", "group");
-    region.setAttribute("aria-label", "What is said: arrow keys choose a word, Enter plays from there");
+    const region = window.cosmos.build('<div class="cw-read cw-words" tabindex="0" data-words role="group" ' +
+      'aria-label="What is said: arrow keys choose a word, Enter plays from there"></div>');
     region.along = () => {
       const chapter = chapters[Math.max(0, last(chapters.map(([start]) => start), player.currentTime))];
       if (chapter[1] !== region.loaded) load(region, chapter);

@@ -1,7 +1,7 @@
 // Cards with players: what changes is drawn anew, while a player that stays goes on, the focus stays where it was, and a text
 // that is being written isn't lost.
 Object.assign(window.cosmos, (() => {
-  const { follow, foot, reconcile, oneStop, enter } = window.cosmos;
+  const { build, follow, foot, reconcile, oneStop, walk } = window.cosmos;
   const drafts = new Map(); // texts that aren't saved, by what the cards show and the card
 
   const plain = (text) => text.split(/\s+/).filter(Boolean).join(" ");
@@ -21,23 +21,7 @@ Object.assign(window.cosmos, (() => {
   // What a card offers is one stop of the Tab key; arrows go on inside it, and from card to card. Its player and its words have
   // keys of their own.
   const stops = (card) => [...card.querySelectorAll("button, a[href], summary")].filter((one) => !one.closest(".cw-edit"));
-
-  function walk(event) {
-    const card = event.target.closest("article");
-    const all = card ? stops(card).filter((one) => one.checkVisibility()) : [];
-    const at = all.indexOf(event.target);
-    if (at < 0 || event.altKey || event.ctrlKey || event.metaKey) return;
-    const cards = [...card.parentElement.children];
-    const index = cards.indexOf(card);
-    const [other, stop] = { ArrowRight: [index, at + 1], ArrowLeft: [index, at - 1], ArrowDown: [index + 1, at], ArrowUp: [index - 1, at], Home: [0, at], End: [cards.length - 1, at] }[event.key] ?? [];
-    if (stop === undefined) return;
-    event.preventDefault();
-    if (!cards[other] || stop < 0) return;
-    const there = stops(cards[other]);
-    oneStop(there, null);
-    enter(there.filter((one) => one.checkVisibility()), stop);
-    document.activeElement.scrollIntoView({ block: "nearest" });
-  }
+  const visible = (card) => stops(card).filter((one) => one.checkVisibility());
 
   // A card whose text is being written waits with what came meanwhile, unless that is what was saved.
   function writeUnlessEdited(card, html) {
@@ -56,19 +40,11 @@ Object.assign(window.cosmos, (() => {
     const button = card.querySelector("[data-edit]");
     if (!button || card.editing) return;
     const before = button.dataset.edit;
-    const box = document.createElement("div");
-    const text = document.createElement("textarea");
-    const [save, close] = ["Save and make", "Cancel"].map((words) => {
-      const made = document.createElement("button");
-      made.type = "button";
-      made.textContent = words;
-      return made;
-    });
-    box.className = "cw-edit";
+    const box = build('<div class="cw-edit"><textarea aria-label="What is said in this piece; Ctrl+Enter saves, Esc leaves it as it was">' +
+      '</textarea><button type="button" data-action="edit">Save and make</button><button type="button">Cancel</button></div>');
+    const [text, save, close] = box.children;
     text.value = drafts.get(key) ?? before;
     text.rows = Math.min(10, Math.max(3, Math.ceil(text.value.length / 38)));
-    text.setAttribute("aria-label", "What is said in this piece; Ctrl+Enter saves, Esc leaves it as it was");
-    save.dataset.action = "edit";
     const editing = { key, before, waiting: null, saved: false };
     const leave = () => {
       drafts.delete(key);
@@ -92,7 +68,6 @@ Object.assign(window.cosmos, (() => {
       else editing.saved = true;
     });
     close.addEventListener("click", leave);
-    box.append(text, save, close);
     for (const shown of card.querySelectorAll(".cw-piece-text, .cw-actions")) shown.hidden = true;
     (card.querySelector(".cw-piece-text") ?? card.firstChild).after(box);
     card.editing = editing;
@@ -131,7 +106,7 @@ Object.assign(window.cosmos, (() => {
       card.write = (entry) => writeUnlessEdited(card, entry.html);
       return card;
     };
-    element.addEventListener("keydown", walk);
+    element.addEventListener("keydown", (event) => walk(event, event.target.closest("article"), visible));
     element.addEventListener("focusin", (event) => {
       const card = event.target.closest("article");
       if (card && stops(card).includes(event.target)) oneStop(stops(card), event.target);

@@ -1,23 +1,9 @@
 // What tells that everything has ended to whoever looks elsewhere: a sound, a notice of the system. Both are off at first.
 Object.assign(window.cosmos, (() => {
+  const { build, kept } = window.cosmos;
   const key = (name) => `cosmos-workflow-ended-${name}`;
+  const wants = (name) => kept("localStorage", key(name)) === "yes"; // without storage it can't be switched on
   let sound = null;
-
-  function wants(name) {
-    try {
-      return localStorage.getItem(key(name)) === "yes";
-    } catch {
-      return false;
-    }
-  }
-
-  function remember(name, on) {
-    try {
-      localStorage.setItem(key(name), on ? "yes" : "no");
-    } catch {
-      // Without storage it can't be switched on.
-    }
-  }
 
   function chime() {
     sound ??= new AudioContext();
@@ -56,25 +42,19 @@ Object.assign(window.cosmos, (() => {
 
   /** The switches, for the page's dialog. */
   function endSwitches() {
-    const box = document.createElement("fieldset");
-    box.innerHTML = "<legend>When the queue or a job has ended</legend>";
-    const said = document.createElement("p");
-    said.setAttribute("role", "status");
+    const box = build('<fieldset><legend>When the queue or a job has ended</legend><p role="status"></p></fieldset>');
+    const said = box.lastElementChild;
     for (const [name, { words, begin }] of Object.entries(WAYS)) {
-      const label = document.createElement("label");
-      const input = document.createElement("input");
-      input.type = "checkbox";
-      input.name = name;
+      const label = build(`<label><input type="checkbox" name="${name}">${words}</label>`);
+      const input = label.firstElementChild;
       input.checked = wants(name);
       input.addEventListener("change", async () => {
         said.textContent = input.checked ? await begin() : "";
         if (said.textContent) input.checked = false;
-        remember(name, input.checked);
+        kept("localStorage", key(name), input.checked ? "yes" : "no");
       });
-      label.append(input, words);
-      box.append(label);
+      said.before(label);
     }
-    box.append(said);
     return box;
   }
 

@@ -1,18 +1,15 @@
 // What is heard beside what is read: a click on a word, a fault or the picture of a sound plays from there, and the word that
 // sounds is marked while it does.
-Object.assign(window.cosmos, (() => {
-  /** Have a player go to a second and play, at once or as soon as it knows its length. */
-  function playFrom(player, seconds) {
-    if (!player) return;
-    const go = () => {
-      player.currentTime = seconds + 0.001;
-      player.play().catch(() => {}); // one that was removed meanwhile
-    };
-    if (player.readyState > 0) go();
-    else {
-      player.addEventListener("loadedmetadata", go, { once: true });
-      player.load();
+(() => {
+  // Has a player go to a second and play, at once or as soon as it knows its length.
+  function playFrom(player, secondOf) {
+    if (!player?.readyState) {
+      player?.addEventListener("loadedmetadata", () => playFrom(player, secondOf), { once: true });
+      player?.load();
+      return;
     }
+    player.currentTime = secondOf(player.duration) + 0.001;
+    player.play().catch(() => {}); // one that was removed meanwhile
   }
 
   // The player that a word, a fault or a picture belongs to: of its take, or the one that is used in its card.
@@ -33,22 +30,14 @@ Object.assign(window.cosmos, (() => {
 
   function mark(group, seconds) {
     const { words, at } = wordsOf(group);
-    let place = -1;
-    for (let low = 0, high = at.length - 1; low <= high;) {
-      const middle = (low + high) >> 1;
-      if (at[middle] <= seconds) { place = middle; low = middle + 1; } else high = middle - 1;
-    }
-    const now = words[place];
+    const now = words[at.findLastIndex((second) => second <= seconds)];
     if (group.now === now) return;
     group.now?.classList.remove("cw-now");
     now?.classList.add("cw-now");
     group.now = now;
-    if (now && group.along) keepInView(group, now);
-  }
-
-  function keepInView(group, word) {
-    const top = word.offsetTop - group.scrollTop;
-    if (top < 0 || top > group.clientHeight - 2 * word.offsetHeight) group.scrollTop = word.offsetTop - group.clientHeight / 3;
+    if (!now || !group.along) return;
+    const top = now.offsetTop - group.scrollTop;
+    if (top < 0 || top > group.clientHeight - 2 * now.offsetHeight) group.scrollTop = now.offsetTop - group.clientHeight / 3;
   }
 
   function show(player) {
@@ -84,20 +73,22 @@ Object.assign(window.cosmos, (() => {
   }
 
   document.addEventListener("click", (event) => {
-    const place = event.target.closest?.("[data-at]");
-    if (place) return playFrom(playerOf(place), Number(place.dataset.at));
+    const place = event.target.closest?.("[data-at], [data-seek]");
+    if (place) playFrom(playerOf(place), () => Number(place.dataset.at ?? place.dataset.seek));
     const wave = event.target.closest?.("[data-wave]");
-    const player = wave && playerOf(wave);
-    if (!player) return;
-    const box = wave.getBoundingClientRect();
-    const share = (event.clientX - box.left) / box.width;
-    const go = () => playFrom(player, share * player.duration);
-    if (player.duration) go();
-    else {
-      player.addEventListener("loadedmetadata", go, { once: true });
-      player.load();
-    }
+    const box = wave?.getBoundingClientRect();
+    if (wave) playFrom(playerOf(wave), (duration) => duration * (event.clientX - box.left) / box.width);
   });
+
+  // The chapter of a book that sounds is marked.
+  document.addEventListener("timeupdate", ({ target }) => {
+    const buttons = [...(target.closest?.(".cw-book-file")?.querySelectorAll("button[data-seek]") ?? [])];
+    const now = buttons.findLastIndex((button) => Number(button.dataset.seek) <= target.currentTime);
+    buttons.forEach((button, number) => {
+      if (number === now) button.setAttribute("aria-current", "true");
+      else button.removeAttribute("aria-current");
+    });
+  }, true);
 
   let numbered = 0;
   function choose(group, word) {
@@ -117,10 +108,8 @@ Object.assign(window.cosmos, (() => {
     const from = chosen >= 0 ? chosen : words.indexOf(group.now);
     const steps = { ArrowRight: from + 1, ArrowLeft: Math.max(0, from - 1), Home: 0, End: words.length - 1 };
     if (event.key in steps) choose(group, words[Math.min(steps[event.key], words.length - 1)]);
-    else if (event.key === "Enter" || event.key === " ") playFrom(playerOf(group), Number(words[Math.max(0, from)].dataset.at));
+    else if (event.key === "Enter" || event.key === " ") playFrom(playerOf(group), () => wordsOf(group).at[Math.max(0, from)]);
     else return;
     event.preventDefault();
   });
-
-  return { playFrom, playerOf };
-})());
+})();

@@ -1,20 +1,11 @@
 // What the Jobs tab adds: status cells that change without touching their rows, and problems marked in the editor.
 Object.assign(window.cosmos, (() => {
-  const { follow, onChange } = window.cosmos;
+  const { build, fill, follow, onChange } = window.cosmos;
 
   // The cells of a table's rows, by row; painted again whenever the table writes a row anew.
   function states(element, props, watch, tableId) {
     let cells = {};
-    const paint = () => {
-      for (const row of document.querySelectorAll(`#${tableId} tbody tr`)) {
-        const cell = row.querySelector("[data-live]");
-        const html = cells[row.dataset.id] || "";
-        if (cell && cell.written !== html) {
-          cell.innerHTML = html;
-          cell.written = html;
-        }
-      }
-    };
+    const paint = () => fill(tableId, cells);
     follow(props, watch, (value) => {
       cells = value.rows;
       paint();
@@ -57,21 +48,13 @@ Object.assign(window.cosmos, (() => {
       }
     };
     const list = (found) => {
-      const box = document.createElement("ul");
-      box.className = "cw-problems";
-      box.setAttribute("aria-label", "What is wrong in the text");
+      const box = build('<ul class="cw-problems" aria-label="What is wrong in the text"></ul>');
       for (const one of found) {
-        const entry = document.createElement("li");
-        const button = document.createElement("button");
-        const where = document.createElement("span");
-        const words = document.createElement("span");
-        button.type = "button";
-        where.className = "cw-where";
+        const entry = build('<li><button type="button"><span class="cw-where"></span><span></span></button></li>');
+        const [where, words] = entry.querySelectorAll("span");
         where.textContent = one.where;
         words.textContent = one.key ? `${one.key}: ${one.message}` : one.message;
-        button.append(where, words);
-        if (one.line) button.addEventListener("click", () => go(document.querySelector(`#${editorId}`), one.line, one.column));
-        entry.append(button);
+        if (one.line) entry.addEventListener("click", () => go(document.querySelector(`#${editorId}`), one.line, one.column));
         box.append(entry);
       }
       return box;

@@ -1,5 +1,6 @@
 // What the keyboard does on every tab, the list of it and the page's settings behind "?", and the tab in the address.
 (() => {
+  const { build, oneStop, onChange, endSwitches } = window.cosmos;
   const KEYS = [
     ["?", "These words"],
     ["← →, Home, End", "From tab to tab, when a tab has the focus"],
@@ -15,12 +16,10 @@
   function list() {
     let dialog = document.querySelector("#shortcuts");
     if (!dialog) {
-      dialog = document.createElement("dialog");
-      dialog.id = "shortcuts";
-      dialog.setAttribute("aria-labelledby", "shortcuts-title");
       const rows = KEYS.map(([key, words]) => `<dt><kbd>${key}</kbd></dt><dd>${words}</dd>`).join("");
-      dialog.innerHTML = `<h2 id="shortcuts-title">Keys and settings</h2><dl>${rows}</dl><form method="dialog"><button>Close</button></form>`;
-      dialog.querySelector("dl").after(window.cosmos.endSwitches());
+      dialog = build('<dialog id="shortcuts" aria-labelledby="shortcuts-title"><h2 id="shortcuts-title">Keys and settings</h2>' +
+        `<dl>${rows}</dl><form method="dialog"><button>Close</button></form></dialog>`);
+      dialog.querySelector("dl").after(endSwitches());
       // In the container, whose colours these are.
       document.querySelector(".gradio-container").append(dialog);
       dialog.addEventListener("click", (event) => {
@@ -54,11 +53,8 @@
 
   // The address says which tab is open, so that a refresh stays there. Only our own tabs' names are ever looked for.
   const named = () => tabs().find((tab) => `#${tab.dataset.tabId}` === window.location.hash);
-  const stops = (chosen) => {
-    for (const tab of tabs()) tab.tabIndex = tab === chosen ? 0 : -1;
-  };
   let restored = false;
-  window.cosmos.onChange(() => {
+  onChange(() => {
     const all = tabs();
     const chosen = all.find((tab) => tab.getAttribute("aria-selected") === "true");
     if (!chosen) return;
@@ -70,7 +66,7 @@
         return;
       }
     }
-    stops(chosen);
+    oneStop(all, chosen);
     const hash = `#${chosen.dataset.tabId}`;
     if (window.location.hash !== hash && (window.location.hash || chosen !== all[0])) {
       window.history.replaceState(window.history.state, "", `${window.location.pathname}${window.location.search}${hash}`);
@@ -81,42 +77,30 @@
   // Gradio 6.31 takes ?view=api for a page of endpoints that is open, and loads it only when its button is pressed: pressed
   // twice, it is closed and opened.
   let wanted = new URLSearchParams(window.location.search).get("view") === "api";
-  window.cosmos.onChange(() => {
+  onChange(() => {
     const button = wanted && restored && document.querySelector("footer .show-api"); // it forgets the tab in the address
     if (!button) return;
     wanted = false;
     button.click();
     button.click();
   });
-})();
 
-// Seeds: a plain number field with a dice beside it.
-(() => {
-  const dress = () => {
-    for (const field of document.querySelectorAll(".cw-seed:not(.cw-dressed)")) {
-      const input = field.querySelector("input[type=number]");
-      if (!input) continue;
-      field.classList.add("cw-dressed");
-      const dice = document.createElement("button");
-      dice.type = "button";
-      dice.className = "cw-dice";
-      dice.innerHTML = '<svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true"><rect x="3" y="3" width="18" height="18" rx="4" fill="none" ' +
-        'stroke="currentColor" stroke-width="2"/><g fill="currentColor"><circle cx="8" cy="8" r="1.8"/><circle cx="16" cy="8" r="1.8"/>' +
-        '<circle cx="12" cy="12" r="1.8"/><circle cx="8" cy="16" r="1.8"/><circle cx="16" cy="16" r="1.8"/></g></svg>';
-      dice.title = "Another seed";
-      dice.setAttribute("aria-label", "Another seed, by chance");
+  // Seeds: a plain number field with a dice beside it.
+  const dots = [[8, 8], [16, 8], [12, 12], [8, 16], [16, 16]].map(([x, y]) => `<circle cx="${x}" cy="${y}" r="1.8"/>`).join("");
+  onChange(() => {
+    for (const input of document.querySelectorAll(".cw-seed input[type=number]:not(:has(+ .cw-dice))")) {
+      const dice = build('<button type="button" class="cw-dice" title="Another seed" aria-label="Another seed, by chance"><svg viewBox="0 0 24 24" ' +
+        'width="20" height="20" aria-hidden="true"><rect x="3" y="3" width="18" height="18" rx="4" fill="none" stroke="currentColor" ' +
+        `stroke-width="2"/><g fill="currentColor">${dots}</g></svg></button>`);
       dice.addEventListener("click", () => {
         input.value = String(Math.floor(Math.random() * 1_000_000));
         for (const happened of ["input", "change"]) input.dispatchEvent(new Event(happened, { bubbles: true }));
       });
       input.after(dice);
     }
-  };
-  window.cosmos.onChange(dress);
-})();
+  });
 
-// A number outside its range stays as it was written, and says what would be right; it isn't moved in silence.
-(() => {
+  // A number outside its range stays as it was written, and says what would be right; it isn't moved in silence.
   const ranged = (element) => element.matches?.(".cw-grid input[type=number]");
   function judge(input) {
     const box = input.closest(".block");
@@ -124,21 +108,15 @@
     const [low, high] = [slider?.min || input.min, slider?.max || input.max];
     const value = input.value === "" ? NaN : Number(input.value);
     const wrong = (low !== "" && low != null && value < Number(low)) || (high !== "" && high != null && value > Number(high));
-    let note = box?.querySelector(".cw-out-of-range");
     input.toggleAttribute("aria-invalid", wrong);
-    if (!wrong) {
-      note?.remove();
-      return false;
+    let note = box?.querySelector(".cw-out-of-range");
+    if (!wrong) note?.remove();
+    else {
+      if (!note) box.append((note = build('<p class="cw-out-of-range" role="alert"></p>')));
+      const said = `${input.value} is out of range: write ${low} to ${high}.`;
+      if (note.textContent !== said) note.textContent = said;
     }
-    if (!note) {
-      note = document.createElement("p");
-      note.className = "cw-out-of-range";
-      note.setAttribute("role", "alert");
-      box.append(note);
-    }
-    const said = `${input.value} is out of range: write ${low} to ${high}.`;
-    if (note.textContent !== said) note.textContent = said;
-    return true;
+    return wrong;
   }
   document.addEventListener("input", (event) => {
     if (ranged(event.target)) judge(event.target);

@@ -3,26 +3,32 @@ window.cosmos = (() => {
   const tables = new Map();
   const key = (id) => `cosmos-workflow-selected-${id}`;
 
-  function remembered(id) {
+  /** What the browser keeps under a key in one of its storages, or with a value: keep that. Where it has none, nothing is kept. */
+  function kept(storage, key, value) {
     try {
-      return new Set(JSON.parse(sessionStorage.getItem(key(id)) || "[]"));
+      if (value === undefined) return window[storage].getItem(key);
+      window[storage].setItem(key, value);
     } catch {
-      return new Set();
+      // It lives as long as the page.
     }
+    return null;
+  }
+
+  /** The element that this HTML is. */
+  function build(html) {
+    const made = document.createElement("template");
+    made.innerHTML = html;
+    return made.content.firstElementChild;
   }
 
   function selection(id) {
-    if (!tables.has(id)) tables.set(id, { chosen: remembered(id), paint: () => {} });
+    if (!tables.has(id)) tables.set(id, { chosen: new Set(JSON.parse(kept("sessionStorage", key(id)) || "[]")), paint: () => {} });
     return tables.get(id);
   }
 
   function keep(id) {
     const { chosen, paint } = selection(id);
-    try {
-      sessionStorage.setItem(key(id), JSON.stringify([...chosen]));
-    } catch {
-      // Without storage the selection lives as long as the page.
-    }
+    kept("sessionStorage", key(id), JSON.stringify([...chosen]));
     paint();
   }
 
@@ -107,22 +113,17 @@ window.cosmos = (() => {
     '<span class="cw-page"></span><button type="button" data-turn="next">Next</button></span>';
   const grip = '<button type="button" class="cw-grip" tabindex="-1" aria-label="Drag to another place, or press Alt and an arrow" title="Drag, or Alt and an arrow">⠿</button>';
 
-  function makeRow(id, orders) {
-    return () => {
-      const row = document.createElement("tr");
-      row.setAttribute("role", "row");
-      row.write = (entry) => {
-        const at = stops(row).indexOf(document.activeElement);
-        row.innerHTML = `<td role="cell" class="cw-pick"><input type="checkbox">${orders ? grip : ""}</td>${entry.html}`;
-        const box = row.querySelector("input");
-        box.setAttribute("aria-label", `Select ${entry.name}`);
-        box.checked = selection(id).chosen.has(entry.id);
-        row.classList.toggle("cw-chosen", box.checked);
-        if (at >= 0) enter(stops(row), at);
-        else oneStop(stops(row));
-      };
-      return row;
+  function makeRow(orders) {
+    const row = document.createElement("tr");
+    row.setAttribute("role", "row");
+    row.write = (entry) => {
+      const at = stops(row).indexOf(document.activeElement);
+      row.innerHTML = `<td role="cell" class="cw-pick"><input type="checkbox">${orders ? grip : ""}</td>${entry.html}`;
+      row.querySelector("input").setAttribute("aria-label", `Select ${entry.name}`);
+      if (at >= 0) enter(stops(row), at);
+      else oneStop(stops(row));
     };
+    return row;
   }
 
   // A row is one stop of the Tab key; arrows go on inside it, and from row to row.
@@ -140,25 +141,18 @@ window.cosmos = (() => {
     wanted?.focus();
   }
 
-  function walk(event, orders, shift) {
-    const row = event.target.closest("tbody tr");
-    if (!row || event.ctrlKey || event.metaKey) return;
-    const at = stops(row).indexOf(event.target);
-    const rows = [...row.parentElement.children];
-    const index = rows.indexOf(row);
-    if (orders && event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
-      event.preventDefault();
-      shift(row, event.key === "ArrowUp" ? -1 : 1);
-      return;
-    }
-    const go = { ArrowDown: [index + 1, at], ArrowUp: [index - 1, at], ArrowRight: [index, at + 1], ArrowLeft: [index, at - 1], Home: [0, at], End: [rows.length - 1, at] }[event.key];
-    if (!go || event.altKey || at < 0) return;
+  /** Arrows go on inside a row or a card, and from one to the next; `stopsOf` gives what in it can be gone to. */
+  function walk(event, item, stopsOf) {
+    const at = item ? stopsOf(item).indexOf(event.target) : -1;
+    if (at < 0 || event.altKey || event.ctrlKey || event.metaKey) return;
+    const items = [...item.parentElement.children];
+    const index = items.indexOf(item);
+    const [next, stop] = { ArrowDown: [index + 1, at], ArrowUp: [index - 1, at], ArrowRight: [index, at + 1], ArrowLeft: [index, at - 1], Home: [0, at], End: [items.length - 1, at] }[event.key] ?? [];
+    if (stop === undefined) return;
     event.preventDefault();
-    const [next, stop] = go;
-    if (rows[next] && stop >= 0) {
-      enter(stops(rows[next]), stop);
-      rows[next].scrollIntoView({ block: "nearest" });
-    }
+    if (!items[next] || stop < 0) return;
+    enter(stopsOf(items[next]), stop);
+    (document.activeElement.closest("tr") ?? document.activeElement).scrollIntoView({ block: "nearest" });
   }
 
   // Rows are dragged by their grip, with a mouse, a pen or a finger.
@@ -245,7 +239,7 @@ window.cosmos = (() => {
       }
       const held = document.activeElement?.closest?.("tbody tr");
       const at = held && element.contains(held) ? stops(held).indexOf(document.activeElement) : -1;
-      reconcile(part("tbody"), value.rows, makeRow(id, orders), first);
+      reconcile(part("tbody"), value.rows, () => makeRow(orders), first);
       first = false;
       // A row that was moved lost the focus on its way.
       if (at >= 0 && held.isConnected && !held.contains(document.activeElement)) enter(stops(held), at);
@@ -283,7 +277,11 @@ window.cosmos = (() => {
     }, true);
     element.addEventListener("keydown", (event) => {
       if (event.key === " ") state.ranged = event.shiftKey;
-      walk(event, orders, (row, offset) => trigger("shift", { ids: idsOf(row), offset }));
+      const row = event.target.closest("tbody tr");
+      const offset = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+      if (!row || !orders || !offset || !event.altKey || event.ctrlKey || event.metaKey) return walk(event, row, stops);
+      event.preventDefault();
+      trigger("shift", { ids: idsOf(row), offset });
     });
     element.addEventListener("mousedown", (event) => {
       if (event.shiftKey && event.target.closest(".cw-pick")) event.preventDefault(); // a range of rows, not of text
@@ -317,17 +315,11 @@ window.cosmos = (() => {
     return away;
   }
 
-  /** Open a tab by its id. */
-  function openTab(id) {
-    document.querySelector(`#tabs [role=tab][data-tab-id=${id}]`)?.click();
-  }
-
   // What stands at both ends of the rows, and instead of them where there are none.
   function foot(element, value) {
     const part = (name) => element.querySelector(name);
     part(".cw-empty").hidden = value.rows.length > 0;
-    if (value.welcome) part(".cw-empty").innerHTML = value.welcome;
-    else part(".cw-empty").textContent = value.empty || "";
+    part(".cw-empty").textContent = value.empty || "";
     for (const page of element.querySelectorAll(".cw-page")) page.textContent = value.page || "";
     for (const turns of element.querySelectorAll(".cw-pager")) turns.hidden = !value.page;
   }
@@ -336,11 +328,17 @@ window.cosmos = (() => {
   function progress(element, props, watch) {
     follow(props, watch, (value) => {
       element.innerHTML = value.html;
-      for (const row of document.querySelectorAll("#queue-table tbody tr")) {
-        const place = row.querySelector("[data-progress]");
-        if (place) place.textContent = value.rows[row.dataset.id] || "";
-      }
+      fill("queue-table", value.rows);
     });
+  }
+
+  /** Write into the live cell of each row of a table, by row; what is there already stays. */
+  function fill(tableId, cells) {
+    for (const cell of document.querySelectorAll(`#${tableId} [data-live]`)) {
+      const html = cells[cell.closest("tr").dataset.id] || "";
+      if (cell.written !== html) cell.innerHTML = html;
+      cell.written = html;
+    }
   }
 
   function counter(element, props, watch) {
@@ -368,5 +366,5 @@ window.cosmos = (() => {
     if (document.visibilityState === "visible") document.querySelector("#wake-up")?.click();
   });
 
-  return { follow, onChange, oneStop, enter, reconcile, foot, table, progress, counter, selected, select, openTab };
+  return { kept, build, fill, follow, onChange, oneStop, walk, reconcile, foot, table, progress, counter, selected, select };
 })();

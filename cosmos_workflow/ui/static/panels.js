@@ -1,5 +1,5 @@
 // Editors, details and questions: they open where one looks, take the focus and give it back, and lose nothing in silence.
-Object.assign(window.cosmos, (() => {
+(() => {
   const PANELS = ".cw-panel, .cw-question";
   const FIELDS = "input:not([type=hidden]):not([type=file]):not([disabled]), textarea:not([disabled]), button:not([disabled])";
   const OPENERS = ".cw-table tbody tr, #new-prompt, #edit-prompt, #edit-item, [data-action=reuse]";
@@ -59,11 +59,8 @@ Object.assign(window.cosmos, (() => {
   function ask(panel, goOn) {
     let strip = panel.querySelector(".cw-unsaved");
     if (!strip) {
-      strip = document.createElement("div");
-      strip.className = "cw-unsaved";
-      strip.setAttribute("role", "alert");
-      strip.innerHTML = '<span>What you wrote isn\'t saved.</span><button type="button" class="cw-keep">Go on writing</button>' +
-        '<button type="button" class="cw-drop">Discard it</button>';
+      strip = window.cosmos.build('<div class="cw-unsaved" role="alert"><span>What you wrote isn\'t saved.</span>' +
+        '<button type="button" class="cw-keep">Go on writing</button><button type="button" class="cw-drop">Discard it</button></div>');
       panel.append(strip);
     }
     strip.querySelector(".cw-keep").onclick = () => {
@@ -76,10 +73,6 @@ Object.assign(window.cosmos, (() => {
       goOn();
     };
     strip.querySelector(".cw-keep").focus();
-  }
-
-  function close(panel) {
-    panel.querySelector(".cw-close")?.click();
   }
 
   document.addEventListener("click", (event) => {
@@ -116,12 +109,11 @@ Object.assign(window.cosmos, (() => {
     const panel = newest();
     if (event.key === "Escape" && panel && !document.querySelector("dialog[open], [role=listbox]")) {
       event.preventDefault();
-      const strip = panel.querySelector(".cw-unsaved");
-      if (strip) strip.querySelector(".cw-keep").click();
-      else close(panel);
+      (panel.querySelector(".cw-unsaved .cw-keep") ?? panel.querySelector(".cw-close"))?.click();
     }
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      const button = panel?.querySelector(".cw-save") || (shown("#add-to-queue") && document.querySelector("#add-to-queue"));
+      const add = document.querySelector("#add-to-queue");
+      const button = panel?.querySelector(".cw-save") ?? (add?.checkVisibility() ? add : null);
       if (!button || button.disabled) return;
       event.preventDefault();
       event.stopPropagation();
@@ -129,9 +121,5 @@ Object.assign(window.cosmos, (() => {
     }
   }, true);
 
-  const shown = (selector) => document.querySelector(selector)?.checkVisibility();
-
   window.cosmos.onChange(look);
-
-  return {};
-})());
+})();

@@ -13,9 +13,10 @@ from cosmos_workflow.errors import InputError
 
 @pytest.mark.slow
 def test_a_bench_measures_both_ways_and_draws_them(bench: Any, tmp_path: Path) -> None:
-    from cosmos_workflow.bench.chatterbox import bench_chatterbox, plot, table
+    from cosmos_workflow.bench.chatterbox import bench_chatterbox
+    from cosmos_workflow.bench.frame import table
 
-    figures = bench_chatterbox("tiny", tokens=25, batches=[1, 3], threads=1)
+    figures = bench_chatterbox("tiny", tokens=25, batch=[1, 3], threads=1, plot=tmp_path / "picture.png")
     assert [figure.batch for figure in figures] == [1, 3]
     for figure in figures:
         assert figure.t3_ratio == pytest.approx(figure.t3_ours / figure.t3_serial)
@@ -30,7 +31,6 @@ def test_a_bench_measures_both_ways_and_draws_them(bench: Any, tmp_path: Path) -
             assert sum(astuple(stages)) == pytest.approx(25 / rate)
         assert 0 < figure.step < figure.batch * figure.ours.t3
     assert table(figures).row_count == 2
-    plot(figures, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes()[:4] == b"\x89PNG"
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -176,7 +175,7 @@ def test_a_text_that_becomes_no_speech_fails_alone_with_a_sentence(
     ],
 )
 def test_only_ids_that_the_sound_model_knows_reach_it(tokens: list[int], turbo: bool, speech: list[int]) -> None:
-    from cosmos_workflow.engines.chatterbox.speech_tokens import speech_tokens
+    from cosmos_workflow.engines.chatterbox.speech_model import speech_tokens
 
     assert speech_tokens(tokens, turbo=turbo) == speech
 
@@ -311,7 +310,7 @@ def test_a_variant_without_weights_is_refused_with_what_to_do(
     assert "weights fetch chatterbox-turbo" in outcome.error
 
 
-@pytest.mark.parametrize("damage", ["a tensor is missing", "a tensor has another shape", "cut off", "no sizes"])
+@pytest.mark.parametrize("damage", ["a tensor is missing", "a tensor has another shape", "cut off"])
 def test_damaged_weights_are_refused_with_what_to_do(toy_root: Path, tmp_path: Path, damage: str) -> None:
     """Upstream loads a sound model with missing tensors unnoticed."""
     import torch
@@ -330,11 +329,9 @@ def test_damaged_weights_are_refused_with_what_to_do(toy_root: Path, tmp_path: P
         save_file(tensors, path)
     elif damage == "a tensor has another shape":
         save_file({**tensors, name: tensors[name][:-1].clone()}, path)
-    elif damage == "cut off":
-        path.write_bytes(path.read_bytes()[:-1000])
     else:
-        (folder / "sizes.json").write_text(json.dumps({"os.system": {"command": 1}}))
-    with pytest.raises(UnavailableError, match=r"fetch the weights again|sizes\.json"):
+        path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(UnavailableError, match="fetch the weights again"):
         load_toy_model(find_variant("english"), "reproducible", folder, torch.device("cpu"))
 
 

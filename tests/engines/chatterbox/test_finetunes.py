@@ -10,7 +10,7 @@ import pytest
 from cosmos_workflow.engines import chatterbox
 from cosmos_workflow.engines.chatterbox import SPEC
 from cosmos_workflow.engines.chatterbox.finetunes import Files, require_finetune
-from cosmos_workflow.engines.chatterbox.variants import LANGUAGE_PACKS, NANO_FILES, VARIANTS, find_variant
+from cosmos_workflow.engines.chatterbox.variants import LANGUAGE_PACKS, VARIANTS, find_variant
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.errors import InputError
 
@@ -93,7 +93,8 @@ def test_nano_is_the_usual_variant_without_a_gpu_where_its_files_are(root: Path,
     gpus: list[Any] = []
     monkeypatch.setattr(chatterbox, "_has_gpu", lambda: bool(gpus))
     assert SPEC.complete_params({})["variant"] == "english"
-    _folder(root, NANO_FILES.folder_name, *NANO_FILES.files)
+    nano = VARIANTS["nano"].model_files
+    _folder(root, nano.folder_name, *nano.files)
     assert SPEC.complete_params({})["variant"] == "nano"
     assert SPEC.complete_params({"temperature": 1.0})["variant"] == "nano"
     assert SPEC.complete_params({"exaggeration": 1.0})["variant"] == "english", "Nano would take no notice of it"

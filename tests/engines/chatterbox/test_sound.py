@@ -101,7 +101,7 @@ def test_a_step_of_the_flow_never_waits_for_the_device(bench: Any, tmp_path: Pat
 
 
 def test_the_vocoder_never_waits_for_the_device(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cosmos_workflow.engines.chatterbox.hift import Vocoder
+    from cosmos_workflow.engines.chatterbox.vocoder import Vocoder
     from tests.engines.chatterbox.counting import Counting
 
     waits: list[Any] = []

@@ -42,7 +42,7 @@ def _said(tokens: Sequence[int]) -> list[int]:
 def test_in_float32_a_line_gets_what_it_gets_alone_upstream(
     bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str
 ) -> None:
-    monkeypatch.setattr("cosmos_workflow.engines.chatterbox.batch.POSITIONS", 64)
+    monkeypatch.setattr("cosmos_workflow.engines.chatterbox.batch.GROWTH", 64)
     shapes = _fixed(bench, variant, "reproducible", tmp_path, monkeypatch)
     cases = bench.cases_of(variant)
     made = bench.make(bench.requests(variant, cases, tmp_path), max_lines=3, tokens_only=True)

@@ -296,12 +296,12 @@ def memory_for(studio: Studio, items: int, error: str = "torch.OutOfMemoryError"
             raise kind("can't allocate memory")
 
     hook = studio.engine.model.pipeline.transformer.register_forward_pre_hook(refuse, with_kwargs=True)
-    studio.engine._fitting.__init__()
+    studio.engine._fitting.clear()
     try:
         yield tried
     finally:
         hook.remove()
-        studio.engine._fitting.__init__()
+        studio.engine._fitting.clear()
 
 
 def test_the_largest_batch_that_fits_is_found_once(studio: Studio) -> None:

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 from rich.console import Console
 
-from cosmos_workflow.bench.cosmos import bench_cosmos, table
+from cosmos_workflow.bench.frame import table
 from cosmos_workflow.engines.base import Device
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE
 from cosmos_workflow.engines.spec import Availability
@@ -84,8 +84,10 @@ def test_a_guardrail_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.slow
 def test_the_bench_says_what_each_batch_costs_an_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cosmos_workflow.bench.cosmos import bench_cosmos
+
     monkeypatch.setenv(FOLDER_VARIABLE, "/nowhere")
-    figures = bench_cosmos(batches=(1, 2), rounds=1, steps=1)
+    figures = bench_cosmos(batch=(1, 2), rounds=1, steps=1)
     assert [figure.items for figure in figures] == [1, 2]
     assert all(figure.seconds_per_item for figure in figures)
     assert figures[0].gain == 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,19 +11,19 @@ from explainer_support import KEY, MODEL, SHORT, Stub, flood, stall
 from support import DEADLINE
 
 from cosmos_workflow.engines.explainer import SPEC, asking
-from cosmos_workflow.engines.explainer.asking import Wish, ask_outline, check_model
+from cosmos_workflow.engines.explainer.asking import ask_outline, check_model, spell_wish
 from cosmos_workflow.engines.explainer.endpoint import KEY_VARIABLE, MODEL_VARIABLE, URL_VARIABLE, Endpoint
 from cosmos_workflow.engines.explainer.outline import Outline, parse_outline
 from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError
 
 GOOD = parse_outline(SHORT, "short")
 ANSWER = GOOD.model_dump_json()
-WISH = Wish("Why is the sky blue?", 5, "", 1)
+WISH = spell_wish("Why is the sky blue?", 5, "")
 
 
-def ask(stub: Stub, *answers: Any, **more: Any) -> Outline:
+def ask(stub: Stub, *answers: Any, check: Callable[[Outline], None] = lambda _: None) -> Outline:
     stub.answers = list(answers)
-    return ask_outline(Endpoint.from_environment(), WISH, lambda _: None, **more)
+    return ask_outline(Endpoint.from_environment(), WISH, lambda _: None, check)
 
 
 def refused(stub: Stub, *answers: Any) -> str:
@@ -149,7 +150,7 @@ def test_waiting_ends_as_soon_as_nobody_wants_the_answer(stub: Stub) -> None:
 
     stub.answers = [stall]
     with pytest.raises(UnwantedError):
-        ask_outline(Endpoint.from_environment(), WISH, look)
+        ask_outline(Endpoint.from_environment(), WISH, look, lambda _: None)
     assert stub.gone.wait(DEADLINE)
 
 

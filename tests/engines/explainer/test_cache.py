@@ -86,9 +86,9 @@ def test_repair_tells_what_is_broken_and_puts_it_aside_only_when_told_to(kept: C
         message.name: "Its content isn't what was written.",
         half.name: "It was left behind half written.",
     }
-    assert {damage.name: damage.problem for damage in check_cache(kept.folder)} == expected
+    assert dict(check_cache(kept.folder)) == expected
     assert len(list(kept.folder.iterdir())) == 6
-    assert {damage.name: damage.problem for damage in check_cache(kept.folder, apply=True)} == expected
+    assert dict(check_cache(kept.folder, apply=True)) == expected
     assert {path.name for path in kept.folder.iterdir()} == {sound.name, being_written.name, foreign.name, ASIDE}
     assert {path.name for path in (kept.folder / ASIDE).iterdir()} == set(expected)
     assert check_cache(kept.folder) == []

@@ -14,12 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosmos_workflow.engines.espeak.voices import library_path
-from cosmos_workflow.engines.kokoro import SPEC, text_language
+from cosmos_workflow.engines.espeak.engine import Speaker
+from cosmos_workflow.engines.kokoro import SPEC, KokoroParams
 from cosmos_workflow.engines.kokoro.model_files import KOKORO, RELEASED, find_kokoro, model_file, voice_file
-from cosmos_workflow.engines.kokoro.params import KokoroParams
-from cosmos_workflow.engines.kokoro.phonemes import phonemes_of, split_symbols
-from cosmos_workflow.engines.kokoro.vocabulary import MAX_TOKENS, TOKENS, to_symbols, tokens_of
+from cosmos_workflow.engines.kokoro.phonemes import MAX_TOKENS, TOKENS, phonemes_of, split_symbols, to_symbols
 from cosmos_workflow.engines.kokoro.voices import LANGUAGES, VOICES, describe, parse_mix, tidy_mix
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE, check_model_files
 from cosmos_workflow.errors import InputError, UnavailableError
@@ -29,9 +27,11 @@ from cosmos_workflow.queueing.queue import Queue
 
 
 def symbols(text: str, language: str = "en-us") -> str:
-    library = library_path()
-    assert library is not None
-    return phonemes_of(text, language, library)
+    speaker = Speaker("kokoro")
+    try:
+        return phonemes_of(text, language, speaker)
+    finally:
+        speaker.end()
 
 
 def check(text: str, **params: Any) -> None:
@@ -81,9 +81,9 @@ def test_a_wrong_voice_is_refused_with_what_is_near(value: str, said: str) -> No
 
 
 def test_the_language_is_the_voices_unless_it_is_chosen() -> None:
-    assert text_language(KokoroParams()) == "en-us"
-    assert text_language(KokoroParams(voice="af_heart:0.4+ff_siwis:0.6")) == "fr"
-    assert text_language(KokoroParams(voice="ff_siwis", language="en-gb")) == "en-gb"
+    assert SPEC.language(vars(KokoroParams())) == "en-us"
+    assert SPEC.language(vars(KokoroParams(voice="af_heart:0.4+ff_siwis:0.6"))) == "fr"
+    assert SPEC.language(vars(KokoroParams(voice="ff_siwis", language="en-gb"))) == "en-gb"
     check("Good morning.", voice="jf_alpha", language="en-us")
     with pytest.raises(InputError, match="the language of jf_alpha is Japanese, whose phonemes can't be made here"):
         check("Good morning.", voice="jf_alpha")
@@ -105,7 +105,7 @@ def test_a_text_above_the_limit_is_refused_and_jobs_cut_below_it() -> None:
 def test_the_symbols_are_the_models_own() -> None:
     assert len(TOKENS) == 114
     assert [TOKENS[symbol] for symbol in ";. aAzˈᵻ"] == [1, 4, 16, 43, 24, 68, 156, 177]
-    assert tokens_of("hˈi") == [50, 156, 51]
+    assert [TOKENS[symbol] for symbol in "hˈi"] == [50, 156, 51]
     assert to_symbols("d\u0361ʒˈʌmps ˌo\u0361ʊvɚ", "en-us") == "ʤˈʌmps ˌOvəɹ"
     assert to_symbols("bˈʌʔn\u0329", "en-us") == "bˈʌtᵊn"
     assert to_symbols("bˈɜːd", "en-gb") == "bˈɜːd"

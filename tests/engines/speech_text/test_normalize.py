@@ -8,9 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosmos_workflow.engines.speech_text.languages import find_language
 from cosmos_workflow.engines.speech_text.normalize import normalize
+from cosmos_workflow.engines.speech_text.numbers import cardinal
 
 ENGLISH = {
+    "$1.5M, £3bn and $10k": "one point five million dollars, three billion pounds and ten thousand dollars",
+    "the '90s": "the nineties",
+    "He lived 1809–1865.": "He lived eighteen oh nine to eighteen sixty-five.",
+    "born c. 1920 and died": "born c. nineteen twenty and died",
+    "Chapter XLII, see chapter IV": "Chapter forty-two, see chapter four",
+    "for my part I think": "for my part I think",
+    "5'11\" tall, 24/7, .45 and 1,2,3": "five foot eleven tall, twenty-four seven, point four five and one, two, three",
+    "Ch. IV, Vol. 2": "Chapter four, Volume two",
     "It cost $1,234.56, or €5.": ("It cost one thousand two hundred and thirty-four dollars and fifty-six cents, or five euros."),
     "-$3, £0.05 and $2.5 million": "minus three dollars, five pence and two point five million dollars",
     "In 1984 and the 1990s.": "In nineteen eighty-four and the nineteen nineties.",
@@ -40,7 +50,7 @@ ENGLISH = {
     "I love it 🎉! So do you ❤️.": "I love it! So do you.",
     "# A title\n\n- **bold** and *it*, `code`, [a link](https://a.example/x)": "A title\n\nbold and it, code, a link",
     "Say [Nguyen](/nwin/) [pause:1.5] 5 times.": "Say [Nguyen](/nwin/) [pause:1.5] five times.",
-    "2½ cups": "two and one half cups",
+    "2½ cups": "two and a half cups",
     "٣ and 3": "three and three",
     "Don't touch a well-known word; it's fine.": "Don't touch a well-known word; it's fine.",
 }
@@ -78,6 +88,35 @@ OTHERS = [
     ("tr", "3,05", "üç virgül sıfır beş"),
     ("vi", "3,05", "ba phẩy không năm"),
     ("ar", "0,5", "صفر فاصلة خمسة"),
+    ("de", "im 2. Stock, in der 3. Woche, der 5. Mann", "im zweiten Stock, in der dritten Woche, der fünfte Mann"),
+    (
+        "de",
+        "Das 19. Jh. und Ludwig XIV. von 1643",
+        "Das neunzehnte Jahrhundert und Ludwig der vierzehnte von sechzehnhundertdreiundvierzig",
+    ),
+    ("de", "in den 90er Jahren, 1980er", "in den neunziger Jahren, neunzehnhundertachtziger"),
+    ("de", "Goethe (1749–1832)", "Goethe (siebzehnhundertneunundvierzig bis achtzehnhundertzweiunddreißig)"),
+    ("de", "mehr als 2019 (+25 %)", "mehr als zweitausendneunzehn (plus fünfundzwanzig Prozent)"),
+    (
+        "fr",
+        "1914-1918, tome III, Élisabeth II",
+        "mille neuf cent quatorze à mille neuf cent dix-huit, tome trois, Élisabeth deux",
+    ),
+    ("es", "2ª a las 15:30 h", "segunda a las quince y treinta"),
+    ("it", "gli anni '80, n. 10", "gli anni ottanta, numero dieci"),
+    ("de", "2½ Stunden, ½ Liter, Kap. IV", "zweieinhalb Stunden, ein halb Liter, Kapitel vier"),
+    ("de", "Tel. 030 1234567", "Telefon null drei null, eins zwei drei vier fünf sechs sieben"),
+    ("fr", "à 9h05, 14 h et 1h", "à neuf heures cinq, quatorze heures et une heure"),
+    ("fr", "au XIXe siècle, sous Louis XIV et Napoléon Ier", "au dix-neuvième siècle, sous Louis quatorze et Napoléon premier"),
+    ("fr", "44 av. J.-C., p. 12", "quarante-quatre avant Jésus-Christ, page douze"),
+    ("es", "siglos XVI y XVII, Felipe II, Alfonso XIII", "siglos dieciséis y diecisiete, Felipe segundo, Alfonso trece"),
+    ("it", "il XIX secolo, 2½", "il diciannovesimo secolo, due e mezzo"),
+    ("pt-br", "às 9h05, século V", "às nove horas e cinco, século quinto"),
+    ("pl", "-2", "minus dwa"),
+    ("sk", "-2", "mínus dva"),
+    ("ja", "-5", "マイナス 五"),
+    ("tr", "-5", "eksi beş"),
+    ("vi", "-5", "âm năm"),
     ("hi", "5 घर", "5 घर"),
 ]
 
@@ -96,12 +135,43 @@ def test_a_british_date_has_its_day_first() -> None:
     assert normalize("3/4/2024", "en-gb") == "April third, twenty twenty-four"
 
 
-@pytest.mark.parametrize("language", ["en-us", "de", "fr", "es", "it", "pt-br", "pl", "ja", "ru", "tr", "ar"])
+@pytest.mark.parametrize("language", ["en-us", "de", "fr", "es", "it", "pt-br", "pl", "ja", "ru", "tr", "ar", "cs"])
 @given(text=st.text(st.one_of(st.sampled_from("0123456789.,:-/$€%°CkmIVX[]()*#_ \n"), st.characters(codec="utf-8")), max_size=60))
 def test_any_text_can_be_said_and_is_without_digits(language: str, text: str) -> None:
     said = normalize(text, language)
     if "[" not in text:
         assert not any(letter in "0123456789" for letter in said), said
+
+
+@pytest.mark.parametrize("language", ["en-us", "de", "fr", "es", "it", "pt-br"])
+@given(whole=st.integers(0, 9_999_999), part=st.from_regex(r"[0-9]{1,2}", fullmatch=True), unit=st.sampled_from(["", "%", "km"]))
+def test_a_number_is_the_same_with_the_signs_of_another_language(language: str, whole: int, part: str, unit: str) -> None:
+    english, german = f"{whole:,}.{part}", f"{whole:,}".replace(",", ".") + f",{part}"
+    said = {normalize(f"{written} {unit}", language) for written in (english, german, f"{whole}.{part}", f"{whole},{part}")}
+    assert len(said) == 1
+    known = find_language(language)
+    assert known is not None
+    assert cardinal(str(whole), known) in said.pop()
+
+
+@pytest.mark.parametrize(
+    ("language", "written", "said"),
+    [
+        ("en-us", "€1.234,50", "one thousand two hundred and thirty-four euros and fifty cents"),
+        ("de", "$1,234.50", "eintausendzweihundertvierunddreißig Dollar und fünfzig Cent"),
+        ("de", "2.5 %", "zwei Komma fünf Prozent"),
+        ("de", "1.500 km", "eintausendfünfhundert Kilometer"),
+        ("en-us", "1.500 km", "one point five zero zero kilometres"),
+        ("de", "3.677.472", "drei Millionen sechshundertsiebenundsiebzigtausendvierhundertzweiundsiebzig"),
+        ("fr", "67.000.000 d'habitants", "soixante-sept millions d'habitants"),
+        ("fr", "67 123 000", "soixante-sept millions cent vingt-trois mille"),
+        ("fr", "06 12 34 56 78", "zéro six, un deux, trois quatre, cinq six, sept huit"),
+        ("es", "612 345 678", "seis uno dos, tres cuatro cinco, seis siete ocho"),
+        ("de", "192.168.1.1", "einhundertzweiundneunzig Punkt einhundertachtundsechzig Punkt eins Punkt eins"),
+    ],
+)
+def test_amounts_with_the_signs_of_another_language(language: str, written: str, said: str) -> None:
+    assert normalize(written, language) == said
 
 
 @given(st.lists(st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8), min_size=1, max_size=12))

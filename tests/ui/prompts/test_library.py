@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import gradio as gr
 import numpy as np
@@ -25,29 +25,29 @@ ANN = cast("gr.Request", SimpleNamespace(username="ann"))
 NOBODY = cast("gr.Request", SimpleNamespace(username=None))
 
 
-def values_of(form: Configuration) -> list[Any]:
-    return [component.value for component in form.forms.components]
+def add(form: Configuration, ids: list[str], queue: Queue, engine: str, sweep: str = "", when: str = "normal") -> None:
+    form.add(ids, queue, engine, sweep, when, False, *(component.value for component in form.forms.components))
 
 
 def test_add_queues_the_selected_prompts_in_the_order_of_the_library(page: Page, session: Session) -> None:
     page.store.prompts.save([Prompt(text, id=f"ps_{text}") for text in ("one", "two", "three")])
     form = Configuration(page, "prompts-table")
-    form.add(["ps_three", "ps_one", "ps_gone"], session.queue, "espeak", *values_of(form))
+    add(form, ["ps_three", "ps_one", "ps_gone"], session.queue, "espeak")
     assert [item.prompt_text for item in session.queue.snapshot().items] == ["one", "three"]
 
 
 def test_a_sweep_adds_an_item_for_each_combination_next_or_in_the_background(page: Page, session: Session) -> None:
     page.store.prompts.save([Prompt(text, id=f"ps_{text}") for text in ("one", "two")])
     form = Configuration(page, "prompts-table")
-    form.add(["ps_one"], session.queue, "espeak", *values_of(form))
-    form.add(["ps_two"], session.queue, "espeak", *values_of(form), sweep="rate: 90, 100..101", when="next")
+    add(form, ["ps_one"], session.queue, "espeak")
+    add(form, ["ps_two"], session.queue, "espeak", sweep="rate: 90, 100..101", when="next")
     made = [(item.prompt_text, item.params["rate"]) for item in session.queue.snapshot().items]
     assert made == [("two", 90), ("two", 100), ("two", 101), ("one", 175)]
-    form.add(["ps_one"], session.queue, "espeak", *values_of(form), when="background")
+    add(form, ["ps_one"], session.queue, "espeak", when="background")
     assert len(session.queue) == 4
     assert len(page.background.of("local").queue) == 1
     with pytest.raises(InputError, match="rate: 9999"):
-        form.add(["ps_one"], session.queue, "espeak", *values_of(form), sweep="rate: 90, 9999")
+        add(form, ["ps_one"], session.queue, "espeak", sweep="rate: 90, 9999")
     assert len(session.queue) == 4
 
 
@@ -56,7 +56,7 @@ def test_add_changes_nothing_when_something_is_wrong(page: Page, session: Sessio
     form = Configuration(page, "prompts-table")
     for ids, engine in ([], "espeak"), (["ps_gone"], "espeak"), (["ps_1", "ps_2"], "control-preview"), (["ps_1"], "chatterbox"):
         with pytest.raises(Exception, match=r"tick at least one|input 'video' is missing|weights"):
-            form.add(ids, session.queue, engine, *values_of(form))
+            add(form, ids, session.queue, engine)
     assert len(session.queue) == 0
 
 
@@ -64,13 +64,13 @@ def test_nobody_queues_with_the_prompts_of_others(page: Page, sessions: Sessions
     page.store.prompts.save([Prompt("Ann's", id="ps_ann")], "ann")
     form = Configuration(page, "prompts-table")
     with pytest.raises(InputError, match="tick at least one"):
-        form.add(["ps_ann"], sessions.open("", "bob").queue, "espeak", *values_of(form))
+        add(form, ["ps_ann"], sessions.open("", "bob").queue, "espeak")
 
 
 def test_a_page_whose_queue_is_unknown_says_to_reload(page: Page) -> None:
     form = Configuration(page, "prompts-table")
     with pytest.raises(InputError, match="reload the page"):
-        form.add(["ps_1"], Queue(), "espeak", *values_of(form))
+        add(form, ["ps_1"], Queue(), "espeak")
 
 
 def test_the_library_shows_only_its_owners_prompts(page: Page) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hub_support import Hub, open_hub, own_cache
 from support import wait_for
 
-from cosmos_workflow.engines.chatterbox.variants import ENGLISH_FILES, TURBO_FILES
+from cosmos_workflow.engines.chatterbox.variants import VARIANTS
 from cosmos_workflow.engines.model_files.sets import find_model_files
 from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import InputError, UnavailableError
@@ -20,6 +20,7 @@ from cosmos_workflow.ui.prompts import fetcher as fetcher_module
 from cosmos_workflow.ui.prompts.fetcher import Fetcher, FetchState, gigabytes
 from cosmos_workflow.ui.prompts.model_files import ModelFilesPanel, fetch_words, known_model_files, missing_model_files
 
+TURBO_FILES = VARIANTS["turbo"].model_files
 LARGE = "t3_turbo_v1.safetensors"
 FILES = dict.fromkeys(TURBO_FILES.files, b"{}") | {LARGE: bytes(range(256)) * 8192}
 
@@ -111,7 +112,7 @@ def test_a_fetch_shows_how_far_it_is_and_goes_on_where_it_was_cancelled(panel: M
 
 def test_what_goes_wrong_is_a_sentence(panel: ModelFilesPanel, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnavailableError, match="The hub didn't give ResembleAI/chatterbox"):
-        panel.plan(ENGLISH_FILES.name)
+        panel.plan(VARIANTS["english"].model_files.name)
     hub.files[LARGE] = b"!" + FILES[LARGE][1:]
     panel.start("chatterbox-turbo")
     assert end(panel.fetcher) is FetchState.FAILED

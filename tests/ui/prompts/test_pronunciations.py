@@ -15,7 +15,7 @@ def test_an_item_carries_the_list_as_it_was_when_it_was_added(page: Page) -> Non
     prompt = page.store.prompts.save([Prompt("A GIF by Ida.")])[0]
     page.store.pronunciations.save(LOCAL, "GIF: jif\nIda: /aida/")
     values = configuration.forms.fill("espeak", {}, {})
-    configuration.add([prompt.id], session.queue, "espeak", *values)
+    configuration.add([prompt.id], session.queue, "espeak", None, "normal", False, *values)
     page.store.pronunciations.save(LOCAL, "")
     item = session.queue.snapshot().items[0]
     assert item.params["pronunciations"] == "GIF: jif"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.queueing import Queue
 from cosmos_workflow.store.store import Store
-from cosmos_workflow.ui.prompts.samples import add_samples
+from cosmos_workflow.ui.prompts.welcome import add_samples
 
 
 def test_every_sample_can_be_queued_and_none_comes_back_once_deleted(workspace: Workspace) -> None:

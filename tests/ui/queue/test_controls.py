@@ -25,7 +25,7 @@ from cosmos_workflow.ui.queue import following
 from cosmos_workflow.ui.queue.controls import QueueControls
 from cosmos_workflow.ui.queue.following import follow
 from cosmos_workflow.ui.queue.start import StartAndPause
-from cosmos_workflow.ui.queue.table import QueueTable
+from cosmos_workflow.ui.queue.table import MOVES, QueueTable
 
 
 def test_what_runs_cannot_be_removed(page: Page, session: Session) -> None:
@@ -35,7 +35,7 @@ def test_what_runs_cannot_be_removed(page: Page, session: Session) -> None:
     with pytest.raises(InputError, match="use Cancel running"):
         table.remove([item.id], session.queue)
     with pytest.raises(InputError, match="tick at least one"):
-        table.move_up([], session.queue)
+        table.move(MOVES["move-up"], [], session.queue)
 
 
 @pytest.mark.parametrize("startup", ["ask", "stay_paused"])
@@ -52,7 +52,7 @@ def test_what_came_back_is_asked_about_only_where_the_settings_say_so(
     asked = controls.ask_to_resume(queue)
     assert ("1 item came back from before." in str(asked[1])) is (startup == "ask")
     controls.begin_restored(queue)
-    assert later.runner(queue).join(DEADLINE)
+    assert later.session(queue).runner.join(DEADLINE)
     assert later.view(queue).snapshot.queue.done == {"succeeded": 1}
 
 
@@ -108,6 +108,7 @@ class Scripted:
 
     def __init__(self, snapshot: RunnerSnapshot) -> None:
         self.shown = snapshot
+        self.changes = self
         self.looks = 0
         self.listeners: list[Callable[[], object]] = []
 

@@ -9,41 +9,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from unittest.mock import patch
 
 import torch
 
 from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.sound import SAMPLES_A_TOKEN
-from cosmos_workflow.engines.chatterbox.speech_tokens import SPEECH_IDS
-from cosmos_workflow.engines.chatterbox.variants import find_variant
+from cosmos_workflow.engines.chatterbox.variants import SPEECH_IDS, find_variant
 from cosmos_workflow.engines.testing.chatterbox.sizes import sized
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-
-@dataclass(frozen=True, slots=True)
-class SerialResult:
-    """`tokens` as T3 gave them (none for voice conversion), `wave` before and `marked` after the watermark, seconds taken."""
-
-    tokens: list[int]
-    wave: NDArray[Any]
-    marked: NDArray[Any]
-    t3_seconds: float
-    seconds: float
 
 
 @dataclass(slots=True)
-class _Seen:
-    drops_last: bool = False
+class SerialResult:
+    """`tokens` as T3 gave them (none for voice conversion), `wave` before and `marked` after the watermark, seconds taken."""
+
     tokens: list[int] = field(default_factory=list)
     wave: Any = None
+    marked: Any = None
     t3_seconds: float = 0.0
+    seconds: float = 0.0
 
 
 class SerialModel:
@@ -54,9 +42,11 @@ class SerialModel:
         self._turbo = find_variant(variant).turbo
         self._clock = clock
         self._max_tokens = 1000
-        self._seen = _Seen()
+        self._seen = SerialResult()
+        self._drops_last = False
         self.upstream = upstream
-        self._built_in = self._voice()
+        self._voice = "ref_dict" if variant == "voice-conversion" else "conds"
+        self._built_in = getattr(upstream, self._voice)
         self._listen()
 
     @classmethod
@@ -71,15 +61,16 @@ class SerialModel:
         """Make one item after seeding torch's global generators, as a user of the package would."""
         self._max_tokens = params.max_tokens
         newest = self._variant.startswith("multilingual") and not params.alignment_check
-        self._seen = _Seen(drops_last=newest and not _cuts_by_itself())
+        self._drops_last = newest and not _cuts_by_itself()
+        seen = self._seen = SerialResult()
         # What an earlier call left behind would be used again: the package keeps the last voice.
-        self._set_voice(self._built_in)
+        setattr(self.upstream, self._voice, self._built_in)
         torch.manual_seed(params.seed)
         begun = self._clock()
         marked = self._call(text, params, str(voice) if voice else None, speech)
-        seconds = self._clock() - begun
-        seen = self._seen
-        return SerialResult(seen.tokens, seen.wave, marked[0].numpy(), seen.t3_seconds, seconds)
+        seen.seconds = self._clock() - begun
+        seen.marked = marked[0].numpy()
+        return seen
 
     def _call(self, text: str, params: ChatterboxParams, voice: str | None, speech: Path | None) -> Any:
         if self._variant == "voice-conversion":
@@ -98,21 +89,12 @@ class SerialModel:
                 return self.upstream.generate(text, params.language_id, **shared)
         return self.upstream.generate(text, **shared)
 
-    def _voice(self) -> Any:
-        return self.upstream.ref_dict if self._variant == "voice-conversion" else self.upstream.conds
-
-    def _set_voice(self, voice: Any) -> None:
-        if self._variant == "voice-conversion":
-            self.upstream.ref_dict = voice
-        else:
-            self.upstream.conds = voice
-
     def _listen(self) -> None:
         """Note tokens, time and the waveform on their way, and put the cap on the tokens."""
         mark = self.upstream.watermarker.apply_watermark
 
         def apply_watermark(wave: Any, sample_rate: int) -> Any:
-            if self._seen.drops_last:
+            if self._drops_last:
                 spoken = sum(token < SPEECH_IDS for token in self._seen.tokens)
                 wave = wave[: max(1, spoken - 1) * SAMPLES_A_TOKEN]
             self._seen.wave = wave.copy()
@@ -149,15 +131,12 @@ class _NoAnalyser:
         return logits
 
 
-@contextmanager
-def _stop_rule(*, old: bool) -> Iterator[None]:
+def _stop_rule(*, old: bool) -> AbstractContextManager[Any]:
     from chatterbox.models.t3 import t3
 
     if old or not hasattr(t3, "AlignmentStreamAnalyzer"):
-        yield
-        return
-    with patch.object(t3, "AlignmentStreamAnalyzer", _NoAnalyser):
-        yield
+        return nullcontext()
+    return patch.object(t3, "AlignmentStreamAnalyzer", _NoAnalyser)
 
 
 def _cuts_by_itself() -> bool:
@@ -201,7 +180,7 @@ def _load(variant: str, folder: Path, device: str) -> Any:
 
         from cosmos_workflow.engines.chatterbox.languages import LanguageTokenizer
 
-        tokenizer = patch.object(mtl_tts, "MTLTokenizer", lambda path: LanguageTokenizer(Path(path).parent))
+        tokenizer = patch.object(mtl_tts, "MTLTokenizer", lambda path: LanguageTokenizer(Path(path).parent, Path(path)))
         with tokenizer, _of_another_name(variant, "t3_mtl23ls_v2.safetensors", "multilingual"):
             return mtl_tts.ChatterboxMultilingualTTS.from_local(folder, device)
     if variant == "voice-conversion":

@@ -12,14 +12,13 @@ from cosmos_workflow.engines.chatterbox.variants import Variant
 from cosmos_workflow.engines.testing.chatterbox.sizes import sized
 
 
-class ToyChatterboxEngine(ChatterboxEngine):
-    """Chatterbox on weights of `write_toy_weights`."""
-
-    def __init__(self) -> None:
-        super().__init__(load_toy_model)
-
-
 def load_toy_model(variant: Variant, mode: str, folder: Path, device: torch.device, finetune: Path | None = None) -> Model:
     """As `load_model`, at the sizes that the folder states."""
     with sized(folder):
         return load_model(variant, mode, folder, device, finetune)
+
+
+class ToyChatterboxEngine(ChatterboxEngine):
+    """Chatterbox on weights of `write_toy_weights`."""
+
+    load_model = staticmethod(load_toy_model)

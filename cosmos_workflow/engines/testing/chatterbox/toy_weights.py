@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cosmos_workflow.engines.chatterbox.variants import LANGUAGES, VOICE_ENCODER, Variant, find_variant
+from cosmos_workflow.engines.chatterbox.variants import END_OF_SPEECH, LANGUAGES, SPEECH_IDS, VOICE_ENCODER, Variant, find_variant
 from cosmos_workflow.engines.testing.chatterbox.sizes import SIZES_FILE, sized
 
 WIDTH = 64
@@ -20,9 +20,6 @@ HEADS = 16
 
 TURBO_WIDTH = 32
 _MERGES = [("t", "h"), ("th", "e"), ("n", "o"), ("o", "k"), ("i", "n"), ("in", "g"), ("e", "r"), ("o", "r"), ("l", "l")]
-
-SPEECH_IDS = 6561
-END_OF_SPEECH = 6562
 
 _S3GEN_SIZES: dict[str, dict[str, Any]] = {
     "CAMPPlus": {"growth_rate": 4, "bn_size": 1, "init_channels": 16},
@@ -220,10 +217,9 @@ def _write_tokenizer(path: Path, languages: list[str]) -> None:
 
 def _write_turbo_tokenizer(folder: Path) -> None:
     """GPT-2's byte alphabet, each byte a token."""
-    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    shifted = [byte for byte in range(256) if byte not in plain]
-    characters = [chr(byte) for byte in plain] + [chr(256 + index) for index in range(len(shifted))]
-    alphabet = {character: index for index, character in enumerate(characters)}
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+    alphabet = {character: index for index, character in enumerate(bytes_to_unicode().values())}
     alphabet["<|endoftext|>"] = len(alphabet)
     (folder / "vocab.json").write_text(json.dumps(alphabet), encoding="utf-8")
     (folder / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")

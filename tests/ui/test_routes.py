@@ -10,13 +10,14 @@ from urllib.parse import quote
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
+from store_support import publish
 
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.queueing import ItemStatus
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.store import Store
+from cosmos_workflow.ui import routes
 from cosmos_workflow.ui.access.guard import Guard
-from cosmos_workflow.ui.results import routes
 
 SOUND = b"RIFF" + bytes(range(256)) * 8
 
@@ -28,12 +29,12 @@ def published(
     run = store.runs.begin([RunRecord("qi_1", text, "espeak", {}, owner=owner)])[0]
     folder = store.runs.open_folder(run.id)
     (folder / name).write_bytes(content)
-    return store.runs.publish(run.id, {"audio": name}, {})
+    return publish(store, run.id, {"audio": name}, {})
 
 
 def client(store: Store, users: dict[str, str] | None = None) -> TestClient:
     app = FastAPI()
-    app.include_router(routes.router(store))
+    routes.serve_results(app, store)
     app.add_middleware(Guard, users=users or {}, host="127.0.0.1")
     return TestClient(app, base_url="http://127.0.0.1:7860")
 
@@ -124,7 +125,7 @@ def test_all_that_succeeded_comes_in_one_file_named_after_its_prompts(operations
     folder = store.runs.open_folder(clip.id)
     for name in ("edge.mp4", "all.mp4"):
         (folder / name).write_bytes(name.encode())
-    store.runs.publish(clip.id, {"control_edge": "edge.mp4", "video": "all.mp4"}, {})
+    publish(store, clip.id, {"control_edge": "edge.mp4", "video": "all.mp4"}, {})
     published(store, owner="ann", text="somebody else's")
     made = zipped(visitor)
     unspoken = next(name for name in made if name.endswith("-control_edge.mp4")).removesuffix("-control_edge.mp4")
