@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,6 @@ class ProgressTracker:
     job_id: str
     stages: Sequence[Stage]
     strict: bool = False
-    clock: Callable[[], float] = time.time
     fraction: float = 0.0
     stage: str = ""
     message: str = ""
@@ -44,7 +43,7 @@ class ProgressTracker:
             raise ValueError(f"stages of {self.job_id} must rise from 0 to 1, not {entries}")
         ends = [*entries[1:], 1.0]
         self._bounds = {stage.name: (stage.at, end) for stage, end in zip(self.stages, ends, strict=False)}
-        self.last_updated = self.clock()
+        self.last_updated = time.time()
 
     def update_stage(self, stage: str, sub_progress: float = 0.0, message: str = "") -> float:
         """Enter `stage` or go on in it; `sub_progress` in [0, 1] interpolates to the next stage's entry. Returns the fraction."""
@@ -58,5 +57,5 @@ class ProgressTracker:
         self.fraction = min(1.0, max(self.fraction, start + (end - start) * inside))
         self.stage = stage
         self.message = message or next((known.label for known in self.stages if known.name == stage), stage)
-        self.last_updated = self.clock()
+        self.last_updated = time.time()
         return self.fraction

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.files import folder_name, is_name_everywhere, name_everywhere, path_as_here
-from cosmos_workflow.jobs.document.loading import load_job
+from cosmos_workflow.jobs.document.loading import parse_job
 from cosmos_workflow.jobs.document.tasks import is_slug, slug
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.media import write_sound
@@ -43,7 +43,7 @@ def test_a_task_of_such_a_name_has_a_folder_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "aux.yaml"
     path.write_text("engine: espeak\ntasks:\n  - {name: CON, text: a}\n  - {name: a., text: b}\n  - {name: con-x1, text: c}\n")
     store = JobStore(Workspace.open(tmp_path / "ws"))
-    job = load_job(path)
+    job = parse_job(path.read_text(encoding="utf-8"), path)
     folders = [store.task_folder(task.id) for task in job.tasks]
     assert [task.name for task in job.tasks] == ["CON", "a.", "con-x1"]
     assert [folder.relative_to(store.folder).as_posix() for folder in folders] == ["aux-x/con-x", "aux-x/a", "aux-x/con-x1"]
@@ -65,7 +65,7 @@ def test_a_job_from_windows_is_told_what_to_write(tmp_path: Path, voice: str, se
     path = tmp_path / "job.yaml"
     path.write_text(TALK % voice)
     with pytest.raises(InputError) as refused:
-        load_job(path, root=tmp_path if inside_workspace else None)
+        parse_job(path.read_text(encoding="utf-8"), path, root=tmp_path if inside_workspace else None)
     assert sentence in str(refused.value)
     assert "job.yaml:3:" in str(refused.value)
 
@@ -79,11 +79,11 @@ def test_backslashes_below_the_job_are_separators(tmp_path: Path, inside_workspa
     (tmp_path / "clips" / "text.txt").write_text("Good night.\n")
     path = tmp_path / "job.yaml"
     path.write_text("engine: espeak\ntext_file: clips\\text.txt\n")
-    job = load_job(path, root=tmp_path if inside_workspace else None)
+    job = parse_job(path.read_text(encoding="utf-8"), path, root=tmp_path if inside_workspace else None)
     assert (tmp_path / "clips" / "text.txt").samefile(next(iter(job.files)))
     path.write_text("engine: espeak\ntext_file: ..\\..\\text.txt\n")
     with pytest.raises(InputError):
-        load_job(path, root=tmp_path)
+        parse_job(path.read_text(encoding="utf-8"), path, root=tmp_path)
 
 
 def test_paths_of_this_system_stay_as_they_are() -> None:

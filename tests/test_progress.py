@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -48,9 +49,10 @@ def test_the_message_is_kept_or_else_the_stage_is_named() -> None:
     assert tracker.message == "Combining"
 
 
-def test_each_update_is_dated() -> None:
+def test_each_update_is_dated(monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([10.0, 11.0])
-    tracker = ProgressTracker("qi_1", STAGES, clock=lambda: next(times))
+    monkeypatch.setattr("cosmos_workflow.progress.time", SimpleNamespace(time=lambda: next(times)))
+    tracker = ProgressTracker("qi_1", STAGES)
     tracker.update_stage("planning")
     assert tracker.last_updated == 11.0
 

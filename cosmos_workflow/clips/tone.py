@@ -5,7 +5,6 @@ Transfer functions from ITU-R BT.2100-2, the curve that keeps highlights from BT
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Literal, cast
 
 import numpy as np
@@ -38,7 +37,6 @@ def to_sdr(signal: Values, transfer: Transfer, *, wide: bool = True) -> Values:
     return cast("Values", np.clip(_rolled_off(nits) / WHITE, 0.0, 1.0) ** (1 / _SDR_GAMMA))
 
 
-@lru_cache(maxsize=4)
 def cube(transfer: Transfer, *, wide: bool) -> str:
     """The table as the text of a .cube file."""
     steps = np.linspace(0.0, 1.0, _GRID)

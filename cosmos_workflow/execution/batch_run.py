@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from traceback import format_exception
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.engines.base import Dropped, Failure, Output, Request
 from cosmos_workflow.engines.messages import BatchBegun, BatchMade, BatchTask, ItemMade, ItemReported
@@ -37,34 +37,17 @@ TOGETHER_SECONDS = 0.2
 PROGRESS_SECONDS = 1.0
 """How often an item's progress is written to the store, at most."""
 
-Outcome = Literal["succeeded", "failed", "cancelled", "interrupted"]
-
-
-@dataclass(frozen=True, slots=True)
-class EngineLoading:
-    """A batch has its device; the engine is being loaded, if it isn't yet."""
-
-    item_ids: tuple[str, ...]
-    engine: str
-
-
-@dataclass(frozen=True, slots=True)
-class BatchStarted:
-    """The work on a batch began."""
-
-    item_ids: tuple[str, ...]
-    device: str
-    load_seconds: float
-
 
 @dataclass(frozen=True, slots=True)
 class ItemProgressed:
-    """An item got further; `fraction` in [0, 1] never falls."""
+    """Where a running item is; `fraction` in [0, 1] never falls, `stage` is empty while its engine is loaded or it waits for its
+    device. Its time counts from its own start, not from that of its batch."""
 
     item_id: str
-    stage: str
     fraction: float
+    stage: str
     message: str
+    started_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +60,17 @@ class ItemResult:
 
     item_id: str
     run_id: str
-    outcome: Outcome
     item: QueueItem
     ending: Ending
     files: Mapping[str, Path] = field(default_factory=dict)
     error: str = ""
     traceback: str = ""
     hold: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """What its run is called: succeeded, failed, cancelled or interrupted."""
+        return "interrupted" if self.item.status is ItemStatus.QUEUED else str(self.item.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +80,7 @@ class WriteRefused:
     reason: str
 
 
-def outcome_of(item: QueueItem) -> Outcome:
-    """What a run that left its item so is called."""
-    return "interrupted" if item.status is ItemStatus.QUEUED else cast("Outcome", str(item.status))
-
-
-OperationEvent = EngineLoading | BatchStarted | ItemProgressed | ItemResult | WriteRefused
+OperationEvent = ItemProgressed | ItemResult | WriteRefused
 
 
 @contextmanager
@@ -137,6 +119,7 @@ class BatchRun:
         self._recipes: dict[str, Recipe] = {}
         self._trackers = {item.id: ProgressTracker(item.id, self._spec.stages) for item in batch.items}
         self._noted: dict[str, float] = {}
+        self._started: dict[str, float] = {}
         self._made: dict[str, tuple[Output, float]] = {}
         self._made_since = 0.0
         self._begun = False
@@ -152,7 +135,10 @@ class BatchRun:
                 refused[item.id] = f"{self._spec.name}: {availability}", ""
                 continue
             try:
-                self._recipes[item.id] = self._checked_recipe(item)
+                # Checked anew: another version may have kept its params.
+                configuration = Configuration.of(item.engine, item.params, item.weights)
+                configuration.check_params()
+                self._recipes[item.id] = configuration.check(Prompt(item.prompt_text, item.inputs, item.prompt_id))
             except InputError as error:
                 refused[item.id] = str(error), ""
             except Exception as error:
@@ -160,19 +146,17 @@ class BatchRun:
                     raise
                 broken = f"{self._spec.name}: its own check broke ({told(error)})."
                 refused[item.id] = broken, "".join(format_exception(error))
-        self._store.runs.begin([self._record(item) for item in self.batch.items])
+        known = {"owner": self._owner, "token": self._token, "cost_unit": self._spec.cost_unit}
+        self._store.runs.begin([RunRecord.of(item, self.batch, id=self._runs[item.id], **known) for item in self.batch.items])
         for item_id, (reason, traceback) in refused.items():
             yield self._end(item_id, Ending.FAILED, reason, traceback)
 
-    def _checked_recipe(self, item: QueueItem) -> Recipe:
-        """What an item is made from; raises InputError where it can't be made. Another version may have kept its params."""
-        configuration = Configuration.of(item.engine, item.params, item.weights)
-        configuration.check_params()
-        return configuration.check(Prompt(item.prompt_text, item.inputs, item.prompt_id))
-
     def task(self) -> BatchTask:
         """The batch as the worker gets it, with an empty folder for each item."""
-        requests = tuple(self._request(self._items[item_id]) for item_id in self._items if item_id in self.open)
+        requests = tuple(
+            Request.of(self._recipes[item_id], item_id, self._store.runs.open_folder(self._runs[item_id]))
+            for item_id in self._open_in_order()
+        )
         return BatchTask(self.batch.id, requests, self._store.workspace.locks)
 
     def results(self, route: SimpleQueue[events.Event]) -> Iterator[ItemResult]:
@@ -190,11 +174,12 @@ class BatchRun:
                     self._silent = True
                     self._router.cancel(self.task_id)
                 case events.WorkerStarted():
-                    self._notify(EngineLoading(tuple(self.open), self._spec.name))
+                    self._wait_with(f"loading {self._spec.title}")
                 case events.TaskProgress(progress=message, worker_id=worker):
                     yield from self._on_message(message, worker)
                 case events.TaskSuccess(data=BatchMade() as made):
-                    yield from self._on_made(made)
+                    ending = Ending.STOPPED if made.outage else Ending.BROKEN if made.error else Ending.CANCELLED
+                    yield from self._end_open(ending, made.error, made.traceback, made.error if made.outage else "")
                 case events.TaskError() as event:
                     yield from self._on_error(event)
                 case events.TaskTimeout(timeout=seconds):
@@ -219,8 +204,14 @@ class BatchRun:
             case ItemReported() if message.item_id in self.open:
                 tracker = self._trackers[message.item_id]
                 fraction = tracker.update_stage(message.stage, message.sub_progress, message.message)
-                self._note_progress(tracker)
-                self._notify(ItemProgressed(message.item_id, tracker.stage, fraction, tracker.message))
+                # Other processes on this workspace read the progress from the store; and need not every step.
+                if tracker.last_updated - self._noted.setdefault(tracker.job_id, tracker.last_updated) >= PROGRESS_SECONDS:
+                    self._noted[tracker.job_id] = tracker.last_updated
+                    with _unimportant():
+                        run_id = self._runs[tracker.job_id]
+                        self._store.runs.update_progress(run_id, tracker.stage, fraction, tracker.message)
+                started = self._started.setdefault(message.item_id, time.time())
+                self._notify(ItemProgressed(message.item_id, fraction, tracker.stage, tracker.message, started))
             case ItemMade(outcome=Output() as output) if output.id in self.open:
                 self._made_since = self._made_since if self._made else time.monotonic()
                 self._made[output.id] = output, message.seconds
@@ -229,20 +220,6 @@ class BatchRun:
                 yield self._end(failure.id, ending, failure.error, failure.traceback, hold)
             case ItemMade(outcome=Dropped() as dropped) if dropped.id in self.open:
                 yield self._end(dropped.id, Ending.CANCELLED)
-
-    def _note_progress(self, tracker: ProgressTracker) -> None:
-        """Other processes on this workspace read the progress from the store; and need not every step."""
-        if tracker.last_updated - self._noted.setdefault(tracker.job_id, tracker.last_updated) >= PROGRESS_SECONDS:
-            self._noted[tracker.job_id] = tracker.last_updated
-            run_id = self._runs[tracker.job_id]
-            with _unimportant():
-                self._store.runs.update_progress(run_id, tracker.stage, tracker.fraction, tracker.message)
-
-    def _on_made(self, made: BatchMade) -> Iterator[ItemResult]:
-        if made.outage:
-            yield from self._end_open(Ending.STOPPED, made.error, made.traceback, made.error)
-        else:
-            yield from self._end_open(Ending.BROKEN if made.error else Ending.CANCELLED, made.error, made.traceback)
 
     def _on_error(self, event: events.TaskError) -> Iterator[ItemResult]:
         reason = event.reason or event.error
@@ -271,11 +248,14 @@ class BatchRun:
         device = "CPU" if slot is None or slot.gpu_id is None else f"GPU {slot.gpu_id}"
         if slot is not None and slot.node:
             device += f" on {slot.node}"
-        begun = tuple(self._open_in_order())
         with _unimportant():
-            run_ids = [self._runs[item_id] for item_id in begun]
+            run_ids = [self._runs[item_id] for item_id in self._open_in_order()]
             self._store.runs.start(run_ids, device=device, worker=str(worker), load_seconds=load_seconds)
-        self._notify(BatchStarted(begun, device, load_seconds))
+        self._wait_with("starting")
+
+    def _wait_with(self, message: str) -> None:
+        for item_id in self._open_in_order():
+            self._notify(ItemProgressed(item_id, 0.0, "", message, time.time()))
 
     def _publish(self) -> Iterator[ItemResult]:
         """Publish what was made and isn't published yet."""
@@ -286,8 +266,12 @@ class BatchRun:
             Made(self._runs[output.id], output.files, {**output.metadata, "work_seconds": round(seconds, 3)})
             for output, seconds in made.values()
         ]
+        try:
+            records = self._store.runs.publish_all(told)
+        except WorkflowError as error:  # the database can't even be read
+            records = [error] * len(told)
         # Whoever closes this iterator on the way finds them all ended.
-        yield from [self._ended(item_id, record) for item_id, record in zip(made, self._published(told), strict=True)]
+        yield from [self._ended(item_id, record) for item_id, record in zip(made, records, strict=True)]
 
     def _ended(self, item_id: str, record: RunRecord | WorkflowError) -> ItemResult:
         """The result of an item that was published, or couldn't be."""
@@ -297,15 +281,9 @@ class BatchRun:
         self.open.discard(item_id)
         files = {key: self._store.runs.output_path(record, key) for key in record.outputs}
         item = self._items[item_id].after(Ending.SUCCEEDED)
-        result = ItemResult(item_id, record.id, "succeeded", item, Ending.SUCCEEDED, files)
+        result = ItemResult(item_id, record.id, item, Ending.SUCCEEDED, files)
         self._notify(result)
         return result
-
-    def _published(self, made: Sequence[Made]) -> Sequence[RunRecord | WorkflowError]:
-        try:
-            return self._store.runs.publish_all(made)
-        except WorkflowError as error:  # the database can't even be read
-            return [error] * len(made)
 
     def _open_in_order(self) -> list[str]:
         return [item.id for item in self.batch.items if item.id in self.open]
@@ -320,20 +298,12 @@ class BatchRun:
         if item.status.is_terminal:
             error = item.error
         self.open.discard(item_id)
-        outcome = outcome_of(item)
+        result = ItemResult(item_id, run_id, item, ending, {}, error, traceback, hold)
         self._patience.write(
-            lambda: self._store.runs.finish(run_id, outcome, error=error, traceback=traceback),
+            lambda: self._store.runs.finish(run_id, result.outcome, error=error, traceback=traceback),
             lambda reason: self._notify(WriteRefused(reason)),
         )
         with _unimportant():  # what stays is taken away at the next start
             self._store.runs.discard_folder(run_id)
-        result = ItemResult(item_id, run_id, outcome, item, ending, {}, error, traceback, hold)
         self._notify(result)
         return result
-
-    def _request(self, item: QueueItem) -> Request:
-        return Request.of(self._recipes[item.id], item.id, self._store.runs.open_folder(self._runs[item.id]))
-
-    def _record(self, item: QueueItem) -> RunRecord:
-        known = {"id": self._runs[item.id], "owner": self._owner, "token": self._token}
-        return RunRecord.of(item, self.batch, cost_unit=self._spec.cost_unit, **known)

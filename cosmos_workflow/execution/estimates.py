@@ -22,7 +22,6 @@ class CostSample:
     cost: float
     seconds: float
     items: int
-    load_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,6 @@ class Rate:
     seconds_per_unit: float
     spread: float
     samples: int
-    load_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +54,7 @@ def learn_rate(samples: Iterable[CostSample]) -> Rate | None:
     deviation = statistics.fmean(abs(rate - median) for rate in rates) / median
     # The median lies among the values it is measured against: n/(n-1) makes up for that.
     spread = DEVIATION_TO_SIGMA * deviation * len(rates) / max(1, len(rates) - 1)
-    loads = [sample.load_seconds for sample in usable if sample.load_seconds > 0]
-    return Rate(median, spread, len(usable), statistics.median(loads) if loads else 0.0)
+    return Rate(median, spread, len(usable))
 
 
 def time_left(parts: Sequence[tuple[float, int, Rate | None]], devices: int = 1) -> TimeLeft | None:

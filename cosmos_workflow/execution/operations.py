@@ -18,11 +18,10 @@ from cosmos_workflow.execution.notice import Notifier
 from cosmos_workflow.execution.patience import Patience
 from cosmos_workflow.execution.task_router import Pool, TaskRouter
 from cosmos_workflow.gpu_dispatch import events
-from cosmos_workflow.gpu_dispatch.events import SlotStatus
 from cosmos_workflow.gpu_dispatch.pool import WorkerPool
 from cosmos_workflow.queueing.batches import batch_size, plan_batches
 from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
-from cosmos_workflow.queueing.work import Kind, Work, Workload
+from cosmos_workflow.queueing.snapshot import Kind, Work, count_work
 from cosmos_workflow.store.records import CostSample as RunSample
 from cosmos_workflow.store.store import Store
 
@@ -65,8 +64,7 @@ class Operations:
         self.on_made: Callable[[ItemResult], object] = lambda _result: None
         self._lock = threading.Lock()
         self._running: dict[str, BatchRun] = {}
-        self._rates: dict[str, Rate | None] = {}
-        self._gains: dict[str, BatchingGain | None] = {}
+        self._learned: dict[str, tuple[Rate | None, BatchingGain | None]] = {}
 
     def batch_inference(
         self,
@@ -117,8 +115,7 @@ class Operations:
             with self._lock:
                 for item in batch.items:
                     self._running.pop(item.id, None)
-                self._rates.pop(batch.engine, None)
-                self._gains.pop(batch.engine, None)
+                self._learned.pop(batch.engine, None)
 
     def batch_size(self, item: QueueItem) -> int:
         """How many items like this one a batch may hold: as many as its engine takes, and the setting `batch_size` allows."""
@@ -126,7 +123,10 @@ class Operations:
 
     def time_left(self, items: Iterable[QueueItem]) -> TimeLeft | None:
         """How long these items take on the devices that there are; None before their engines were measured here."""
-        return self.time_for(Workload(items).now())
+        work: dict[Kind, Work] = {}
+        for item in items:
+            count_work(work, item)
+        return self.time_for(work)
 
     def time_for(self, work: Mapping[Kind, Work], made: Mapping[str, float] = MappingProxyType({})) -> TimeLeft | None:
         """What `time_left` says of items by what they are together; `made` is the cost that is behind them, by engine."""
@@ -156,50 +156,40 @@ class Operations:
         if availability_of(known_engine(engine)).available:
             self.router.warm({"engine": engine})
 
-    def free_devices(self) -> None:
-        """Unload the engines: memory goes back as soon as what is running is done."""
-        self.router.unload()
-
-    def slots(self) -> list[SlotStatus]:
-        """What each device is doing."""
-        return self.router.slots()
-
     def lanes(self) -> int:
         """How many batches can be made at once."""
-        here = sum(slot.state != "away" for slot in self.slots())
+        here = sum(slot.state != "away" for slot in self.router.slots())
         return max(1, len(self.gpu_ids or ()), here)
 
     @property
     def has_gpu(self) -> bool:
         """Whether a GPU works for us, here or on a cluster."""
-        return any(gpu is not None for gpu in (*(self.gpu_ids or ()), *(slot.gpu_id for slot in self.slots())))
+        return any(gpu is not None for gpu in (*(self.gpu_ids or ()), *(slot.gpu_id for slot in self.router.slots())))
 
     def machines(self) -> str:
         """The machines of the cluster that work for us, and what is waited for; empty where only this one does."""
         devices: dict[str, list[bool]] = {}
-        for slot in self.slots():
+        for slot in self.router.slots():
             if slot.node and slot.state != "away":
                 devices.setdefault(slot.node, []).append(slot.gpu_id is not None)
         words = [f"{node}: {_count_devices(on_gpu)}" for node, on_gpu in sorted(devices.items())]
         more = [f"{len(words) - MACHINES_NAMED} more"] if len(words) > MACHINES_NAMED else []
-        awaited = sorted({slot.awaits for slot in self.slots() if slot.awaits})
+        awaited = sorted({slot.awaits for slot in self.router.slots() if slot.awaits})
         return ", ".join(words[:MACHINES_NAMED] + more + awaited)
 
     def rate(self, engine: str) -> Rate | None:
         """How fast an engine is here, learned from its finished runs; None before the first."""
-        if engine not in self._rates:
-            self._rates[engine] = learn_rate(self.samples(engine))
-        return self._rates[engine]
+        return self._measured(engine)[0]
 
     def gain(self, engine: str) -> BatchingGain | None:
         """What batching gains on an engine here; None before it was measured."""
-        if engine not in self._gains:
-            self._gains[engine] = batching_gain(self.samples(engine))
-        return self._gains[engine]
+        return self._measured(engine)[1]
 
-    def samples(self, engine: str) -> list[CostSample]:
-        """The finished batches of an engine, newest first."""
-        return batch_samples(self.store.runs.cost_samples(engine))
+    def _measured(self, engine: str) -> tuple[Rate | None, BatchingGain | None]:
+        if engine not in self._learned:
+            samples = batch_samples(self.store.runs.cost_samples(engine))
+            self._learned[engine] = learn_rate(samples), batching_gain(samples)
+        return self._learned[engine]
 
     def close(self, graceful: bool = False) -> None:
         """Stop the workers; what was running is interrupted, unless `graceful`."""
@@ -241,7 +231,6 @@ def batch_samples(rows: Iterable[RunSample]) -> list[CostSample]:
             cost=sum(row.cost for row in members),
             seconds=max(row.finished_at for row in members) - min(row.started_at for row in members),
             items=len(members),
-            load_seconds=max(row.load_seconds for row in members),
         )
         for members in batches.values()
     ]

@@ -6,24 +6,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cosmos_workflow.engines.registry import known_engine
 from cosmos_workflow.errors import WorkflowError
-from cosmos_workflow.execution.batch_run import (
-    BatchStarted,
-    EngineLoading,
-    ItemProgressed,
-    ItemResult,
-    OperationEvent,
-    WriteRefused,
-)
+from cosmos_workflow.execution.batch_run import ItemProgressed, ItemResult, OperationEvent, WriteRefused
 from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.queueing.changes import Changes
-from cosmos_workflow.queueing.items import Batch, ItemStatus, QueueItem
+from cosmos_workflow.queueing.items import Batch, ItemStatus
 from cosmos_workflow.queueing.queue import Queue
 from cosmos_workflow.queueing.retries import MAX_DEATHS, Deaths, Ending
 from cosmos_workflow.queueing.snapshot import QueueSnapshot
@@ -42,16 +33,6 @@ class RunnerState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ItemProgress:
-    """Where a running item is; `stage` is empty while its engine is loaded or it waits for its device."""
-
-    fraction: float
-    stage: str
-    message: str
-    started_at: float
-
-
-@dataclass(frozen=True, slots=True)
 class RunnerSnapshot:
     """A runner at one moment, with its queue. `fraction` is that of the round: what was added since the queue was empty.
 
@@ -63,7 +44,7 @@ class RunnerSnapshot:
     state: RunnerState
     reason: str
     queue: QueueSnapshot
-    progress: Mapping[str, ItemProgress]
+    progress: Mapping[str, ItemProgressed]
     batches: tuple[Batch, ...]
     left: TimeLeft | None
     started_at: float
@@ -85,8 +66,7 @@ class RunnerSnapshot:
         """Done share of a running batch, in [0, 1]."""
         running = {item.id for item in self.queue.running}
         shares = [
-            self.progress[item.id].fraction if item.id in self.progress else 0.0 if item.id in running else 1.0
-            for item in batch.items
+            self.progress[item.id].fraction if item.id in self.progress else float(item.id not in running) for item in batch.items
         ]
         return sum(shares) / len(shares)
 
@@ -121,7 +101,7 @@ class QueueRunner:
         self._free_when_paused = False
         self._lanes: set[threading.Thread] = set()
         self._batches: dict[str, Batch] = {}
-        self._progress: dict[str, ItemProgress] = {}
+        self._progress: dict[str, ItemProgressed] = {}
         self._deaths = Deaths()
         self._devices = 0
         self._started_at = 0.0
@@ -147,7 +127,7 @@ class QueueRunner:
             if self._state is RunnerState.RUNNING:
                 self._set(RunnerState.PAUSING if self._batches else RunnerState.PAUSED)
             if free_devices and not self._batches:
-                self._operations.free_devices()
+                self._operations.router.unload()
 
     def cancel(self, ids: Collection[str] | None = None) -> list[str]:
         """Stop these running items, or all that run; returns which. The queue goes on with what is queued."""
@@ -186,14 +166,6 @@ class QueueRunner:
         """Why it stopped itself; empty where it didn't."""
         return self._reason if self._state is RunnerState.HELD else ""
 
-    def subscribe(self, listener: Callable[[], object]) -> Callable[[], None]:
-        """Call `listener` at every change, in any thread; it must not block (see `Changes`). Returns what ends that."""
-        return self.changes.subscribe(listener)
-
-    def watch(self) -> AbstractContextManager[Callable[[float | None], bool]]:
-        """For a thread that follows the runner: `with runner.watch() as wait`, and `wait(timeout)` waits for a change."""
-        return self.changes.watch()
-
     # --- the lanes ---
 
     def _staff(self) -> None:
@@ -209,7 +181,7 @@ class QueueRunner:
             while (batch := self._next_batch()) is not None:
                 self._run(batch)
         except Exception as error:
-            self._hold(_broken(error))
+            self._hold(broken(error))
         finally:
             self._leave()
 
@@ -237,19 +209,15 @@ class QueueRunner:
                 return
             self._lanes.discard(threading.current_thread())
             if not self._lanes:
-                self._rest()
+                rested = {RunnerState.RUNNING: RunnerState.IDLE, RunnerState.PAUSING: RunnerState.PAUSED}
+                if self._state in rested:
+                    self._set(rested[self._state])
+                if self._on_rest and self._state in (RunnerState.IDLE, RunnerState.HELD):
+                    self._on_rest(self)
+                if self._free_when_paused:
+                    self._operations.router.unload()
+                    self._free_when_paused = False
             self._notify()
-
-    def _rest(self) -> None:
-        if self._state is RunnerState.RUNNING:
-            self._set(RunnerState.IDLE)
-        elif self._state is RunnerState.PAUSING:
-            self._set(RunnerState.PAUSED)
-        if self._on_rest and self._state in (RunnerState.IDLE, RunnerState.HELD):
-            self._on_rest(self)
-        if self._free_when_paused:
-            self._operations.free_devices()
-            self._free_when_paused = False
 
     def _run(self, batch: Batch) -> None:
         died: ItemResult | None = None
@@ -259,16 +227,16 @@ class QueueRunner:
                 if result.ending in (Ending.DIED, Ending.DIED_LOADING):
                     died = result
         except Exception as error:
-            self._hold(_broken(error))
+            self._hold(broken(error))
         finally:
             self._close(batch, died)
 
     def _settle(self, result: ItemResult) -> None:
         if result.hold:
             self._hold(result.hold)
-        # The record of its run was closed together with its place in the journal.
         ended = result.item.status.is_terminal
-        self._write(lambda: self.queue.settle(result.item, journalled=ended))
+        # The record of its run was closed together with its place in the journal.
+        self._operations.patience.write(lambda: self.queue.settle(result.item, journalled=ended), self._hold)
         if ended and self._on_end:
             self._on_end(result)
         with self._lock:
@@ -278,12 +246,15 @@ class QueueRunner:
             self._notify()
 
     def _close(self, batch: Batch, died: ItemResult | None) -> None:
-        left_over = [item.id for item in batch.items if self._is_running(item)]
+        left_over = [item.id for item in batch.items if (now := self.queue.get(item.id)) and now.status is ItemStatus.RUNNING]
         try:
             if left_over:
-                self._write(lambda: self.queue.put_back(left_over))
+                self._operations.patience.write(lambda: self.queue.put_back(left_over), self._hold)
         finally:
-            self._forget(batch)
+            with self._lock:
+                self._batches.pop(batch.id, None)
+                for item in batch.items:
+                    self._progress.pop(item.id, None)
         with self._lock:
             if died:
                 self._deaths = self._deaths.after(died.ending, batch.items[0].attempts, len(batch))
@@ -291,41 +262,15 @@ class QueueRunner:
                     self._hold(f"The worker died {self._deaths.in_a_row} times in a row, the last time with: {died.error}")
             self._notify()
 
-    def _forget(self, batch: Batch) -> None:
-        with self._lock:
-            self._batches.pop(batch.id, None)
-            for item in batch.items:
-                self._progress.pop(item.id, None)
-
-    def _write(self, action: Callable[[], object]) -> None:
-        """Write into the queue's journal what must not be lost; while that can't be, the queue holds and says why."""
-        self._operations.patience.write(action, self._hold)
-
-    def _is_running(self, item: QueueItem) -> bool:
-        current = self.queue.get(item.id)
-        return current is not None and current.status is ItemStatus.RUNNING
-
     def _on_event(self, event: OperationEvent) -> None:
         with self._lock:
             if self._state is RunnerState.RUNNING and self._operations.lanes() > self._devices:
                 self._staff()  # a cluster's machines come when they come
-            match event:
-                case WriteRefused():
-                    self._hold(event.reason)
-                case EngineLoading():
-                    message = f"loading {known_engine(event.engine).title}"
-                    self._progress.update({item: ItemProgress(0.0, "", message, time.time()) for item in event.item_ids})
-                case BatchStarted():
-                    for item in event.item_ids:
-                        self._progress[item] = ItemProgress(0.0, "", "starting", time.time())
-                case ItemProgressed():
-                    before = self._progress.get(event.item_id)
-                    # An item's time counts from its own start, not from that of its batch.
-                    started = before.started_at if before and before.stage else time.time()
-                    self._progress[event.item_id] = ItemProgress(event.fraction, event.stage, event.message, started)
-                case _:
-                    return
-            self._notify()
+            if isinstance(event, WriteRefused):
+                self._hold(event.reason)
+            elif isinstance(event, ItemProgressed):
+                self._progress[event.item_id] = event
+                self._notify()
 
     # --- under the lock ---
 
@@ -349,8 +294,9 @@ class QueueRunner:
         self.changes.notify()
 
 
-def _broken(error: Exception) -> str:
+def broken(error: Exception) -> str:
+    """What a person is told of an error that stopped something; one of this program's own goes to the log."""
     if isinstance(error, WorkflowError):
         return str(error)
-    log.error("a lane broke", exc_info=error)
+    log.error("something broke", exc_info=error)
     return f"Something went wrong in Cosmos Workflow itself: {type(error).__name__}: {error}"

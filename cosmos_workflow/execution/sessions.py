@@ -43,23 +43,22 @@ class Sessions:
     def open(self, token: str = "", owner: str = "local") -> Session:
         """The session of a token; a new one for an empty or unknown token. A token of somebody else counts as unknown."""
         with self._lock:
-            known = self._sessions.get(token)
-            if known is not None:
-                return known if known.queue.owner == owner else self._new(owner)
-            if token and self.operations.store.queues.owner_of(token) == owner:
-                items = check_again(self.operations.store.queues.load(token))
-                return self._keep(Queue(token, items, self.operations.store.queues, owner, self.operations.batch_size))
-            return self._new(owner)
+            return self._known(token, owner) or self._new(owner)
 
     def find(self, token: str, owner: str = "local") -> Session:
         """The session of a token; raises InputError for an unknown one."""
         with self._lock:
-            session = self._sessions.get(token)
-        if session is None and token and self.operations.store.queues.owner_of(token) == owner:
-            session = self.open(token, owner)
-        if session is None or session.queue.owner != owner:
+            session = self._known(token, owner)
+        if session is None:
             raise InputError("There is no queue with this token; call add_to_queue with an empty token to make one.")
         return session
+
+    def _known(self, token: str, owner: str) -> Session | None:
+        session, queues = self._sessions.get(token), self.operations.store.queues
+        if session is None and token and queues.owner_of(token) == owner:
+            items = check_again(queues.load(token))
+            session = self._keep(Queue(token, items, queues, owner, self.operations.batch_size))
+        return session if session and session.queue.owner == owner else None
 
     def all(self) -> list[Session]:
         """The sessions that were opened since the server started."""

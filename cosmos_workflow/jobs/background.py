@@ -6,24 +6,21 @@ Needs no page: it goes on when the last one is closed, and stops by itself when 
 from __future__ import annotations
 
 import json
-import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cosmos_workflow.errors import InputError, WorkflowError
-from cosmos_workflow.execution.runner import RunnerSnapshot
+from cosmos_workflow.errors import WorkflowError
+from cosmos_workflow.execution.runner import RunnerSnapshot, broken
 from cosmos_workflow.ids import digest
 from cosmos_workflow.jobs.document.tasks import JobFile
-from cosmos_workflow.jobs.events import JobEvent, JobProgressed, JobWaiting, OnEvent, TaskResult
-from cosmos_workflow.jobs.reports import tried_to_the_end
+from cosmos_workflow.jobs.events import JobEvent, JobProgressed, JobWaiting, TakeMade
+from cosmos_workflow.jobs.status import TaskStatus
 from cosmos_workflow.jobs.takes import Mode
 
 if TYPE_CHECKING:
     from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-
-log = logging.getLogger(__name__)
 
 STATE = ".run-mode.json"
 
@@ -67,14 +64,15 @@ class _Wish:
 
 
 class JobBackground:
-    """The one background runner of a program; every method may be called from any thread, and none waits for a job."""
+    """The one background runner of a program; every method may be called from any thread, and none waits for a job but `join`
+    and `close`. `on_change` is called where more changed than how far the running batch is."""
 
-    def __init__(self, orchestrator: TaskOrchestrator, on_event: OnEvent | None = None) -> None:
+    def __init__(self, orchestrator: TaskOrchestrator, on_change: Callable[[], object] = lambda: None) -> None:
         self._orchestrator = orchestrator
-        self._on_event = on_event
+        self._on_change = on_change
         self._file = orchestrator.jobs.folder / STATE
         self._changed = threading.Condition()
-        self._asked: list[_Wish] = []
+        self._asked: dict[tuple[object, ...], _Wish] = {}
         self._tried: set[str] = set()
         self._on = False
         self._asks = False
@@ -106,31 +104,35 @@ class JobBackground:
                 self._stop.set()
             self._set_on(on)
             self._begin()
+        self._on_change()
 
     def run_now(self, job_id: str, mode: Mode = "resume", tasks: Collection[str] = ()) -> None:
         """Run a job before everything else that waits, whether it is enabled or not; with `tasks`, only those of these keys.
 
         What these need of other tasks, and isn't there, is made as well.
         """
-        self._job(job_id, tasks)
+        job = self._orchestrator.jobs.job(job_id)
+        for key in tasks:
+            self._orchestrator.task(job, key)
         self._ask(_Wish(job_id, mode, tasks=tuple(tasks)))
 
     def make_again(self, job_id: str, key: str, piece: int) -> None:
         """Make one more take of a piece (counted from 0) in its turn; see TaskOrchestrator.want_again."""
-        take = self._orchestrator.want_again(self._job(job_id), key, piece)
+        take = self._orchestrator.want_again(self._orchestrator.jobs.job(job_id), key, piece)
         self._ask(_Wish(job_id, "all", takes=(take,)))
 
     def stop(self, job_id: str) -> None:
         """Stop a job after the batch that runs, or forget that it was asked for; what is made stays."""
         with self._changed:
-            self._asked = [wish for wish in self._asked if wish.job_id != job_id]
+            self._asked = {kind: wish for kind, wish in self._asked.items() if wish.job_id != job_id}
             if self._running == job_id:
                 self._stop.set()
+        self._on_change()
 
     def state(self) -> BackgroundState:
         """What it does at this moment."""
         with self._changed:
-            waiting = tuple(dict.fromkeys(wish.job_id for wish in self._asked))
+            waiting = tuple(dict.fromkeys(wish.job_id for wish in self._asked.values()))
             snapshot = self._snapshot if self._running else None
             return BackgroundState(self._on, self._asks, self._running, waiting, self._message, snapshot, self._again)
 
@@ -146,24 +148,13 @@ class JobBackground:
             self._stop.set()
         self.join(timeout=10)
 
-    def _job(self, job_id: str, tasks: Collection[str] = ()) -> JobFile:
-        """A job as its file has it; raises InputError for one that is wrong, isn't there, or has no task of such a key."""
-        stored = self._orchestrator.jobs.get(job_id)
-        if stored.job is None:
-            raise InputError(stored.problem)
-        for key in tasks:
-            self._orchestrator.task(stored.job, key)
-        return stored.job
-
     def _ask(self, wish: _Wish) -> None:
         with self._changed:
-            earlier = [known for known in self._asked if known.kind == wish.kind]
-            if earlier:
-                self._asked[self._asked.index(earlier[0])] = earlier[0].joined(wish)
-            else:
-                self._asked.append(wish)
+            earlier = self._asked.get(wish.kind)
+            self._asked[wish.kind] = earlier.joined(wish) if earlier else wish
             self._message = ""
             self._begin()
+        self._on_change()
 
     # --- the thread ---
 
@@ -177,12 +168,12 @@ class JobBackground:
             job, wish = chosen
             try:
                 results = self._orchestrator.run(job, wish.mode, self._see, self._stop, wish.takes, wish.tasks)
-                self._after(results)
-            except WorkflowError as error:
-                self._give_up(str(error))
+                unfinished = [result for result in results if not result.succeeded]
+                if unfinished and not self._stop.is_set():
+                    with self._changed:
+                        self._message = f"{unfinished[0].title}: {unfinished[0].error}"
             except Exception as error:
-                log.exception("the job %s broke", job.id)
-                self._give_up(f"Something went wrong in Cosmos Workflow itself: {type(error).__name__}: {error}")
+                self._give_up(broken(error))
 
     def _next(self) -> tuple[JobFile, _Wish] | None:
         """The job to run now; None, and the thread ends, where there is none."""
@@ -190,7 +181,7 @@ class JobBackground:
             self._running, self._snapshot, self._again = "", None, False
             self._stop.clear()
             while self._asked and not self._closing:
-                wish = self._asked.pop(0)
+                wish = self._asked.pop(next(iter(self._asked)))
                 stored = self._orchestrator.jobs.find(wish.job_id)
                 if stored and stored.job:
                     self._running, self._by_hand = wish.job_id, True
@@ -225,15 +216,9 @@ class JobBackground:
                 continue
             self._tried.add(state)
             reports = [report for report in self._orchestrator.report(job).tasks if report.task.enabled]
-            if not all(tried_to_the_end(report) for report in reports):
+            if any(report.status not in (TaskStatus.COMPLETED, TaskStatus.FAILED) for report in reports):
                 return job
         return None
-
-    def _after(self, results: list[TaskResult]) -> None:
-        unfinished = [result for result in results if not result.succeeded]
-        if unfinished and not self._stop.is_set():
-            with self._changed:
-                self._message = f"{unfinished[0].title}: {unfinished[0].error}"
 
     def _give_up(self, message: str) -> None:
         with self._changed:
@@ -247,8 +232,8 @@ class JobBackground:
                 self._snapshot = event.snapshot
             elif isinstance(event, JobWaiting):
                 self._message = "Another program is running this job; what it leaves is made after it."
-        if self._on_event:
-            self._on_event(event)
+        if not isinstance(event, JobProgressed | TakeMade):  # these come too often: a page looks by itself
+            self._on_change()
 
     # --- the switch, under the lock ---
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cosmos_workflow.jobs.status import TaskStatus
 
 if TYPE_CHECKING:
     from cosmos_workflow.execution.runner import RunnerSnapshot
     from cosmos_workflow.jobs.books.final import BookFinal
+    from cosmos_workflow.jobs.document.tasks import JobFile
     from cosmos_workflow.jobs.ears import HeardBack
     from cosmos_workflow.jobs.plan import ExecutionPlan
 
@@ -94,3 +96,18 @@ class BookBound:
 
 JobEvent = JobStarted | JobWaiting | JobProgressed | TakeMade | TaskEnded | BookBound
 OnEvent = Callable[[JobEvent], None]
+
+
+def job_notice(job: JobFile, owner: str, results: Sequence[TaskResult], seconds: float) -> dict[str, Any] | None:
+    """What came of a run of a job, for whoever is to be told; None where it made nothing."""
+    if not any(result.made or not result.succeeded for result in results):
+        return None
+    return {
+        "event": "job.ended",
+        "job": job.name,
+        "owner": owner,
+        "counts": Counter(str(result.status).lower() for result in results),
+        "seconds": seconds,
+        "failures": [{"task": result.task_id, "error": result.error} for result in results if not result.succeeded],
+        "files": [str(path) for result in results for path in result.files.values()],
+    }

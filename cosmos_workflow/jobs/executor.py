@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +12,7 @@ from cosmos_workflow.checking.worker import Checker
 from cosmos_workflow.errors import WorkflowError
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.execution.runner import QueueRunner, RunnerState
-from cosmos_workflow.jobs.document.tasks import TaskConfig, slug
+from cosmos_workflow.jobs.document.tasks import slug
 from cosmos_workflow.jobs.ears import Ears, heard_back
 from cosmos_workflow.jobs.events import JobProgressed, JobStarted, OnEvent, TakeMade, TaskEnded, TaskResult
 from cosmos_workflow.jobs.plan import ExecutionPlan, TaskPlan, plan_task, queue_items
@@ -28,120 +27,26 @@ class TaskExecutor:
     """Runs the tasks of one job. Takes of several tasks share batches; a task is put together as soon as its takes are done.
 
     A task that needs others is planned again once these are done: only then is it known whether what it would make is there.
-    `damaged` says by take what was made before and found damaged; the result of its task notes that.
+    `damaged` says by take what was made before and found damaged; the result of its task notes that. `stop` ends it early: the
+    running batch is finished, nothing new begins.
     """
 
     def __init__(
         self,
         operations: Operations,
         reader: JobReader,
-        on_event: OnEvent | None = None,
-        damaged: Mapping[str, str] = MappingProxyType({}),
-        open_checker: Callable[[], Checker] = Checker,
-    ) -> None:
-        self._operations = operations
-        self._reader = reader
-        self._damaged = dict(damaged)
-        self._open_checker = open_checker
-        self._notify = on_event or (lambda _event: None)
-
-    def run(self, plan: ExecutionPlan, job_id: str, stop: threading.Event | None = None) -> list[TaskResult]:
-        """Make what the plan wants, and put together what is whole. The caller holds the job's lock.
-
-        `stop` ends it early: the running batch is finished, nothing new begins. An exception cancels what runs. Raises
-        UnavailableError before anything begins where a task is to be heard back and that can't be done here.
-        """
-        with closing(self._open_checker()) as checker:
-            for task in plan.tasks:
-                if task.task.check:
-                    checker.require(task.task.check.model)
-            run = _Run(self, self._operations, self._reader, self._notify, plan, job_id, stop or threading.Event(), checker)
-            return run.results()
-
-    def finish(self, task: TaskConfig, made: int = 0, failed: str = "", note: str = "") -> TaskResult:
-        """Put a task together where it is whole and its final isn't up to date, `note` with a new one, and say where it is."""
-        report = self._reader.read_task(task, self._reader.look(task.job_id))
-        if task.joined and not report.missing:
-            try:
-                if report.current and report.final:
-                    pieces = self._reader.to_join(task, report.pieces, report.chosen)
-                    refresh_subtitles(report.final, pieces, task.subtitles, self._reader.jobs.disk)
-                    report = self._reader.read_task(task, self._reader.look(task.job_id))
-                    return self.result(report, made, failed)
-                self.put_together(report, note)
-            except WorkflowError as error:
-                failed = str(error)
-            report = self._reader.read_task(task, self._reader.look(task.job_id))
-        return self.result(report, made, failed)
-
-    def note_damaged(self, damaged: Mapping[str, str]) -> None:
-        """Add to what was found damaged, by take."""
-        self._damaged |= damaged
-
-    def put_together(self, report: TaskReport, note: str = "") -> None:
-        """A new final from the pieces that are used now, with a note for its listeners. Raises WorkflowError."""
-        task = report.task
-        pieces = self._reader.to_join(task, report.pieces, report.chosen)
-        folder = self._reader.jobs.task_folder(task.id)
-        name = f"{slug(task.job_name)}-{task.key}"
-        assemble(pieces, task.audio, folder, name, self._reader.jobs.disk, task.subtitles, note)
-
-    def result(self, report: TaskReport, made: int = 0, failed: str = "") -> TaskResult:
-        """A report as the end of a run."""
-        task, final = report.task, report.final
-        files: dict[str, Path] = {}
-        notes: list[str] = []
-        if task.joined and final and report.current:
-            files = final.files
-        elif not task.joined and (run := report.chosen[0]) is not None:
-            files = {key: self._reader.store.runs.output_path(run, key) for key in run.outputs}
-            notes = [str(note) for note in run.metadata.get("notes", ())]
-        missing = tuple(
-            f"piece {piece.index + 1}: {piece.error or 'not made yet'}" for piece in report.missing if not piece.later
-        )
-        if final and files:
-            notes.append(final.note)
-        heard = heard_back(self._reader, report)
-        notes += [heard.sentence] if heard else []
-        takes = {take.digest for piece in report.pieces for take in piece.takes}
-        if damaged := [problem for take, problem in self._damaged.items() if take in takes]:
-            more = f" And {len(damaged) - 1} more." if damaged[1:] else ""
-            notes.append(f"Made again, since a file was damaged: {damaged[0]}{more}")
-        done = report.status is TaskStatus.COMPLETED
-        return TaskResult(
-            task_id=task.id,
-            title=task.title,
-            status=report.status,
-            label=report.label,
-            made=made,
-            pieces=len(report.pieces),
-            missing=missing,
-            files=files,
-            seconds=final.seconds if final and files else None,
-            error="" if done else failed or report.message,
-            note=" ".join(note for note in notes if note),
-            heard=heard,
-        )
-
-
-class _Run:
-    """One run of a plan."""
-
-    def __init__(
-        self,
-        executor: TaskExecutor,
-        operations: Operations,
-        reader: JobReader,
-        notify: OnEvent,
         plan: ExecutionPlan,
         job_id: str,
+        notify: OnEvent,
         stop: threading.Event,
         checker: Checker,
+        damaged: Mapping[str, str],
     ) -> None:
-        self._executor = executor
         self._reader = reader
         self._notify = notify
         self._plan, self._job_id, self._stop = plan, job_id, stop
+        self._checker = checker
+        self._damaged = dict(damaged)
         self._queue = Queue(owner=reader.jobs.owner, size_of=operations.batch_size)
         self._runner = QueueRunner(self._queue, operations, stop)
         self._ears = Ears(reader, checker, self._runner.changes.notify)
@@ -152,8 +57,15 @@ class _Run:
         self._made: dict[str, int] = {}
         self._results: dict[str, TaskResult] = {}
 
-    def results(self) -> list[TaskResult]:
-        """Run to the end, and say how each task ended, in the order of the file."""
+    def run(self) -> list[TaskResult]:
+        """Make what the plan wants, put together what is whole, and say how each task ended, in the order of the file.
+
+        The caller holds the job's lock. An exception cancels what runs. Raises UnavailableError before anything begins where a
+        task is to be heard back and that can't be done here.
+        """
+        for task in self._plan.tasks:
+            if task.task.check:
+                self._checker.require(task.task.check.model)
         self._add([plan for task_id, plan in self._plans.items() if task_id not in self._held])
         self._notify(JobStarted(self._job_id, self._plan))
         try:
@@ -174,21 +86,18 @@ class _Run:
         if not self._items and not self._ears.busy:
             return ""
         self._runner.start()
-        with self._runner.watch() as wait:
-            return self._follow(wait)
-
-    def _follow(self, wait: Callable[[float | None], bool]) -> str:
-        while True:
-            wait(None)
-            snapshot = self._runner.snapshot()
-            released = self._take_in(snapshot.queue.finished)
-            released = self._hear() or released
-            # How long the tasks that are held take isn't in the queue's time.
-            self._notify(JobProgressed(self._job_id, replace(snapshot, left=None) if self._held else snapshot))
-            if not snapshot.active and not released and not (self._ears.busy and self._runs_on()):
-                self._runner.join()
-                if not self._take_in(self._queue.snapshot().finished) and not self._hear():
-                    return snapshot.reason if snapshot.state is RunnerState.HELD else ""
+        with self._runner.changes.watch() as wait:
+            while True:
+                wait(None)
+                snapshot = self._runner.snapshot()
+                released = self._take_in(snapshot.queue.finished)
+                released = self._hear() or released
+                # How long the tasks that are held take isn't in the queue's time.
+                self._notify(JobProgressed(self._job_id, replace(snapshot, left=None) if self._held else snapshot))
+                if not snapshot.active and not released and not (self._ears.busy and self._runs_on()):
+                    self._runner.join()
+                    if not self._take_in(self._queue.snapshot().finished) and not self._hear():
+                        return snapshot.reason if snapshot.state is RunnerState.HELD else ""
 
     def _runs_on(self) -> bool:
         """Whether the runner goes on with what it is given."""
@@ -218,7 +127,8 @@ class _Run:
         take = TakeRef.parse(item.source).take
         for plan in self._plans.values():
             if plan.task.check and any(wanted.digest == take for wanted in plan.wanted):
-                self._ears.listen(plan.task, self._reader.runs_of(item))
+                runs = self._reader.store.runs.of_items([item.id], self._reader.jobs.owner)
+                self._ears.listen(plan.task, [run for run in runs if run.status is ItemStatus.SUCCEEDED][-1:])
 
     def _hear(self) -> bool:
         """Take in what was heard since the last look: a piece that isn't good enough is made again where it may be."""
@@ -248,18 +158,14 @@ class _Run:
         for task_id in self._plans:  # in the order of the file: what a task needs stands before it
             if task_id in self._results:
                 continue
-            if task_id in self._held and self._needs_ended(task_id) and self._runs_on():
+            needs = {need.id for need in self._plans[task_id].task.needs} if task_id in self._held else set[str]()
+            if needs and needs & self._plans.keys() <= self._results.keys() and self._runs_on():
                 released = self._release(task_id) or released
             plan = self._plans[task_id]
             waits = task_id in self._held or any(self._items[take.digest].id not in self._ended for take in plan.wanted)
-            waits = waits or self._ears.listens_for(task_id)
-            if not waits:
+            if not waits and not self._ears.listens_for(task_id):
                 self._end(plan)
         return released
-
-    def _needs_ended(self, task_id: str) -> bool:
-        here = [need.id for need in self._plans[task_id].task.needs if need.id in self._plans]
-        return all(need in self._results for need in here)
 
     def _release(self, task_id: str) -> bool:
         """Plan a task anew, with what its needs have made, and queue it; where one of them made nothing, nor does this one."""
@@ -267,7 +173,7 @@ class _Run:
         look = self._reader.look(self._job_id)
         pieces = self._reader.pieces(before.task, look)
         if damaged := self._reader.put_aside_damaged(look, look.sought):  # what other jobs have made, and only now was found
-            self._executor.note_damaged(damaged)
+            self._damaged |= damaged
             pieces = self._reader.pieces(before.task, self._reader.look(self._job_id))
         # It was never tried, since what it needs had failed: now it is what a run of the failed ones is for.
         mode = "resume" if before.mode == "failed" and before.waits else before.mode
@@ -282,10 +188,21 @@ class _Run:
         return True
 
     def _end(self, plan: TaskPlan, reason: str = "") -> None:
-        reason = reason or self._ears.problems.get(plan.task.id, "")
-        made = self._made.get(plan.task.id, 0)
-        result = self._executor.finish(plan.task, made, reason, _mixed(plan, made))
-        self._results[plan.task.id] = result
+        """Put a task together where it is whole and its final isn't up to date, and say where it is."""
+        task, made = plan.task, self._made.get(plan.task.id, 0)
+        reason = reason or self._ears.problems.get(task.id, "")
+        report = self._reader.report(task)
+        if task.joined and not report.missing:
+            try:
+                if report.current and report.final:
+                    pieces = self._reader.to_join(report)
+                    refresh_subtitles(report.final, pieces, task.subtitles, self._reader.jobs.disk)
+                else:
+                    put_together(self._reader, report, _mixed(plan, made))
+            except WorkflowError as error:
+                reason = str(error)
+            report = self._reader.report(task)
+        self._results[task.id] = result = result_of(self._reader, report, made, reason, self._damaged)
         self._notify(TaskEnded(result))
 
     def _add(self, plans: Iterable[TaskPlan]) -> bool:
@@ -306,3 +223,47 @@ def _mixed(plan: TaskPlan, made: int) -> str:
     if plan.mode != "all" or plan.only or made >= len(plan.wanted):
         return ""
     return f"Mixed: {made} of {len(plan.wanted)} takes were made again, the others are from before."
+
+
+def put_together(reader: JobReader, report: TaskReport, note: str = "") -> None:
+    """A new final from the pieces that are used now, with a note for its listeners. Raises WorkflowError."""
+    task = report.task
+    name = f"{slug(task.job_name)}-{task.key}"
+    folder = reader.jobs.task_folder(task.id)
+    assemble(reader.to_join(report), task.audio, folder, name, reader.jobs.disk, task.subtitles, note)
+
+
+def result_of(
+    reader: JobReader, report: TaskReport, made: int = 0, failed: str = "", damaged: Mapping[str, str] = MappingProxyType({})
+) -> TaskResult:
+    """A report as the end of a run; `damaged` as TaskExecutor has it."""
+    task, final = report.task, report.final
+    files: dict[str, Path] = {}
+    notes: list[str] = []
+    if task.joined and final and report.current:
+        files = final.files
+    elif not task.joined and (run := report.chosen[0]) is not None:
+        files = {key: reader.store.runs.output_path(run, key) for key in run.outputs}
+        notes = [str(note) for note in run.metadata.get("notes", ())]
+    if final and files:
+        notes.append(final.note)
+    heard = heard_back(reader, report)
+    notes += [heard.sentence] if heard else []
+    takes = {take.digest for piece in report.pieces for take in piece.takes}
+    if problems := [problem for take, problem in damaged.items() if take in takes]:
+        more = f" And {len(problems) - 1} more." if problems[1:] else ""
+        notes.append(f"Made again, since a file was damaged: {problems[0]}{more}")
+    return TaskResult(
+        task_id=task.id,
+        title=task.title,
+        status=report.status,
+        label=report.label,
+        made=made,
+        pieces=len(report.pieces),
+        missing=tuple(f"piece {piece.index + 1}: {piece.error or 'not made yet'}" for piece in report.missing if not piece.later),
+        files=files,
+        seconds=final.seconds if final and files else None,
+        error="" if report.status is TaskStatus.COMPLETED else failed or report.message,
+        note=" ".join(note for note in notes if note),
+        heard=heard,
+    )

@@ -85,14 +85,16 @@ class RunsOfJobs:
         self._kept: dict[str, _Kept] = {}
         self._lock = threading.Lock()
 
-    def of(self, job_id: str, known: KnownRuns) -> None:
-        """Put every run of a job into `known`, by what it made."""
+    def look(self, job_id: str) -> Look:
+        """Every run of a job as it is now, by what it made."""
+        look = Look(job_id=job_id)
         with self._lock:
             runs = self._read(job_id).runs
         for one in runs:
-            known.last.setdefault(one.take, one.run)
+            look.last.setdefault(one.take, one.run)
             if one.file is not None and _is_there(one.file):
-                known.made.setdefault(one.take, []).append(one.run)
+                look.made.setdefault(one.take, []).append(one.run)
+        return look
 
     def made_elsewhere(self, job_id: str, takes: Collection[str]) -> list[RunRecord]:
         """What the owner's other jobs have made of these takes, and is there, oldest first."""

@@ -6,33 +6,25 @@ import builtins
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path, PurePath
 from typing import Concatenate, ParamSpec, TypeVar
 
-from filelock import Timeout
-
-from cosmos_workflow.books.book import Book
 from cosmos_workflow.engines.registry import told
-from cosmos_workflow.errors import InputError, UnavailableError, WorkflowError, shorten
-from cosmos_workflow.jobs.again import counted_again
+from cosmos_workflow.errors import InputError, WorkflowError, shorten
 from cosmos_workflow.jobs.background import JobBackground
 from cosmos_workflow.jobs.books.final import BookFinal
-from cosmos_workflow.jobs.books.voices import Reader
-from cosmos_workflow.jobs.books.writing import add_book
 from cosmos_workflow.jobs.document.edit import set_values
-from cosmos_workflow.jobs.document.tasks import JobFile
 from cosmos_workflow.jobs.editing import edit_piece
-from cosmos_workflow.jobs.events import JobEvent, JobProgressed, TakeMade, TaskResult
+from cosmos_workflow.jobs.events import TaskResult
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.plan import CheckedJob
-from cosmos_workflow.jobs.snapshots import JobEntry, JobsSnapshot, PieceTakes
-from cosmos_workflow.jobs.speech.assembly import Final, finals
-from cosmos_workflow.jobs.state import JobReport, TaskReport, TaskStatus
+from cosmos_workflow.jobs.reports import JobEntry, JobsSnapshot, PieceTakes, counted_again
+from cosmos_workflow.jobs.state import TaskReport, TaskStatus
 from cosmos_workflow.jobs.store import ENDINGS, Draft, StoredJob
-from cosmos_workflow.jobs.takes import Choice, Mode
+from cosmos_workflow.jobs.takes import Choice
 from cosmos_workflow.jobs.templates import text_of_template
 from cosmos_workflow.yaml_places import MAX_YAML_BYTES, JobFileError, Location, Problem, read_text_file, read_yaml
 
@@ -59,49 +51,26 @@ def _changes(method: Callable[Concatenate[JobManager, P], R]) -> Callable[Concat
 
 
 class JobManager:
-    """One owner's jobs, and all that is done with them. Nothing wrong is ever saved; what is saved is whole.
+    """One owner's jobs, and what is done with them by hand: nothing wrong is ever saved; what is saved is whole.
 
-    Files: `ids list find get job create read update duplicate delete enable order move upload`; what isn't saved:
-    `draft keep_draft drop_draft`; before it is run: `problems check`. Work: `run_now make_again choose edit_piece assemble
-    stop`, and run mode: `switch restore join close`. Where everything is: `snapshot report takes choices finals`.
-
-    A job is named by its id, a task by its key ("" is the job as a whole), a piece by its place from 0. Every method may be
-    called from any thread, and none waits for a job to end but `join` and `close`. Nobody has to tell that something changed:
-    the next `snapshot` has it.
+    `jobs` has the files, `background` what is run (`run_now make_again`, and run mode), `orchestrator` the rest. A job is named
+    by its id, a task by its key ("" is the job as a whole), a piece by its place from 0. Every method may be called from any
+    thread, and none waits for a job to end. Nobody has to tell that something changed: the next `snapshot` has it.
     """
 
     def __init__(self, orchestrator: TaskOrchestrator) -> None:
         self.orchestrator = orchestrator
         self.jobs = orchestrator.jobs
-        self.background = JobBackground(orchestrator, self._see)
+        self.background = JobBackground(orchestrator, self.look_again)
         self._lock = threading.Lock()
         self._snapshot: JobsSnapshot | None = None
         self._taken = 0.0
 
     # --- files ---
 
-    def ids(self) -> builtins.list[str]:
-        """The jobs in their order."""
-        return self.jobs.ids()
-
     def list(self) -> builtins.list[JobEntry]:
         """Every job with where it is, in order."""
         return [self._entry(stored) for stored in self.jobs.list()]
-
-    def find(self, job_id: str) -> StoredJob | None:
-        """A job; None where there is none of that id."""
-        return self.jobs.find(job_id)
-
-    def get(self, job_id: str) -> StoredJob:
-        """A job; raises InputError where there is none of that id."""
-        return self.jobs.get(job_id)
-
-    def job(self, job_id: str) -> JobFile:
-        """A job as its file has it; raises InputError for one that is wrong or isn't there."""
-        stored = self.jobs.get(job_id)
-        if stored.job is None:
-            raise InputError(f"{stored.name} can't be used while its file is wrong: {stored.problem}")
-        return stored.job
 
     @_changes
     def create(self, name: str, text: str = "", template: str = "") -> StoredJob:
@@ -111,11 +80,7 @@ class JobManager:
             raise InputError("A job needs a name; write one.")
         if template:
             text = text_of_template(template, self.jobs)
-        return self._add(self.jobs.new_id(name), set_values(text, {("job",): name}))
-
-    def read(self, job_id: str) -> str:
-        """The text of a job's file."""
-        return self.jobs.source(job_id)
+        return self.jobs.add(self.jobs.new_id(name), set_values(text, {("job",): name}))
 
     @_changes
     def update(self, job_id: str, text: str, base: str | None = None) -> StoredJob:
@@ -132,24 +97,13 @@ class JobManager:
 
     def duplicate(self, job_id: str) -> StoredJob:
         """A copy with a name of its own; what the first one has made of it isn't made again."""
-        stored = self.jobs.get(job_id)
-        if stored.job is None:
-            raise InputError(f"{stored.name} can't be copied while it is wrong: {stored.problem}")
-        return self.create(f"{stored.name} copy", self.jobs.source(job_id))
+        return self.create(f"{self.jobs.job(job_id).name} copy", self.jobs.source(job_id))
 
     @_changes
     def delete(self, job_id: str) -> None:
         """Take away a job's file, its finals and what isn't saved; its runs stay in Results. UnavailableError while it runs."""
-        stored = self.jobs.get(job_id)
-        lock = self.jobs.job_lock(job_id)
-        try:
-            lock.acquire(timeout=0.25)
-        except Timeout:
-            raise UnavailableError(f"The job {stored.name} is running; stop it first.") from None
-        try:
+        with self.jobs.held_now(job_id, self.jobs.get(job_id).name):
             self.jobs.delete(job_id)
-        finally:
-            lock.release()
 
     @_changes
     def enable(self, job_id: str, enabled: bool, task: str = "") -> StoredJob:
@@ -160,7 +114,7 @@ class JobManager:
         before, draft = self.jobs.source(job_id), self.jobs.draft(job_id)
         location: Location = ("enabled",)
         if task:
-            job = self.job(job_id)
+            job = self.jobs.job(job_id)
             number = self.orchestrator.task(job, task).number
             location = ("tasks", number - 1, "enabled") if "tasks" in read_yaml(job.source).value else location
         change: dict[Location, bool | None] = {location: None if enabled else False}
@@ -200,13 +154,9 @@ class JobManager:
         if PurePath(name).suffix.lower() not in ENDINGS:
             self.jobs.take_in(path, name)
             return None
-        return self._add(self.jobs.new_id(PurePath(name).stem), read_text_file(path, MAX_YAML_BYTES, "job file"))
+        return self.jobs.add(self.jobs.new_id(PurePath(name).stem), read_text_file(path, MAX_YAML_BYTES, "job file"))
 
     # --- what isn't saved ---
-
-    def draft(self, job_id: str) -> Draft | None:
-        """The unsaved changes of a job; None where there are none."""
-        return self.jobs.draft(job_id)
 
     def keep_draft(self, job_id: str, base: str, text: str) -> None:
         """Keep what was made of the text `base` and isn't saved; a text that is the file's again isn't kept."""
@@ -237,20 +187,6 @@ class JobManager:
 
     # --- work ---
 
-    @_changes
-    def run_now(self, job_id: str, mode: Mode = "resume", tasks: Collection[str] = ()) -> None:
-        """Run a job before everything else that waits, whether it is enabled or not; with `tasks`, only those of these keys.
-
-        What these need of other tasks, and isn't there, is made as well.
-        """
-        self.background.run_now(job_id, mode, tasks)
-
-    @_changes
-    def make_again(self, job_id: str, key: str, piece: int) -> None:
-        """Make one more take of a piece in its turn."""
-        self.background.make_again(job_id, key, piece)
-
-    @_changes
     def stop(self, job_id: str) -> None:
         """Stop a job after the batch that runs; what is made stays. Raises InputError where it isn't run here."""
         state = self.background.state()
@@ -264,23 +200,12 @@ class JobManager:
     @_changes
     def assemble(self, job_id: str, key: str, bind: bool = True) -> TaskResult:
         """Put a task together anew from what is there, without making anything; see TaskOrchestrator.assemble."""
-        return self.orchestrator.assemble(self.job(job_id), key, bind)
+        return self.orchestrator.assemble(self.jobs.job(job_id), key, bind)
 
     @_changes
     def bind(self, job_id: str) -> BookFinal | None:
         """Put a job's book together anew from the chapters that are there; None for a job that is no book."""
-        return self.orchestrator.bind(self.job(job_id))
-
-    @_changes
-    def add_book(
-        self, book: Book, reader: Reader, numbers: Collection[int] = (), source: str = "", dialogue: Reader | None = None
-    ) -> StoredJob:
-        """A book as a new job, or the one that was made of the same before; see jobs.books.writing.add_book."""
-        return add_book(self.jobs, book, reader, numbers, source, dialogue=dialogue)
-
-    def book(self, job_id: str) -> BookFinal | None:
-        """A job's book as it was put together last; None where there is none."""
-        return self.orchestrator.binder.find(job_id)
+        return self.orchestrator.bind(self.jobs.job(job_id))
 
     @_changes
     def choose(self, job_id: str, key: str, piece: int, run_id: str = "") -> TaskReport:
@@ -288,7 +213,7 @@ class JobManager:
 
         The final is put together anew where that can be done at once: the report is `current` then.
         """
-        job = self.job(job_id)
+        job = self.jobs.job(job_id)
         report = self.orchestrator.choose(job, key, piece, run_id)
         if report.task.joined and not report.missing and not self.orchestrator.is_live(job_id):
             self.orchestrator.assemble(job, key)
@@ -304,26 +229,9 @@ class JobManager:
         """
         if self.jobs.draft(job_id) is not None:
             raise InputError("The job has unsaved changes; save or discard them first.")
-        job = self.job(job_id)
+        job = self.jobs.job(job_id)
         if edit_piece(self.jobs, job, self.orchestrator.task(job, key), piece, text):
             self.background.run_now(job_id, "resume", [key])
-
-    @_changes
-    def switch(self, on: bool) -> None:
-        """Turn run mode on or off. Off stops after the batch that runs; on begins with the first enabled job."""
-        self.background.switch(on)
-
-    def restore(self) -> None:
-        """At the program's start: where run mode was on, go on or ask, as the workspace's `startup` setting says."""
-        self.background.restore()
-
-    def join(self, timeout: float | None = None) -> bool:
-        """Wait until nothing is left to do in the background; False where `timeout` seconds passed first."""
-        return self.background.join(timeout)
-
-    def close(self) -> None:
-        """Stop after the batch that runs; run mode is on again at the next start, if it is on now."""
-        self.background.close()
 
     # --- where everything is ---
 
@@ -339,14 +247,10 @@ class JobManager:
         """Have the next snapshot taken anew, where files or runs were changed past this manager."""
         self._taken = 0.0  # without the lock: who changes something never waits for a snapshot
 
-    def report(self, job_id: str) -> JobReport:
-        """Where a job is; raises InputError for one that is wrong or isn't there."""
-        return self.orchestrator.report(self.job(job_id))
-
     def takes(self, report: TaskReport, places: Sequence[int]) -> builtins.list[PieceTakes]:
         """The takes of the pieces of a task at these places."""
         task, reader = report.task, self.orchestrator.reader
-        known, choices = reader.look(task.job_id), self.choices(task.id)
+        known, choices = reader.look(task.job_id), self.jobs.choices(task.id)
         found: builtins.list[PieceTakes] = []
         for piece in reader.seek_elsewhere(tuple(report.pieces[place] for place in places), known):
             runs = known.heard(piece)
@@ -355,19 +259,7 @@ class JobManager:
             found.append(PieceTakes(tuple(zip(runs, verdicts, strict=True)), by_hand))
         return found
 
-    def choices(self, task_id: str) -> Mapping[str, Choice]:
-        """What a person decided about a task's pieces, by the piece's digest."""
-        return self.jobs.choices(task_id)
-
-    def finals(self, task_id: str) -> builtins.list[Final]:
-        """The finals of a task, oldest first."""
-        return finals(self.jobs.task_folder(task_id))
-
     # --- inside ---
-
-    def _see(self, event: JobEvent) -> None:
-        if not isinstance(event, JobProgressed | TakeMade):  # these come too often: a page looks by itself
-            self.look_again()
 
     def _look(self, last: JobsSnapshot | None) -> JobsSnapshot:
         state = self.background.state()
@@ -399,9 +291,3 @@ class JobManager:
         except Exception as error:
             log.exception("where the job %s is could not be told", stored.id)
             return JobEntry(replace(stored, problem=f"It can't be told where this job is ({told(error)})."), None)
-
-    def _add(self, job_id: str, text: str) -> StoredJob:
-        before = self.jobs.ids()
-        stored = self.jobs.save(job_id, text)
-        self.jobs.set_order([*before, job_id])
-        return stored

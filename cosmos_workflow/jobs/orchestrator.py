@@ -5,39 +5,34 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from filelock import Timeout
 
-from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.checking.worker import Checker
 from cosmos_workflow.config import Workspace
-from cosmos_workflow.errors import InputError, UnavailableError, shorten
+from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.execution.estimates import TimeLeft
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.gpu_dispatch.devices import default_gpu_ids
 from cosmos_workflow.jobs.books.final import BookBinder, BookFinal
 from cosmos_workflow.jobs.document.tasks import JobFile, TaskConfig, all_needs
-from cosmos_workflow.jobs.events import BookBound, JobEvent, JobWaiting, OnEvent, TaskEnded, TaskResult
-from cosmos_workflow.jobs.executor import TaskExecutor
+from cosmos_workflow.jobs.events import BookBound, JobEvent, JobWaiting, OnEvent, TaskEnded, TaskResult, job_notice
+from cosmos_workflow.jobs.executor import TaskExecutor, put_together, result_of
 from cosmos_workflow.jobs.looks import Look
-from cosmos_workflow.jobs.notice import job_notice
 from cosmos_workflow.jobs.plan import CheckedJob, ExecutionPlan, plan_task, queue_items
 from cosmos_workflow.jobs.reports import JobReport, TaskReport
 from cosmos_workflow.jobs.state import JobReader
 from cosmos_workflow.jobs.status import TaskStatus
-from cosmos_workflow.jobs.store import JobStore
+from cosmos_workflow.jobs.store import GLANCE, JobStore
 from cosmos_workflow.jobs.takes import Choice, Mode, PieceState
 from cosmos_workflow.queueing.batches import explain_groups, plan_batches
-from cosmos_workflow.store.records import RunRecord
 
 _TURN = 0.5
 """Seconds between two looks whether another program gave a job back."""
-_GLANCE = 0.25
-"""Seconds that somebody who only looks whether a job runs may hold its lock, at the very most."""
 
 
 class TaskOrchestrator:
@@ -51,21 +46,23 @@ class TaskOrchestrator:
         self._open_checker = open_checker
         self._live: set[str] = set()
         self._known: dict[str, JobFile] = {}
-        self._guard = threading.Lock()
 
     # --- planning ---
 
     def plan(
-        self, job: JobFile, mode: Mode = "resume", takes: Collection[str] = (), tasks: Collection[str] = ()
+        self,
+        job: JobFile,
+        mode: Mode = "resume",
+        takes: Collection[str] = (),
+        tasks: Collection[str] = (),
+        look: Look | None = None,
     ) -> ExecutionPlan:
         """What a run in this mode would do: new, partial, done or failed, task by task.
 
         `tasks` names by their keys those that are run, switched on or not, with what is missing of those that they need;
         without it, all that are switched on are.
         """
-        return self._plan(self.reader.look(job.id), job, mode, takes, tasks)
-
-    def _plan(self, look: Look, job: JobFile, mode: Mode, takes: Collection[str], tasks: Collection[str]) -> ExecutionPlan:
+        look = look or self.reader.look(job.id)
         chosen = [self.task(job, key) for key in tasks] or [task for task in job.tasks if task.enabled]
         keys = {task.key for task in chosen}
         needed = [task for task in all_needs(chosen) if task.key not in keys] if tasks else []
@@ -73,11 +70,11 @@ class TaskOrchestrator:
             plan_task(task, self.reader.pieces(task, look), mode if task.key in keys else "resume", takes)
             for task in sorted([*chosen, *needed], key=lambda task: task.number)
         ]
-        return ExecutionPlan(mode, tuple(plans))
+        return ExecutionPlan(tuple(plans))
 
-    def check(self, job: JobFile, mode: Mode = "resume") -> CheckedJob:
+    def check(self, job: JobFile) -> CheckedJob:
         """What running this job would do now."""
-        plan = self.plan(job, mode)
+        plan = self.plan(job)
         items = [item for task in plan.tasks for item in queue_items(task)]
         batches = list(plan_batches(items, self.operations.batch_size))
         left = self.operations.time_left(items)
@@ -106,22 +103,21 @@ class TaskOrchestrator:
 
         Waits while another program runs the same job, and plans only then: what the other made isn't made again.
         """
-        stop = stop or threading.Event()
-        with self._held(job, on_event, stop) as held:
+        stop, notify = stop or threading.Event(), on_event or (lambda _event: None)
+        with self._held(job, notify, stop) as held:
             if not held:
                 return []
             # What a program that was killed left running counts as not made, from here on.
             self.operations.store.recovery.sweep()
             look = self.reader.look(job.id)
-            plan = self._plan(look, job, mode, takes, tasks)  # which also finds what other jobs have made of it
-            damaged = self.reader.put_aside_damaged(look)
-            notify = on_event or (lambda _event: None)
+            plan = self.plan(job, mode, takes, tasks, look)  # which also finds what other jobs have made of it
+            if damaged := self.reader.put_aside_damaged(look):
+                plan = self.plan(job, mode, takes, tasks)
             started = time.time()
-            with self._encoding(job, notify) as told:
-                executor = TaskExecutor(self.operations, self.reader, told, damaged, self._open_checker)
-                results = executor.run(self.plan(job, mode, takes, tasks) if damaged else plan, job.id, stop)
-            if job.book:
-                self._bind(job, notify)
+            with self._encoding(job, notify) as told, closing(self._open_checker()) as checker:
+                results = TaskExecutor(self.operations, self.reader, plan, job.id, told, stop, checker, damaged).run()
+            if job.book and (book := self._bind(job)):
+                notify(BookBound(job.id, book))
             seconds = round(time.time() - started, 1)
             self.operations.notifier.tell(lambda: job_notice(job, self.jobs.owner, results, seconds))
             return results
@@ -136,32 +132,28 @@ class TaskOrchestrator:
         task = self.task(job, key)
         if not task.joined:
             raise InputError(f"{task.title}: its result is one file; there is nothing to put together.")
-        with self._now(job):
+        with self.jobs.held_now(job.id, job.name):
             look = self.reader.look(job.id)
             self.reader.pieces(task, look)
             self.reader.put_aside_damaged(look)
-            report = self._report(task)
+            report = self.reader.report(task)
             if report.missing:
                 raise InputError(f"{task.title} is {report.label}: {report.message}; run the job first.")
-            executor = TaskExecutor(self.operations, self.reader)
-            executor.put_together(report)
+            put_together(self.reader, report)
             if bind:
                 self._bind(job)
-            return executor.result(self._report(task))
+            return result_of(self.reader, self.reader.report(task))
 
     def bind(self, job: JobFile) -> BookFinal | None:
         """Put a job's book together from the chapters that are there, without making anything; None where there is none.
 
         Raises UnavailableError while the job runs.
         """
-        with self._now(job):
+        with self.jobs.held_now(job.id, job.name):
             return self._bind(job)
 
-    def _bind(self, job: JobFile, notify: OnEvent | None = None) -> BookFinal | None:
-        book = self.binder.bind(job, self.reader.read_job(job).tasks)
-        if book and notify:
-            notify(BookBound(job.id, book))
-        return book
+    def _bind(self, job: JobFile) -> BookFinal | None:
+        return self.binder.bind(job, self.reader.read_job(job).tasks)
 
     @contextmanager
     def _encoding(self, job: JobFile, notify: OnEvent) -> Iterator[OnEvent]:
@@ -178,20 +170,16 @@ class TaskOrchestrator:
 
             yield see
 
-    def make_again(self, job: JobFile, key: str, piece: int, on_event: OnEvent | None = None) -> list[TaskResult]:
-        """Make one more take of a piece (counted from 0): with a seed of its own, where the engine has seeds, or else as it says
-        the same a little differently.
-
-        Which take is used then is picked as always, unless a person chose; where the engine has no other way, the newest is used.
-        """
-        return self.run(job, "all", on_event, takes=[self.want_again(job, key, piece)])
-
     def want_again(self, job: JobFile, key: str, piece: int) -> str:
-        """Note that one more take of a piece (counted from 0) is wanted; returns its digest, for `run`."""
+        """Note that one more take of a piece (counted from 0) is wanted; returns its digest, for `run` in the mode "all".
+
+        It has a seed of its own, where the engine has seeds, or else is said the same a little differently. Which take is used
+        then is picked as always, unless a person chose; where the engine has no other way, the newest is used.
+        """
         task = self.task(job, key)
         state = self._piece(task, piece)
         if state.later:
-            raise InputError(f"{task.title} {self._report(task).waits}; run the job first.")
+            raise InputError(f"{task.title} {self.reader.report(task).waits}; run the job first.")
         choice = self.jobs.choices(task.id).get(state.digest, Choice())
         self.jobs.set_choice(task.id, state.digest, replace(choice, extra=len(state.takes) + 1 - task.candidates.count))
         takes = self._piece(task, piece).takes
@@ -203,13 +191,13 @@ class TaskOrchestrator:
 
     def choose(self, job: JobFile, key: str, piece: int, run_id: str = "") -> TaskReport:
         """Use this take of a piece (counted from 0), or with an empty id the best one again; `assemble` makes it heard."""
-        task = self.task(job, key)
-        state = self._piece(task, piece)
-        if run_id and run_id not in [run.id for run, _ in self.candidates(job, key, piece)]:
+        task, look = self.task(job, key), self.reader.look(job.id)
+        state = self._piece(task, piece, look)
+        if run_id and run_id not in [run.id for run in look.heard(state)]:
             raise InputError(f"{shorten(run_id)} isn't a take of piece {piece + 1}; choose one of its takes.")
         choice = self.jobs.choices(task.id).get(state.digest, Choice())
         self.jobs.set_choice(task.id, state.digest, replace(choice, run_id=run_id))
-        return self._report(task)
+        return self.reader.report(task)
 
     # --- looking ---
 
@@ -219,7 +207,7 @@ class TaskOrchestrator:
 
     def report_task(self, job: JobFile, key: str) -> TaskReport:
         """Where one task of a job is."""
-        return self._report(self.task(job, key))
+        return self.reader.report(self.task(job, key))
 
     def task(self, job: JobFile, key: str) -> TaskConfig:
         """The task of that key; raises InputError where there is none."""
@@ -230,15 +218,7 @@ class TaskOrchestrator:
 
     def is_live(self, job_id: str) -> bool:
         """Whether this program is running the job now."""
-        with self._guard:
-            return job_id in self._live
-
-    def candidates(self, job: JobFile, key: str, piece: int) -> list[tuple[RunRecord, Verdict]]:
-        """The takes of a piece (counted from 0) that can be heard, the newest run of each first, with what is known of them."""
-        task = self.task(job, key)
-        known = self.reader.look(job.id)
-        runs = known.heard(self._piece(task, piece, known))
-        return list(zip(runs, self.reader.verdicts(task, runs), strict=True))
+        return job_id in self._live
 
     def get_detailed_status(self, task_id: str) -> dict[str, Any] | None:
         """Where a task is; None for an unknown id ("job/task").
@@ -248,9 +228,8 @@ class TaskOrchestrator:
         """
         job_id, _, key = task_id.partition("/")
         stored = self.jobs.find(job_id)
-        with self._guard:
-            # A job that was run from a file outside the workspace is known from its run.
-            job = stored.job if stored and stored.job else self._known.get(job_id)
+        # A job that was run from a file outside the workspace is known from its run.
+        job = stored.job if stored and stored.job else self._known.get(job_id)
         task = job.task(key) if job else None
         if job is None or task is None:
             return None
@@ -271,9 +250,6 @@ class TaskOrchestrator:
             return None
         return self.operations.time_left(queue_items(plan_task(report.task, report.pieces, "resume")))
 
-    def _report(self, task: TaskConfig) -> TaskReport:
-        return self.reader.read_task(task, self.reader.look(task.job_id))
-
     def _piece(self, task: TaskConfig, piece: int, known: Look | None = None) -> PieceState:
         pieces = self.reader.pieces(task, known or self.reader.look(task.job_id))
         if not 0 <= piece < len(pieces):
@@ -283,49 +259,27 @@ class TaskOrchestrator:
     # --- turns ---
 
     @contextmanager
-    def _held(self, job: JobFile, on_event: OnEvent | None, stop: threading.Event) -> Iterator[bool]:
-        """The job's lock, once whoever else has it gave it back; False where `stop` came first."""
+    def _held(self, job: JobFile, notify: OnEvent, stop: threading.Event) -> Iterator[bool]:
+        """The job's lock, once whoever else has it gave it back, with the job marked as live; False where `stop` came first."""
         lock = self.jobs.job_lock(job.id)
         told = False
         while not stop.is_set():
             try:
-                lock.acquire(timeout=_TURN if told else _GLANCE)
+                lock.acquire(timeout=_TURN if told else GLANCE)
             except Timeout:
-                if not told and on_event:
-                    on_event(JobWaiting(job.id))
+                if not told:
+                    notify(JobWaiting(job.id))
                 told = True
                 continue
+            self._live.add(job.id)
+            self._known[job.id] = job
             try:
-                with self._marked_live(job):
-                    yield True
+                yield True
             finally:
+                self._live.discard(job.id)
                 lock.release()
             return
         yield False
-
-    @contextmanager
-    def _now(self, job: JobFile) -> Iterator[None]:
-        """The job's lock at once."""
-        lock = self.jobs.job_lock(job.id)
-        try:
-            lock.acquire(timeout=_GLANCE)
-        except Timeout:
-            raise UnavailableError(f"The job {job.name} is running; stop it first, or wait until it is done.") from None
-        try:
-            yield
-        finally:
-            lock.release()
-
-    @contextmanager
-    def _marked_live(self, job: JobFile) -> Iterator[None]:
-        with self._guard:
-            self._live.add(job.id)
-            self._known[job.id] = job
-        try:
-            yield
-        finally:
-            with self._guard:
-                self._live.discard(job.id)
 
 
 def run_job(

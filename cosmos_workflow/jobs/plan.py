@@ -15,7 +15,7 @@ from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.ids import digest
 from cosmos_workflow.jobs.document.tasks import JobFile, Source, TaskConfig
-from cosmos_workflow.jobs.takes import Choice, KnownRuns, Mode, PieceState, Take, TakeRef, prompt_id, take_seeds, with_runs
+from cosmos_workflow.jobs.takes import Choice, Mode, PieceState, Take, TakeRef, prompt_id, take_seeds
 from cosmos_workflow.queueing.items import Batch, Configuration, Prompt, QueueItem
 
 if TYPE_CHECKING:
@@ -57,9 +57,8 @@ class TaskPlan:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionPlan:
-    """What a run of a job in a mode would do, task by task."""
+    """What a run of a job would do, task by task."""
 
-    mode: Mode
     tasks: tuple[TaskPlan, ...]
 
     @property
@@ -84,12 +83,11 @@ class CheckedJob:
 
 def pieces_of(
     task: TaskConfig,
-    known: KnownRuns,
     choices: Mapping[str, Choice],
     file_digest: Callable[[Path], str],
     result_of: Callable[[Source], Path | None] = lambda _source: None,
 ) -> tuple[PieceState, ...]:
-    """The pieces of a task with their takes, as the runs and a person's choices have it.
+    """The pieces of a task with their takes, without runs, as a person's choices have it.
 
     `result_of` gives the file that an earlier task has made, None where it hasn't yet.
     """
@@ -107,7 +105,7 @@ def pieces_of(
         takes = [Take(_identify(chunk.text, way, digests), way) for way in _ways(voice.configuration, own, most)]
         takes, spare = takes[:count], takes[count:]
         pieces.append(PieceState(index, chunk, own, tuple(takes), inputs, later, tuple(spare)))
-    return with_runs(pieces, known)
+    return tuple(pieces)
 
 
 def _identify(text: str, configuration: Configuration, inputs: Mapping[str, str]) -> str:

@@ -22,7 +22,7 @@ from cosmos_workflow.jobs.speech.hearing import Hearings, best
 from cosmos_workflow.jobs.status import TaskStatus, ears_message, job_status, share_made, task_message, task_status
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.jobs.takes import Choice, KnownRuns, PieceState, judged, with_one_more, with_runs
-from cosmos_workflow.queueing.items import ItemStatus, QueueItem
+from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.store import Store
 
@@ -40,9 +40,7 @@ class JobReader:
 
     def look(self, job_id: str) -> Look:
         """Every run of a job as it is now, by what it made."""
-        look = Look(job_id=job_id)
-        self._runs.of(job_id, look)
-        return look
+        return self._runs.look(job_id)
 
     def keep_only(self, job_ids: Collection[str]) -> None:
         """Forget what is kept of every other job."""
@@ -50,11 +48,6 @@ class JobReader:
         for kept in (self._bare, self._reports):
             for task_id in [task_id for task_id in list(kept) if task_id.partition("/")[0] not in job_ids]:
                 kept.pop(task_id, None)
-
-    def runs_of(self, item: QueueItem) -> list[RunRecord]:
-        """The succeeded run of an item that was made; empty where it is gone again."""
-        found = self.store.runs.of_items([item.id], self.jobs.owner)
-        return [run for run in found if run.status is ItemStatus.SUCCEEDED][-1:]
 
     def put_aside_damaged(self, known: Look, only: Collection[str] | None = None) -> dict[str, str]:
         """By take, what was wrong with files that changed since they were made; what they were is to be made again.
@@ -84,11 +77,8 @@ class JobReader:
 
     def _bare_of(self, task: TaskConfig, known: Look) -> BarePieces:
         """The pieces of a task without their runs, as they were found last where nothing about them changed."""
-        if task.id not in known.bare:
-            known.bare[task.id] = self._find_bare(task, known)
-        return known.bare[task.id]
-
-    def _find_bare(self, task: TaskConfig, known: Look) -> BarePieces:
+        if task.id in known.bare:
+            return known.bare[task.id]
         for need in all_needs([task], known.reports):
             self.read_task(need, known)
 
@@ -103,12 +93,12 @@ class JobReader:
             inputs += [
                 (speaker, name, path, self.store.digests.of(Path(path))) for name, path in {**voice.inputs, **made}.items()
             ]
-        kept = self._bare.get(task.id)
-        if kept and kept.task is task and (kept.stamp, kept.inputs) == (stamp, tuple(inputs)):
-            return kept
-        pieces = pieces_of(task, KnownRuns(), self.jobs.choices(task.id), self.store.digests.of, result_of)
-        takes = tuple(take.digest for piece in pieces for take in (*piece.takes, *piece.spare))
-        self._bare[task.id] = bare = BarePieces(task, stamp, tuple(inputs), pieces, takes)
+        bare = self._bare.get(task.id)
+        if not (bare and bare.task is task and (bare.stamp, bare.inputs) == (stamp, tuple(inputs))):
+            pieces = pieces_of(task, self.jobs.choices(task.id), self.store.digests.of, result_of)
+            takes = tuple(take.digest for piece in pieces for take in (*piece.takes, *piece.spare))
+            self._bare[task.id] = bare = BarePieces(task, stamp, tuple(inputs), pieces, takes)
+        known.bare[task.id] = bare
         return bare
 
     def seek_elsewhere(self, pieces: tuple[PieceState, ...], known: Look) -> tuple[PieceState, ...]:
@@ -156,6 +146,10 @@ class JobReader:
         progress = sum(report.progress for report in counted) / len(counted)
         status = TaskStatus.RUNNING if live else job_status([report.status for report in counted])
         return JobReport(job, status, progress, reports)
+
+    def report(self, task: TaskConfig) -> TaskReport:
+        """Where a task is, looked at anew, and as far as runs and files say it."""
+        return self.read_task(task, self.look(task.job_id))
 
     def read_task(self, task: TaskConfig, known: Look, live: bool = False) -> TaskReport:
         """Where a task is."""
@@ -269,10 +263,10 @@ class JobReader:
         """What is known of each of these takes of a task; found once, then remembered."""
         return [self.hearings.of(task, run, self.output_of(run)) for run in runs]
 
-    def to_join(self, task: TaskConfig, pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None]) -> list[Piece]:
-        """The pieces that can be heard, as assembly takes them."""
-        used = list(zip(pieces, chosen, [self.output_of(run) if run else None for run in chosen], strict=True))
-        return [self._sounding(task, piece, run, path) for piece, run, path in used if run and path]
+    def to_join(self, report: TaskReport) -> list[Piece]:
+        """The pieces of a task that can be heard, as assembly takes them."""
+        used = [(piece, run, self.output_of(run)) for piece, run in zip(report.pieces, report.chosen, strict=True) if run]
+        return [self._sounding(report.task, piece, run, path) for piece, run, path in used if path]
 
     def _state(self, task: TaskConfig, pieces: Sequence[PieceState], chosen: Sequence[RunRecord | None]) -> str:
         # Which file it is decides nothing here, so nobody looks for it.

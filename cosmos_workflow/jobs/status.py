@@ -55,13 +55,14 @@ def task_message(task: TaskConfig, pieces: Sequence[PieceState], chosen: Sequenc
     total = len(pieces)
     if current:
         return f"{total} of {total} pieces" if total > 1 else "done"
-    failed = [piece for piece, run in zip(pieces, chosen, strict=True) if run is None and piece.failed]
+    lacking = [piece for piece, run in zip(pieces, chosen, strict=True) if run is None]
+    failed = [piece for piece in lacking if piece.failed]
+    waiting = [piece.index for piece in lacking if not piece.failed]
     parts = [f"{heard} of {total} pieces"]
     if failed:
-        parts.append(f"failed: {_numbers(failed)} ({failed[0].error})")
-    waiting = [piece for piece, run in zip(pieces, chosen, strict=True) if run is None and not piece.failed]
+        parts.append(f"failed: {_places([piece.index for piece in failed])} ({failed[0].error})")
     if waiting and heard:
-        parts.append(f"missing: {_numbers(waiting)}")
+        parts.append(f"missing: {_places(waiting)}")
     if heard == total and task.joined:
         parts.append("to be put together")
     return "; ".join(parts)
@@ -77,10 +78,6 @@ def ears_message(listen: Sequence[int], unheard: Sequence[int]) -> str:
 def count_pieces(places: Sequence[int]) -> str:
     """So many pieces."""
     return f"{len(places)} piece{'' if len(places) == 1 else 's'}"
-
-
-def _numbers(pieces: Sequence[PieceState]) -> str:
-    return _places([piece.index for piece in pieces])
 
 
 def _places(places: Sequence[int], most: int = 8) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,16 +15,19 @@ from filelock import FileLock, Timeout
 from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, UnavailableError, shorten
 from cosmos_workflow.files import Disk, file_errors, file_stamp, folder_name, inside, is_name_everywhere, path_digest, readable
-from cosmos_workflow.jobs.document.loading import load_job, parse_job
+from cosmos_workflow.jobs.document.loading import parse_job
 from cosmos_workflow.jobs.document.tasks import JobFile, is_slug, slug
 from cosmos_workflow.jobs.takes import Choice
 from cosmos_workflow.store.pronunciations import Pronunciations
 from cosmos_workflow.store.records import LOCAL
+from cosmos_workflow.yaml_places import MAX_YAML_BYTES, read_text_file
 
 ENDINGS = (".yaml", ".yml")
 ORDER = ".order.json"
 CHOICES = "choices.json"
 DRAFTS = ".drafts"
+GLANCE = 0.25
+"""Seconds that somebody who only looks whether a job runs may hold its lock, at the very most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +73,9 @@ class JobStore:
 
     def ids(self) -> list[str]:
         """The jobs in their order: as `set_order` left it, new ones behind."""
-        paths = {self._id_in_folder(path): path for path in sorted(self.folder.iterdir(), key=_by_name) if path.suffix in ENDINGS}
-        order = [job_id for job_id in self._order() if job_id in paths]
-        return [*order, *(job_id for job_id in paths if job_id not in order)]
+        paths = [path for path in self.folder.iterdir() if path.suffix in ENDINGS]
+        ids = [self._id_in_folder(path) for path in sorted(paths, key=lambda path: (path.stem.lower(), path.name))]
+        return list(dict.fromkeys([*(job_id for job_id in self._order() if job_id in ids), *ids]))
 
     def list(self) -> list[StoredJob]:
         """Every job, wrong ones included, in order."""
@@ -83,7 +87,8 @@ class JobStore:
         if path is None:
             return None
         known, stamps = self._read.get(path), (file_stamp(path), self._own_stamp())
-        if known is not None and known[1].job is not None and known[0] == stamps and _unchanged(known[1].job):
+        job = known[1].job if known and known[0] == stamps else None
+        if known and job and all(file_stamp(named) == stamp for named, stamp in job.files.items()):
             return known[1]
         try:
             stored = StoredJob(job_id, path, self._load(path, job_id))
@@ -109,7 +114,15 @@ class JobStore:
             return self._load(self.folder / whole.name, self._id_in_folder(whole))
         place = path_digest(whole.resolve())[:8]
         own = self.pronunciations.of(self.owner)
-        return load_job(path, job_id=f"{slug(whole.stem)}-{place}", pronunciations=own)
+        text = read_text_file(path, MAX_YAML_BYTES, "job file", readable)
+        return parse_job(text, path, job_id=f"{slug(whole.stem)}-{place}", pronunciations=own)
+
+    def job(self, job_id: str) -> JobFile:
+        """A job as its file has it; raises InputError for one that is wrong or isn't there."""
+        stored = self.get(job_id)
+        if stored.job is None:
+            raise InputError(f"{stored.name} can't be used while its file is wrong: {stored.problem}")
+        return stored.job
 
     def source(self, job_id: str) -> str:
         """The text of a job file."""
@@ -121,8 +134,7 @@ class JobStore:
         """The job that this text would be in the workspace; raises JobFileError with every problem."""
         path = self._path_of(job_id) if job_id else None
         path = path or self.folder / f"{job_id or 'job'}.yaml"
-        own = self.pronunciations.of(self.owner)
-        return parse_job(text, path, job_id=job_id, root=self.folder, shown=self.shown, pronunciations=own)
+        return self._parse(text, path, job_id)
 
     def shown(self, path: Path) -> str:
         """A path for a person: as it is called within the workspace, where it lies in there."""
@@ -142,6 +154,13 @@ class JobStore:
         self.disk.write(path, text.encode())
         stored = StoredJob(job_id, path, job)
         self._read[path] = (file_stamp(path), own), stored
+        return stored
+
+    def add(self, job_id: str, text: str) -> StoredJob:
+        """A new job, behind all others."""
+        before = self.ids()
+        stored = self.save(job_id, text)
+        self.set_order([*before, job_id])
         return stored
 
     def new_id(self, name: str) -> str:
@@ -240,22 +259,33 @@ class JobStore:
         """A lock, not yet held, for whoever runs or assembles a job: page and command line share it."""
         return self._lock(f"job-{job_id}")
 
+    @contextmanager
+    def held_now(self, job_id: str, name: str) -> Iterator[None]:
+        """A job's lock, got at once; raises UnavailableError, with the job's name, while somebody has it."""
+        try:
+            held = self.job_lock(job_id).acquire(timeout=GLANCE)
+        except Timeout:
+            raise UnavailableError(f"The job {name} is running; stop it first, or wait until it is done.") from None
+        with held:
+            yield
+
     def is_held(self, job_id: str) -> bool:
         """Whether some program is running or assembling a job at this moment."""
-        lock = self.job_lock(job_id)
         try:
-            lock.acquire(timeout=0)
+            with self.job_lock(job_id).acquire(timeout=0):
+                return False
         except Timeout:
             return True
-        lock.release()
-        return False
 
     def _own_stamp(self) -> tuple[int, ...]:
         return file_stamp(self.pronunciations.path(self.owner))
 
     def _load(self, path: Path, job_id: str) -> JobFile:
+        return self._parse(read_text_file(path, MAX_YAML_BYTES, "job file", self.shown), path, job_id)
+
+    def _parse(self, text: str, path: Path, job_id: str) -> JobFile:
         own = self.pronunciations.of(self.owner)
-        return load_job(path, job_id=job_id, root=self.folder, shown=self.shown, pronunciations=own)
+        return parse_job(text, path, job_id=job_id, root=self.folder, shown=self.shown, pronunciations=own)
 
     def _lock(self, name: str) -> FileLock:
         mark = hashlib.sha256(f"{self.owner}/{name}".encode()).hexdigest()[:12]
@@ -284,12 +314,3 @@ class JobStore:
         except (FileNotFoundError, ValueError):
             return []  # without an order they are sorted by name
         return [job_id for job_id in order if isinstance(job_id, str)] if isinstance(order, list) else []
-
-
-def _by_name(path: Path) -> tuple[str, str]:
-    return path.stem.lower(), path.name
-
-
-def _unchanged(job: JobFile) -> bool:
-    """Whether every file that a job names is as it was when it was read."""
-    return all(file_stamp(path) == stamp for path, stamp in job.files.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, overload
 
@@ -42,9 +42,16 @@ def batch_size(item: QueueItem, limit: int | None = None) -> int:
 class Plan(Sequence[Batch]):
     """Batches in the order in which they will run. Each is made when it is asked for, since a long queue has thousands."""
 
-    def __init__(self, groups: Iterable[tuple[Group, Sequence[QueueItem], int]]) -> None:
-        """From each group with its items and the size of its batches."""
-        self._groups = tuple(groups)
+    def __init__(
+        self,
+        groups: Iterable[tuple[Group, Sequence[QueueItem]]] = (),
+        size_of: Callable[[QueueItem], int | None] = batch_size,
+        rungs: Mapping[Group, int] = MappingProxyType({}),
+    ) -> None:
+        """Of items that are in groups; see `plan_batches`."""
+        self._groups = [
+            (group, members, rungs.get(group) or size_in_group(members[0], len(members), size_of)) for group, members in groups
+        ]
         self._ends = tuple(itertools.accumulate(-(-len(members) // size) for _, members, size in self._groups))
 
     @property
@@ -54,11 +61,6 @@ class Plan(Sequence[Batch]):
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
-
-    def __iter__(self) -> Iterator[Batch]:
-        for (key, _), members, size in self._groups:
-            for start in range(0, len(members), size):
-                yield Batch(key, tuple(members[start : start + size]))
 
     @overload
     def __getitem__(self, index: int) -> Batch: ...
@@ -92,18 +94,7 @@ def plan_batches(
     groups: dict[Group, list[QueueItem]] = {}
     for item in items:
         groups.setdefault(group_of(item), []).append(item)
-    return plan_groups(groups.items(), size_of, rungs)
-
-
-def plan_groups(
-    groups: Iterable[tuple[Group, Sequence[QueueItem]]],
-    size_of: Callable[[QueueItem], int | None],
-    rungs: Mapping[Group, int],
-) -> Plan:
-    """Like `plan_batches`, of items that are in groups already."""
-    return Plan(
-        (group, members, rungs.get(group) or size_in_group(members[0], len(members), size_of)) for group, members in groups
-    )
+    return Plan(groups.items(), size_of, rungs)
 
 
 def size_in_group(first: QueueItem, count: int, size_of: Callable[[QueueItem], int | None]) -> int:

@@ -16,20 +16,18 @@ class Changes:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._listeners: dict[int, Callable[[], object]] = {}
-        self._subscribed = 0
+        self._listeners: dict[object, Callable[[], object]] = {}
         self.version = 0
 
     def subscribe(self, listener: Callable[[], object]) -> Callable[[], None]:
         """Call `listener` at every change from now on; returns what ends that."""
+        key = object()
         with self._lock:
-            self._subscribed += 1
-            number = self._subscribed
-            self._listeners[number] = listener
+            self._listeners[key] = listener
 
         def unsubscribe() -> None:
             with self._lock:
-                self._listeners.pop(number, None)
+                self._listeners.pop(key, None)
 
         return unsubscribe
 

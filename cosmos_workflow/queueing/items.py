@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -13,6 +13,7 @@ from typing import Any, Self
 from cosmos_workflow.engines.params import Params
 from cosmos_workflow.engines.registry import find_engine, known_engine
 from cosmos_workflow.engines.spec import EngineSpec, Recipe
+from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.ids import digest, new_id
 from cosmos_workflow.queueing.retries import Ending, next_attempts
 
@@ -106,6 +107,11 @@ class QueueItem:
             return self.to(ItemStatus.FAILED, f"{reason} It was tried {self.attempts + 1} times.")
         return self.to(ItemStatus.FAILED if ending is Ending.BROKEN else ItemStatus(ending), reason)
 
+    def again(self, retry_of: str = "") -> QueueItem:
+        """A new item like this one."""
+        now = time.time()
+        return replace(self, id=new_id("qi"), added_at=now, status=ItemStatus.QUEUED, error="", attempts=0, retry_of=retry_of)
+
     @property
     def configuration(self) -> Configuration:
         """What it is made with; nothing is checked again."""
@@ -166,6 +172,20 @@ class Configuration:
         recipe = self.recipe(prompt)
         self.spec.check(recipe, later)
         return recipe
+
+    def costs(self, prompts: Sequence[Prompt], place: str = "") -> list[float]:
+        """What each prompt costs; raises InputError naming the one that can't be made, or `place` instead."""
+        costs: list[float] = []
+        for number, prompt in enumerate(prompts, 1):
+            try:
+                if number == 1:
+                    self.check_params()
+                costs.append(self.spec.cost(self.check(prompt)))
+            except InputError as error:
+                name = prompt.name or shorten(prompt.text, 40)
+                where = place or (f"Prompt {number} of {len(prompts)} ({name})" if len(prompts) > 1 else f"Prompt {name}")
+                raise InputError(f"{where}: {error}", key=error.key, place=where, cause=error.cause) from error
+        return costs
 
     def recipe(self, prompt: Prompt) -> Recipe:
         """The same, of a prompt that was checked before."""

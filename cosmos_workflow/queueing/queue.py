@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any
 
-from cosmos_workflow.errors import InputError, shorten
-from cosmos_workflow.ids import new_id, new_ids, new_token
-from cosmos_workflow.queueing.batches import Plan, batch_size, plan_groups, size_in_group
+from cosmos_workflow.errors import InputError
+from cosmos_workflow.ids import new_ids, new_token
+from cosmos_workflow.queueing.batches import Plan, batch_size, size_in_group
 from cosmos_workflow.queueing.changes import Changes
+from cosmos_workflow.queueing.contents import Contents
 from cosmos_workflow.queueing.items import RETRYABLE, Batch, Configuration, Group, ItemStatus, Prompt, QueueItem
-from cosmos_workflow.queueing.labels import letters
+from cosmos_workflow.queueing.rows import letters, queue_frame
 from cosmos_workflow.queueing.snapshot import Journal, QueueSnapshot
-from cosmos_workflow.queueing.waiting import Waiting
-from cosmos_workflow.queueing.work import Workload
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,12 +46,9 @@ class Queue:
         self._size_of = size_of
         self._journal = journal
         self._lock = threading.RLock()
-        self._items = {item.id: item for item in sorted(items, key=lambda item: item.position)}
-        self._waiting = Waiting(self._items.values())
-        self._running = {item.id: item for item in self._items.values() if item.status is ItemStatus.RUNNING}
-        self._workload = Workload(self._items.values())
+        self._contents = Contents(items)
         self._snapshot: QueueSnapshot | None = None
-        self._planned: tuple[int, Plan] = (-1, Plan([]))
+        self._planned: tuple[int, Plan] = (-1, Plan())
         self._finished: dict[str, QueueItem] = {}
         self._passing: dict[str, None] = {}  # those of them that are forgotten one day
         self._done: Counter[ItemStatus] = Counter()
@@ -68,7 +63,7 @@ class Queue:
     def __len__(self) -> int:
         """Items that wait or run."""
         with self._lock:
-            return len(self._items)
+            return len(self._contents.items)
 
     @property
     def is_kept(self) -> bool:
@@ -83,7 +78,6 @@ class Queue:
         engine: str,
         params: Mapping[str, Any],
         weights: Mapping[str, float] | None = None,
-        source: str = "",
         check: str = "",
         variants: Sequence[Mapping[str, Any]] = ({},),
     ) -> list[QueueItem]:
@@ -95,13 +89,13 @@ class Queue:
         if not prompts:
             raise InputError("No prompt is selected; select at least one.")
         made = [Configuration.of(engine, {**params, **variant}, weights) for variant in variants]
-        costs = [(now, cost, prompt) for now in made for cost, prompt in zip(_checked_costs(now, prompts), prompts, strict=True)]
+        costs = [(now, cost, prompt) for now in made for cost, prompt in zip(now.costs(prompts), prompts, strict=True)]
         with self._lock:
             self._begin_round()
-            start = self._next_position()
+            start = self._contents.next_position()
             ids = new_ids("qi", len(costs))
             added = [
-                now.item(prompt, cost, source, position, item_id, check)
+                now.item(prompt, cost, position=position, item_id=item_id, check=check)
                 for position, ((now, cost, prompt), item_id) in enumerate(zip(costs, ids, strict=True), start)
             ]
             self._write(added)
@@ -111,7 +105,7 @@ class Queue:
         """Put items that were checked already at the end of the queue."""
         with self._lock:
             self._begin_round()
-            start = self._next_position()
+            start = self._contents.next_position()
             placed = [replace(item, position=start + offset) for offset, item in enumerate(items)]
             self._write(placed)
             return placed
@@ -133,33 +127,18 @@ class Queue:
             self._write(removed=[item.id for item in queued])
             self._finished.clear()
             self._passing.clear()
-            if not self._items:
+            if not self._contents.items:
                 self._done.clear()
             self.changes.notify()
             return queued
 
     def move(self, ids: Collection[str], offset: int) -> None:
         """Move queued items by `offset` places, negative is nearer to the front; they keep their order and stop at the ends."""
-        with self._lock:
-            order, wanted = self._queued(), set(ids)
-            rest = sum(item.id not in wanted for item in order)
-            places: list[tuple[int, int, int]] = []
-            passed = 0
-            for index, item in enumerate(order):
-                if item.id in wanted:
-                    places.append((min(max(passed + offset, 0), rest), 0, index))
-                else:
-                    places.append((passed, 1, index))
-                    passed += 1
-            self._reorder(order, [order[index] for _, _, index in sorted(places)])
+        self._reorder(ids, lambda place: place + offset)
 
     def place(self, ids: Collection[str], position: int) -> None:
         """Put queued items, in their order, so that the first of them is at this place among what waits, counted from 1."""
-        with self._lock:
-            order, wanted = self._queued(), set(ids)
-            rest = [item for item in order if item.id not in wanted]
-            start = min(max(position - 1, 0), len(rest))
-            self._reorder(order, [*rest[:start], *(item for item in order if item.id in wanted), *rest[start:]])
+        self._reorder(ids, lambda _place: position - 1)
 
     def hand_over(self, ids: Collection[str], to: Queue) -> list[QueueItem]:
         """Put queued items at the end of another queue of the same journal; what runs stays. Returns what went."""
@@ -170,7 +149,7 @@ class Queue:
             if not going:
                 return []
             to._begin_round()
-            placed = [replace(item, position=place) for place, item in enumerate(going, to._next_position())]
+            placed = [replace(item, position=place) for place, item in enumerate(going, to._contents.next_position())]
             if self._journal is not None:
                 self._journal.hand_over(self.token, to.token, placed)
             self._write(removed=[item.id for item in going], journalled=True)
@@ -187,7 +166,7 @@ class Queue:
     ) -> QueueItem:
         """Change a queued item; `params` and `weights` name only what changes. Raises InputError, and nothing changed."""
         with self._lock:
-            item = self._items.get(item_id)
+            item = self._contents.items.get(item_id)
             if item is None or item.status is not ItemStatus.QUEUED:
                 raise InputError(f"{item_id} isn't queued any more, so it can't be edited; duplicate it instead.")
             now = Configuration.of(item.engine, {**item.params, **(params or {})}, {**item.weights, **(weights or {})})
@@ -200,7 +179,7 @@ class Queue:
                 batch_key=now.batch_key,
                 attempts=0,
                 error="",
-                cost=_checked_costs(now, [prompt], item_id)[0],
+                cost=now.costs([prompt], item_id)[0],
             )
             self._write([edited])
             return edited
@@ -208,15 +187,15 @@ class Queue:
     def duplicate(self, ids: Collection[str]) -> list[QueueItem]:
         """Add a copy of each of these items, whatever their status, at the end."""
         with self._lock:
-            known, wanted = [*self._items.values(), *self._finished.values()], set(ids)
-            return self.extend([_again(item) for item in known if item.id in wanted])
+            known, wanted = [*self._contents.items.values(), *self._finished.values()], set(ids)
+            return self.extend([item.again() for item in known if item.id in wanted])
 
     def retry(self, ids: Collection[str] | None = None) -> list[QueueItem]:
         """Queue failed and cancelled items again (all, or those of `ids`), as new items that name the old ones."""
         with self._lock:
             wanted = self._finished.keys() if ids is None else set(ids)
             ended = [item for item in self._finished.values() if item.status in RETRYABLE and item.id in wanted]
-            added = self.extend([_again(item, retry_of=item.id) for item in ended])
+            added = self.extend([item.again(retry_of=item.id) for item in ended])
             for item in ended:
                 self._forget(item.id)
             return added
@@ -228,23 +207,23 @@ class Queue:
         with self._lock:
             if self._planned[0] != self.changes.version:
                 # A key that is on its way goes on, so that a model isn't changed after every batch of a mixed queue.
-                groups = self._waiting.groups(self._last_key)
-                self._planned = self.changes.version, plan_groups(groups, self._size_of, self._rungs)
+                groups = self._contents.groups(self._last_key)
+                self._planned = self.changes.version, Plan(groups, self._size_of, self._rungs)
             return self._planned[1]
 
     def claim(self) -> Batch | None:
         """Take the next batch: its items are running from now on. None when nothing is queued."""
         with self._lock:
-            group = self._waiting.next_group(self._last_key)
+            group = self._contents.next_group(self._last_key)
             if group is None:
                 return None
-            members = self._waiting.members(group)
+            members = self._contents.members(group)
             size = self._rungs.get(group) or size_in_group(next(iter(members)), len(members), self._size_of)
             batch = Batch(group[0], tuple(islice(members, size))).begun()
             self._write(batch.items)
             self._last_key = batch.key
             # The second half of what was interrupted is as large as the first, though fewer items wait by then.
-            if group[1] and self._waiting.members(group):
+            if group[1] and self._contents.members(group):
                 self._rungs[group] = size
             else:
                 self._rungs.pop(group, None)
@@ -256,7 +235,7 @@ class Queue:
         `journalled` says that the journal has let it go already, as a run's end does together with its record.
         """
         with self._lock:
-            self._items[item.id].to(item.status)
+            self._contents.items[item.id].to(item.status)
             if not item.status.is_terminal:
                 self._write([item])
                 return
@@ -271,14 +250,16 @@ class Queue:
     def finish(self, item_id: str, status: ItemStatus, error: str = "") -> QueueItem:
         """A running item reached a terminal status."""
         with self._lock:
-            item = self._items[item_id].to(status, error)
+            item = self._contents.items[item_id].to(status, error)
             self.settle(item)
             return item
 
     def put_back(self, item_ids: Collection[str]) -> list[QueueItem]:
         """Items that were claimed but not begun are queued again, in their old places."""
         with self._lock:
-            back = [self._items[item_id].to(ItemStatus.QUEUED) for item_id in item_ids if item_id in self._items]
+            back = [
+                self._contents.items[item_id].to(ItemStatus.QUEUED) for item_id in item_ids if item_id in self._contents.items
+            ]
             self._write(back)
             return back
 
@@ -287,7 +268,7 @@ class Queue:
     def get(self, item_id: str) -> QueueItem | None:
         """An item of this queue, finished ones included."""
         with self._lock:
-            return self._items.get(item_id) or self._finished.get(item_id)
+            return self._contents.items.get(item_id) or self._finished.get(item_id)
 
     def snapshot(self) -> QueueSnapshot:
         """The queue at this moment."""
@@ -295,25 +276,23 @@ class Queue:
             if self._snapshot is None or self._snapshot.version != self.changes.version:
                 self._snapshot = QueueSnapshot(
                     self.changes.version,
-                    tuple(self._items.values()),
-                    tuple(self._running.values()),
+                    tuple(self._contents.items.values()),
+                    tuple(self._contents.running.values()),
                     tuple(self._finished.values()),
                     {status: self._done[status] for status in ItemStatus if self._done[status]},  # always in this order
-                    self._workload.now(),
+                    dict(self._contents.work),
                 )
             return self._snapshot
 
     def labels(self) -> dict[str, str]:
         """The letter of each batch key: A, B, ... in the order in which they were first seen; they stay until all is done."""
         with self._lock:
-            for key in (*(item.batch_key for item in self._running.values()), *self.plan().keys):
+            for key in (*(item.batch_key for item in self._contents.running.values()), *self.plan().keys):
                 self._labels.setdefault(key, letters(len(self._labels)))
             return dict(self._labels)
 
     def get_queue_display(self, first: int = 0, count: int | None = None) -> pd.DataFrame:
         """The queue as a table, `count` rows from the `first` on, or all: see `cosmos_workflow.queueing.rows`."""
-        from cosmos_workflow.queueing.rows import queue_frame
-
         with self._lock:
             snapshot, groups = self.snapshot(), self.labels()
         return queue_frame(snapshot, groups, first, count)
@@ -321,26 +300,28 @@ class Queue:
     # --- inside, under the lock ---
 
     def _queued(self) -> list[QueueItem]:
-        return self._waiting.in_order()
+        return list(self._contents.queued.values())
 
-    def _reorder(self, order: Sequence[QueueItem], new_order: Sequence[QueueItem]) -> None:
-        moved = [
-            replace(item, position=old.position)
-            for item, old in zip(new_order, order, strict=True)
-            if item.position != old.position
-        ]
-        # Who moves an item means that order, even against a batch key that is on its way.
-        self._last_key = ""
-        self._write(moved)
+    def _reorder(self, ids: Collection[str], target: Callable[[int], int]) -> None:
+        """Put each of these queued items behind so many of the others: what `target` says of how many it is behind now."""
+        with self._lock:
+            order, wanted = self._queued(), set(ids)
+            passed = list(accumulate((item.id not in wanted for item in order), initial=0))
+
+            def place(index: int) -> tuple[int, bool]:
+                stays = order[index].id not in wanted
+                return passed[index] if stays else min(max(target(passed[index]), 0), passed[-1]), stays
+
+            new_order = [order[index] for index in sorted(range(len(order)), key=place)]
+            # Who moves an item means that order, even against a batch key that is on its way.
+            self._last_key = ""
+            placed = zip(new_order, [item.position for item in order], strict=True)
+            self._write([replace(item, position=position) for item, position in placed if item.position != position])
 
     def _begin_round(self) -> None:
-        if not self._items:
+        if not self._contents.items:
             self._done.clear()
             self._labels.clear()
-
-    def _next_position(self) -> int:
-        last = next(reversed(self._items), None)
-        return self._items[last].position + 1 if last else 1
 
     def _forget(self, item_id: str) -> QueueItem:
         self._passing.pop(item_id, None)
@@ -350,51 +331,8 @@ class Queue:
         if not changed and not removed:
             return
         if self._journal is not None and not journalled:
-            added = [item for item in changed if item.id not in self._items]
-            known = [item for item in changed if item.id in self._items] if len(added) < len(changed) else []
+            added = [item for item in changed if item.id not in self._contents.items]
+            known = [item for item in changed if item.id in self._contents.items] if len(added) < len(changed) else []
             self._journal.save(self.token, added, known, removed)
-        for item_id in removed:
-            self._drop(self._items.pop(item_id, None))
-        end = self._next_position()
-        in_place = True
-        for item in changed:
-            before = self._items.get(item.id)
-            in_place = in_place and (item.position == before.position if before else item.position >= end)
-            self._drop(before)
-            self._items[item.id] = item
-            self._workload.add(item)
-            if item.status is ItemStatus.RUNNING:
-                self._running[item.id] = item
-            end = max(end, item.position + 1)
-        if not in_place:
-            self._items = {item.id: item for item in sorted(self._items.values(), key=lambda item: item.position)}
-        self._waiting.update(changed, removed, self._items)
+        self._contents.update(changed, removed)
         self.changes.notify()
-
-    def _drop(self, item: QueueItem | None) -> None:
-        if item is not None:
-            self._running.pop(item.id, None)
-            self._workload.take(item)
-
-
-def _checked_costs(configuration: Configuration, prompts: Sequence[Prompt], place: str = "") -> list[float]:
-    """What each prompt costs; raises InputError naming the one that can't be made."""
-    costs: list[float] = []
-    for number, prompt in enumerate(prompts, 1):
-        try:
-            if number == 1:
-                configuration.check_params()
-            costs.append(configuration.spec.cost(configuration.check(prompt)))
-        except InputError as error:
-            where = place or _where(prompt, number, len(prompts))
-            raise InputError(f"{where}: {error}", key=error.key, place=where, cause=error.cause) from error
-    return costs
-
-
-def _where(prompt: Prompt, number: int, total: int) -> str:
-    name = prompt.name or shorten(prompt.text, 40)
-    return f"Prompt {number} of {total} ({name})" if total > 1 else f"Prompt {name}"
-
-
-def _again(item: QueueItem, retry_of: str = "") -> QueueItem:
-    return replace(item, id=new_id("qi"), added_at=time.time(), status=ItemStatus.QUEUED, error="", attempts=0, retry_of=retry_of)

@@ -40,6 +40,16 @@ def queue_frame(snapshot: QueueSnapshot, groups: Mapping[str, str], first: int =
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def letters(index: int) -> str:
+    """By which a person tells batch groups apart: A, B, ... Z, AA, ... for 0, 1, ..."""
+    text = ""
+    index += 1
+    while index:
+        index, digit = divmod(index - 1, 26)
+        text = chr(ord("A") + digit) + text
+    return text
+
+
 def describe_weights(weights: Mapping[str, float]) -> str:
     """The control weights above 0: "edge 0.5, vis 0.25"; "none" where all are 0, empty where an engine has none."""
     if not weights:

@@ -8,7 +8,27 @@ from functools import cached_property
 from typing import Protocol
 
 from cosmos_workflow.queueing.items import RETRYABLE, ItemStatus, QueueItem
-from cosmos_workflow.queueing.work import Kind, Work
+
+Kind = tuple[str, str]
+"""An engine and a batch key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Items of one kind: how many, what they cost together in their engine's unit, and one of them."""
+
+    items: int
+    cost: float
+    example: QueueItem
+
+
+def count_work(work: dict[Kind, Work], item: QueueItem, number: int = 1) -> None:
+    """An item is part of this work, or with -1 none of it any more."""
+    kind = item.engine, item.batch_key
+    known = work.get(kind) or Work(0, 0.0, item)
+    work[kind] = Work(known.items + number, known.cost + number * item.cost, known.example)
+    if not work[kind].items:
+        del work[kind]
 
 
 class Journal(Protocol):

@@ -17,7 +17,7 @@ from cosmos_workflow.execution.queue_files import write_queue
 from cosmos_workflow.execution.sessions import Sessions
 from cosmos_workflow.jobs.document.tasks import slug
 from cosmos_workflow.jobs.speech.along import read_along
-from cosmos_workflow.jobs.speech.assembly import Final
+from cosmos_workflow.jobs.speech.assembly import Final, finals
 from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.store import Store
@@ -76,7 +76,7 @@ def serve_jobs(app: FastAPI, managers: JobManagers) -> None:
 
     @app.api_route("/job-files/{job_id}", methods=READ)
     def source(job_id: str, request: Request) -> FileResponse:
-        stored = managers.of(user_of(request.scope)).find(job_id)
+        stored = managers.of(user_of(request.scope)).jobs.find(job_id)
         # A link would lead anywhere; whoever may put one into the folder can read its target without us.
         if stored is None or stored.path.is_symlink():
             raise HTTPException(404, "There is no such job.")
@@ -84,7 +84,7 @@ def serve_jobs(app: FastAPI, managers: JobManagers) -> None:
 
     def find(job_id: str, key: str, number: int, request: Request) -> Final | None:
         with _answered(404, "There is no such task."):
-            made = managers.of(user_of(request.scope)).finals(f"{job_id}/{key}")
+            made = finals(managers.of(user_of(request.scope)).jobs.task_folder(f"{job_id}/{key}"))
         return next((one for one in made if one.number == number), None)
 
     @app.get("/job-files/{job_id}/{key}/{number}/words")
@@ -105,7 +105,7 @@ def serve_jobs(app: FastAPI, managers: JobManagers) -> None:
     @app.api_route("/book-files/{job_id}/{name}", methods=READ)
     def book(job_id: str, name: str, request: Request, download: bool = False) -> FileResponse:
         with _answered(404, "There is no such book."):
-            made = managers.of(user_of(request.scope)).book(job_id)
+            made = managers.of(user_of(request.scope)).orchestrator.binder.find(job_id)
         # Only what the book's own record names, whatever the address says.
         paths = [*(file.path for file in made.files), *([made.cover] if made.cover else [])] if made else []
         return _send(next((path for path in paths if path.name == name), None), download)

@@ -102,7 +102,7 @@ def make_app(
     managers = managers or JobManagers(sessions.operations)
     owners = list(users) or [LOCAL]
     for owner in owners:
-        managers.of(owner).restore()
+        managers.of(owner).background.restore()
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": str(workspace.uploads)}
     import gradio as gr
     from fastapi import FastAPI

@@ -58,10 +58,10 @@ def chapter(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             manager = JobManager(orchestrator)
             unheard = "".join(line for line in JOB.splitlines(keepends=True) if "check" not in line)
             job_id = manager.create("Chapter", unheard).id
-            orchestrator.run(manager.job(job_id))
-            plant_faults(orchestrator, manager.job(job_id), "chapter-one", FAULTS, folder / "spoilt")
+            orchestrator.run(manager.jobs.job(job_id))
+            plant_faults(orchestrator, manager.jobs.job(job_id), "chapter-one", FAULTS, folder / "spoilt")
             manager.update(job_id, JOB)
-            manager.close()
+            manager.background.close()
     return folder / "page"
 
 

@@ -31,12 +31,6 @@ def test_one_slow_batch_does_not_spoil_the_rate() -> None:
     assert rate.seconds_per_unit == pytest.approx(0.1)
 
 
-def test_loading_is_learned_apart_from_the_work() -> None:
-    rate = learn_rate([CostSample(10, 1, 1, load_seconds=30), CostSample(10, 1, 1)])
-    assert rate is not None
-    assert (rate.load_seconds, rate.seconds_per_unit) == (30, pytest.approx(0.1))
-
-
 def test_after_five_noisy_batches_the_error_covers_the_truth() -> None:
     source = random.Random(7)
     inside = 0

@@ -42,7 +42,7 @@ def test_the_batch_that_the_page_shows_is_the_one_that_runs(session: Session, op
         shown.update({batch.id: len(batch) for batch in session.runner.snapshot().batches})
 
     planned = [len(batch) for batch in session.queue.plan()]
-    with session.runner.watch() as wait:
+    with session.runner.changes.watch() as wait:
         session.runner.start()
         while not session.runner.join(0):
             assert wait(DEADLINE)
@@ -106,4 +106,4 @@ def test_models_leave_the_memory_when_nothing_is_to_do_and_come_back(tmp_path: P
     with Operations(workspace) as operations:
         for _ in range(2):
             assert [result.outcome for result in operations.batch_inference(queued(1))] == ["succeeded"]
-            wait_for(lambda: all(slot.pid is None for slot in operations.slots()), "the worker has gone")
+            wait_for(lambda: all(slot.pid is None for slot in operations.router.slots()), "the worker has gone")

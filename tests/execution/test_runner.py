@@ -108,10 +108,10 @@ def test_after_three_deaths_in_a_row_the_queue_holds_and_says_why(session: Sessi
 def test_a_worker_killed_while_idle_is_replaced(session: Session, operations: Operations) -> None:
     add(session, "ok")
     run(session)
-    pid = operations.slots()[0].pid
+    pid = operations.router.slots()[0].pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: operations.slots()[0].pid != pid, "the pool noticed")
+    wait_for(lambda: operations.router.slots()[0].pid != pid, "the pool noticed")
     add(session, "ok")
     assert run(session) == {"succeeded": 2}
 
@@ -164,7 +164,7 @@ def test_pause_and_free_unloads_the_engine(session: Session, operations: Operati
     add(session, "ok")
     run(session)
     session.runner.pause(free_devices=True)
-    wait_for(lambda: operations.slots()[0].pid is None, "the worker left")
+    wait_for(lambda: operations.router.slots()[0].pid is None, "the worker left")
 
 
 def test_cancel_stops_what_runs_and_the_queue_goes_on(session: Session, tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_two_devices_work_at_once(workspace: Workspace, tmp_path: Path) -> None:
 def test_progress_rises_and_ends_at_one(session: Session) -> None:
     add(session, *["ok"] * 3, "fail")
     seen: list[float] = []
-    with session.runner.watch() as wait:
+    with session.runner.changes.watch() as wait:
         session.runner.start()
         while not session.runner.join(0):
             assert wait(DEADLINE), "every change is told"

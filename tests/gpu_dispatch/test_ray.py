@@ -22,8 +22,8 @@ from dispatch_support import live_actors, require_ray
 from support import DEADLINE, wait_for
 
 from cosmos_workflow.config import Settings, Workspace
+from cosmos_workflow.execution.batch_run import ItemProgressed
 from cosmos_workflow.execution.operations import Operations
-from cosmos_workflow.execution.runner import ItemProgress
 from cosmos_workflow.execution.sessions import Session, Sessions
 from cosmos_workflow.gpu_dispatch import Dispatcher, Executor, PlacesAwaited, TaskProgress, TaskSuccess, WorkerDied, WorkerReady
 from cosmos_workflow.gpu_dispatch.ray import ClusterError, RayPool
@@ -381,7 +381,7 @@ def test_a_worker_that_reports_without_end_waits_for_who_listens(cluster: Any):
     assert told == list(range(20_000))
 
 
-def progress(session: Session) -> list[ItemProgress]:
+def progress(session: Session) -> list[ItemProgressed]:
     return list(session.runner.snapshot().progress.values())
 
 

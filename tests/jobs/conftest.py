@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,11 @@ from cosmos_workflow.config import Workspace
 from cosmos_workflow.engines.registry import look_again
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.jobs.document.tasks import JobFile
+from cosmos_workflow.jobs.events import TaskResult
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.store import JobStore
+from cosmos_workflow.store.records import RunRecord
 
 PLUGIN = Path(__file__).parent / "plugin"
 
@@ -56,3 +59,13 @@ def changed(manager: JobManager, job: JobFile, old: str, new: str) -> JobFile:
     edited = manager.update(job.id, job.source.replace(old, new)).job
     assert edited is not None
     return edited
+
+
+def make_again(orchestrator: TaskOrchestrator, job: JobFile, key: str, piece: int) -> list[TaskResult]:
+    """One more take of a piece, made at once."""
+    return orchestrator.run(job, "all", takes=[orchestrator.want_again(job, key, piece)])
+
+
+def takes_of(orchestrator: TaskOrchestrator, job: JobFile, key: str, piece: int) -> Sequence[tuple[RunRecord, Any]]:
+    """The takes of a piece that can be heard, with what is known of each."""
+    return JobManager(orchestrator).takes(orchestrator.report_task(job, key), [piece])[0].runs

@@ -48,7 +48,7 @@ def test_a_book_is_bound_from_its_chapters(manager: JobManager, book: JobFile) -
 
     manager.orchestrator.run(book, on_event=events.append)
 
-    final = manager.book(book.id)
+    final = manager.orchestrator.binder.find(book.id)
     assert final is not None
     assert [event.book for event in events if isinstance(event, BookBound)] == [final]
     assert (final.title, final.narrator, final.note) == ("The Keeper of the Light", "Hum", "")
@@ -66,7 +66,7 @@ def test_an_edited_chapter_makes_only_its_own_again(manager: JobManager, book: J
     before, made = _encoded(manager, book), len(tone())
     (manager.jobs.job_folder(book.id) / "_book/02-two.txt").write_text("Other words.\n")
 
-    edited = manager.job(book.id)
+    edited = manager.jobs.job(book.id)
     manager.orchestrator.run(edited)
 
     assert [line.split(" ", 1)[1] for line in tone()[made:]] == ["Other words."]
@@ -81,11 +81,11 @@ def test_another_form_needs_nothing_made_again(manager: JobManager, book: JobFil
     manager.orchestrator.run(book)
     made = len(tone())
     changes: dict[Location, str] = {("book", "format"): "mp3", ("book", "files"): "chapters", ("book", "title"): "Another"}
-    changed = _edited(manager, book.id, set_values(manager.read(book.id), changes))
+    changed = _edited(manager, book.id, set_values(manager.jobs.source(book.id), changes))
 
     manager.orchestrator.run(changed)
 
-    final = manager.book(book.id)
+    final = manager.orchestrator.binder.find(book.id)
     assert final is not None
     assert [file.path.name for file in final.files] == ["01-one.mp3", "02-two.mp3", "03-three.mp3"]
     with av.open(str(final.files[1].path)) as container:
@@ -99,9 +99,9 @@ def test_another_form_needs_nothing_made_again(manager: JobManager, book: JobFil
 def test_a_book_that_isnt_whole_says_what_it_lacks(manager: JobManager, book: JobFile) -> None:
     (manager.jobs.job_folder(book.id) / "_book/03-three.txt").write_text("fail: It can't be said.\n")
 
-    manager.orchestrator.run(manager.job(book.id), tasks=["one", "two"])
+    manager.orchestrator.run(manager.jobs.job(book.id), tasks=["one", "two"])
 
-    final = manager.book(book.id)
+    final = manager.orchestrator.binder.find(book.id)
     assert final is not None
     assert [chapter.title for chapter in final.files[0].chapters] == ["One", "Two"]
     assert final.note == "Not in it yet: Three."
@@ -120,14 +120,14 @@ def test_a_chapter_that_is_switched_off_isnt_in_it(manager: JobManager, book: Jo
 
 def test_what_was_bound_isnt_bound_twice(manager: JobManager, book: JobFile) -> None:
     manager.orchestrator.run(book)
-    first = manager.book(book.id)
+    first = manager.orchestrator.binder.find(book.id)
 
-    manager.orchestrator.run(manager.job(book.id))
-    assert manager.book(book.id) == first
+    manager.orchestrator.run(manager.jobs.job(book.id))
+    assert manager.orchestrator.binder.find(book.id) == first
     assert manager.bind(book.id) == first
     manager.assemble(book.id, "one")
 
-    again = manager.book(book.id)
+    again = manager.orchestrator.binder.find(book.id)
     assert first is not None
     assert again is not None
     assert again.created_at > first.created_at
@@ -137,7 +137,7 @@ def test_a_job_that_is_no_book_has_none(manager: JobManager) -> None:
     stored = manager.create("plain", "engine: tone\ntext: Words.\n")
 
     assert manager.bind(stored.id) is None
-    assert manager.book(stored.id) is None
+    assert manager.orchestrator.binder.find(stored.id) is None
 
 
 def test_a_book_to_read_along_takes_what_is_encoded_already(manager: JobManager, book: JobFile) -> None:
@@ -162,13 +162,13 @@ def test_a_book_to_read_along_takes_what_is_encoded_already(manager: JobManager,
 def test_silence_stands_where_the_job_says(manager: JobManager, book: JobFile) -> None:
     silence = {"head": 2.0, "tail": 3.0, "between": 1.0}
     changes: dict[Location, object] = {("book", "format"): "wav", ("book", "silence"): silence}
-    changed = _edited(manager, book.id, set_values(manager.read(book.id), changes))
+    changed = _edited(manager, book.id, set_values(manager.jobs.source(book.id), changes))
 
     manager.orchestrator.run(changed)
 
-    final = manager.book(book.id)
+    final = manager.orchestrator.binder.find(book.id)
     assert final is not None
-    spoken = [task.final.seconds for task in manager.report(book.id).tasks if task.final]
+    spoken = [task.final.seconds for task in manager.orchestrator.report(manager.jobs.job(book.id)).tasks if task.final]
     (file,) = final.files
     assert [chapter.start for chapter in file.chapters] == pytest.approx(
         [0.0, 3 + spoken[0], 4 + spoken[0] + spoken[1]], abs=0.001

@@ -10,10 +10,10 @@ import pytest
 from cosmos_workflow.engines.registry import find_engine
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.document.edit import set_values
-from cosmos_workflow.jobs.document.loading import load_job, parse_job
+from cosmos_workflow.jobs.document.loading import parse_job
 from cosmos_workflow.jobs.document.tasks import JobFile, is_slug, slug
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
-from cosmos_workflow.yaml_places import JobFileError, Problem
+from cosmos_workflow.yaml_places import MAX_YAML_BYTES, JobFileError, Problem, read_text_file
 
 ASSETS = Path(__file__).parents[2] / "assets" / "jobs"
 
@@ -33,7 +33,7 @@ def only_problem(text: str) -> Problem:
 
 @pytest.mark.parametrize("path", sorted(ASSETS.glob("*.yaml")), ids=lambda path: path.name)
 def test_every_sample_job_is_right(path: Path) -> None:
-    job = load_job(path)
+    job = parse_job(path.read_text(encoding="utf-8"), path)
     assert job.tasks
     assert all(task.chunks for task in job.tasks)
 
@@ -119,7 +119,7 @@ def test_a_problem_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "night.yaml"
     path.write_text("engine: espeak\ntasks:\n  - text: hi\n    rate: 5\n")
     with pytest.raises(JobFileError) as caught:
-        load_job(path)
+        parse_job(path.read_text(encoding="utf-8"), path)
     assert str(caught.value).startswith(f"{path}:4:5: tasks[1].rate: unknown key")
 
 
@@ -184,7 +184,7 @@ def test_a_text_file_is_read_relative_to_the_job(tmp_path: Path) -> None:
     (tmp_path / "book.txt").write_text("\ufeffOne.\r\n\r\nTwo.\r\n", encoding="utf-8")
     path = tmp_path / "book.yaml"
     path.write_text("engine: espeak\ntext_file: book.txt\n")
-    assert [chunk.text for chunk in load_job(path).tasks[0].chunks] == ["One.", "Two."]
+    assert [chunk.text for chunk in parse_job(path.read_text(encoding="utf-8"), path).tasks[0].chunks] == ["One.", "Two."]
 
 
 def test_a_mistake_in_a_text_file_names_that_file(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_where_a_refusal_stands_is_told_by_its_key_and_never_by_its_sentence(
 
 def test_a_missing_job_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"can't be read"):
-        load_job(tmp_path / "none.yaml")
+        read_text_file(tmp_path / "none.yaml", MAX_YAML_BYTES, "job file")
 
 
 def test_the_sizes_of_pieces_follow_the_engine(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.queueing.items import ItemStatus
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.store.store import Store
+from tests.jobs.conftest import make_again, takes_of
 
 TEXT = """\
 engine: tone
@@ -45,7 +46,7 @@ def look(manager: JobManager, another: Store, workspace: Workspace) -> Callable[
 
     def look() -> JobReport:
         manager.look_again()
-        kept = manager.report("story")
+        kept = manager.orchestrator.report(manager.jobs.job("story"))
         jobs = JobStore(workspace)
         job = jobs.get("story").job
         assert job
@@ -71,7 +72,7 @@ def test_nothing_that_changed_is_missed(
     assert look().label == "New"
     assert look().tasks[0] is look().tasks[0]  # where nothing changed, nothing is read again
 
-    orchestrator.run(manager.job("story"))
+    orchestrator.run(manager.jobs.job("story"))
     assert look().label == "Completed"
     first, second = (run for run in look().tasks[0].chosen if run)
 
@@ -81,32 +82,32 @@ def test_nothing_that_changed_is_missed(
     again = RunRecord("item", first.prompt_text, "tone", first.params, prompt_id=first.prompt_id, source=first.source)
     another.runs.begin([again])
     with orchestrator.jobs.job_lock("story"):
-        assert manager.report("story").tasks[0].label == "Running 50 %"
+        assert manager.orchestrator.report(manager.jobs.job("story")).tasks[0].label == "Running 50 %"
         another.runs.update_progress(again.id, "speaking", 0.5)
-        assert manager.report("story").tasks[0].label == "Running 75 %"
+        assert manager.orchestrator.report(manager.jobs.job("story")).tasks[0].label == "Running 75 %"
     another.runs.finish(again.id, ItemStatus.FAILED, error="no voice")
     assert "no voice" in look().tasks[0].message
     for path in another.runs.folder(second.id).glob("*.wav"):
         path.unlink()
     assert look().tasks[0].message.startswith("0 of 2 pieces")
 
-    orchestrator.run(manager.job("story"))
+    orchestrator.run(manager.jobs.job("story"))
     assert look().label == "Completed"
     final = look().tasks[0].final
     assert final
     final.path.unlink()
     assert look().tasks[0].label == "Partial 99 %"
-    orchestrator.assemble(manager.job("story"), "one")
+    orchestrator.assemble(manager.jobs.job("story"), "one")
     assert look().label == "Completed"
 
     # A text, the job's file, and a choice.
     (workspace.jobs / "one.txt").write_text("The first sentence. Another second sentence.")
     assert look().tasks[0].label == "Partial 50 %"
-    manager.update("story", manager.read("story").replace("Something else", "Something new"))
+    manager.update("story", manager.jobs.source("story").replace("Something else", "Something new"))
     assert look().tasks[1].label == "New"
-    orchestrator.run(manager.job("story"))
-    orchestrator.make_again(manager.job("story"), "two", 0)
-    takes = [run.id for run, _ in orchestrator.candidates(manager.job("story"), "two", 0)]
+    orchestrator.run(manager.jobs.job("story"))
+    make_again(orchestrator, manager.jobs.job("story"), "two", 0)
+    takes = [run.id for run, _ in takes_of(orchestrator, manager.jobs.job("story"), "two", 0)]
     for run_id in takes:
         manager.choose("story", "two", 0, run_id)
         assert [run.id for run in look().tasks[1].chosen if run] == [run_id]
@@ -118,7 +119,7 @@ def test_what_another_job_makes_and_loses_again_is_seen(
 ) -> None:
     assert look().tasks[1].label == "New"
     manager.create("other", "engine: tone\ntext: Something else entirely.\n")
-    orchestrator.run(manager.job("other"))
+    orchestrator.run(manager.jobs.job("other"))
     report = look().tasks[1]
     assert report.label == "Partial 99 %"
     (run,) = report.chosen
@@ -131,7 +132,7 @@ def test_what_another_job_makes_and_loses_again_is_seen(
 def test_what_was_heard_by_another_program_is_seen(
     manager: JobManager, orchestrator: TaskOrchestrator, another: Store, look: Callable[[], JobReport]
 ) -> None:
-    orchestrator.run(manager.job("story"))
+    orchestrator.run(manager.jobs.job("story"))
     manager.update("story", f"check: {{model: tiny}}\n{TEXT}")
     before = look().tasks[1]
     assert before.unheard == (0,)

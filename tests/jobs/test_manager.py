@@ -15,6 +15,7 @@ from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.jobs.background import JobBackground
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
+from cosmos_workflow.jobs.speech.assembly import finals
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.jobs.takes import Choice
 from cosmos_workflow.jobs.templates import TEMPLATES
@@ -57,31 +58,31 @@ def test_nothing_wrong_is_saved(manager: JobManager) -> None:
     with pytest.raises(JobFileError) as caught:
         manager.update(stored.id, "engine: tone\ntext: [a]\n")
     assert caught.value.problems[0].place.line == 2
-    assert manager.read(stored.id) == "engine: tone   # hums\njob: Night\ntasks:\n  - text: a\n"
+    assert manager.jobs.source(stored.id) == "engine: tone   # hums\njob: Night\ntasks:\n  - text: a\n"
 
 
 def test_an_edit_of_a_file_that_changed_meanwhile_is_refused(manager: JobManager) -> None:
     stored = manager.create("Night", SIMPLE.format("a"))
-    base = manager.read(stored.id)
+    base = manager.jobs.source(stored.id)
     manager.update(stored.id, base.replace("text: a", "text: b"), base)
     with pytest.raises(InputError, match="changed meanwhile"):
         manager.update(stored.id, base.replace("text: a", "text: c"), base)
-    assert "text: b" in manager.read(stored.id)
+    assert "text: b" in manager.jobs.source(stored.id)
 
 
 def test_switching_a_job_and_a_task_off_keeps_the_comments(manager: JobManager) -> None:
     stored = manager.create("Night", "engine: tone   # hums\ntasks:\n  - text: a  # first\n  - text: b\n")
-    before = manager.read(stored.id)
+    before = manager.jobs.source(stored.id)
     off = manager.enable(stored.id, False)
     assert not off.enabled
     task_off = manager.enable(stored.id, False, task="2")
     assert task_off.job is not None
     assert [task.enabled for task in task_off.job.tasks] == [True, False]
-    assert "# hums" in manager.read(stored.id)
-    assert "# first" in manager.read(stored.id)
+    assert "# hums" in manager.jobs.source(stored.id)
+    assert "# first" in manager.jobs.source(stored.id)
     manager.enable(stored.id, True)
     manager.enable(stored.id, True, task="2")
-    assert manager.read(stored.id) == before
+    assert manager.jobs.source(stored.id) == before
 
 
 def test_jobs_have_an_order(manager: JobManager) -> None:
@@ -114,7 +115,7 @@ def test_a_deleted_job_takes_its_finals_with_it(manager: JobManager, orchestrato
     assert not result.files["audio"].exists()
     assert orchestrator.operations.store.runs.count() == 1
     with pytest.raises(InputError, match="may have been deleted"):
-        manager.read(stored.id)
+        manager.jobs.source(stored.id)
 
 
 def test_files_that_somebody_put_there_by_hand(manager: JobManager, workspace: Workspace) -> None:
@@ -279,10 +280,10 @@ def test_what_is_made_again_is_counted_and_a_final_of_a_run_that_was_stopped_say
     text = "".join(f"      gate {number}\n\n" for number in range(9))
     manager.create("gates", f"engine: tone\ntasks:\n  - name: all\n    text: |\n{text}")
     (tmp_path / "gate").touch()
-    manager.run_now("gates")
-    assert manager.join(DEADLINE)
+    manager.background.run_now("gates")
+    assert manager.background.join(DEADLINE)
     (tmp_path / "gate").unlink()
-    manager.run_now("gates", "all")
+    manager.background.run_now("gates", "all")
     wait_for(lambda: (shot := manager.background.state().snapshot) and shot.queue.running, "a batch runs")
     manager.look_again()
     task = manager.snapshot().task("gates/all")
@@ -290,9 +291,10 @@ def test_what_is_made_again_is_counted_and_a_final_of_a_run_that_was_stopped_say
     assert (task.label, task.message) == ("Running 0 %", "0 of 9 made again")
     manager.stop("gates")
     (tmp_path / "gate").touch()
-    assert manager.join(DEADLINE)
+    assert manager.background.join(DEADLINE)
     assert len(tone()) == 13
-    assert manager.finals("gates/all")[-1].note == "Mixed: 4 of 9 takes were made again, the others are from before."
+    note = finals(manager.jobs.task_folder("gates/all"))[-1].note
+    assert note == "Mixed: 4 of 9 takes were made again, the others are from before."
 
 
 def test_a_stopped_job_isnt_begun_again_by_run_mode(

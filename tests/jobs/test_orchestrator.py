@@ -21,7 +21,7 @@ from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.state import TaskStatus
 from cosmos_workflow.jobs.store import JobStore
 from cosmos_workflow.queueing import ItemStatus
-from tests.jobs.conftest import changed, job_of
+from tests.jobs.conftest import changed, job_of, make_again, takes_of
 
 Log = Callable[[], list[str]]
 
@@ -296,7 +296,7 @@ def test_candidates_have_their_own_seeds_and_the_best_is_used(
     seeds = [int(line.split()[0]) for line in tone()]
     assert seeds[0] == 7
     assert len(set(seeds)) == 3
-    takes = orchestrator.candidates(job, "1", 0)
+    takes = takes_of(orchestrator, job, "1", 0)
     assert [run.params["seed"] for run, _ in takes] == seeds
     assert [fault.name for fault in takes[0][1].faults] == ["silence"]
     used = orchestrator.report(job).tasks[0].chosen[0]
@@ -309,7 +309,7 @@ def test_candidates_have_their_own_seeds_and_the_best_is_used(
 def test_a_person_chooses_a_take_and_puts_it_together(orchestrator: TaskOrchestrator, manager: JobManager, tone: Log) -> None:
     job = job_of(manager, "engine: tone\ntext: A sentence for two.\ncandidates: {count: 2, pick: first}\n")
     orchestrator.run(job)
-    second = orchestrator.candidates(job, "1", 0)[1][0]
+    second = takes_of(orchestrator, job, "1", 0)[1][0]
     report = orchestrator.choose(job, "1", 0, second.id)
     assert report.label == "Partial 99 %"
     assert "to be put together" in report.message
@@ -327,20 +327,20 @@ def test_a_person_chooses_a_take_and_puts_it_together(orchestrator: TaskOrchestr
 def test_another_take_is_made_of_one_piece(orchestrator: TaskOrchestrator, manager: JobManager, tone: Log) -> None:
     job = job_of(manager, STORY)
     orchestrator.run(job)
-    (result,) = orchestrator.make_again(job, "one", 2)
+    (result,) = make_again(orchestrator, job, "one", 2)
     assert (result.succeeded, result.made, len(tone())) == (True, 1, 5)
     assert tone()[4].split(" ", 1)[1] == "A paragraph on its own stands here."
-    assert len(orchestrator.candidates(job, "one", 2)) == 2
+    assert len(takes_of(orchestrator, job, "one", 2)) == 2
     with pytest.raises(InputError, match="has no piece 5"):
-        orchestrator.make_again(job, "one", 4)
+        make_again(orchestrator, job, "one", 4)
 
 
 def test_a_piece_of_an_engine_without_seeds_is_made_again(orchestrator: TaskOrchestrator, manager: JobManager) -> None:
     job = job_of(manager, "engine: espeak\ntext: Good morning.\n")
     orchestrator.run(job)
-    (result,) = orchestrator.make_again(job, "1", 0)
+    (result,) = make_again(orchestrator, job, "1", 0)
     assert (result.succeeded, result.made) == (True, 1)
-    takes = orchestrator.candidates(job, "1", 0)
+    takes = takes_of(orchestrator, job, "1", 0)
     used = orchestrator.report(job).tasks[0].chosen[0]
     assert used is not None
     assert takes[0][0].id == used.id

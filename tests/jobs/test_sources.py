@@ -23,7 +23,7 @@ from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.queueing import ItemStatus
 from cosmos_workflow.yaml_places import JobFileError
-from tests.jobs.conftest import changed, job_of
+from tests.jobs.conftest import changed, job_of, make_again
 
 Log = Callable[[], list[str]]
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -311,9 +311,9 @@ def test_a_task_that_was_asked_for_runs_with_what_it_needs_and_nothing_else(
 def test_a_piece_that_waits_cant_be_made_alone(orchestrator: TaskOrchestrator, manager: JobManager, tone: Log) -> None:
     job = job_of(manager, THREE)
     with pytest.raises(InputError, match="b waits for a; run the job first"):
-        orchestrator.make_again(job, "b", 0)
+        make_again(orchestrator, job, "b", 0)
     orchestrator.run(job)
-    results = orchestrator.make_again(job, "a", 0)
+    results = make_again(orchestrator, job, "a", 0)
     assert [result.made for result in results] == [1, 0, 0, 0]
 
 

@@ -13,7 +13,6 @@ from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.plan import pieces_of
 from cosmos_workflow.jobs.speech.assembly import Piece, final_state, pauses_of
-from cosmos_workflow.jobs.takes import KnownRuns
 from cosmos_workflow.yaml_places import JobFileError
 
 from .conftest import job_of
@@ -27,7 +26,7 @@ pronunciations: {GIF: jif, Pell: pel}
 
 def digests(text: str) -> list[str]:
     task = parse_job(text).tasks[0]
-    return [piece.digest for piece in pieces_of(task, KnownRuns(), {}, lambda _: "")]
+    return [piece.digest for piece in pieces_of(task, {}, lambda _: "")]
 
 
 def test_the_nearer_level_wins_and_lists_add_up() -> None:

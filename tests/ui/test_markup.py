@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosmos_workflow.execution.batch_run import ItemProgressed
 from cosmos_workflow.execution.estimates import BatchingGain
-from cosmos_workflow.execution.runner import ItemProgress, RunnerSnapshot, RunnerState
+from cosmos_workflow.execution.runner import RunnerSnapshot, RunnerState
 from cosmos_workflow.queueing import ItemStatus, Prompt, Queue
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui import markup
@@ -51,7 +52,7 @@ def assert_only_ours(html: str) -> None:
     assert all(name in SAFE_ATTRIBUTES or name.startswith(("aria-", "data-")) for name in reader.attributes)
 
 
-def view_of(queue: Queue, progress: dict[str, ItemProgress] | None = None, state: RunnerState = RunnerState.IDLE) -> PageView:
+def view_of(queue: Queue, progress: dict[str, ItemProgressed] | None = None, state: RunnerState = RunnerState.IDLE) -> PageView:
     snapshot = RunnerSnapshot(1, state, "", queue.snapshot(), progress or {}, (), None, 0.0)
     return PageView(snapshot, queue.plan, queue.labels, lambda _engine: None)
 
@@ -66,7 +67,7 @@ def test_nothing_typed_becomes_html(text: str) -> None:
     queue = Queue()
     (item,) = queue.add_to_queue([Prompt(text, name=text)], "probe", {})
     queue.claim()
-    moving = {item.id: ItemProgress(0.5, "think", text, 0.0)}
+    moving = {item.id: ItemProgressed(item.id, 0.5, "think", text, 0.0)}
     now = view_of(queue, moving, RunnerState.RUNNING)
     made = run(prompt_text=text, status=ItemStatus.SUCCEEDED, outputs={"audio": text})
     failed = run(prompt_text=text, error=text, traceback=text, status=ItemStatus.FAILED, inputs={text: f"/x/{text}"}, device=text)

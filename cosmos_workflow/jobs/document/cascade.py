@@ -7,7 +7,7 @@ stand above can be named, so no two tasks ever wait for each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -107,10 +107,6 @@ class Cascade:
         """The task itself."""
         return self.levels[-1]
 
-    def nearest_first(self) -> Iterator[At]:
-        """The levels, the task itself first."""
-        return reversed(self.levels)
-
     def merged(self, section: str, model: type[S]) -> S:
         """A section with each key's nearest value."""
         values: dict[str, Any] = {}
@@ -122,7 +118,7 @@ class Cascade:
     def find(self, *keys: str) -> Location:
         """The nearest level at which a key, or the section it belongs to, is written."""
         for end in range(len(keys), 0, -1):
-            for at in self.nearest_first():
+            for at in reversed(self.levels):
                 if (location := (*at.location, *keys[:end])) in self.tree.values:
                     return location
         return self.own.location

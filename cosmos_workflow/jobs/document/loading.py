@@ -25,30 +25,17 @@ from cosmos_workflow.jobs.document.schema import (
     Subtitles,
     TaskSection,
     keys_at,
-    section_words,
     words_at,
 )
 from cosmos_workflow.jobs.document.tasks import BookInfo, JobFile, TaskConfig, slug
 from cosmos_workflow.jobs.document.texts import cut_task, read_text
 from cosmos_workflow.jobs.document.voices import SPEAKER_ID, read_voices
 from cosmos_workflow.jobs.speech.chunks import DEFAULT_SPEAKER
-from cosmos_workflow.yaml_places import MAX_YAML_BYTES, JobFileError, Location, Problem, YamlTree, read_text_file, read_yaml
+from cosmos_workflow.yaml_places import JobFileError, Location, Problem, YamlTree, read_yaml
 
 log = logging.getLogger(__name__)
 
 _TO_ENGINE = ("params", "weights", "inputs", "speakers")
-
-
-def load_job(
-    path: Path, *, job_id: str = "", root: Path | None = None, shown: Callable[[Path], str] = readable, pronunciations: str = ""
-) -> JobFile:
-    """The checked job in a file; raises InputError where it can't be read, JobFileError with everything that is wrong in it.
-
-    With `root`, the files that the job names have to lie below it; without, they are its writer's own business. `shown` is how
-    messages write a path. `pronunciations` are the owner's own, to which those of the job add.
-    """
-    text = read_text_file(path, MAX_YAML_BYTES, "job file", shown)
-    return parse_job(text, path, job_id=job_id, root=root, shown=shown, pronunciations=pronunciations)
 
 
 def parse_job(
@@ -62,7 +49,9 @@ def parse_job(
 ) -> JobFile:
     """The checked job in a text. `origin` names the file it is, or will be: paths in it are relative to that file's folder.
 
-    Raises JobFileError with every problem.
+    With `root`, the files that the job names have to lie below it; without, they are its writer's own business. `shown` is how
+    messages write a path. `pronunciations` are the owner's own, to which those of the job add. Raises JobFileError with every
+    problem.
     """
     tree = read_yaml(text, shown(origin) if origin else "")
     tree.shown = shown
@@ -102,17 +91,13 @@ def _problem(tree: YamlTree, detail: ErrorDetails) -> Problem:
         keys = keys_at(location[:-1])
         word = str(location[-1])
         hint = " (a job's name is its key job)" if word == "name" else did_you_mean(word, keys)
-        return tree.problem(location, f"unknown key{hint}; use {section_words(keys)}.", of_key=True)
-    if location not in tree.values:
-        # `candidates: 0` is checked as `candidates: {count: 0}`.
-        return tree.problem(location[:-1], _wrong(detail["input"], words_at(location)))
-    return tree.problem(location, _wrong(detail["input"], words_at(location)))
-
-
-def _wrong(value: Any, words: str) -> str:
-    if value is None:
-        return f"nothing stands here; use {words}, or leave the key out."
-    return f"{shorten(value)} isn't right; use {words}."
+        return tree.problem(location, f"unknown key{hint}; use {list_choices(keys, 20)}.", of_key=True)
+    words = words_at(location)
+    message = f"{shorten(detail['input'])} isn't right; use {words}."
+    if detail["input"] is None:
+        message = f"nothing stands here; use {words}, or leave the key out."
+    # `candidates: 0` is checked as `candidates: {count: 0}`.
+    return tree.problem(location if location in tree.values else location[:-1], message)
 
 
 def _prune(value: Any, location: Location) -> Location:
@@ -172,7 +157,7 @@ def _resolve_tasks(base: Cascade, job: JobSection, job_id: str, name: str) -> li
 def _resolve(cascade: Cascade, job_id: str, job_name: str, number: int) -> TaskConfig | None:
     """One task; None where too much is wrong, which the problems say."""
     own = cascade.own
-    engine = next((at.level.engine for at in cascade.nearest_first() if at.level.engine), "")
+    engine = next((at.level.engine for at in reversed(cascade.levels) if at.level.engine), "")
     if not engine:
         cascade.note_missing("engine", f"the engine is missing; add the key engine with one of {list_choices(engine_names())}.")
         return None

@@ -9,7 +9,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from cosmos_workflow.checking.models import DEFAULT, MODELS
-from cosmos_workflow.errors import list_choices
 from cosmos_workflow.jobs.speech.chunks import MAX, MIN, TARGET, Limits
 from cosmos_workflow.jobs.speech.paragraphs import Paragraphs
 from cosmos_workflow.jobs.speech.subtitles import LINE
@@ -180,36 +179,27 @@ class JobSection(Level):
     tasks: list[TaskSection] = _field("a list of tasks, each beginning with a dash", [], min_length=1, max_length=10_000)
 
 
-def field_at(location: tuple[str | int, ...]) -> FieldInfo | None:
-    """The field of the schema at a location, None where the schema doesn't go that far."""
-    model: type[BaseModel] | None = JobSection
-    found: FieldInfo | None = None
-    for part in location:
-        if isinstance(part, int):
-            continue
-        found = model.model_fields.get(part) if model else None
-        model = next(_models(found.annotation), None) if found else None
-    return found
-
-
 def keys_at(location: tuple[str | int, ...]) -> list[str]:
     """The keys that the section at a location may have; empty for one of free keys."""
-    if not any(isinstance(part, str) for part in location):
-        return list(JobSection.model_fields)
-    found = field_at(location)
-    model = next(_models(found.annotation), None) if found else None
+    model = _at(location)[1]
     return list(model.model_fields) if model else []
 
 
 def words_at(location: tuple[str | int, ...]) -> str:
     """What a value at a location has to be, in words; inside a section of free keys, what that section has to be."""
-    found = next((found for end in range(len(location), 0, -1) if (found := field_at(location[:end]))), None)
+    found = next((found for end in range(len(location), 0, -1) if (found := _at(location[:end])[0])), None)
     return found.description or "" if found else ""
 
 
-def section_words(keys: list[str]) -> str:
-    """The keys of a section for a sentence."""
-    return list_choices(keys, 20)
+def _at(location: tuple[str | int, ...]) -> tuple[FieldInfo | None, type[BaseModel] | None]:
+    """The field of the schema at a location, and the section that it holds; None where there is none."""
+    found: FieldInfo | None = None
+    model: type[BaseModel] | None = JobSection
+    for part in location:
+        if not isinstance(part, int):
+            found = model.model_fields.get(part) if model else None
+            model = next(_models(found.annotation), None) if found else None
+    return found, model
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -28,7 +28,7 @@ _REFUSALS = 20
 
 def read_text(cascade: Cascade, needed: bool) -> tuple[str | None, TextSource]:
     """The task's text and where it stands; None for one that is wrong or missing, which is a problem then."""
-    for at in cascade.nearest_first():
+    for at in reversed(cascade.levels):
         text, file = at.level.text, at.level.text_file
         if text is not None and file is not None:
             cascade.note((*at.location, "text_file"), "text and text_file can't both be here; keep one.", of_key=True)
@@ -72,7 +72,7 @@ def _cut(cascade: Cascade, text: str, source: TextSource, voices: Mapping[str, V
     language = chunking.language or own.spec.language(own.params).partition("-")[0]
     if speaker := _dialogue(cascade, speakers):
         text = mark_dialogue(text, speaker, language)
-    said: list[Paragraphs] = [at.level.paragraphs for at in cascade.nearest_first() if at.level.paragraphs]
+    said: list[Paragraphs] = [at.level.paragraphs for at in reversed(cascade.levels) if at.level.paragraphs]
     paragraphs: Paragraphs = said[0] if said else "auto"
     chunks, problems = cut_text(text, limits, language, speakers, paragraphs, own.spec.min_letters)
     for problem in problems:
@@ -84,7 +84,7 @@ def _cut(cascade: Cascade, text: str, source: TextSource, voices: Mapping[str, V
 
 def _dialogue(cascade: Cascade, speakers: list[str]) -> str:
     """Who says what is quoted in a text; empty for nobody."""
-    found = next(((at, at.level.dialogue) for at in cascade.nearest_first() if at.level.dialogue is not None), None)
+    found = next(((at, at.level.dialogue) for at in reversed(cascade.levels) if at.level.dialogue is not None), None)
     if found is None or not found[1]:
         return ""
     if found[1] not in speakers:

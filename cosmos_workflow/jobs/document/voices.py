@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cosmos_workflow.engines.params import Params, validate_params
@@ -21,14 +20,8 @@ from cosmos_workflow.yaml_places import Location
 SPEAKER_ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """What one level says to the engine: `params` at `location`, `inputs` at `inputs_location`."""
-
-    location: Location
-    params: Mapping[str, Any]
-    inputs_location: Location
-    inputs: Mapping[str, str]
+Said = tuple[Location, Mapping[str, Any]]
+"""What one level says, and where it stands."""
 
 
 def read_voices(cascade: Cascade, spec: EngineSpec) -> dict[str, Voice]:
@@ -36,18 +29,20 @@ def read_voices(cascade: Cascade, spec: EngineSpec) -> dict[str, Voice]:
     weights = _read_weights(cascade, spec)
     ids = [speaker for at in cascade.engine_levels for speaker in at.level.speakers if SPEAKER_ID.fullmatch(speaker)]
     voices: dict[str, Voice] = {}
+    own = [*_speech_levels(cascade, spec), *(((*at.location, "params"), at.level.params) for at in cascade.engine_levels)]
+    files: list[Said] = [((*at.location, "inputs"), at.level.inputs) for at in cascade.engine_levels]
     for speaker in ("", *dict.fromkeys(ids)):
-        layers = [*_speech_layers(cascade, spec), *_own_layers(cascade), *(_speaker_layers(cascade, speaker) if speaker else ())]
-        params = _read_params(cascade, spec, layers)
+        spoken = _speaker_levels(cascade, speaker) if speaker else []
+        params = _read_params(cascade, spec, [*own, *(given for given, _ in spoken)])
         try:
-            inputs = _read_inputs(cascade, spec, layers)
+            inputs = _read_inputs(cascade, spec, [*files, *(given for _, given in spoken)])
         except UnresolvedError:
             return {}
         if params is None:
             return {}
-        files = {name: value for name, value in inputs.items() if isinstance(value, str)}
+        paths = {name: value for name, value in inputs.items() if isinstance(value, str)}
         sources = {name: value for name, value in inputs.items() if isinstance(value, Source)}
-        voices[speaker] = Voice(Configuration(spec, params, weights), files, sources)
+        voices[speaker] = Voice(Configuration(spec, params, weights), paths, sources)
     return voices
 
 
@@ -65,40 +60,36 @@ def _read_weights(cascade: Cascade, spec: EngineSpec) -> dict[str, float]:
     return spec.complete_weights(merged)
 
 
-def _speech_layers(cascade: Cascade, spec: EngineSpec) -> Iterator[_Layer]:
+def _speech_levels(cascade: Cascade, spec: EngineSpec) -> Iterator[Said]:
     """What the owner's own list and each level say of how texts are spoken; engines that don't speak take no notice."""
-    own = spec.with_pronunciations({}, cascade.pronunciations)
-    yield _Layer((), own, (), {})
+    yield (), spec.with_pronunciations({}, cascade.pronunciations)
     for at in cascade.levels if spec.speaks else ():
         given = {NORMALIZE: at.level.normalize_text, PRONUNCIATIONS: at.level.pronunciations or None}
-        yield _Layer(at.location, {key: value for key, value in given.items() if value is not None}, (), {})
+        yield at.location, {key: value for key, value in given.items() if value is not None}
 
 
-def _own_layers(cascade: Cascade) -> Iterator[_Layer]:
-    for at in cascade.engine_levels:
-        yield _Layer((*at.location, "params"), at.level.params, (*at.location, "inputs"), at.level.inputs)
-
-
-def _speaker_layers(cascade: Cascade, speaker: str) -> Iterator[_Layer]:
+def _speaker_levels(cascade: Cascade, speaker: str) -> list[tuple[Said, Said]]:
+    """The params and the input files of a speaker."""
+    found: list[tuple[Said, Said]] = []
     for at in cascade.engine_levels:
         values = dict(at.level.speakers.get(speaker, {}))
         location = (*at.location, "speakers", speaker)
         files = values.pop("inputs", {})
         if not isinstance(files, dict) or not all(isinstance(value, str) for value in files.values()):
-            cascade.note(
-                (*location, "inputs"), f"{shorten(files)} isn't right; use a section of files such as {{voice: anna.wav}}."
-            )
+            message = f"{shorten(files)} isn't right; use a section of files such as {{voice: anna.wav}}."
+            cascade.note((*location, "inputs"), message)
             files = {}
-        yield _Layer(location, values, (*location, "inputs"), files)
+        found.append(((location, values), ((*location, "inputs"), files)))
+    return found
 
 
-def _read_params(cascade: Cascade, spec: EngineSpec, layers: list[_Layer]) -> Params | None:
+def _read_params(cascade: Cascade, spec: EngineSpec, levels: list[Said]) -> Params | None:
     """The params of all levels, the nearest value of each; a list of pronunciations adds to the farther one."""
     merged: dict[str, Any] = {}
     places: dict[str, Location] = {}
-    for layer in layers:
-        for key, value in layer.params.items():
-            location = (*layer.location, key)
+    for level, params in levels:
+        for key, value in params.items():
+            location = (*level, key)
             if problem := _problem(spec, key, value):
                 cascade.note(location, problem, of_key=key not in spec.params.model_fields)
                 continue
@@ -124,14 +115,14 @@ def _problem(spec: EngineSpec, key: str, value: Any) -> str:
     return ""
 
 
-def _read_inputs(cascade: Cascade, spec: EngineSpec, layers: list[_Layer]) -> dict[str, str | Source]:
+def _read_inputs(cascade: Cascade, spec: EngineSpec, levels: list[Said]) -> dict[str, str | Source]:
     """The nearest file, or earlier task, of each input. Raises UnresolvedError where such a task is wrong itself."""
     merged: dict[str, str | Source] = {}
     accepted = {entry.name: entry for entry in spec.inputs}
     known = list(accepted)
-    for layer in layers:
-        for key, value in layer.inputs.items():
-            location = (*layer.inputs_location, key)
+    for level, files in levels:
+        for key, value in files.items():
+            location = (*level, key)
             if key not in known:
                 takes = f"use {list_choices(known)}" if known else "leave it out"
                 cascade.note(location, f"{spec.name} takes no such file{did_you_mean(key, known)}; {takes}.", of_key=True)

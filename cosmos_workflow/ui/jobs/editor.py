@@ -70,8 +70,8 @@ class JobEditor(JobsPart):
 
     def shown(self, manager: JobManager, state: PageState, job_id: str) -> list[Any]:
         """Values for `outputs` with a job: with its unsaved changes, where there are some."""
-        draft = manager.draft(job_id)
-        base = draft.base if draft else manager.read(job_id)
+        draft = manager.jobs.draft(job_id)
+        base = draft.base if draft else manager.jobs.source(job_id)
         # The editor strips a text; its first line may not be indented then.
         text = textwrap.dedent(draft.text if draft else base)
         tab = state.of(JobsTabState)
@@ -112,7 +112,7 @@ class JobEditor(JobsPart):
     def store_over(self, job_id: str, text: str, state: PageState, request: gr.Request) -> list[Any]:
         """Save, whatever the file holds by now; raises InputError where the text is wrong."""
         manager = self.manager(request)
-        return self._store(job_id, text, state, manager, manager.read(job_id))
+        return self._store(job_id, text, state, manager, manager.jobs.source(job_id))
 
     def reload(self, job_id: str, state: PageState, request: gr.Request) -> list[Any]:
         """Forget what isn't saved, and show the file."""
@@ -128,7 +128,7 @@ class JobEditor(JobsPart):
     def reopen(self, job_id: str, state: PageState, request: gr.Request) -> list[Any]:
         """The job that was open before the page was loaded again."""
         manager = self.manager(request)
-        if not job_id or manager.find(job_id) is None:
+        if not job_id or manager.jobs.find(job_id) is None:
             return [*self.unchanged(), gr.skip()]
         shown = self.shown(manager, state, job_id)
         return [*shown, plan_of(manager, job_id, shown[2])]
@@ -136,13 +136,13 @@ class JobEditor(JobsPart):
     def _store(self, job_id: str, text: str, state: PageState, manager: JobManager, base: str) -> list[Any]:
         manager.update(job_id, f"{(text or '').rstrip()}\n", base)
         manager.drop_draft(job_id)
-        state.of(JobsTabState).bases[job_id] = manager.read(job_id)
+        state.of(JobsTabState).bases[job_id] = manager.jobs.source(job_id)
         toast("Saved.")
         return self._judge(manager, state, job_id, text or "")
 
     def _judge(self, manager: JobManager, state: PageState, job_id: str, text: str) -> list[Any]:
         """Values for heading, problems and buttons."""
-        stored = manager.find(job_id)
+        stored = manager.jobs.find(job_id)
         changed = not same(text, state.of(JobsTabState).bases.get(job_id, ""))
         rows = [problem_row(problem) for problem in manager.problems(job_id, text)]
         heading = jobs_markup.editor_heading(job_id, stored.name if stored else job_id, changed)
@@ -174,10 +174,10 @@ class JobEditor(JobsPart):
 
     def _plan(self, now: PageView) -> str:
         manager, job_id = self.managers.of(now.owner), now.state.of(JobsTabState).job_id
-        if not job_id or manager.find(job_id) is None:
+        if not job_id or manager.jobs.find(job_id) is None:
             return ""
-        draft = manager.draft(job_id)
-        return plan_of(manager, job_id, draft.text if draft else manager.read(job_id))
+        draft = manager.jobs.draft(job_id)
+        return plan_of(manager, job_id, draft.text if draft else manager.jobs.source(job_id))
 
     def _file_state(self, now: PageView) -> str:
         """What happened to the file of the open job behind the editor's back; empty where nothing did."""
@@ -185,12 +185,12 @@ class JobEditor(JobsPart):
         if not tab.job_id or tab.job_id not in tab.bases:
             return ""
         try:
-            text = manager.read(tab.job_id)
+            text = manager.jobs.source(tab.job_id)
         except InputError:
             return GONE
         if same(text, tab.bases[tab.job_id]):
             return ""
-        return CHANGED if manager.draft(tab.job_id) else NEWER
+        return CHANGED if manager.jobs.draft(tab.job_id) else NEWER
 
 
 def plan_of(manager: JobManager, job_id: str, text: str) -> str:

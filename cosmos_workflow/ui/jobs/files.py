@@ -78,7 +78,7 @@ class JobFiles(JobsPart):
         """Ask, naming what would go."""
         manager = self.manager(request)
         chosen = selected_jobs(manager, ids, opened, whole=True)
-        names = ", ".join(shorten_text(manager.get(job_id).name, 40) for job_id in chosen[:3])
+        names = ", ".join(shorten_text(manager.jobs.get(job_id).name, 40) for job_id in chosen[:3])
         more = f" and {len(chosen) - 3} more" if len(chosen) > 3 else ""
         question = f"Delete {names}{more}, with the finals? The pieces stay in Results. This can't be undone."
         return self.question.shown(question, chosen)

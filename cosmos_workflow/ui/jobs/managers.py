@@ -43,4 +43,4 @@ class JobManagers:
             managers = list(self._managers.values())
         if managers:
             with ThreadPoolExecutor(len(managers)) as threads:
-                list(threads.map(JobManager.close, managers))
+                list(threads.map(lambda manager: manager.background.close(), managers))

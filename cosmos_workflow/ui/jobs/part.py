@@ -8,7 +8,7 @@ import gradio as gr
 
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.manager import JobManager
-from cosmos_workflow.jobs.snapshots import JobsSnapshot
+from cosmos_workflow.jobs.reports import JobsSnapshot
 from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.page import Page, owner_of
 from cosmos_workflow.ui.page_view import PageView
@@ -55,7 +55,7 @@ def selected_jobs(manager: JobManager, ids: list[str] | None, opened: str, *, wh
     """
     rows = [row_id.partition("/") for row_id in ids or ()]
     wanted = {job_id for job_id, task, _ in rows if not (whole and task)} or ({opened} if opened else set())
-    found = [job_id for job_id in manager.ids() if job_id in wanted]
+    found = [job_id for job_id in manager.jobs.ids() if job_id in wanted]
     if not found:
         raise InputError("No job is selected; tick one in the table, or open it.")
     return found

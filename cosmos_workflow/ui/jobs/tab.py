@@ -45,7 +45,7 @@ class RunMode(JobsPart):
     def switch(self, on: bool, state: PageState, request: gr.Request) -> None:
         """Switch run mode on or off."""
         state.of(JobsTabState).switched += 1
-        self.manager(request).switch(on)
+        self.manager(request).background.switch(on)
 
     def _is_on(self, now: PageView) -> bool:
         return self.snapshot(now).background.on

@@ -66,13 +66,13 @@ class JobTable(JobsPart):
     def run_now(self, ids: list[str], opened: str, mode: Mode, request: gr.Request) -> None:
         """Run the selected jobs before everything else that waits; of a job that isn't selected, its selected tasks."""
         manager = self.manager(request)
-        jobs = [manager.job(job_id) for job_id in selected_jobs(manager, ids, opened)]
+        jobs = [manager.jobs.job(job_id) for job_id in selected_jobs(manager, ids, opened)]
         names: list[str] = []
         for job in jobs:
             tasks = selected_tasks(job, ids)
             names += [task.title for task in tasks] or [job.name]
-            manager.run_now(job.id, mode, [task.key for task in tasks])
-        if any(manager.draft(job.id) for job in jobs):
+            manager.background.run_now(job.id, mode, [task.key for task in tasks])
+        if any(manager.jobs.draft(job.id) for job in jobs):
             gr.Warning("It runs as it is saved; what isn't saved is left out.", duration=6)
         toast(f"Running {shorten_text(', '.join(names), 80).rstrip('.')}.")
 
@@ -88,7 +88,7 @@ class JobTable(JobsPart):
         manager = self.manager(request)
         made, refused = 0, ""
         for job_id in selected_jobs(manager, ids, opened):
-            job = manager.job(job_id)
+            job = manager.jobs.job(job_id)
             for task in selected_tasks(job, ids) or job.tasks:
                 if not task.joined:
                     continue
@@ -116,7 +116,7 @@ class JobTable(JobsPart):
         jobs = selected_jobs(manager, ids, opened)
         for row_id in ids or jobs:
             job_id, _, key = row_id.partition("/")
-            manager.job(job_id)
+            manager.jobs.job(job_id)
             manager.enable(job_id, on, key)
         return self._editor.shown(manager, state, opened) if opened in jobs else self._editor.unchanged()
 

@@ -75,7 +75,7 @@ class JobTask(JobsPart):
     def make_again(self, state: PageState, event: gr.EventData, request: gr.Request) -> None:
         """Make one more take of a piece."""
         job_id, key, piece = self._piece(state, event)
-        self.manager(request).make_again(job_id, key, piece)
+        self.manager(request).background.make_again(job_id, key, piece)
         toast(f"Piece {piece + 1} is made again.")
 
     def use(self, state: PageState, event: gr.EventData, request: gr.Request) -> None:
@@ -135,7 +135,7 @@ class JobTask(JobsPart):
         window = self.pager.window(now.state, len(places))
         shown = tuple(places[window.rows])
         pieces = tuple(_shown_of(report.pieces[place], report.chosen[place]) for place in shown)
-        choices = tuple(self.managers.of(now.owner).choices(report.task.id).items())
+        choices = tuple(self.managers.of(now.owner).jobs.choices(report.task.id).items())
         heard = report.listen, report.unheard
         return report.task.id, window, shown, pieces, choices, heard
 

@@ -26,7 +26,7 @@ async def follow(session: Session, progress: Callable[..., Any]) -> AsyncIterato
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody follows any more
             loop.call_soon_threadsafe(changed.set)
 
-    unsubscribe = session.runner.subscribe(wake)
+    unsubscribe = session.runner.changes.subscribe(wake)
     try:
         done = -1
         while True:

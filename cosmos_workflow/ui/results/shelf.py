@@ -9,7 +9,7 @@ from typing import Any
 
 from cosmos_workflow.jobs.books.final import BookFinal
 from cosmos_workflow.jobs.manager import JobManager
-from cosmos_workflow.jobs.snapshots import JobsSnapshot
+from cosmos_workflow.jobs.reports import JobsSnapshot
 from cosmos_workflow.jobs.state import JobReport, TaskReport
 from cosmos_workflow.jobs.takes import TakeRef
 
@@ -81,7 +81,7 @@ def shelf_of(manager: JobManager, snapshot: JobsSnapshot) -> list[Shelved]:
     """What the jobs of a snapshot have made, the newest first."""
     reports = [entry.report for entry in snapshot.entries if entry.report]
     begun = [report for report in reports if any(any(task.chosen) for task in report.tasks)]
-    shelved = [Shelved(report, manager.book(report.job.id) if report.job.book else None) for report in begun]
+    shelved = [Shelved(report, manager.orchestrator.binder.find(report.job.id) if report.job.book else None) for report in begun]
     return sorted(shelved, key=lambda one: one.created_at, reverse=True)
 
 

@@ -40,7 +40,7 @@ class SpeechQueue:
         self._runner = QueueRunner(self._queue, operations, on_end=lambda result: self._call(self._tell, result))
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[str, asyncio.Future[ItemResult]] = {}
-        self._runner.subscribe(self._changed)
+        self._runner.changes.subscribe(self._changed)
 
     @property
     def idle(self) -> bool:

@@ -131,10 +131,10 @@ def test_a_snapshot_keeps_its_number_while_nothing_changes(tab: Tab) -> None:
 def test_what_a_person_wrote_is_never_html(tab: Tab) -> None:
     nasty = "<img src=x onerror=alert(1)>"
     tab.manager.create(nasty, f'engine: espeak\ntasks:\n  - name: "{nasty}"\n    text: "{nasty}"\n')
-    (job_id,) = tab.manager.ids()
+    (job_id,) = tab.manager.jobs.ids()
     tab.open(job_id)
-    tab.looked_at.task_id = f"{job_id}/{tab.manager.job(job_id).tasks[0].key}"
-    heading = tab.editor.type(job_id, tab.manager.read(job_id), tab.state, NOBODY)[0]
+    tab.looked_at.task_id = f"{job_id}/{tab.manager.jobs.job(job_id).tasks[0].key}"
+    heading = tab.editor.type(job_id, tab.manager.jobs.source(job_id), tab.state, NOBODY)[0]
     cards = "".join(row["html"] for row in tab.live(tab.task.pieces)["rows"])
     for html in (*tab.rows().values(), heading, tab.live(tab.task.heading), cards):
         assert "<img" not in html
@@ -169,15 +169,15 @@ def test_jobs_are_ordered_copied_and_deleted(tab: Tab) -> None:
         tab.manager.create(name, TEXT)
     tab.table.move(["three"], "", -1, NOBODY)
     tab.table.move(["one/1"], "", 1, NOBODY)
-    assert tab.manager.ids() == ["three", "one", "two"]
+    assert tab.manager.jobs.ids() == ["three", "one", "two"]
     tab.files.duplicate([], "one", tab.open("one"), tab.state, NOBODY)
-    assert tab.manager.ids() == ["three", "one", "two", "one-copy"]
+    assert tab.manager.jobs.ids() == ["three", "one", "two", "one-copy"]
     tab.type("one", TEXT.replace("Two", "Three"))
     *_, doomed = tab.files.ask_delete(["one", "two", "three/1"], "", NOBODY)
     assert doomed == ("one", "two")
     assert "Delete one, two, with the finals?" in str(tab.files.ask_delete(["one", "two"], "", NOBODY)[1])
     tab.files.confirm_delete(doomed, "two", "", tab.state, NOBODY)
-    assert tab.manager.ids() == ["three", "one-copy"]
+    assert tab.manager.jobs.ids() == ["three", "one-copy"]
     assert list(tab.manager.snapshot().drafts) == []
     with pytest.raises(InputError, match="tick one in the table"):
         tab.files.ask_delete([], "", NOBODY)
@@ -187,7 +187,7 @@ def test_switching_off_changes_file_and_unsaved_text_and_keeps_comments(tab: Tab
     tab.manager.create("Night", TEXT)
     text = tab.open("night")
     tab.table.switch(["night/2"], False, "night", text.replace("One.", "Uno."), tab.state, NOBODY)
-    saved, draft = tab.manager.read("night"), tab.manager.draft("night")
+    saved, draft = tab.manager.jobs.source("night"), tab.manager.jobs.draft("night")
     assert draft is not None
     assert "# first" in saved
     assert saved.count("enabled: false") == draft.text.count("enabled: false") == 1
@@ -195,7 +195,7 @@ def test_switching_off_changes_file_and_unsaved_text_and_keeps_comments(tab: Tab
     assert tab.live(tab.editor.note) == ""
     assert "off" in tab.rows()["night/2"]
     tab.table.switch(["night/2"], True, "night", draft.text, tab.state, NOBODY)
-    assert "enabled" not in tab.manager.read("night")
+    assert "enabled" not in tab.manager.jobs.source("night")
 
 
 # --- the editor ---
@@ -214,14 +214,14 @@ def test_unsaved_changes_survive_another_job_a_reload_and_a_restart(tab: Tab, op
     assert tab.open("night") == mine
     later = JobManagers(operations).of("local")
     assert tab.editor.shown(later, PageState(), "night")[2] == mine
-    assert "Uno" not in tab.manager.read("night")
-    assert tab.editor.reload("night", tab.state, NOBODY)[2] == tab.manager.read("night")
+    assert "Uno" not in tab.manager.jobs.source("night")
+    assert tab.editor.reload("night", tab.state, NOBODY)[2] == tab.manager.jobs.source("night")
     assert list(tab.manager.snapshot().drafts) == []
 
 
 def test_a_wrong_text_is_told_by_line_and_never_saved(tab: Tab) -> None:
     tab.manager.create("Night", TEXT)
-    before = tab.manager.read("night")
+    before = tab.manager.jobs.source("night")
     text = tab.open("night")
     wrong = text.replace("text: Two.", "text: Two.\n    pramas: {}\n    rate: 1")
     said = tab.type("night", wrong)
@@ -233,13 +233,13 @@ def test_a_wrong_text_is_told_by_line_and_never_saved(tab: Tab) -> None:
     assert (said["save"], said["discard"], said["plan"]) == (False, True, "")
     with pytest.raises(InputError):
         tab.editor.store("night", wrong, tab.state, NOBODY)
-    assert tab.manager.read("night") == before
+    assert tab.manager.jobs.source("night") == before
     right = text.replace("Two.", "Two and three.")
     said = tab.type("night", right)
     assert (said["save"], said["problems"]) == (True, [])
     assert "2 to make in 1 batch" in said["plan"]
     tab.editor.store("night", right, tab.state, NOBODY)
-    assert tab.manager.read("night") == right
+    assert tab.manager.jobs.source("night") == right
     assert "# first" in right
     assert tab.type("night", right)["save"] is False
 
@@ -290,7 +290,7 @@ def test_an_answer_to_a_keystroke_never_overtakes_the_answer_to_save(
         (first, _), (second, shown) = answers()
     assert (first, second) == (keystroke, click)
     assert shown[2]["interactive"] is False, "there is nothing to save"
-    assert "Three" in managers.of("local").read("night")
+    assert "Three" in managers.of("local").jobs.source("night")
 
 
 def test_a_problem_in_a_file_that_the_job_names_is_told_with_its_name(tab: Tab, workspace: Workspace) -> None:
@@ -305,14 +305,14 @@ def test_a_file_that_was_changed_meanwhile_is_told_and_not_overwritten(tab: Tab)
     tab.manager.create("Night", TEXT)
     mine = tab.open("night").replace("One.", "Uno.")
     tab.type("night", mine)
-    theirs = tab.manager.read("night").replace("Two.", "Due.")
+    theirs = tab.manager.jobs.source("night").replace("Two.", "Due.")
     tab.manager.update("night", theirs)
     assert CHANGED in tab.live(tab.editor.note)
     with pytest.raises(InputError, match="changed meanwhile"):
         tab.editor.store("night", mine, tab.state, NOBODY)
-    assert tab.manager.read("night") == theirs
+    assert tab.manager.jobs.source("night") == theirs
     tab.editor.store_over("night", mine, tab.state, NOBODY)
-    assert tab.manager.read("night") == mine
+    assert tab.manager.jobs.source("night") == mine
     assert tab.live(tab.editor.note) == ""
     tab.manager.delete("night")
     assert GONE.split(".")[0] in tab.live(tab.editor.note)
@@ -330,7 +330,7 @@ def test_text_of_one_job_is_never_kept_as_anothers(tab: Tab) -> None:
 def test_a_job_is_run_heard_made_again_chosen_and_put_together(tab: Tab, toasts: list[str]) -> None:
     tab.manager.create("Night", SPOKEN)
     tab.table.run_now(["night"], "", "resume", NOBODY)
-    assert tab.manager.join(DEADLINE)
+    assert tab.manager.background.join(DEADLINE)
     assert "Completed" in tab.states()["night"]
     tab.looked_at.task_id = "night/both"
     cards = tab.live(tab.task.pieces)["rows"]
@@ -339,10 +339,10 @@ def test_a_job_is_run_heard_made_again_chosen_and_put_together(tab: Tab, toasts:
     assert len(tab.live(tab.task.finals)["rows"]) == 1
 
     tab.task.make_again(tab.state, clicked("1"), NOBODY)
-    assert tab.manager.join(DEADLINE)
+    assert tab.manager.background.join(DEADLINE)
     first, second = tab.live(tab.task.pieces)["rows"]
     assert (first["html"], second["html"].count("<audio")) == (cards[0]["html"], 2)
-    runs = tab.manager.orchestrator.candidates(tab.manager.job("night"), "both", 1)
+    runs = tab.manager.takes(tab.manager.orchestrator.report_task(tab.manager.jobs.job("night"), "both"), [1])[0].runs
     older = runs[-1][0].id
     assert f'data-value="{older}"' in second["html"]
     tab.task.use(tab.state, clicked("1", older), NOBODY)
@@ -377,11 +377,11 @@ def test_run_now_takes_the_selected_tasks_alone(tab: Tab, toasts: list[str]) -> 
     tab.manager.create("Night", TEXT)
     tab.table.run_now(["night/2"], "", "resume", NOBODY)
     assert toasts[-1] == "Running 2. Two."
-    assert tab.manager.join(DEADLINE)
+    assert tab.manager.background.join(DEADLINE)
     states = tab.states()
     assert [word in states[row] for row, word in (("night/1", "New"), ("night/2", "Completed"))] == [True, True]
     tab.table.run_now(["night", "night/2"], "", "resume", NOBODY)
-    assert tab.manager.join(DEADLINE)
+    assert tab.manager.background.join(DEADLINE)
     assert "Completed" in tab.states()["night"]
 
 
@@ -393,7 +393,7 @@ def test_an_input_from_another_task_is_told_in_words(tab: Tab, workspace: Worksp
     tab.looked_at.task_id = "night/film"
     heading = tab.live(tab.task.heading)
     assert "Inputs: outline: outline.json, scene_1: from the task intro." in heading
-    assert "2 to make in 2 batches" in jobs_markup.plan(tab.manager.check("night", tab.manager.read("night")))
+    assert "2 to make in 2 batches" in jobs_markup.plan(tab.manager.check("night", tab.manager.jobs.source("night")))
 
 
 def test_stop_and_put_together_say_why_they_cannot(tab: Tab) -> None:
@@ -410,8 +410,8 @@ def test_run_mode_works_everything_off_and_says_so(tab: Tab) -> None:
     switch = RunMode(tab.page, tab.managers)
     tab.manager.create("Night", TEXT)
     switch.switch(True, tab.state, NOBODY)
-    wait_for(lambda: tab.manager.join(0) or tab.manager.background.state().running == "night", "it begins")
-    assert tab.manager.join(DEADLINE)
+    wait_for(lambda: tab.manager.background.join(0) or tab.manager.background.state().running == "night", "it begins")
+    assert tab.manager.background.join(DEADLINE)
     assert tab.live(switch.checkbox).value is False
     assert "Completed" in tab.states()["night"]
     word, sentence = jobs_view.run_mode_text(tab.manager.snapshot())
@@ -422,7 +422,7 @@ def test_run_mode_that_was_on_asks(tab: Tab, workspace: Workspace, operations: O
     tab.manager.create("Night", TEXT)
     (workspace.jobs / ".run-mode.json").write_text('{"on": true}')
     later = JobManagers(operations)
-    later.of("local").restore()
+    later.of("local").background.restore()
     assert "Go on where it stopped?" in jobs_markup.run_mode(later.of("local").snapshot())
     assert not later.of("local").background.state().running
     later.close()
@@ -441,9 +441,9 @@ def test_the_page_is_kept_up_to_date_while_somebody_looks_or_something_runs(
     assert tab.refresh_interval(now) == Settings().live_interval == 5
     manager = managers.of("local")
     manager.create("Night", TEXT)
-    manager.run_now("night")
-    wait_for(lambda: manager.join(0) or tab.refresh_interval(now) == 1, "it is looked at every second")
-    assert manager.join(DEADLINE)
+    manager.background.run_now("night")
+    wait_for(lambda: manager.background.join(0) or tab.refresh_interval(now) == 1, "it is looked at every second")
+    assert manager.background.join(DEADLINE)
 
 
 # --- whose is what ---
@@ -469,8 +469,8 @@ def visitor(managers: JobManagers) -> Callable[..., TestClient]:
 def test_finals_are_served_in_parts_and_to_their_owner_alone(managers: JobManagers, visitor: Callable[..., TestClient]) -> None:
     manager = managers.of("ann")
     manager.create("Night", SPOKEN)
-    manager.run_now("night")
-    assert manager.join(DEADLINE)
+    manager.background.run_now("night")
+    assert manager.background.join(DEADLINE)
     task = manager.snapshot().task("night/both")
     assert task is not None
     assert task.final is not None
@@ -481,7 +481,7 @@ def test_finals_are_served_in_parts_and_to_their_owner_alone(managers: JobManage
     assert ann.get(sound, headers={"range": "bytes=0-3"}).content == b"RIFF"
     assert "-->" in ann.get(words).text
     assert "filename" in ann.get(f"{sound}&download=1").headers["content-disposition"]
-    assert ann.get("/job-files/night").text == manager.read("night")
+    assert ann.get("/job-files/night").text == manager.jobs.source("night")
     for path in (sound, words, "/job-files/night"):
         assert bob.get(path).status_code == 404
     assert managers.of("bob").snapshot().entries == ()

@@ -108,6 +108,7 @@ class Scripted:
 
     def __init__(self, snapshot: RunnerSnapshot) -> None:
         self.shown = snapshot
+        self.changes = self
         self.looks = 0
         self.listeners: list[Callable[[], object]] = []
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from cosmos_workflow.execution.batch_run import ItemProgressed
 from cosmos_workflow.execution.estimates import Rate, TimeLeft
-from cosmos_workflow.execution.runner import ItemProgress, RunnerSnapshot, RunnerState
+from cosmos_workflow.execution.runner import RunnerSnapshot, RunnerState
 from cosmos_workflow.queueing import ItemStatus, Prompt, Queue
 from cosmos_workflow.store.records import RunRecord
 from cosmos_workflow.ui.components import counter_value
@@ -17,7 +18,7 @@ from cosmos_workflow.ui.queue import view
 from cosmos_workflow.ui.results.markup import run_facts
 from cosmos_workflow.ui.text import left_text, shorten_text
 
-FAST = Rate(seconds_per_unit=0.1, spread=0.1, samples=10, load_seconds=0.0)
+FAST = Rate(seconds_per_unit=0.1, spread=0.1, samples=10)
 
 
 def filled(texts: Sequence[str] = ("one", "two", "three")) -> Queue:
@@ -32,7 +33,7 @@ def view_of(
     *,
     reason: str = "",
     left: TimeLeft | None = None,
-    progress: dict[str, ItemProgress] | None = None,
+    progress: dict[str, ItemProgressed] | None = None,
     since: float = 0.0,
     rate: Rate | None = None,
 ) -> PageView:
@@ -105,7 +106,7 @@ def test_time_left_has_its_error_and_never_claims_a_second_exactly() -> None:
 def test_an_items_time_left_shrinks_with_its_progress() -> None:
     queue = filled(["0123456789"])
     item = queue.snapshot().items[0]
-    half = {item.id: ItemProgress(0.5, "think", "", 0.0)}
+    half = {item.id: ItemProgressed(item.id, 0.5, "think", "", 0.0)}
     before = view_of(queue, rate=FAST).item_left(item)
     after = view_of(queue, rate=FAST, progress=half).item_left(item)
     assert before is not None

@@ -11,6 +11,7 @@ from support import DEADLINE
 from cosmos_workflow.execution.operations import Operations
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.speech.along import read_along
+from cosmos_workflow.jobs.speech.assembly import finals
 from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.results.cards import shelf_card
 from cosmos_workflow.ui.results.shelf import Shelves, shelf_of, shown_runs
@@ -34,8 +35,8 @@ def test_any_jobs_finals_stand_on_the_shelf_and_its_pieces_are_folded(manager: J
     job_id = manager.create("Greetings", GREETINGS).id
     manager.create("Later", "engine: espeak\ntext: Not made.")
     assert shelf_of(manager, manager.snapshot()) == []
-    manager.run_now(job_id)
-    assert manager.join(DEADLINE)
+    manager.background.run_now(job_id)
+    assert manager.background.join(DEADLINE)
     manager.look_again()
     (one,) = shelf_of(manager, manager.snapshot())
     card = shelf_card(one, opened=False)
@@ -55,10 +56,10 @@ def test_any_jobs_finals_stand_on_the_shelf_and_its_pieces_are_folded(manager: J
 def test_a_job_of_which_nothing_is_whole_says_what_can_be_heard(manager: JobManager) -> None:
     text = "engine: espeak\ntasks:\n  - name: both\n    text: |\n      One.\n\n      Two.\n"
     job_id = manager.create("Night", text).id
-    manager.run_now(job_id)
-    assert manager.join(DEADLINE)
+    manager.background.run_now(job_id)
+    assert manager.background.join(DEADLINE)
     manager.update(job_id, text.replace("Two.", "Three."))
-    (final,) = manager.finals(f"{job_id}/both")
+    (final,) = finals(manager.jobs.task_folder(f"{job_id}/both"))
     assert [[word for word, _ in piece["words"]] for piece in read_along(final)] == [["One."], ["Two."]]
     (one,) = shelf_of(manager, manager.snapshot())
     assert "It is from before the last change." in shelf_card(one, opened=True)["html"]
