@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path, PurePath
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from cosmos_workflow.engines.registry import told
 from cosmos_workflow.errors import InputError, WorkflowError, shorten
 from cosmos_workflow.jobs.background import JobBackground
 from cosmos_workflow.jobs.books.final import BookFinal
+from cosmos_workflow.jobs.books.writing import add_book
 from cosmos_workflow.jobs.document.edit import set_values
 from cosmos_workflow.jobs.editing import edit_piece
 from cosmos_workflow.jobs.events import TaskResult
@@ -201,6 +202,11 @@ class JobManager:
     def assemble(self, job_id: str, key: str, bind: bool = True) -> TaskResult:
         """Put a task together anew from what is there, without making anything; see TaskOrchestrator.assemble."""
         return self.orchestrator.assemble(self.jobs.job(job_id), key, bind)
+
+    @_changes
+    def add_book(self, *what: Any, **how: Any) -> StoredJob:
+        """A book as a new job, or the one that was made of the same before; see jobs.books.writing.add_book."""
+        return add_book(self.jobs, *what, **how)
 
     @_changes
     def bind(self, job_id: str) -> BookFinal | None:

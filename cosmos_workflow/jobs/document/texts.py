@@ -138,7 +138,12 @@ def _check_chunks(cascade: Cascade, chunks: list[Chunk], source: TextSource, voi
             try:
                 voice.configuration.check_params()
             except InputError as error:
-                cascade.note_text(source, chunk.line, str(error))
+                places = (("speakers", chunk.speaker, error.key), ("params", error.key))
+                stated = [place for keys in places if error.key and (place := cascade.find(*keys))[-1:] == (error.key,)]
+                if stated:
+                    cascade.note(stated[0], str(error))
+                else:
+                    cascade.note_text(source, chunk.line, str(error))
                 return
         try:
             # What is named and wrong has its own problem already; it isn't missing as well.

@@ -17,7 +17,6 @@ from cosmos_workflow.engines.registry import availability_of, find_engine, requi
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.execution.estimates import time_left
 from cosmos_workflow.jobs.books.voices import Reader, default_engine, reader, reading_engines, voice_for
-from cosmos_workflow.jobs.books.writing import add_book
 from cosmos_workflow.queueing.items import Configuration, Prompt
 from cosmos_workflow.ui import components, markup
 from cosmos_workflow.ui.components import hide
@@ -165,8 +164,7 @@ class JobBook(JobsPart):
         numbers = [] if len(chosen) == len(book.chapters) else sorted(chosen)
         speaks = self._reader(book, engine, quotes) if quotes else None
         source = dropped.path.name if dropped.path else ""
-        stored = add_book(manager.jobs, book, self._reader(book, engine, voice), numbers, source, dialogue=speaks)
-        manager.look_again()
+        stored = manager.add_book(book, self._reader(book, engine, voice), numbers, source, dialogue=speaks)
         if run:
             manager.background.run_now(stored.id)
         dropped.book = None

@@ -21,9 +21,11 @@ from cosmos_workflow.engines.kokoro.phonemes import MAX_TOKENS, TOKENS, phonemes
 from cosmos_workflow.engines.kokoro.voices import LANGUAGES, VOICES, describe, parse_mix, tidy_mix
 from cosmos_workflow.engines.model_files.sets import FOLDER_VARIABLE, check_model_files
 from cosmos_workflow.errors import InputError, UnavailableError
+from cosmos_workflow.jobs.document.loading import parse_job
 from cosmos_workflow.queueing.batches import calculate_batch_key
 from cosmos_workflow.queueing.items import Prompt
 from cosmos_workflow.queueing.queue import Queue
+from cosmos_workflow.yaml_places import JobFileError
 
 
 def symbols(text: str, language: str = "en-us") -> str:
@@ -178,6 +180,11 @@ def test_only_voices_that_are_there_are_offered_and_another_is_refused_with_what
     SPEC.check_params(KokoroParams(voice="bm_george+ff_siwis"))
     with pytest.raises(InputError, match="the voice af_heart isn't among"):
         Queue().add_to_queue([Prompt("Good morning.")], "kokoro", {"voice": "af_heart"})
+    job = "engine: kokoro\nparams:\n  voice: {}\nspeakers:\n  ann: {{voice: {}}}\ntasks:\n  - text: {}Hello."
+    for mistaken, line in ((("af_heart", "bm_george", ""), 3), (("bm_george", "af_heart", "<speaker:ann>"), 5)):
+        with pytest.raises(JobFileError, match="the voice af_heart isn't among") as refused:
+            parse_job(job.format(*mistaken))
+        assert [problem.place.line for problem in refused.value.problems] == [line]
     (voices / "af_heart.bin").write_bytes(b"a style")
     os.utime(voices, (1, 1))  # a clock need not have gone on between two changes of a folder
     SPEC.check_params(KokoroParams(voice="bm_george+af_heart"))
