@@ -124,7 +124,7 @@ def judge_samples(samples: Sequence[Sample], folder: Path, recogniser: Whisper) 
             path = folder / f"planted-{number}.wav"
             soundfile.write(path, spoilt_sound(sample.planted, sound, rate, sample.number), rate, subtype="PCM_16")
         spec = find_engine(sample.line.engine)
-        spoken = spec.spoken(sample.text, spec.known_params(spec.complete_params(sample.line.params)))
+        spoken = spec.spoken(sample.text, spec.checked_params(sample.line.params))
         said = list(dict.fromkeys([sample.text, spoken]))
         judged.append(Judged(sample, judge(path, sample.text, said, sample.language, recogniser)))
     return judged

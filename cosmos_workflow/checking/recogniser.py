@@ -10,7 +10,7 @@ import numpy as np
 from cosmos_workflow.checking.models import find_model, require_recogniser
 from cosmos_workflow.checking.sound import Sound
 from cosmos_workflow.checking.verdict import HeardWord
-from cosmos_workflow.engines.model_files.sets import check_model_files, require_model_files
+from cosmos_workflow.engines.model_files.sets import require_model_files
 from cosmos_workflow.errors import InputError, shorten
 from cosmos_workflow.gpu_dispatch.platform import processors
 
@@ -55,9 +55,7 @@ class Whisper:
 
     def __init__(self, name: str, threads: int | None = None) -> None:
         require_recogniser(name)
-        model = find_model(name)
-        folder = require_model_files(model)
-        check_model_files(model, folder)
+        folder = require_model_files(find_model(name))
         self.name = name
         self._heard: Sound | None = None
         self._model: Any = _shortening(str(folder), threads or max(1, processors() // 2))

@@ -276,7 +276,3 @@ class EngineSpec:
                 cause = f"{shorten(value)} isn't right; use a number from 0 to 1."
                 raise InputError(f"{prefix}weight {name}: {cause}", key=name, place=where, cause=cause)
         return {name: float(given.get(name, default)) for name, default in self.weights.items()}
-
-    def known_params(self, complete: Mapping[str, Any]) -> Params:
-        """The params model of values that `complete_params` gave before; nothing is checked again."""
-        return self.params.model_construct(**complete)

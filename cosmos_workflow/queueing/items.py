@@ -116,7 +116,7 @@ class QueueItem:
     def configuration(self) -> Configuration:
         """What it is made with; nothing is checked again."""
         spec = known_engine(self.engine)
-        return Configuration(spec, spec.known_params(self.params), self.weights)
+        return Configuration(spec, spec.params.model_construct(**self.params), self.weights)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from cosmos_workflow.engines.chatterbox.params import ChatterboxParams
 from cosmos_workflow.engines.chatterbox.production import Production
 from cosmos_workflow.engines.chatterbox.static import row_bucket
 from cosmos_workflow.engines.chatterbox.variants import expected_tokens, find_variant
-from cosmos_workflow.engines.model_files.sets import check_model_files, require_model_files
+from cosmos_workflow.engines.model_files.sets import require_model_files
 from cosmos_workflow.errors import InputError, UnavailableError, is_out_of_memory
 
 CPU_LINES, GPU_LINES = 16, 64
@@ -107,7 +107,6 @@ class ChatterboxEngine(Engine):
         if model is None or (model.variant.name, model.mode, model.finetune) != wanted:
             self.close()
             folder = require_model_files(variant.model_files)
-            check_model_files(variant.model_files, folder)
             if finetune is not None:
                 check_finetune(params.finetune, finetune)
             self.model = model = self.load_model(variant, params.mode, folder, self._device, finetune)

@@ -71,7 +71,7 @@ def test_a_finetune_in_the_hubs_cache_is_found_by_owner_and_name(root: Path) -> 
 @pytest.mark.parametrize("name", ["../chatterbox", "a/../b", "/etc", "a/b/c", "..", ".hidden", "a\\b", "https://x"])
 def test_a_name_leads_nowhere_else(root: Path, name: str) -> None:
     with pytest.raises(InputError, match="isn't right; use the name of a folder, or owner/name"):
-        SPEC.check_params(SPEC.known_params(SPEC.complete_params({"finetune": name})))
+        SPEC.check_params(SPEC.checked_params({"finetune": name}))
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_finetune_that_cant_be_used_is_refused_before_it_is_queued(root: Path,
     if files is not None:
         _folder(root, "anna", *files)
     with pytest.raises(InputError, match=sentence):
-        SPEC.check_params(SPEC.known_params(SPEC.complete_params({"finetune": "anna"})))
+        SPEC.check_params(SPEC.checked_params({"finetune": "anna"}))
 
 
 def test_nano_is_the_usual_variant_without_a_gpu_where_its_files_are(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
