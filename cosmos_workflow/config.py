@@ -104,11 +104,8 @@ class Workspace:
         Raises UnavailableError where the folder can't be used, InputError where its settings are wrong. With `reads`, one that is
         there and can't be written is opened all the same: what is read then is a copy of its database.
         """
-        from platformdirs import user_data_dir
-
         try:
-            usual = user_data_dir("cosmos-workflow", appauthor=False)
-            folder = Path(root or os.environ.get(HOME_VARIABLE) or usual).expanduser().absolute()
+            folder = Path(root or os.environ.get(HOME_VARIABLE) or _default_root()).expanduser().absolute()
         except RuntimeError as error:
             raise InputError(f"The workspace {root}: {error} Give the folder's whole path.") from error
         if readable(folder) != str(folder):
@@ -236,3 +233,9 @@ def _scratch(folder: Path) -> Path:
             if not part.name.endswith("-shm"):
                 shutil.copyfile(part, scratch / part.name)
     return scratch
+
+
+def _default_root() -> str:
+    from platformdirs import user_data_dir
+
+    return user_data_dir("cosmos-workflow", appauthor=False)
