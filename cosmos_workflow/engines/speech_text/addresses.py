@@ -10,11 +10,12 @@ from cosmos_workflow.engines.speech_text.dates import looks_like_a_date
 from cosmos_workflow.engines.speech_text.languages import Language
 from cosmos_workflow.engines.speech_text.numbers import spelt
 
+# What isn't an address is looked through once: none begins within what could be one.
 _URL = re.compile(
     r"\b(?:https?://|www\.)[^\s<>\"“”()\[\]]+|"
-    r"\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|io|edu|gov|de|fr|es|it|uk|br|eu)\b(?:/[^\s<>\"()]*)?"
+    r"(?<![\w-])(?<!\w\.)\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|io|edu|gov|de|fr|es|it|uk|br|eu)\b(?:/[^\s<>\"()]*)?"
 )
-_MAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
+_MAIL = re.compile(r"(?<![\w+-])(?<!\w\.)\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
 _PHONE = re.compile(
     r"(?<![\w.,])(?:\+\d{1,3}[ .-]?)?"
     r"(?:\(\d{2,5}\)[ .-]?\d{2,5}(?:[ .-]\d{2,5}){1,3}|\d{2,5}(?:[ .-]\d{2,5}){2,4})(?![\w]|[.,]\d)"

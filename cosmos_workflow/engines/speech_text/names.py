@@ -16,7 +16,7 @@ def _words(text: str) -> frozenset[str]:
 
 # What may stand at the end of a sentence, and then leaves its full stop there.
 _CLOSING = frozenset(("etc.", "usw.", "ecc.", "Inc.", "Ltd.", "Co.", "Jr.", "a.m.", "p.m."))
-_ROMAN = re.compile(r"\b(\w[\w'’.-]*)\s+([IVXLC]{1,9})\b(?!['’.]\w)(?!(?<=\s[IVX])\.\s+[A-Z])")
+_ROMAN = re.compile(r"(?<!\w)(?<!\w['’.-])(\w[\w'’.-]*)\s+([IVXLC]{1,9})\b(?!['’.]\w)(?!(?<=\s[IVX])\.\s+[A-Z])")
 # Words behind which a single letter or more is a part's number, and those behind which it is a ruler's.
 _PARTS = _words(
     "chapter part act scene book volume section war phase type class level stage episode figure table appendix article "
