@@ -12,21 +12,63 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.process import ORIGINAL_DIR  # pyright: ignore[reportAttributeAccessIssue]
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
+from typing import IO, Any, Protocol, cast
 
 from . import platform
-from .channel import Channel
+from .channel import Channel, Frame, Kind, Payload
 from .permits import new_permits
 from .stderr import Stderr
 
 _CHILD = f"{__package__}.child"
 
 
-if TYPE_CHECKING:
-    from .ray.process import RemoteProcess
+class Wire(Protocol):
+    """The pool's end of what it says to a worker and hears from it; see `Channel`."""
 
-Process: TypeAlias = "WorkerProcess | RemoteProcess"
-"""A worker's process as a pool needs it, on this machine or on another."""
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def junk(self) -> bool: ...
+    @property
+    def pending(self) -> bool: ...
+    def fileno(self) -> int: ...
+    def put(self, kind: Kind, seq: int = 0, payload: Payload = ...) -> None: ...
+    def receive(self) -> list[Frame]: ...
+    def drain(self) -> list[Frame]: ...
+
+
+class Process(Protocol):
+    """A worker's process as a pool needs it, on this machine (`WorkerProcess`) or on another.
+
+    `pid` is 0 until it is known; `Kind.STARTED` is heard then. `lost`: its machine is gone, and `reason` says how that showed.
+    `stderr`: once it has ended, the last lines that it wrote there.
+    """
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def sentinel(self) -> int: ...
+    @property
+    def channel(self) -> Wire: ...
+    @property
+    def lost(self) -> bool: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def stderr(self) -> str: ...
+    def kill(self) -> None: ...
+    def reap(self) -> int | None: ...
+    def flush(self) -> bool:
+        """Send what is in the channel, and before that what is permitted; True once nothing is left."""
+        ...
+
+    def permit(self, seq: int) -> bool:
+        """Let the worker run a task that is sent ahead; False if there is no need, since it can't be forbidden again."""
+        ...
+
+    def revoke(self) -> set[int]:
+        """Forbid what was permitted and hasn't begun: the numbers of these tasks."""
+        ...
 
 
 class WorkerProcess:

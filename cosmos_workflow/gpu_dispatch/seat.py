@@ -6,15 +6,13 @@ import selectors
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
+from .arguments import Rules
 from .channel import NOTHING, Frame, Kind, Payload
-from .events import SlotState, SlotStatus
+from .events import Event, Outcome, SlotState, SlotStatus
 from .process import Process
 from .tasks import ANY, Kill, Task
-
-if TYPE_CHECKING:
-    from .scheduler import Scheduler
 
 GONE_STATES: Final[frozenset[SlotState]] = frozenset({"empty", "away", "broken"})
 TRANSITIONS: Final[Mapping[SlotState, frozenset[SlotState]]] = {
@@ -32,6 +30,20 @@ _PACE_WEIGHT = 0.3
 _MAX_PERMITS = 256  # a pipe has room for as many, however small the system makes it
 
 
+class Owner(Protocol):
+    """Who has the slots and the tasks; see `Scheduler`."""
+
+    rules: Rules
+    selector: selectors.BaseSelector
+    closing: bool
+
+    def launch(self, slot: Seat, /) -> Process: ...
+    def emit(self, event: Event) -> None: ...
+    def settle(self, task: Task, outcome: Outcome) -> None: ...
+    def give_back(self, task: Task) -> None: ...
+    def fail_unservable(self) -> None: ...
+
+
 class Seat:
     """What is known of a slot; `Slot` is what happens to it.
 
@@ -39,7 +51,7 @@ class Seat:
     nothing is started here any more. `node`: the machine, in a cluster.
     """
 
-    def __init__(self, owner: Scheduler, worker_id: int, gpu_id: int | None, state: SlotState = "empty") -> None:
+    def __init__(self, owner: Owner, worker_id: int, gpu_id: int | None, state: SlotState = "empty") -> None:
         self.worker_id = worker_id
         self.gpu_id = gpu_id
         self.state: SlotState = state

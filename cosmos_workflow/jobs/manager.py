@@ -22,7 +22,7 @@ from cosmos_workflow.jobs.editing import edit_piece
 from cosmos_workflow.jobs.events import TaskResult
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.plan import CheckedJob
-from cosmos_workflow.jobs.reports import JobEntry, JobsSnapshot, PieceTakes, counted_again
+from cosmos_workflow.jobs.snapshots import JobEntry, JobsSnapshot, PieceTakes, counted_again
 from cosmos_workflow.jobs.state import TaskReport, TaskStatus
 from cosmos_workflow.jobs.store import ENDINGS, Draft, StoredJob
 from cosmos_workflow.jobs.takes import Choice

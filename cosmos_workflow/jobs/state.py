@@ -17,7 +17,8 @@ from cosmos_workflow.jobs.document.tasks import JobFile, Source, TaskConfig, all
 from cosmos_workflow.jobs.looks import BarePieces, Look, RunsOfJobs, played_file
 from cosmos_workflow.jobs.plan import pieces_of
 from cosmos_workflow.jobs.reports import JobReport, TaskReport
-from cosmos_workflow.jobs.speech.assembly import Piece, final_state, finals
+from cosmos_workflow.jobs.speech.assembly import final_state, finals
+from cosmos_workflow.jobs.speech.chunks import Piece
 from cosmos_workflow.jobs.speech.hearing import Hearings, best
 from cosmos_workflow.jobs.status import TaskStatus, ears_message, job_status, share_made, task_message, task_status
 from cosmos_workflow.jobs.store import JobStore

@@ -18,7 +18,7 @@ from cosmos_workflow.store.process import living_processes
 from cosmos_workflow.store.records import RUN_FILE, Finding, RunRecord, run_row
 
 if TYPE_CHECKING:
-    from cosmos_workflow.store.store import Store
+    from cosmos_workflow.store.runs import Runs
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
@@ -26,9 +26,8 @@ _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 class Repair:
     """What the verb `repair` does. Runs of living processes, and those that `sweep` will put in order, are left alone."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._runs, self._files = store.runs, store.run_files
+    def __init__(self, workspace: Workspace, disk: Disk, runs: Runs) -> None:
+        self._workspace, self._disk, self._runs, self._files = workspace, disk, runs, runs.files
 
     def run(self, apply: bool = False) -> list[Finding]:
         """What doesn't agree, by run; with `apply` it is put right or put aside, else it is only listed."""
@@ -50,12 +49,12 @@ class Repair:
 
     def _left_behind(self) -> Iterator[tuple[Path, str]]:
         """Files that were being written when their process died, outside the folders of runs; each with what it is."""
-        if len(living_processes(self._store.workspace)) > 1:
+        if len(living_processes(self._workspace)) > 1:
             return  # another one may be writing them
         unfinished = set(self._runs.unfinished_folders())
-        for path in sorted(self._store.workspace.root.rglob(f"{TEMPORARY}_*")):
-            if self._store.workspace.aside not in path.parents and unfinished.isdisjoint(path.parents):
-                where = path.parent.relative_to(self._store.workspace.root).as_posix()
+        for path in sorted(self._workspace.root.rglob(f"{TEMPORARY}_*")):
+            if self._workspace.aside not in path.parents and unfinished.isdisjoint(path.parents):
+                where = path.parent.relative_to(self._workspace.root).as_posix()
                 yield path, f"A file in {where} was never finished."
 
     def _repair_folder(self, path: Path, apply: bool) -> Iterator[Finding]:
@@ -86,7 +85,7 @@ class Repair:
             yield self._aside(path.name, f"The folder belongs to a run that {record.status}.", path, None, apply)
 
     def _aside(self, subject: str, problem: str, path: Path | None, record: RunRecord | None, apply: bool) -> Finding:
-        disk, aside = self._store.disk, self._store.workspace.aside
+        disk, aside = self._disk, self._workspace.aside
         target = free_name(aside / subject)
         what = "The record" if path is None else "The folder and its record" if record else _kind(path)
         if apply:

@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, select, update
 
+from cosmos_workflow.config import Workspace
 from cosmos_workflow.errors import InputError, WorkflowError, shorten
-from cosmos_workflow.files import inside
+from cosmos_workflow.files import Disk, inside
 from cosmos_workflow.queueing.items import TRANSITIONS, ItemStatus, TransitionError
-from cosmos_workflow.store.database import in_parts
+from cosmos_workflow.store.database import Database, in_parts
+from cosmos_workflow.store.process import ProcessLock
 from cosmos_workflow.store.records import LOCAL, CostSample, RunRecord, run_of, run_row
 from cosmos_workflow.store.schema import runs
 from cosmos_workflow.store.search import RunFilter, matching, of_owner
 
 if TYPE_CHECKING:
-    from cosmos_workflow.store.store import Store
+    from cosmos_workflow.store.queues import Queues
+    from cosmos_workflow.store.run_files import RunFiles
 
 RUNNING = str(ItemStatus.RUNNING)
 _NEWEST_FIRST = (runs.c.started_at.desc(), runs.c.seq.desc())
@@ -52,10 +55,12 @@ class Runs:
     the caller's transaction.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._folder = store.workspace.runs
-        self._database, self._disk, self._process = store.database, store.disk, store.process
-        self._queues, self._files = store.queues, store.run_files
+    def __init__(
+        self, workspace: Workspace, database: Database, disk: Disk, process: ProcessLock, queues: Queues, files: RunFiles
+    ) -> None:
+        self.files = files
+        self._folder = workspace.runs
+        self._database, self._disk, self._process, self._queues = database, disk, process, queues
 
     # --- folders ---
 
@@ -159,10 +164,10 @@ class Runs:
             progress=1.0,
             finished_at=time.time(),
             outputs=dict(made.outputs),
-            checks=self._files.measure(record, made.outputs, partial),
+            checks=self.files.measure(record, made.outputs, partial),
             metadata=_plain(record, made.metadata),
         )
-        self._files.complete(done, partial)
+        self.files.complete(done, partial)
         return done
 
     def _close(self, done: Sequence[RunRecord]) -> dict[str, WorkflowError]:

@@ -42,10 +42,10 @@ class Store:
         self.presets = Presets(workspace, disk)
         self.queues = Queues(self.database, self.process)
         self.run_files = RunFiles(workspace, disk, self.digests)
-        self.runs = Runs(self)
+        self.runs = Runs(workspace, self.database, disk, self.process, self.queues, self.run_files)
         self.waveforms = Waveforms(self.runs, disk)
-        self.recovery = Recovery(self)
-        self.repair = Repair(self)
+        self.recovery = Recovery(workspace, self.database, disk, self.process, self.queues, self.runs)
+        self.repair = Repair(workspace, disk, self.runs)
         self.recovery.forget_unused()
 
     def close(self) -> None:

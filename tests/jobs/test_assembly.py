@@ -17,7 +17,8 @@ import soundfile
 from cosmos_workflow.errors import InputError, UnavailableError
 from cosmos_workflow.files import Disk
 from cosmos_workflow.jobs.document.schema import Audio
-from cosmos_workflow.jobs.speech.assembly import Piece, assemble, final_state, finals
+from cosmos_workflow.jobs.speech.assembly import assemble, final_state, finals
+from cosmos_workflow.jobs.speech.chunks import Piece
 
 RATE = 22050
 

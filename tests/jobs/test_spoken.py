@@ -12,7 +12,8 @@ from cosmos_workflow.jobs.document.schema import Audio
 from cosmos_workflow.jobs.manager import JobManager
 from cosmos_workflow.jobs.orchestrator import TaskOrchestrator
 from cosmos_workflow.jobs.plan import pieces_of
-from cosmos_workflow.jobs.speech.assembly import Piece, final_state, pauses_of
+from cosmos_workflow.jobs.speech.assembly import final_state, pauses_of
+from cosmos_workflow.jobs.speech.chunks import Piece
 from cosmos_workflow.yaml_places import JobFileError
 
 from .conftest import job_of

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import ray
 from ray.exceptions import RayError
@@ -22,12 +22,22 @@ from . import cluster
 from .agent import GROUPS, Agent, Place
 from .cluster import ClusterError
 
-if TYPE_CHECKING:
-    from .pool import RayPool
-
 _POLL_SECONDS = 0.5  # seconds between two looks at the cluster
 _PATIENCE = 5.0  # seconds without a place until that is told
 _MAX_FAILURES = 3
+
+
+class SlotOwner(Protocol):
+    """Who has the slots; see `RayPool`."""
+
+    def arrived(self, member: Member) -> None: ...
+    def departed(self, slot: Slot) -> bool: ...
+    def awaited(self, reason: str, slots: Sequence[Slot]) -> None: ...
+    def wants_workers(self) -> bool: ...
+    def refused(self, slot: Slot, error: str) -> None: ...
+    def offered(self, on_gpu: bool) -> Slot: ...
+    def outdone(self, slot: Slot) -> None: ...
+    def withdrawn(self, slot: Slot) -> bool: ...
 
 
 class Machine:
@@ -97,7 +107,7 @@ class Membership(threading.Thread):
     """Keeps the slots filled with actors, in a thread of its own. Without `slots` there is one for every GPU of the cluster, or
     for every machine as long as the cluster has no GPU; machines may come and go."""
 
-    def __init__(self, owner: RayPool, slots: list[Slot] | None, gpus_per_worker: float) -> None:
+    def __init__(self, owner: SlotOwner, slots: list[Slot] | None, gpus_per_worker: float) -> None:
         super().__init__(name="gpu-dispatch-membership", daemon=True)
         self._owner = owner
         self._gpus_per_worker = gpus_per_worker

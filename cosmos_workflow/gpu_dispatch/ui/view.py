@@ -1,19 +1,17 @@
-"""The view of a dispatch, drawn in a terminal or as lines in a log, from the events alone; and a `Dispatcher` that has one."""
+"""The view of a dispatch, drawn in a terminal or as lines in a log, from the events alone."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Self
 
 from rich.console import Console
 from rich.text import Text
 
 from ..devices import Gpu, discover_gpus
-from ..dispatcher import Dispatcher
 from ..events import Event, PlacesAwaited, SetupFailed, TaskError, TaskId, TaskSuccess, TaskTimeout, WorkerDied
-from ..worker import BaseWorker
 from . import screen
 from .board import Board, plain, progress_line, time_line
 from .stats import Stats, last_line
@@ -114,39 +112,3 @@ class DispatchView:
 
     def _print(self, line: str) -> None:
         screen.attempt(lambda: self._console.print(Text(plain(line)), soft_wrap=True))
-
-
-class RichDispatcher(Dispatcher):
-    """A `Dispatcher` with a `DispatchView`; usable from any thread.
-
-    show_ui: False prints nothing. refresh_rate: how often a second the view is drawn. Further keyword arguments are
-    those of `Dispatcher`; what the workers print is discarded unless ``suppress_worker_output`` is
-    False, since it would tear the view.
-
-    `run` returns the statistics: total, expected_total, completed, failed, timeout, setup_failures, start_time, end_time, and
-    gpu_status by worker (a GPU's number) with status, current_task, task_start_time, last_duration, completed, failed, timeout.
-    Times are seconds since the epoch. `timeouts` is `timeout` under the name that it has in the original.
-    """
-
-    def __init__(
-        self,
-        worker_cls: type[BaseWorker] | str,
-        gpu_ids: Sequence[int | None] | None,
-        queue_size: int = 512,
-        show_ui: bool = True,
-        refresh_rate: float = 2.0,
-        *,
-        console: Console | None = None,
-        suppress_worker_output: bool = True,
-        stop_on_sigterm: bool = True,
-        **options: Any,
-    ) -> None:
-        options["stop_on_sigterm"] = stop_on_sigterm
-        super().__init__(worker_cls, gpu_ids, queue_size, suppress_worker_output, **options)
-        self._show_ui = show_ui
-        self._refresh_rate = refresh_rate
-        self._console = console
-        self._observer(None)  # refuses what can't be shown before anything starts
-
-    def _observer(self, total: int | None) -> DispatchView:
-        return DispatchView(total, show_ui=self._show_ui, refresh_rate=self._refresh_rate, console=self._console)

@@ -14,34 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cosmos_workflow.checking.verdict import TimedWord
 from cosmos_workflow.errors import InputError, WorkflowError
 from cosmos_workflow.files import Disk
 from cosmos_workflow.ids import digest
 from cosmos_workflow.jobs.document.schema import Audio, Subtitles
-from cosmos_workflow.jobs.speech.chunks import Break, Chunk
+from cosmos_workflow.jobs.speech.chunks import Chunk, Piece
 from cosmos_workflow.jobs.speech.subtitles import Cue, cues_of, subrip, webvtt
 from cosmos_workflow.media import write_sound
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A made piece: the run that made it, its sound, its text, its speaker, the break behind it, and the pause that the text
-    states there.
-
-    `until` is the second at which it is cut, None where it isn't; `words` are the words that were heard in it, with their times;
-    `borders` are the places of its text where a further paragraph begins.
-    """
-
-    run_id: str
-    path: Path
-    text: str
-    speaker: str = ""
-    break_after: Break = ""
-    pause: float | None = None
-    until: float | None = None
-    words: tuple[TimedWord, ...] = ()
-    borders: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

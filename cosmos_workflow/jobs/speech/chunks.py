@@ -13,8 +13,10 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
+from cosmos_workflow.checking.verdict import TimedWord
 from cosmos_workflow.engines.speech_text.marks import PAUSE, split_pauses
 from cosmos_workflow.errors import did_you_mean, list_choices, shorten
 from cosmos_workflow.jobs.speech.paragraphs import Paragraphs, Rule, paragraphs_of, rule_for
@@ -60,6 +62,26 @@ class Chunk:
     break_after: Break = ""
     line: int = 1
     pause: float | None = None
+    borders: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A made piece: the run that made it, its sound, its text, its speaker, the break behind it, and the pause that the text
+    states there.
+
+    `until` is the second at which it is cut, None where it isn't; `words` are the words that were heard in it, with their times;
+    `borders` are the places of its text where a further paragraph begins.
+    """
+
+    run_id: str
+    path: Path
+    text: str
+    speaker: str = ""
+    break_after: Break = ""
+    pause: float | None = None
+    until: float | None = None
+    words: tuple[TimedWord, ...] = ()
     borders: tuple[int, ...] = ()
 
 

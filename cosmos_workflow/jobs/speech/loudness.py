@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -18,12 +18,10 @@ from av.error import EOFError as Finished
 from av.filter import Graph
 
 from cosmos_workflow.jobs.document.schema import Normalize
+from cosmos_workflow.jobs.speech.chunks import Piece
 from cosmos_workflow.jobs.speech.meter import Samples
 from cosmos_workflow.jobs.speech.sound import Levels, Shape, measure, read
 from cosmos_workflow.media import layout_of
-
-if TYPE_CHECKING:
-    from cosmos_workflow.jobs.speech.assembly import Piece
 
 CEILING = 10 ** (-1 / 20)
 """True peak that a normalised final stays below: -1 dBTP, as EBU R 128 asks."""

@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from cosmos_workflow.checking.verdict import Verdict
 from cosmos_workflow.jobs.plan import CheckedJob
-from cosmos_workflow.jobs.reports import JobsSnapshot, PieceTakes, TaskReport
+from cosmos_workflow.jobs.reports import TaskReport
+from cosmos_workflow.jobs.snapshots import JobsSnapshot, PieceTakes
 from cosmos_workflow.jobs.speech.assembly import Final
 from cosmos_workflow.jobs.status import TaskStatus, status_label
 from cosmos_workflow.store.records import RunRecord

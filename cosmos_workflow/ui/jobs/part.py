@@ -8,7 +8,7 @@ import gradio as gr
 
 from cosmos_workflow.errors import InputError
 from cosmos_workflow.jobs.manager import JobManager
-from cosmos_workflow.jobs.reports import JobsSnapshot
+from cosmos_workflow.jobs.snapshots import JobsSnapshot
 from cosmos_workflow.ui.jobs.managers import JobManagers
 from cosmos_workflow.ui.page import Page, owner_of
 from cosmos_workflow.ui.page_view import PageView

@@ -7,7 +7,7 @@ from pathlib import Path
 from cosmos_workflow.errors import list_choices
 from cosmos_workflow.execution.runner import RunnerState
 from cosmos_workflow.jobs.background import BackgroundState
-from cosmos_workflow.jobs.reports import JobEntry, JobsSnapshot
+from cosmos_workflow.jobs.snapshots import JobEntry, JobsSnapshot
 from cosmos_workflow.jobs.state import TaskReport, TaskStatus
 from cosmos_workflow.ui.text import count, engine_title, left_text, precise_seconds, shorten_text
 from cosmos_workflow.yaml_places import Problem

@@ -9,7 +9,7 @@ from typing import Any
 
 from cosmos_workflow.jobs.books.final import BookFinal
 from cosmos_workflow.jobs.manager import JobManager
-from cosmos_workflow.jobs.reports import JobsSnapshot
+from cosmos_workflow.jobs.snapshots import JobsSnapshot
 from cosmos_workflow.jobs.state import JobReport, TaskReport
 from cosmos_workflow.jobs.takes import TakeRef
 
