@@ -19,10 +19,11 @@ class Language:
     """How one language says what isn't written in words.
 
     `number` is num2words' name of it. `signs` are single characters; `web` says the signs of an address. `units` hold one and
-    many, `currencies` also one and many of the hundredth part. `fractions` are those in words, "½" is what
-    stands behind a whole number. `short` are abbreviations, `months` the names of the twelve, empty
-    in a language of which only the numbers are known. `to` stands between the ends of a range. `ordinal` is a pattern of what
-    stands behind an ordinal number, `regnal` goes before a ruler's number. `date`, `clock` and `full_hour` are templates.
+    many, `currencies` also one and many of the hundredth part. `fractions` are those in words, "½" is what stands behind a
+    whole number. `short` are abbreviations, `numbered` those that are one only before a number. `months` are the names of the
+    twelve, empty in a language of which only the numbers are known. `to` stands between the ends of a range. `ordinal` is a
+    pattern of what stands behind an ordinal number, `regnal` goes before a ruler's number. `date`, `clock` and `full_hour`
+    are templates.
     """
 
     code: str
@@ -42,6 +43,7 @@ class Language:
     units: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     currencies: Mapping[str, tuple[str, str, str, str]] = field(default_factory=dict)
     short: Mapping[str, str] = field(default_factory=dict)
+    numbered: Mapping[str, str] = field(default_factory=dict)
     fractions: Mapping[str, str] = field(default_factory=dict)
 
 

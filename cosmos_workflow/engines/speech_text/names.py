@@ -31,14 +31,6 @@ _RULERS = _words(
 )
 
 
-_PAGES = {
-    "en": ("page", "pages"),
-    "fr": ("page", "pages"),
-    "es": ("página", "páginas"),
-    "it": ("pagina", "pagine"),
-    "pt": ("página", "páginas"),
-}
-_PART_FORMS = {"Ch": "Chapter", "Vol": "Volume", "Fig": "Figure"}
 _CENTURIES = {
     "fr": re.compile(r"\b(?P<numeral>I(?=er\b)|[IVX]*[VXI])(?:er|ème|e)\b(?<!\bIe)"),
     "it": re.compile(r"\b(?P<numeral>[IVX]+(?=\s+secol[oi]\b)|(?<=\bsecolo )[IVX]+)\b"),
@@ -62,12 +54,11 @@ def short_forms(text: str, language: Language) -> str:
     if language.code == "en":
         text = re.sub(r"\bSt\.(?=\s+[A-Z])", "Saint", text)
         text = re.sub(r"(?<=\w )St\.", "Street", text)
-        text = re.sub(r"\b(?:No|Nos)\.(?=\s*\d)", "number", text)
-        text = re.sub(r"\b(Ch|Vol|Fig)\.(?=\s*(?:\d|[IVX]+\b))", lambda match: _PART_FORMS[match[1]], text)
     if language.code == "it":
-        text = re.sub(r"\bn\.(?=\s*\d)", "numero", re.sub(r"(?<=\banni )['’](?=\d0\b)", "", text))
-    if pages := _PAGES.get(language.code):
-        text = re.sub(r"\b(pp?)\.(?=\s*\d)", lambda match: pages[len(match[1]) - 1], text)
+        text = re.sub(r"(?<=\banni )['’](?=\d0\b)", "", text)
+    for form, word in language.numbered.items():
+        numeral = r"\d|[IVX]+\b" if word.casefold() in _PARTS else r"\d"
+        text = re.sub(rf"\b{re.escape(form)}(?=\s*(?:{numeral}))", word, text)
     return text
 
 

@@ -178,9 +178,9 @@ def _apart(text: str, match: re.Match[str], words: str) -> str:
 def _is_year(text: str, match: re.Match[str]) -> bool:
     # "fifteen hundred men" is right as well, so only what surely is no year is read as a quantity.
     after = text[match.end() :]
-    return bool(_YEAR_BEFORE.search(text, max(0, match.start() - 24), match.start()) or _YEAR_AFTER.match(after)) or not re.match(
-        r"\s+[a-z]", after
-    )
+    if _YEAR_AFTER.match(after) or _YEAR_BEFORE.search(text, max(0, match.start() - 24), match.start()):
+        return True
+    return not re.match(r"\s+[a-z]", after)
 
 
 def _fraction(top: str, bottom: str, language: Language) -> str:

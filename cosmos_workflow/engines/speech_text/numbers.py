@@ -72,10 +72,11 @@ def number(text: str, language: Language) -> str:
 def _point(language: Language) -> str:
     """What stands between a number and what is read behind it digit by digit, with its spaces; empty in a language that says
     tenths and hundredths."""
+    if own := _POINTS.get(language.code):
+        return own
     said, zero, *ends = (_words(digits, language, "cardinal") for digits in ("0.1", "0", "1", "10"))
     end = next((end for end in ends if said.endswith(end)), "")  # num2words reads a tenth as ten hundredths in some
-    own = said[len(zero) : -len(end)] if end and said.startswith(zero) else ""
-    return _POINTS.get(language.code, own)
+    return said[len(zero) : -len(end)] if end and said.startswith(zero) else ""
 
 
 def _words(digits: str, language: Language, kind: str) -> str:
